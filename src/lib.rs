@@ -1,0 +1,1 @@
+//! A log shipper for web hosts.
