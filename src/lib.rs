@@ -1,1 +1,4 @@
-//! A log shipper for web hosts.
+//! `shipper`: follows the logs of web servers and delivers each line to Elasticsearch, effectively once.
+#![forbid(unsafe_code)]
+
+pub mod settings;

@@ -1,0 +1,394 @@
+//! The typed settings that every stage takes at its start: plain data, no YAML, no defaults hidden elsewhere.
+//!
+//! They live in the lowest layer so that a stage never sees the configuration tree and the configuration never
+//! sees a stage. `config` fills them; `Default` states what an operator gets who writes nothing.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Holds everything that one process is told at its start.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Name of this shipper: `agent.name` and `host.name`; the host name when absent.
+    pub name: Option<String>,
+    /// The stanzas under `filebeat.inputs` or `inputs`, in the order of the file, disabled ones left out.
+    pub inputs: Vec<InputSettings>,
+    /// The one output.
+    pub output: OutputSettings,
+    /// Bounds of the memory between readers and output.
+    pub queue: QueueSettings,
+    /// The directories.
+    pub paths: PathSettings,
+    /// The registry.
+    pub registry: RegistrySettings,
+    /// Logging of the process itself.
+    pub logging: LoggingSettings,
+    /// Longest wait, at a stop, for open batches to be acknowledged.
+    pub shutdown_timeout: Duration,
+}
+
+/// One stanza of inputs.
+#[derive(Debug, Clone)]
+pub struct InputSettings {
+    /// `id:` of the stanza.
+    pub id: Option<String>,
+    /// `log` or `filestream`, as written; goes into `input.type`.
+    pub kind: String,
+    /// Which spelling the stanza came from; decides where documents go.
+    pub namespace: Namespace,
+    /// Absolute glob patterns, at least one.
+    pub paths: Vec<String>,
+    /// How a line is understood.
+    pub format: Format,
+    /// Whether `message` keeps the raw line of a recognised line; `true` unless `keep_original: false`.
+    pub keep_original: bool,
+    /// Largest content of a line in bytes, line end excluded; the rest is skipped. Default 10 MiB.
+    pub message_max_bytes: u64,
+    /// Whether symbolic links are followed. `log` and `filestream`: default off.
+    pub symlinks: bool,
+    /// Pause between two scans where no events are had. Default 10 s.
+    pub scan_interval: Duration,
+    /// A file that is read to its end and settled is closed after this long without new bytes. Default 5 min.
+    pub close_inactive: Duration,
+    /// Ingest pipeline that the server is to run, lower-cased; an input with one is shipped `raw` by default.
+    pub pipeline: Option<String>,
+    /// Index or data stream of this input alone; a format string.
+    pub index: Option<String>,
+    /// `tags`, in order.
+    pub tags: Vec<String>,
+    /// `fields`, as the text of a JSON object without its braces when `fields_under_root`, else with them.
+    pub fields: Option<FieldsSettings>,
+}
+
+/// `fields` of an input: constants for every event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldsSettings {
+    /// A JSON object as text, braces included.
+    pub json_object: String,
+    /// Whether the members go to the top level rather than below `fields`.
+    pub under_root: bool,
+}
+
+/// The spelling of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// `filebeat.inputs`: documents go where Filebeat sends them.
+    Filebeat,
+    /// `inputs`: documents go to `logs-<event.dataset>-default`.
+    Own,
+}
+
+/// How an input's lines are understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// Only `message`.
+    Raw,
+    /// Access lines recognised by themselves; Apache or nginx by the file's path.
+    Auto,
+    /// Apache common.
+    Common,
+    /// Apache combined.
+    Combined,
+    /// Apache `vhost_combined` (`%v:%p` in front).
+    VhostCombined,
+    /// nginx combined.
+    Nginx,
+    /// An operator's own regular expression; its named groups (`url_path` means `url.path` when dotted names are
+    /// given through `fields`) become fields.
+    Regex(RegexFormat),
+}
+
+/// A format that an operator defines by a regular expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegexFormat {
+    /// The expression, in the syntax of the `regex` crate; at least one named group.
+    pub pattern: String,
+    /// Group name → ECS field name (dotted), for groups whose field is not their own name with `__` read as `.`.
+    pub rename: Vec<(String, String)>,
+}
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub enum OutputSettings {
+    /// `output.elasticsearch`.
+    Elasticsearch(Box<ElasticsearchSettings>),
+    /// `output.console`: one document a line on standard output.
+    Console,
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        Self::Elasticsearch(Box::default())
+    }
+}
+
+/// `output.elasticsearch`.
+#[derive(Debug, Clone)]
+pub struct ElasticsearchSettings {
+    /// Base addresses, scheme and port included, `path` joined, no trailing slash, no credentials. At least one.
+    pub hosts: Vec<String>,
+    /// Extra query parameters of every bulk request.
+    pub parameters: Vec<(String, String)>,
+    /// Extra headers of every request.
+    pub headers: Vec<(String, String)>,
+    /// How requests prove who they are.
+    pub auth: Auth,
+    /// Index or data stream: a format string (`%{[field]}`, `%{+yyyy.MM.dd}`); `None` means by the input's namespace.
+    pub index: Option<String>,
+    /// Ingest pipeline for all events that have none of their own.
+    pub pipeline: Option<String>,
+    /// Whether events carry an `_id` (`document_id: none` switches it off).
+    pub document_id: bool,
+    /// Requests in flight for each host, 1 to 64. Default 1.
+    pub worker: usize,
+    /// Most events in one bulk request. Default 1600; 0 means no limit but the buffer's.
+    pub bulk_max_size: usize,
+    /// Largest bulk body in bytes before compression. Default and maximum 1 MiB, one buffer.
+    pub bulk_max_bytes: usize,
+    /// gzip level, 0 (off) to 9. Default 1.
+    pub compression_level: u32,
+    /// Longest wait for the answer of one request. Default 90 s.
+    pub timeout: Duration,
+    /// Idle keep-alive connections are closed after this. Default 3 s.
+    pub idle_connection_timeout: Duration,
+    /// First and longest wait between two tries. Defaults 1 s and 60 s.
+    pub backoff: BackoffSettings,
+    /// Proxy for all requests; `None`: those of the environment, unless `proxy_disable`.
+    pub proxy_url: Option<Secret>,
+    /// Whether no proxy at all is used.
+    pub proxy_disable: bool,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Index template.
+    pub template: TemplateSettings,
+}
+
+impl Default for ElasticsearchSettings {
+    fn default() -> Self {
+        Self {
+            hosts: vec!["http://localhost:9200".to_owned()],
+            parameters: Vec::new(),
+            headers: Vec::new(),
+            auth: Auth::None,
+            index: None,
+            pipeline: None,
+            document_id: true,
+            worker: 1,
+            bulk_max_size: 1600,
+            bulk_max_bytes: 1 << 20,
+            compression_level: 1,
+            timeout: Duration::from_secs(90),
+            idle_connection_timeout: Duration::from_secs(3),
+            backoff: BackoffSettings::default(),
+            proxy_url: None,
+            proxy_disable: false,
+            tls: TlsSettings::default(),
+            template: TemplateSettings::default(),
+        }
+    }
+}
+
+/// How a request proves who it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    #[default]
+    None,
+    /// HTTP basic.
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Secret,
+    },
+    /// `id:key` as Filebeat takes it; sent base64-encoded.
+    ApiKey(Secret),
+}
+
+/// A text that never shows itself in logs, errors or `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Hands out the text itself; only for the place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("xxxxx")
+    }
+}
+
+/// First and longest wait between two tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackoffSettings {
+    /// `backoff.init`.
+    pub init: Duration,
+    /// `backoff.max`.
+    pub max: Duration,
+}
+
+impl Default for BackoffSettings {
+    fn default() -> Self {
+        Self { init: Duration::from_secs(1), max: Duration::from_secs(60) }
+    }
+}
+
+/// `ssl.*` of an output.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// Authorities to trust instead of the system's: files, or PEM texts as they stand.
+    pub certificate_authorities: Vec<Pem>,
+    /// How much of the server's certificate is checked.
+    pub verification: Verification,
+}
+
+/// A certificate: in a file, or written into the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pem {
+    /// Path of a PEM file.
+    File(PathBuf),
+    /// PEM text.
+    Inline(String),
+}
+
+/// `ssl.verification_mode`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// Chain and host name; `strict` means the same here.
+    #[default]
+    Full,
+    /// Chain only.
+    Certificate,
+    /// Nothing; the start warns.
+    None,
+}
+
+/// `setup.template.*`.
+#[derive(Debug, Clone)]
+pub struct TemplateSettings {
+    /// Whether a missing template is installed at connect. Default on.
+    pub enabled: bool,
+    /// Whether an existing template is replaced. Default off.
+    pub overwrite: bool,
+    /// Name, when not the target's own.
+    pub name: Option<String>,
+    /// Index pattern, when not the target's own.
+    pub pattern: Option<String>,
+    /// `setup.template.settings` as a JSON object text.
+    pub settings_json: Option<String>,
+}
+
+impl Default for TemplateSettings {
+    fn default() -> Self {
+        Self { enabled: true, overwrite: false, name: None, pattern: None, settings_json: None }
+    }
+}
+
+/// `queue.mem.*`: the bound of memory.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueSettings {
+    /// Bytes in all batch buffers together. Default 16 MiB, at least (`worker` + 1) MiB.
+    pub bytes: usize,
+    /// Longest wait of an event for its batch to fill. Default 1 s; 0: goes as soon as the output is free.
+    pub flush_timeout: Duration,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { bytes: 16 << 20, flush_timeout: Duration::from_secs(1) }
+    }
+}
+
+/// The directories.
+#[derive(Debug, Clone, Default)]
+pub struct PathSettings {
+    /// `path.home`.
+    pub home: PathBuf,
+    /// `path.data`: registry, lock, dead letters.
+    pub data: PathBuf,
+    /// `path.logs`.
+    pub logs: PathBuf,
+}
+
+/// `filebeat.registry.*`.
+#[derive(Debug, Clone)]
+pub struct RegistrySettings {
+    /// Directory; default `<path.data>/registry`.
+    pub path: PathBuf,
+    /// Mode of its files. Default 0600.
+    pub file_permissions: u32,
+    /// Pause between two writes of offsets. Default 1 s.
+    pub flush: Duration,
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), file_permissions: 0o600, flush: Duration::from_secs(1) }
+    }
+}
+
+/// `logging.*`.
+#[derive(Debug, Clone)]
+pub struct LoggingSettings {
+    /// Least severity that is written.
+    pub level: LogLevel,
+    /// Whether to write to standard error. Default: on unless `to_files` is on.
+    pub to_stderr: bool,
+    /// Whether lines are JSON (as Filebeat's are) or text.
+    pub json: bool,
+    /// Files, when `to_files` is on.
+    pub files: Option<LogFileSettings>,
+    /// Pause between two metrics lines; `None` switches them off. Default 30 s.
+    pub metrics_period: Option<Duration>,
+}
+
+impl Default for LoggingSettings {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            to_stderr: true,
+            json: false,
+            files: None,
+            metrics_period: Some(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// `logging.files.*`.
+#[derive(Debug, Clone)]
+pub struct LogFileSettings {
+    /// Directory.
+    pub path: PathBuf,
+    /// Base name.
+    pub name: String,
+    /// Size at which a new file is begun. Default 10 MiB.
+    pub rotate_every_bytes: u64,
+    /// Old files kept. Default 7.
+    pub keep_files: usize,
+    /// Mode. Default 0600.
+    pub permissions: u32,
+}
+
+/// Severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Start, stop, connections.
+    Info,
+    /// It healed itself.
+    Warning,
+    /// A line was lost or a person must act.
+    Error,
+}
