@@ -1,4 +1,11 @@
 //! `shipper`: follows the logs of web servers and delivers each line to Elasticsearch, effectively once.
 #![forbid(unsafe_code)]
 
+pub mod batch;
+pub mod disk;
+pub mod ledger;
+pub mod position;
+pub mod queue;
 pub mod settings;
+pub mod stats;
+pub mod wake;

@@ -1,0 +1,183 @@
+//! The only door to the file system.
+//!
+//! Everything that reads logs or writes state goes through [`Disk`], so that a test can put a model below the
+//! production code. Nothing here waits, retries or interprets: an error is the caller's to judge.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+mod real;
+
+pub use real::{RealDisk, RealFile, RealLock, RealWriter};
+
+/// What a file is, as far as a shipper cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link (only where links are not followed).
+    Link,
+    /// A socket, pipe or device: never opened.
+    Other,
+}
+
+/// Which inode: device, number and, where the file system has one, time of birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Inode {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub number: u64,
+    /// Birth in nanoseconds since 1970; 0 where it is not known.
+    pub birth: u64,
+}
+
+/// What `stat` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// Which inode.
+    pub inode: Inode,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last change of content, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub user: u32,
+    /// Group.
+    pub group: u32,
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name alone.
+    pub name: OsString,
+    /// What it is; links are not followed.
+    pub kind: Kind,
+}
+
+/// An open file to read.
+pub trait ReadFile: Send + 'static {
+    /// Reads up to `bytes.len()` bytes at `offset`; 0 at the end.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Tells about the open file, whatever its name is now.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn stat(&self) -> io::Result<Stat>;
+}
+
+/// An open file to append to.
+pub trait AppendFile: Send + 'static {
+    /// Appends all of `bytes`; after an error the end of the file is not known.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was appended outlive a power cut.
+    ///
+    /// # Errors
+    /// As the system says; after one, nothing appended so far is to be trusted.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Sets the length, cutting or reserving nothing beyond it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A file system.
+pub trait Disk: Clone + Send + 'static {
+    /// A file open to read.
+    type File: ReadFile;
+    /// A file open to append.
+    type Writer: AppendFile;
+    /// Holds a lock until dropped.
+    type Lock: Send + 'static;
+
+    /// Lists a directory, without `.` and `..`, in no order.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self, directory: &Path) -> io::Result<Vec<Listed>>;
+
+    /// Tells about a path, following links.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+
+    /// Tells about a path, not following a link at its end.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn link_stat(&self, path: &Path) -> io::Result<Stat>;
+
+    /// Opens a file to read, never blocking on a pipe.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, path: &Path) -> io::Result<Self::File>;
+
+    /// Reads a whole file of at most `longest` bytes.
+    ///
+    /// # Errors
+    /// As the system says; a longer file is an error of kind `FileTooLarge`.
+    fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>>;
+
+    /// Opens a file to append, making it with `mode` when it is missing.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn append(&self, path: &Path, mode: u32) -> io::Result<Self::Writer>;
+
+    /// Makes a new empty file with `mode`, replacing one of that name.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Self::Writer>;
+
+    /// Makes a directory and its parents; one that is there is fine.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create_directory(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// Renames a file, replacing the target.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory outlive a power cut.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes an exclusive lock on a file (made when missing) for the life of the returned value; `None` when
+    /// another process holds it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn lock(&self, path: &Path) -> io::Result<Option<Self::Lock>>;
+}

@@ -1,0 +1,175 @@
+//! The file system of this machine.
+
+use super::{AppendFile, Disk, Inode, Kind, Listed, ReadFile, Stat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Statx, StatxFlags,
+};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The file system of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+/// A file open to read.
+#[derive(Debug)]
+pub struct RealFile(File);
+
+/// A file open to append.
+#[derive(Debug)]
+pub struct RealWriter(File);
+
+/// A locked file; the lock ends with the value, or with the process.
+#[derive(Debug)]
+pub struct RealLock {
+    _file: File,
+}
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+impl ReadFile for RealFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.0.read_at(bytes, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_of(&rustix::fs::statx(&self.0, "", AtFlags::EMPTY_PATH, WANTED)?))
+    }
+}
+
+impl AppendFile for RealWriter {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+}
+
+impl Disk for RealDisk {
+    type File = RealFile;
+    type Writer = RealWriter;
+    type Lock = RealLock;
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let kind = if kind.is_file() {
+                Kind::File
+            } else if kind.is_dir() {
+                Kind::Directory
+            } else if kind.is_symlink() {
+                Kind::Link
+            } else {
+                Kind::Other
+            };
+            names.push(Listed { name: entry.file_name(), kind });
+        }
+        Ok(names)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(stat_of(&rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED)?))
+    }
+
+    fn link_stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(stat_of(&rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, WANTED)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<RealFile> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(RealFile(File::from(file)))
+    }
+
+    fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
+        if longest < bytes.len() as u64 {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        Ok(bytes)
+    }
+
+    fn append(&self, path: &Path, mode: u32) -> io::Result<RealWriter> {
+        let file = fs::OpenOptions::new().append(true).create(true).mode(mode).open(path)?;
+        Ok(RealWriter(file))
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> io::Result<RealWriter> {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
+        Ok(RealWriter(file))
+    }
+
+    fn create_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::empty())?)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<RealLock>> {
+        let mut options = fs::OpenOptions::new();
+        let file = options.read(true).write(true).create(true).mode(0o600).open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(RealLock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn stat_of(told: &Statx) -> Stat {
+    let kind = match FileType::from_raw_mode(told.stx_mode.into()) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    };
+    let birth = if told.stx_mask & StatxFlags::BTIME.bits() == 0 {
+        0
+    } else {
+        u64::try_from(nanoseconds(told.stx_btime.tv_sec, told.stx_btime.tv_nsec)).unwrap_or(0)
+    };
+    Stat {
+        kind,
+        inode: Inode {
+            device: rustix::fs::makedev(told.stx_dev_major, told.stx_dev_minor),
+            number: told.stx_ino,
+            birth,
+        },
+        size: told.stx_size,
+        modified: nanoseconds(told.stx_mtime.tv_sec, told.stx_mtime.tv_nsec),
+        mode: u32::from(told.stx_mode) & 0o7777,
+        user: told.stx_uid,
+        group: told.stx_gid,
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds))
+}
