@@ -53,10 +53,14 @@ pub struct Entry {
     pub path: Arc<Path>,
     /// The name under which it was seen last.
     pub name: Arc<Path>,
+    /// Which of the inputs that match this file reads it: 0 for the first one in the order of the configuration.
+    pub reader: u8,
     /// The inode that holds its bytes now.
     pub inode: Inode,
     /// Its first bytes.
     pub prefix: Prefix,
+    /// Where its running checksums begin: 0, or the offset to which a start `--from now` skipped.
+    pub base: u64,
     /// Everything before this offset is settled.
     pub committed: u64,
     /// What proves the bytes before `committed`.
