@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod demo;
 pub mod disk;
 pub mod ledger;
 pub mod position;
