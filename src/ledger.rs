@@ -132,6 +132,8 @@ pub enum Note {
         inode: Inode,
         /// Prefix now.
         prefix: Prefix,
+        /// Whether no more bytes of it can come from this inode; takes back what [`Note::Ended`] said when not.
+        ended: bool,
     },
     /// The inode of this epoch was truncated or replaced.
     Ended(Epoch),
