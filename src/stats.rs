@@ -1,6 +1,11 @@
 //! Counters of the whole process: written by the data path, never read by it.
 
+use snapshot::{ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+pub mod metrics;
+pub mod rollup;
+pub mod snapshot;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -139,4 +144,99 @@ pub struct Stats {
     pub sending: Sending,
     /// Registering.
     pub registering: Registering,
+}
+
+impl Stats {
+    /// Returns all numbers as they are now.
+    ///
+    /// Writers go on meanwhile. What ends an event is read before what begins one, so that never
+    /// more events are seen settled than made.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let registering = self.registering.figures();
+        let sending = self.sending.figures();
+        let reading = self.reading.figures();
+        Snapshot { reading, sending, registering }
+    }
+}
+
+impl Reading {
+    fn figures(&self) -> ReadingFigures {
+        ReadingFigures {
+            bytes: self.bytes.get(),
+            events: self.events.get(),
+            unparsed: self.unparsed.get(),
+            filtered: self.filtered.get(),
+            skipped_bytes: self.skipped_bytes.get(),
+            lost_bytes: self.lost_bytes.get(),
+            hole_bytes: self.hole_bytes.get(),
+            status: self.status.each_ref().map(Counter::get),
+            response_bytes: self.response_bytes.get(),
+            started: self.started.get(),
+            closed: self.closed.get(),
+            running: self.running.get(),
+            open_files: self.open_files.get(),
+            lag_bytes: self.lag_bytes.get(),
+            rotations: self.rotations.get(),
+            errors: self.errors.get(),
+        }
+    }
+}
+
+impl Sending {
+    fn figures(&self) -> SendingFigures {
+        SendingFigures {
+            acked: self.acked.get(),
+            duplicates: self.duplicates.get(),
+            dead_letters: self.dead_letters.get(),
+            total: self.total.get(),
+            failed: self.failed.get(),
+            batches: self.batches.get(),
+            toomany: self.toomany.get(),
+            active: self.active.get(),
+            write_bytes: self.write_bytes.get(),
+            write_errors: self.write_errors.get(),
+            read_bytes: self.read_bytes.get(),
+            read_errors: self.read_errors.get(),
+            blocked: self.blocked.get(),
+            reconnects: self.reconnects.get(),
+            latency_us: self.latency_us.get(),
+        }
+    }
+}
+
+impl Registering {
+    fn figures(&self) -> RegisteringFigures {
+        RegisteringFigures {
+            current: self.current.get(),
+            updates: self.updates.get(),
+            writes_succeeded: self.writes_succeeded.get(),
+            writes: self.writes.get(),
+            degraded: self.degraded.get(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshot_holds_what_was_counted() {
+        let stats = Stats::default();
+        stats.reading.events.add(7);
+        stats.reading.status[2].add(6);
+        stats.reading.open_files.add(2);
+        stats.sending.acked.add(4);
+        stats.sending.active.add(3);
+        stats.registering.current.set(1);
+        let mut expected = Snapshot::default();
+        expected.reading.events = 7;
+        expected.reading.status = [0, 0, 6, 0, 0, 0];
+        expected.reading.open_files = 2;
+        expected.sending.acked = 4;
+        expected.sending.active = 3;
+        expected.registering.current = 1;
+        assert_eq!(stats.snapshot(), expected);
+    }
 }

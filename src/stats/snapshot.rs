@@ -1,0 +1,109 @@
+//! The numbers of one moment: plain data that the metrics line, the live view and the endpoint
+//! read.
+
+/// All numbers of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Of the readers.
+    pub reading: ReadingFigures,
+    /// Of the output.
+    pub sending: SendingFigures,
+    /// Of the registrar.
+    pub registering: RegisteringFigures,
+}
+
+/// What readers counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadingFigures {
+    /// Bytes read and consumed, in whole lines.
+    pub bytes: u64,
+    /// Events made.
+    pub events: u64,
+    /// Events whose line no parser recognised.
+    pub unparsed: u64,
+    /// Lines that needed no event.
+    pub filtered: u64,
+    /// Bytes skipped by an option.
+    pub skipped_bytes: u64,
+    /// Bytes known to be lost.
+    pub lost_bytes: u64,
+    /// NUL bytes of holes that were skipped.
+    pub hole_bytes: u64,
+    /// Requests by status class: `[0]` unknown, `[1]` 1xx … `[5]` 5xx.
+    pub status: [u64; 6],
+    /// Response bytes of the requests seen.
+    pub response_bytes: u64,
+    /// Files begun.
+    pub started: u64,
+    /// Files closed.
+    pub closed: u64,
+    /// Files followed at that moment.
+    pub running: i64,
+    /// Files open at that moment.
+    pub open_files: i64,
+    /// Bytes on disk that were not read yet.
+    pub lag_bytes: i64,
+    /// Rotations seen.
+    pub rotations: u64,
+    /// Errors of reading, listing or opening.
+    pub errors: u64,
+}
+
+/// What the output counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendingFigures {
+    /// Bulk requests begun.
+    pub batches: u64,
+    /// Events handed to the output.
+    pub total: u64,
+    /// Events that the server took.
+    pub acked: u64,
+    /// Events to be sent again, each time.
+    pub failed: u64,
+    /// Events that the server had already.
+    pub duplicates: u64,
+    /// Events written to the dead letters.
+    pub dead_letters: u64,
+    /// Items answered 429.
+    pub toomany: u64,
+    /// Events in the output's hands at that moment.
+    pub active: i64,
+    /// Bytes written to the network.
+    pub write_bytes: u64,
+    /// Requests that failed before an answer came.
+    pub write_errors: u64,
+    /// Bytes of answers.
+    pub read_bytes: u64,
+    /// Answers that could not be understood.
+    pub read_errors: u64,
+    /// Batches waiting for a retry or a pause at that moment.
+    pub blocked: i64,
+    /// Connections established again after a failure.
+    pub reconnects: u64,
+    /// Time between an answer and its request, summed, in microseconds.
+    pub latency_us: u64,
+}
+
+impl SendingFigures {
+    /// Returns how many events are done with: stored, stored before, or written to the dead
+    /// letters.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.acked + self.duplicates + self.dead_letters
+    }
+}
+
+/// What the registrar counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegisteringFigures {
+    /// Entries at that moment.
+    pub current: i64,
+    /// Entries changed.
+    pub updates: u64,
+    /// Writes tried.
+    pub writes: u64,
+    /// Writes that succeeded.
+    pub writes_succeeded: u64,
+    /// 1 while offsets could not be saved or the registry was damaged.
+    pub degraded: i64,
+}
