@@ -4,9 +4,13 @@
 pub mod batch;
 pub mod demo;
 pub mod disk;
+pub mod hint;
+pub mod host;
 pub mod ledger;
+pub mod logging;
 pub mod position;
 pub mod queue;
+pub mod reporter;
 pub mod settings;
 pub mod stats;
 pub mod wake;
