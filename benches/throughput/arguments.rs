@@ -1,0 +1,93 @@
+//! What the command line asks for.
+
+use crate::Outcome;
+
+pub const HELP: &str = "\
+cargo bench --bench throughput -- [options]
+
+  (nothing)       throughput and start
+  --throughput    lines/s, CPU and memory of shipper, and of the floor beside it
+  --idle          memory and CPU while files are followed and nothing happens
+  --latency       from append to arrival
+  --start         start to first document, and the size of the binary
+  --all           all of these
+
+  --runs N        runs of each case (3)
+  --lines N       lines of the generated file (2000000)
+  --cases A,B     only cases whose name contains one of these
+  --floors        only the floors
+  --files A,B     followed files for --idle (1,1000,10000)
+  --seconds N     how long --idle watches (60)
+  -E KEY=VALUE    passed on to shipper, may be repeated";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Help,
+    Throughput,
+    Idle,
+    Latency,
+    Start,
+}
+
+#[derive(Debug)]
+pub struct Arguments {
+    pub modes: Vec<Mode>,
+    pub runs: usize,
+    pub lines: u64,
+    pub cases: Vec<String>,
+    pub floors_only: bool,
+    pub files: Vec<u64>,
+    pub seconds: u64,
+    pub settings: Vec<String>,
+}
+
+impl Arguments {
+    pub fn parse(words: &[String]) -> Outcome<Self> {
+        let mut arguments = Self {
+            modes: Vec::new(),
+            runs: 3,
+            lines: 2_000_000,
+            cases: Vec::new(),
+            floors_only: false,
+            files: vec![1, 1_000, 10_000],
+            seconds: 60,
+            settings: Vec::new(),
+        };
+        let mut words = words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
+            match word {
+                "--bench" => {}
+                "--help" => arguments.modes.push(Mode::Help),
+                "--throughput" => arguments.modes.push(Mode::Throughput),
+                "--idle" => arguments.modes.push(Mode::Idle),
+                "--latency" => arguments.modes.push(Mode::Latency),
+                "--start" => arguments.modes.push(Mode::Start),
+                "--all" => arguments.modes.extend([
+                    Mode::Throughput,
+                    Mode::Start,
+                    Mode::Latency,
+                    Mode::Idle,
+                ]),
+                "--runs" => arguments.runs = value()?.parse::<usize>()?.max(1),
+                "--lines" => arguments.lines = value()?.parse::<u64>()?.max(1_000),
+                "--cases" => arguments.cases = value()?.split(',').map(str::to_owned).collect(),
+                "--floors" => arguments.floors_only = true,
+                "--files" => {
+                    arguments.files =
+                        value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                }
+                "--seconds" => arguments.seconds = value()?.parse::<u64>()?.max(1),
+                "-E" => arguments.settings.push(value()?.to_owned()),
+                _ => return Err(format!("`{word}` is no option; see --help").into()),
+            }
+        }
+        if arguments.modes.is_empty() {
+            arguments.modes.push(Mode::Throughput);
+            if !arguments.floors_only {
+                arguments.modes.push(Mode::Start);
+            }
+        }
+        Ok(arguments)
+    }
+}
