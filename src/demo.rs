@@ -1,4 +1,430 @@
 //! The demo: the real pipeline between a generator of traffic and a receiver on loopback.
+//!
+//! A real file is written and rotated, followed, parsed and sent as bulk requests over HTTP; only
+//! the web server and Elasticsearch are played. Nothing outlives the demo: its files are in a
+//! directory of its own that is removed at the end.
 
 pub mod generator;
+mod meter;
 pub mod receiver;
+mod screen;
+mod traffic;
+pub mod view;
+
+use crate::settings::{
+    ElasticsearchSettings, Format, InputSettings, Namespace, OutputSettings, PathSettings,
+    QueueSettings, RegistrySettings, Settings,
+};
+use crate::stats::Stats;
+use crate::wake::Wake;
+use meter::Meter;
+use receiver::{Counts, Mode, Receiver, ReceiverError};
+use screen::{Screen, Wish};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use traffic::{Plan, Traffic, TrafficError, Written};
+use view::{Snapshot, grouped};
+
+/// Time between two rotations of the log: even a demo of ten seconds has one.
+const ROTATE_EVERY: Duration = Duration::from_secs(7);
+/// Longest wait of a line for its batch: short, so that the view is lively.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
+/// Longest wait, at the end, for the last lines to arrive.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Pause between two looks at the end, and for a signal.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the person who starts the demo can choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Lines written each second, on average; at least 1.
+    pub rate: u32,
+    /// Port of the receiver; 0 for any that is free.
+    pub port: u16,
+    /// Ends by itself after this time; `None`: when the person ends it.
+    pub run_for: Option<Duration>,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines written to the log.
+    pub written: u64,
+    /// Of these, documents stored by the receiver.
+    pub delivered: u64,
+    /// Documents that came again and were recognised by their id.
+    pub duplicates: u64,
+    /// Documents that the receiver could not read.
+    pub rejected: u64,
+    /// Documents sent again after a failure.
+    pub retries: u64,
+    /// Rotations of the log.
+    pub rotations: u64,
+    /// From the first line to the last document.
+    pub elapsed: Duration,
+}
+
+impl Summary {
+    /// Returns how many lines did not arrive.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.written.saturating_sub(self.delivered)
+    }
+
+    /// Tells whether each line was delivered, and once.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.written == self.delivered && self.duplicates == 0 && self.rejected == 0
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_second = u128::from(self.delivered) * 1000 / self.elapsed.as_millis().max(1);
+        writeln!(formatter, "lines written  {:>12}", grouped(self.written))?;
+        writeln!(formatter, "delivered      {:>12}", grouped(self.delivered))?;
+        writeln!(formatter, "lost           {:>12}", grouped(self.lost()))?;
+        writeln!(formatter, "duplicates     {:>12}", grouped(self.duplicates))?;
+        writeln!(formatter, "retries        {:>12}", grouped(self.retries))?;
+        if 0 < self.rejected {
+            writeln!(formatter, "rejected       {:>12}", grouped(self.rejected))?;
+        }
+        write!(
+            formatter,
+            "rotations      {:>12}\nin {}.{} s, {per_second} lines/s",
+            grouped(self.rotations),
+            self.elapsed.as_secs(),
+            self.elapsed.subsec_millis() / 100
+        )
+    }
+}
+
+/// Why the demo cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The receiver cannot listen.
+    #[error(transparent)]
+    Receiver(#[from] ReceiverError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// There is no place for the demo's files.
+    #[error("cannot make a directory in `{}`: {source}", parent.display())]
+    Directory {
+        /// Where temporary files go.
+        parent: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The terminal or the output is gone.
+    #[error("cannot write to the terminal: {0}")]
+    Screen(io::Error),
+    /// No thread or no signal handler is to be had.
+    #[error("cannot listen to signals: {0}")]
+    Signals(io::Error),
+    /// The pipeline cannot start.
+    #[error("cannot start the pipeline: {0}")]
+    Pipeline(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl DemoError {
+    /// Says what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Receiver(error) => Some(error.hint()),
+            Self::Directory { .. } | Self::Traffic(_) => {
+                Some("set TMPDIR to a directory that can be written and has room")
+            }
+            Self::Screen(_) | Self::Signals(_) | Self::Pipeline(_) => None,
+        }
+    }
+}
+
+/// The pipeline as the demo needs it.
+trait Pipeline {
+    /// Returns its counters.
+    fn stats(&self) -> &Stats;
+    /// Stops it: all that was read is delivered, offsets are saved.
+    fn stop(self: Box<Self>);
+}
+
+/// Starts the real pipeline, in this process, without handlers of signals and without logging.
+///
+/// TO BE FILLED when `crate::app` is there: build it from `settings`, start it, return a handle.
+fn start_pipeline(_settings: Settings) -> Result<Box<dyn Pipeline>, DemoError> {
+    Err(DemoError::Pipeline("it is not built yet".into()))
+}
+
+/// Runs the demo until its time is over or someone ends it.
+///
+/// Draws to standard output when that is a terminal, else writes a line each second.
+///
+/// # Errors
+/// If anything that it plays or shows cannot be had.
+pub fn run(options: &Options) -> Result<Summary, DemoError> {
+    let stop = Arc::new(Stop::default());
+    listen_to_signals(Arc::clone(&stop)).map_err(DemoError::Signals)?;
+    run_with(options, &stop, start_pipeline)
+}
+
+type StartPipeline = fn(Settings) -> Result<Box<dyn Pipeline>, DemoError>;
+
+fn run_with(options: &Options, stop: &Stop, start: StartPipeline) -> Result<Summary, DemoError> {
+    let directory = tempfile::Builder::new()
+        .prefix("shipper-demo-")
+        .tempdir()
+        .map_err(|source| DemoError::Directory { parent: std::env::temp_dir(), source })?;
+    let receiver = Receiver::start(receiver::Options {
+        port: options.port,
+        mode: Mode::Look,
+        observer: None,
+    })?;
+    let log = directory.path().join("access.log");
+    let pipeline = start(settings(directory.path(), &log, &receiver.url()))?;
+    let traffic = Traffic::start(Plan {
+        path: log.clone(),
+        rate: options.rate.max(1),
+        rotate_every: ROTATE_EVERY,
+        seed: u64::from(std::process::id()),
+    })?;
+    let start = Instant::now();
+    let mut stage = Stage {
+        start,
+        log,
+        receiver,
+        pipeline,
+        traffic,
+        delivered: Meter::default(),
+        written: Meter::default(),
+    };
+    let mut screen = Screen::open(start).map_err(DemoError::Screen)?;
+    stage.watch(&mut screen, options.run_for, stop)?;
+    let written = stage.traffic.stop()?;
+    stage.drain(&mut screen, written)?;
+    drop(screen);
+    Ok(stage.end(written))
+}
+
+/// Returns the settings of the pipeline: those of a short `shipper.yml`, with a shorter flush time.
+fn settings(directory: &Path, log: &Path, receiver: &str) -> Settings {
+    let data = directory.join("data");
+    let input = InputSettings {
+        id: Some("demo".to_owned()),
+        kind: "filestream".to_owned(),
+        namespace: Namespace::Filebeat,
+        paths: vec![log.to_string_lossy().into_owned()],
+        format: Format::Auto,
+        keep_original: true,
+        message_max_bytes: 10 << 20,
+        symlinks: false,
+        scan_interval: Duration::from_secs(1),
+        close_inactive: Duration::from_mins(5),
+        pipeline: None,
+        index: None,
+        tags: Vec::new(),
+        fields: None,
+    };
+    let output = ElasticsearchSettings {
+        hosts: vec![receiver.to_owned()],
+        proxy_disable: true,
+        ..ElasticsearchSettings::default()
+    };
+    Settings {
+        inputs: vec![input],
+        output: OutputSettings::Elasticsearch(Box::new(output)),
+        queue: QueueSettings { flush_timeout: FLUSH_TIMEOUT, ..QueueSettings::default() },
+        registry: RegistrySettings { path: data.join("registry"), ..RegistrySettings::default() },
+        paths: PathSettings { home: directory.to_owned(), data, logs: directory.join("logs") },
+        shutdown_timeout: PATIENCE,
+        ..Settings::default()
+    }
+}
+
+/// Everything that runs.
+struct Stage {
+    start: Instant,
+    log: PathBuf,
+    receiver: Receiver,
+    pipeline: Box<dyn Pipeline>,
+    traffic: Traffic,
+    delivered: Meter,
+    written: Meter,
+}
+
+impl Stage {
+    /// Shows the figures until it is time to end.
+    fn watch(
+        &mut self,
+        screen: &mut Screen,
+        run_for: Option<Duration>,
+        stop: &Stop,
+    ) -> Result<(), DemoError> {
+        loop {
+            let now = Instant::now();
+            let left = run_for.map(|run_for| run_for.saturating_sub(now - self.start));
+            if left == Some(Duration::ZERO) || stop.is_asked() || self.traffic.has_failed() {
+                return Ok(());
+            }
+            screen.show(&self.snapshot(now), now).map_err(DemoError::Screen)?;
+            let pause = screen.pause(now).min(left.unwrap_or(Duration::MAX));
+            match screen.wish(pause).map_err(DemoError::Screen)? {
+                Some(Wish::End) => return Ok(()),
+                Some(Wish::Watch) => {}
+                None => stop.wait(pause),
+            }
+        }
+    }
+
+    /// Waits until all that was written has arrived, and shows that.
+    fn drain(&mut self, screen: &mut Screen, written: Written) -> Result<(), DemoError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Instant::now();
+            screen.show(&self.snapshot(now), now).map_err(DemoError::Screen)?;
+            if written.lines <= self.receiver.counts().documents || deadline <= now {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn end(self, written: Written) -> Summary {
+        let elapsed = self.start.elapsed();
+        let retries = self.pipeline.stats().sending.failed.get();
+        self.pipeline.stop();
+        let Counts { documents, duplicates, rejected, .. } = self.receiver.stop();
+        Summary {
+            written: written.lines,
+            delivered: documents,
+            duplicates,
+            rejected,
+            retries,
+            rotations: written.rotations,
+            elapsed,
+        }
+    }
+
+    fn snapshot(&mut self, now: Instant) -> Snapshot {
+        let elapsed = now - self.start;
+        let counts = self.receiver.counts();
+        // After the counts, so that never more is delivered than written.
+        let written = self.traffic.written();
+        self.delivered.take(elapsed, counts.documents);
+        self.written.take(elapsed, written.lines);
+        let lag = self.traffic.delivered(counts.documents, now);
+        Snapshot {
+            elapsed,
+            written: written.lines,
+            delivered: counts.documents,
+            duplicates: counts.duplicates,
+            retries: self.pipeline.stats().sending.failed.get(),
+            lag_bytes: lag.bytes,
+            lag: lag.age,
+            status: counts.status,
+            requests_per_minute: self.delivered.per_minute(),
+            lines_per_second: self.written.last_second(),
+            history: self.delivered.history(),
+            file: self.log.display().to_string(),
+            rotations: written.rotations,
+            receiver: self.receiver.url(),
+            notice: None,
+        }
+    }
+}
+
+/// Whether someone asked for the end.
+#[derive(Debug, Default)]
+struct Stop {
+    asked: AtomicBool,
+    wake: Wake,
+}
+
+impl Stop {
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        self.wake.ring();
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn wait(&self, longest: Duration) {
+        self.wake.wait(longest);
+    }
+}
+
+/// Takes Ctrl-C, a hang-up and the signal to terminate for the wish to end.
+fn listen_to_signals(stop: Arc<Stop>) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let guard = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    drop(guard);
+    // The thread lives as long as the process: the signals stay caught until its end.
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hang_up.recv() => {}
+                }
+                stop.ask();
+            }
+        });
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+    use std::time::Duration;
+
+    fn clean() -> Summary {
+        Summary {
+            written: 5_021,
+            delivered: 5_021,
+            rotations: 1,
+            elapsed: Duration::from_millis(10_040),
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn only_a_demo_that_delivered_each_line_once_is_clean() {
+        assert!(clean().is_clean());
+        for unclean in [
+            Summary { delivered: 5_020, ..clean() },
+            Summary { delivered: 5_022, ..clean() },
+            Summary { duplicates: 1, ..clean() },
+            Summary { rejected: 1, ..clean() },
+        ] {
+            assert!(!unclean.is_clean(), "{unclean:?}");
+        }
+        assert!(Summary { retries: 7, ..clean() }.is_clean());
+    }
+
+    #[test]
+    fn the_summary_tells_what_was_lost_and_what_came_twice() {
+        let text = Summary { written: 6_000, duplicates: 2, ..clean() }.to_string();
+        let expected = "\
+            lines written         6,000\n\
+            delivered             5,021\n\
+            lost                    979\n\
+            duplicates                2\n\
+            retries                   0\n\
+            rotations                 1\n\
+            in 10.0 s, 500 lines/s";
+        assert_eq!(text, expected);
+    }
+}

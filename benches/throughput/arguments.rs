@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 cargo bench --bench throughput -- [options]
 
   (nothing)       throughput and start
@@ -21,7 +21,7 @@ cargo bench --bench throughput -- [options]
   -E KEY=VALUE    passed on to shipper, may be repeated";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Help,
     Throughput,
     Idle,
@@ -30,19 +30,19 @@ pub enum Mode {
 }
 
 #[derive(Debug)]
-pub struct Arguments {
-    pub modes: Vec<Mode>,
-    pub runs: usize,
-    pub lines: u64,
-    pub cases: Vec<String>,
-    pub floors_only: bool,
-    pub files: Vec<u64>,
-    pub seconds: u64,
-    pub settings: Vec<String>,
+pub(crate) struct Arguments {
+    pub(crate) modes: Vec<Mode>,
+    pub(crate) runs: usize,
+    pub(crate) lines: u64,
+    pub(crate) cases: Vec<String>,
+    pub(crate) floors_only: bool,
+    pub(crate) files: Vec<u64>,
+    pub(crate) seconds: u64,
+    pub(crate) settings: Vec<String>,
 }
 
 impl Arguments {
-    pub fn parse(words: &[String]) -> Outcome<Self> {
+    pub(crate) fn parse(words: &[String]) -> Outcome<Self> {
         let mut arguments = Self {
             modes: Vec::new(),
             runs: 3,

@@ -95,7 +95,7 @@ struct Run {
     others_cpu_s: f64,
 }
 
-pub fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let (path, bytes) = data::file(arguments.lines)?;
     let input = Input { path: &path, lines: arguments.lines, bytes };
     let sample = data::lines(20_000);

@@ -12,14 +12,14 @@ const START: i64 = 1_795_132_800;
 const LINES_PER_SECOND: u64 = 500;
 
 /// Where all that a benchmark leaves behind goes.
-pub fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let directory = temporary.parent().map_or(temporary.clone(), PathBuf::from);
     directory.join("bench-data")
 }
 
 /// Returns a directory for one run, empty.
-pub fn fresh_directory(name: &str) -> Outcome<PathBuf> {
+pub(crate) fn fresh_directory(name: &str) -> Outcome<PathBuf> {
     let directory = directory().join(name);
     if directory.exists() {
         fs::remove_dir_all(&directory)?;
@@ -29,7 +29,7 @@ pub fn fresh_directory(name: &str) -> Outcome<PathBuf> {
 }
 
 /// Returns lines `numbers` of the sequence.
-pub fn lines(count: u64) -> Vec<u8> {
+pub(crate) fn lines(count: u64) -> Vec<u8> {
     let mut generator = Generator::new(SEED);
     let mut out = Vec::new();
     for number in 0..count {
@@ -38,8 +38,9 @@ pub fn lines(count: u64) -> Vec<u8> {
     out
 }
 
-/// Makes the file unless it is there, reads it once so that it is in the page cache, and returns its size.
-pub fn file(lines: u64) -> Outcome<(PathBuf, u64)> {
+/// Makes the file unless it is there, reads it once so that it is in the page cache, and returns
+/// its size.
+pub(crate) fn file(lines: u64) -> Outcome<(PathBuf, u64)> {
     let path = directory().join(format!("access-{SEED}-{lines}.log"));
     if !path.exists() {
         eprintln!("making {} …", path.display());

@@ -1,8 +1,9 @@
 //! The floor: the least that a program does which ships a file's lines as documents, in one thread.
 //!
-//! Read in pieces, split with memchr, parse by walking from delimiter to delimiter, escape eight bytes at a
-//! time, POST over one kept connection, go on after the answer. No registry, no retries, no checks of
-//! identity or of UTF-8, no second thread. What `shipper` needs beyond this is its overhead.
+//! Read in pieces, split with memchr, parse by walking from delimiter to delimiter, escape eight
+//! bytes at a time, POST over one kept connection, go on after the answer. No registry, no retries,
+//! no checks of identity or of UTF-8, no second thread. What `shipper` needs beyond this is its
+//! overhead.
 
 use crate::Outcome;
 use libdeflater::{CompressionLvl, Compressor};
@@ -17,7 +18,7 @@ const BODY_BYTES: usize = 1 << 20;
 
 /// What goes into a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// `message`.
     Raw,
     /// `message` and the fields.
@@ -27,7 +28,7 @@ pub enum Content {
 }
 
 impl Content {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
             Self::Parsed => "parsed",
@@ -42,7 +43,7 @@ impl Content {
 }
 
 /// Is the process: `floor FILE ADDRESS CONTENT PADDING plain|gzip`.
-pub fn run(words: &[&str]) -> Outcome<()> {
+pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     let [file, address, content, padding, coding] = words else {
         return Err("floor: FILE ADDRESS CONTENT PADDING plain|gzip".into());
     };
@@ -76,8 +77,14 @@ pub fn run(words: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Returns the mean size of a document without padding, in bytes, action line included, at an offset.
-pub fn document_bytes(content: Content, path: &str, lines: &[u8], offset: u64) -> Outcome<f64> {
+/// Returns the mean size of a document without padding, in bytes, action line included, at an
+/// offset.
+pub(crate) fn document_bytes(
+    content: Content,
+    path: &str,
+    lines: &[u8],
+    offset: u64,
+) -> Outcome<f64> {
     let mut writer = Writer::new(content, 0, path);
     let mut count = 0_u32;
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {

@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Longest wait for all lines of all files.
 const DELIVERY: Duration = Duration::from_mins(2);
 
-pub fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let header = [
         "followed files",
         "RSS MiB",

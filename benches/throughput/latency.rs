@@ -1,4 +1,5 @@
-//! How long a line takes from its write to its arrival, and a process from its start to the first document.
+//! How long a line takes from its write to its arrival, and a process from its start to the first
+//! document.
 
 use crate::arguments::Arguments;
 use crate::program::{BINARY, Setup};
@@ -23,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// Longest wait for a line.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let (mut rows, mut figures) = (Vec::new(), Vec::new());
     for (name, rest) in
         [("queue.mem.flush.timeout: 0s", &["queue.mem.flush.timeout: 0s"][..]), ("stock", &[][..])]
@@ -112,7 +113,7 @@ fn stamp(text: &[u8]) -> Option<Duration> {
 }
 
 /// Measures the way to the first document of a file of 1,000 lines, and the binary.
-pub fn start(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
+pub(crate) fn start(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let mut times_ms = Vec::new();
     for _ in 0..arguments.runs.max(5) {
         let directory = data::fresh_directory("start")?;

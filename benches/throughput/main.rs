@@ -1,7 +1,7 @@
 //! Measures the release binary of `shipper` against a floor: what the machine allows at all.
 //!
-//! `cargo bench --bench throughput` makes the throughput table; see [`arguments::HELP`] for the rest.
-//! Nothing here is a test: nothing fails because it is slow, only because a line is missing.
+//! `cargo bench --bench throughput` makes the throughput table; see [`arguments::HELP`] for the
+//! rest. Nothing here is a test: nothing fails because it is slow, only because a line is missing.
 
 #![allow(
     clippy::print_stdout,

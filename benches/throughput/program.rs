@@ -7,25 +7,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The binary that cargo built for this benchmark, with its release profile.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_shipper");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_shipper");
 
 /// What is different from the shortest configuration.
 #[derive(Debug, Default)]
-pub struct Setup<'a> {
+pub(crate) struct Setup<'a> {
     /// Glob pattern.
-    pub paths: &'a str,
+    pub(crate) paths: &'a str,
     /// Host and port of the receiver.
-    pub address: &'a str,
+    pub(crate) address: &'a str,
     /// Further lines of the input's stanza.
-    pub input: &'a [&'a str],
+    pub(crate) input: &'a [&'a str],
     /// Further lines of the file.
-    pub rest: &'a [&'a str],
+    pub(crate) rest: &'a [&'a str],
     /// `-E` settings.
-    pub settings: &'a [String],
+    pub(crate) settings: &'a [String],
 }
 
-/// Writes the configuration into `directory`, which also takes the data, and returns the command to run it.
-pub fn command(directory: &Path, setup: &Setup) -> Outcome<Command> {
+/// Writes the configuration into `directory`, which also takes the data, and returns the command to
+/// run it.
+pub(crate) fn command(directory: &Path, setup: &Setup) -> Outcome<Command> {
     let mut text = format!(
         "filebeat.inputs:\n  - type: filestream\n    id: bench\n    paths: [\"{}\"]\n",
         setup.paths

@@ -6,13 +6,19 @@ use std::fs;
 
 /// All figures of one call.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     sections: Map<String, Value>,
 }
 
 impl Report {
     /// Prints a table in Markdown and keeps the figures.
-    pub fn table(&mut self, name: &str, header: &[&str], rows: &[Vec<String>], figures: Value) {
+    pub(crate) fn table(
+        &mut self,
+        name: &str,
+        header: &[&str],
+        rows: &[Vec<String>],
+        figures: Value,
+    ) {
         println!("\n{name}\n\n| {} |", header.join(" | "));
         println!("|{}", "---|".repeat(header.len()));
         for row in rows {
@@ -23,7 +29,7 @@ impl Report {
     }
 
     /// Writes the figures to a file.
-    pub fn write(self) -> Outcome<()> {
+    pub(crate) fn write(self) -> Outcome<()> {
         if self.sections.is_empty() {
             return Ok(());
         }
@@ -41,13 +47,13 @@ impl Report {
 }
 
 /// Returns the middle one.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Returns the number below which `share` of all lie.
-pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small index")]
     let place = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(place.max(1) - 1).copied().unwrap_or(f64::NAN)

@@ -5,8 +5,9 @@ use shipper::demo::receiver::{Counts, Mode, Options, Receiver};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Is the process: tells its address, then its counts for each line that comes in, until there are no more.
-pub fn serve() -> Outcome<()> {
+/// Is the process: tells its address, then its counts for each line that comes in, until there are
+/// no more.
+pub(crate) fn serve() -> Outcome<()> {
     let receiver = Receiver::start(Options { port: 0, mode: Mode::Count, observer: None })?;
     println!("{}", receiver.address());
     for line in std::io::stdin().lines() {
@@ -26,15 +27,15 @@ pub fn serve() -> Outcome<()> {
 }
 
 /// A running receiver.
-pub struct Sink {
+pub(crate) struct Sink {
     child: Child,
     asking: Option<ChildStdin>,
     telling: BufReader<ChildStdout>,
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Sink {
-    pub fn start() -> Outcome<Self> {
+    pub(crate) fn start() -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("sink").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
@@ -54,7 +55,7 @@ impl Sink {
         Ok(line.trim_end().to_owned())
     }
 
-    pub fn counts(&mut self) -> Outcome<Counts> {
+    pub(crate) fn counts(&mut self) -> Outcome<Counts> {
         self.asking.as_mut().ok_or("the sink has no input")?.write_all(b"\n")?;
         let line = self.line()?;
         let numbers = line.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
@@ -71,7 +72,7 @@ impl Sink {
         })
     }
 
-    pub fn cpu_seconds(&self) -> Outcome<f64> {
+    pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
         process::cpu_seconds(self.child.id())
     }
 }

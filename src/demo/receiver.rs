@@ -106,11 +106,12 @@ impl ReceiverError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                "another program has this port: choose another one with --port, or leave --port out \
-                 to get any that is free"
+                "another program has this port: choose another one with --port, or leave --port \
+                 out to get any that is free"
             }
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "ports below 1024 are for root: choose a higher one with --port, or leave --port out"
+                "ports below 1024 are for root: choose a higher one with --port, or leave --port \
+                 out to get any that is free"
             }
             Self::Listen { .. } | Self::Thread(_) => {
                 "leave --port out to get any port that is free"
