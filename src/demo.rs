@@ -180,11 +180,7 @@ fn run_with(options: &Options, stop: &Stop, start: StartPipeline) -> Result<Summ
         .prefix("shipper-demo-")
         .tempdir()
         .map_err(|source| DemoError::Directory { parent: std::env::temp_dir(), source })?;
-    let receiver = Receiver::start(receiver::Options {
-        port: options.port,
-        mode: Mode::Look,
-        observer: None,
-    })?;
+    let receiver = Receiver::start(receiver::Options::new(options.port, Mode::Look))?;
     let log = directory.path().join("access.log");
     let pipeline = start(settings(directory.path(), &log, &receiver.url()))?;
     let traffic = Traffic::start(Plan {

@@ -9,7 +9,7 @@ use crate::{Outcome, data, process, program};
 use memchr::memmem;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
-use shipper::demo::receiver::{Mode, Options, Receiver};
+use shipper::demo::receiver::{Mode, Observer, Options, Receiver};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::process::Command;
@@ -63,7 +63,8 @@ fn arrival_times_ms(rest: &[&str], settings: &[String]) -> Outcome<Vec<f64>> {
                 .map(|written| now.saturating_sub(written).as_secs_f64() * 1e3),
         );
     };
-    let options = Options { port: 0, mode: Mode::Count, observer: Some(Box::new(observer)) };
+    let observer: Observer = Box::new(observer);
+    let options = Options { observer: Some(observer), ..Options::new(0, Mode::Count) };
     let receiver = Receiver::start(options)?;
     let paths = log.to_string_lossy().into_owned();
     let address = receiver.address().to_string();

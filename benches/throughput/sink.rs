@@ -1,6 +1,7 @@
 //! The null receiver, in a process of its own, and the handle to it.
 
 use crate::{Outcome, process};
+use libdeflater::Decompressor;
 use shipper::demo::receiver::{Counts, Mode, Options, Receiver};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,7 +9,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// Is the process: tells its address, then its counts for each line that comes in, until there are
 /// no more.
 pub(crate) fn serve() -> Outcome<()> {
-    let receiver = Receiver::start(Options { port: 0, mode: Mode::Count, observer: None })?;
+    let receiver =
+        Receiver::start(Options { inflate: Some(inflate), ..Options::new(0, Mode::Count) })?;
     println!("{}", receiver.address());
     for line in std::io::stdin().lines() {
         line?;
@@ -24,6 +26,15 @@ pub(crate) fn serve() -> Outcome<()> {
         );
     }
     Ok(())
+}
+
+/// Inflates with libdeflate: the sink must never be the limit.
+fn inflate(packed: &[u8], plain: &mut Vec<u8>) -> bool {
+    // A gzip ends with the length of what is in it.
+    let Some(length) = packed.last_chunk::<4>() else { return false };
+    plain.resize(u32::from_le_bytes(*length) as usize, 0);
+    let inflated = Decompressor::new().gzip_decompress(packed, plain);
+    inflated.is_ok_and(|bytes| bytes == plain.len())
 }
 
 /// A running receiver.

@@ -39,6 +39,9 @@ pub enum Mode {
 /// Is called with each bulk body, inflated, as its last byte arrives and before it is answered.
 pub type Observer = Box<dyn Fn(&[u8]) + Send + Sync>;
 
+/// Inflates a whole gzip body into the empty vector; tells whether it could.
+pub type Inflate = fn(&[u8], &mut Vec<u8>) -> bool;
+
 /// How a receiver is set up.
 pub struct Options {
     /// Port on 127.0.0.1; 0 takes any that is free.
@@ -47,6 +50,16 @@ pub struct Options {
     pub mode: Mode,
     /// Sees the bodies, where someone wants to.
     pub observer: Option<Observer>,
+    /// Inflates bodies instead of the receiver's own, which is careful with memory and slower.
+    pub inflate: Option<Inflate>,
+}
+
+impl Options {
+    /// Chooses a port and a mode, and nothing else.
+    #[must_use]
+    pub fn new(port: u16, mode: Mode) -> Self {
+        Self { port, mode, observer: None, inflate: None }
+    }
 }
 
 impl fmt::Debug for Options {
@@ -391,33 +404,42 @@ impl Desk<'_> {
         }
     }
 
+    /// Inflates a body into `self.plain`, or only counts it where nobody looks at it.
+    fn inflate(&mut self, body: &[u8], seen: &mut Seen) -> Result<(), RequestError> {
+        self.plain.clear();
+        let options = &self.shared.options;
+        if let Some(inflate) = options.inflate {
+            if !inflate(body, &mut self.plain) {
+                return Err(RequestError::Bad("body is no gzip"));
+            }
+            seen.add(&self.plain);
+            return Ok(());
+        }
+        let kept = options.mode == Mode::Look || options.observer.is_some();
+        let plain = &mut self.plain;
+        request::inflate(body, |piece| {
+            seen.add(piece);
+            if kept {
+                plain.extend_from_slice(piece);
+            }
+        })
+    }
+
     fn bulk(&mut self, head: &Head, index: &str, body: &[u8]) -> Status {
         let filter = Filter::from_query(&head.query);
         let looked_at = self.shared.options.mode == Mode::Look;
-        let whole = looked_at || self.shared.options.observer.is_some();
         let mut seen = Seen::default();
         let plain = match head.coding {
-            Coding::Plain => body,
-            Coding::Gzip => {
-                self.plain.clear();
-                let plain = &mut self.plain;
-                let inflated = request::inflate(body, |piece| {
-                    seen.add(piece);
-                    if whole {
-                        plain.extend_from_slice(piece);
-                    }
-                });
-                match inflated {
-                    Ok(()) => {}
-                    Err(RequestError::TooLarge) => return Status::TooLarge,
-                    Err(_) => return self.refuse(Refusal("body is no gzip")),
-                }
-                &self.plain[..]
+            Coding::Plain => {
+                seen.add(body);
+                body
             }
+            Coding::Gzip => match self.inflate(body, &mut seen) {
+                Ok(()) => &self.plain[..],
+                Err(RequestError::TooLarge) => return Status::TooLarge,
+                Err(_) => return self.refuse(Refusal("body is no gzip")),
+            },
         };
-        if head.coding == Coding::Plain {
-            seen.add(plain);
-        }
         let arrival_ns = unix_ns();
         if let Some(observer) = &self.shared.options.observer {
             observer(plain);
@@ -497,13 +519,13 @@ fn unix_ns() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{BANNER, Counts, Mode, Options, Receiver};
+    use super::{BANNER, Counts, Mode, Observer, Options, Receiver};
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
     use std::sync::{Arc, Mutex};
 
     fn start(mode: Mode) -> Receiver {
-        Receiver::start(Options { port: 0, mode, observer: None }).unwrap()
+        Receiver::start(Options::new(0, mode)).unwrap()
     }
 
     /// Sends requests over one connection and returns all that comes back, status lines and bodies
@@ -659,7 +681,8 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&seen);
         let observer = move |body: &[u8]| writer.lock().unwrap().push(body.to_vec());
-        let options = Options { port: 0, mode: Mode::Count, observer: Some(Box::new(observer)) };
+        let observer: Observer = Box::new(observer);
+        let options = Options { observer: Some(observer), ..Options::new(0, Mode::Count) };
         let receiver = Receiver::start(options).unwrap();
         let packed = post("/_bulk", "Content-Encoding: gzip\r\n", &gzip(BODY));
         drop(talk(&receiver, &[&post("/_bulk", "", BODY), &packed]));
@@ -667,11 +690,26 @@ mod tests {
     }
 
     #[test]
+    fn bodies_are_inflated_as_the_options_say() {
+        let inflate = |packed: &[u8], plain: &mut Vec<u8>| {
+            plain.extend_from_slice(b"{}\n{}\n{}\n{}\n");
+            packed == b"packed"
+        };
+        let options = Options { inflate: Some(inflate), ..Options::new(0, Mode::Count) };
+        let receiver = Receiver::start(options).unwrap();
+        let gzip = "Content-Encoding: gzip\r\n";
+        let (good, bad) = (post("/_bulk", gzip, b"packed"), post("/_bulk", gzip, b"other"));
+        let answers = talk(&receiver, &[&good, &bad]);
+        let lines: Vec<&str> = answers.iter().map(|(line, _)| line.as_str()).collect();
+        assert_eq!(lines, ["HTTP/1.1 200 OK", "HTTP/1.1 400 Bad Request"]);
+        assert_eq!(receiver.stop().documents, 2);
+    }
+
+    #[test]
     fn a_taken_port_is_an_error_that_says_what_to_do() {
         let first = start(Mode::Count);
         let port = first.address().port();
-        let error =
-            Receiver::start(Options { port, mode: Mode::Count, observer: None }).unwrap_err();
+        let error = Receiver::start(Options::new(port, Mode::Count)).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("cannot listen on `127.0.0.1:{port}`: Address already in use (os error 98)")
