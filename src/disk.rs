@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+pub mod advice;
 mod real;
 
 pub use real::{RealDisk, RealFile, RealLock, RealWriter};

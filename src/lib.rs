@@ -3,11 +3,16 @@
 
 pub mod batch;
 pub mod demo;
+pub mod discovery;
 pub mod disk;
+pub mod follow;
+pub mod harvester;
 pub mod hint;
 pub mod host;
+pub mod identity;
 pub mod ledger;
 pub mod logging;
+pub mod pipeline;
 pub mod position;
 pub mod queue;
 pub mod reporter;

@@ -222,6 +222,21 @@ impl Receiver {
                 reader.ring();
             }
         }
-        self.batches.lock().await.recv().await
+        let waiting = Waiting(&self.free);
+        let batch = self.batches.lock().await.recv().await;
+        if batch.is_some() {
+            // The sender has counted this output as busy already.
+            std::mem::forget(waiting);
+        }
+        batch
+    }
+}
+
+/// Counts an output as free until it gets a batch or gives up waiting.
+struct Waiting<'a>(&'a AtomicIsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

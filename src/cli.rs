@@ -1,0 +1,153 @@
+//! The command line: what can be typed, no behaviour.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Follows the logs of web servers and delivers each line to Elasticsearch, effectively once.
+#[derive(Debug, Parser)]
+#[command(name = "shipper", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of the configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Options of a run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Follow the configured logs and ship them (the default)
+    Run,
+    /// Show it at work without any server: generated traffic, the real pipeline, a live view
+    Demo(DemoArgs),
+    /// Check without shipping
+    #[command(subcommand)]
+    Test(TestCommand),
+    /// Print what is in effect
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Print the version
+    Version,
+}
+
+/// What to check.
+#[derive(Debug, Subcommand)]
+pub enum TestCommand {
+    /// Check the configuration and name every problem with its place
+    Config,
+}
+
+/// What to print.
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Print the configuration in effect as YAML, secrets masked
+    Config,
+}
+
+/// Options that say what the configuration is; the names are Filebeat's.
+#[derive(Debug, Args, Default)]
+pub struct ConfigArgs {
+    /// Configuration file; may be given several times, later ones win [default: shipper.yml]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    pub files: Vec<PathBuf>,
+    /// Set one key, over what the files say
+    #[arg(short = 'E', value_name = "KEY=VALUE", global = true)]
+    pub overrides: Vec<String>,
+    /// Log to standard error and not to files
+    #[arg(short = 'e', global = true)]
+    pub to_stderr: bool,
+    /// Log everything of these parts (`*`: of all)
+    #[arg(short = 'd', value_name = "SELECTORS", global = true)]
+    pub debug: Option<String>,
+    /// Home directory
+    #[arg(long = "path.home", value_name = "DIRECTORY", global = true)]
+    pub path_home: Option<PathBuf>,
+    /// Directory of configuration files
+    #[arg(long = "path.config", value_name = "DIRECTORY", global = true)]
+    pub path_config: Option<PathBuf>,
+    /// Directory of registry, lock and dead letters
+    #[arg(long = "path.data", value_name = "DIRECTORY", global = true)]
+    pub path_data: Option<PathBuf>,
+    /// Directory of log files
+    #[arg(long = "path.logs", value_name = "DIRECTORY", global = true)]
+    pub path_logs: Option<PathBuf>,
+    /// Refuse configuration files that others could have written
+    #[arg(
+        long = "strict.perms", value_name = "BOOL", default_value_t = true, num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set,
+        global = true
+    )]
+    pub strict_permissions: bool,
+}
+
+/// Options of a run.
+#[derive(Debug, Args, Default)]
+pub struct RunArgs {
+    /// Read every file to its end, wait until all is acknowledged, and say by the exit code whether it was
+    #[arg(long, global = true)]
+    pub once: bool,
+    /// Longest time that `--once` may take, such as `90s` or `10m` [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "once", global = true)]
+    pub deadline: Option<Duration>,
+    /// Where files begin that were never read before
+    #[arg(long, value_enum, default_value_t = FromArg::Start, global = true)]
+    pub from: FromArg,
+}
+
+/// Where files begin that were never read before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum FromArg {
+    /// At their first line
+    #[default]
+    Start,
+    /// At their end: the backlog is skipped
+    Now,
+}
+
+/// Options of the demo.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End by itself after this time, such as `10s`
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Lines written each second, on average
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub rate: u32,
+    /// Port of the embedded bulk receiver; 0 for any free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::units::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_filebeat_are_understood() {
+        let cli = Cli::try_parse_from([
+            "shipper", "-e", "-c", "a.yml", "-E", "name=x", "--path.data", "/d", "--strict.perms=false",
+            "-d", "*", "--once",
+        ])
+        .unwrap();
+        assert!(cli.command.is_none());
+        assert!(cli.config.to_stderr && !cli.config.strict_permissions && cli.run.once);
+        assert_eq!(cli.config.overrides, ["name=x"]);
+        assert_eq!(cli.config.path_data, Some(PathBuf::from("/d")));
+    }
+}

@@ -1,0 +1,474 @@
+//! The prospector: says which files there are, which epoch each is in, and who reads it.
+//!
+//! It alone decides about identity. Hints of inotify only say where to look; what is true is found by looking. It
+//! never reads lines: a harvester that finds a file changed lets go of it and reports, and the decision falls here.
+
+pub mod glob;
+pub mod watch;
+
+mod claim;
+mod listing;
+mod orphan;
+mod scan;
+
+use crate::disk::{Disk, Inode};
+use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
+use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
+use crate::position::{Epoch, Proof};
+use crate::stats::Stats;
+use crate::wake::Wake;
+use glob::Pattern;
+use orphan::Orphan;
+use regex::Regex;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use tracing::{error, info};
+use watch::{Hint, Watch};
+
+/// Least pause between two scans that hints ask for, in addition to [`PAUSE_PER_FILE`]: keeps a storm of renames from
+/// becoming a storm of scans.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Pause after a scan that hints ask for, for each file known: ten times what looking at it costs.
+const PAUSE_PER_FILE: Duration = Duration::from_micros(30);
+
+/// Least pause between two scans for safety's sake, for each file known: keeps ten thousand files under 0.1 % of a
+/// core.
+const RESCAN_PER_FILE: Duration = Duration::from_millis(6);
+
+/// Pause before the next look at copies that may still be growing.
+const WAITING_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the prospector looks for.
+#[derive(Debug)]
+pub struct Watched {
+    /// Where its files are.
+    pub patterns: Vec<Pattern>,
+    /// Full paths that are passed over.
+    pub exclude: Vec<Regex>,
+    /// Whether symbolic links are followed.
+    pub symlinks: bool,
+    /// Pause between two scans.
+    pub scan_interval: Duration,
+}
+
+/// Where reading of a file begins that was never seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At its first byte.
+    Start,
+    /// At its end, for files that are there at the first scan.
+    Now,
+}
+
+/// One worker's inbox and bell.
+#[derive(Debug, Clone)]
+pub struct WorkerLink {
+    /// Its inbox.
+    pub orders: mpsc::Sender<Order>,
+    /// Its bell.
+    pub wake: Arc<Wake>,
+}
+
+/// Whom the prospector talks to.
+pub struct ProspectorLinks {
+    /// The workers, at least one.
+    pub workers: Vec<WorkerLink>,
+    /// What they report.
+    pub reports: mpsc::Receiver<Report>,
+    /// What inotify hints at.
+    pub hints: mpsc::Receiver<Hint>,
+    /// Where hints are asked for.
+    pub watch: Box<dyn Watch>,
+    /// The registrar.
+    pub ledger: Ledger,
+    /// The prospector's own bell.
+    pub wake: Arc<Wake>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// Gives 12 random bytes for a new epoch.
+    pub random: Box<dyn FnMut() -> [u8; 12] + Send>,
+}
+
+/// A followed file.
+struct File {
+    input: u16,
+    reader: u8,
+    path: Arc<Path>,
+    name: Arc<Path>,
+    inode: Inode,
+    prefix: Prefix,
+    epoch: Epoch,
+    progress: Arc<Progress>,
+    base: u64,
+    /// Size and time of change at the last look.
+    size: u64,
+    modified: i64,
+    /// The last scan that saw its inode, and whether it was under its name.
+    seen: u64,
+    at_home: u64,
+    stage: Stage,
+}
+
+/// How far a file has come.
+enum Stage {
+    /// Its epoch is being saved; then it is assigned.
+    Registering(Box<Start>),
+    /// A worker has it.
+    Assigned,
+    /// It has no name any more; the worker reads what it still holds.
+    Removed,
+}
+
+/// Where a harvester is to begin.
+#[derive(Debug, Clone)]
+struct Start {
+    offset: u64,
+    proof: Proof,
+    settled: Vec<Interval>,
+}
+
+impl Start {
+    /// Returns how far a file was read that nobody has begun to read from here.
+    fn reached(&self) -> Reached {
+        Reached { offset: self.offset, proof: self.proof, earlier: Vec::new() }
+    }
+}
+
+/// What is still to be read at the first scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Files with something to read.
+    pub files: usize,
+    /// Bytes to read.
+    pub bytes: u64,
+}
+
+/// Finds files and hands them to the workers.
+pub struct Prospector<D: Disk> {
+    disk: D,
+    inputs: Vec<Watched>,
+    from: From,
+    links: ProspectorLinks,
+    files: HashMap<FileKey, File>,
+    next_key: u32,
+    by_inode: HashMap<(u16, u64, u64), FileKey>,
+    by_name: HashMap<Arc<Path>, Vec<FileKey>>,
+    registering: HashMap<Epoch, FileKey>,
+    registered: mpsc::Receiver<Vec<Epoch>>,
+    registered_reply: mpsc::Sender<Vec<Epoch>>,
+    /// What the registry held and no file was found for yet, by device and inode number.
+    unclaimed: HashMap<(u64, u64), Vec<Orphan>>,
+    /// Epochs whose inode is gone or holds other content now.
+    orphans: Vec<Orphan>,
+    /// Copies that may still be growing.
+    waiting: HashMap<(u64, u64), claim::Waiting>,
+    /// Files that are not read: compressed ones, finished copies.
+    passed_over: HashMap<(u16, u64, u64), scan::PassedOver>,
+    /// What was told already and need not be told again.
+    told: HashSet<PathBuf>,
+    round: u64,
+    scan_at: Option<Instant>,
+    last_scan: Option<Instant>,
+    events: bool,
+    backlog: Backlog,
+    drained: Vec<Vec<(Arc<Progress>, u64)>>,
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Makes a prospector that knows what the registry held.
+    #[must_use]
+    pub fn new(
+        disk: D,
+        inputs: Vec<Watched>,
+        from: From,
+        known: Vec<Known>,
+        links: ProspectorLinks,
+    ) -> Self {
+        let (registered_reply, registered) = mpsc::channel();
+        let mut unclaimed: HashMap<(u64, u64), Vec<Orphan>> = HashMap::new();
+        for known in known {
+            let inode = known.entry.inode;
+            let orphans = unclaimed.entry((inode.device, inode.number)).or_default();
+            orphans.push(Orphan::from_registry(known));
+        }
+        Self {
+            disk,
+            inputs,
+            from,
+            links,
+            files: HashMap::new(),
+            next_key: 0,
+            by_inode: HashMap::new(),
+            by_name: HashMap::new(),
+            registering: HashMap::new(),
+            registered,
+            registered_reply,
+            unclaimed,
+            orphans: Vec::new(),
+            waiting: HashMap::new(),
+            passed_over: HashMap::new(),
+            told: HashSet::new(),
+            round: 0,
+            scan_at: None,
+            last_scan: None,
+            events: false,
+            backlog: Backlog::default(),
+            drained: Vec::new(),
+        }
+    }
+
+    /// Takes answers, reports and hints, scans when it is time, and returns when to be called again at the latest.
+    pub fn step(&mut self, now: Instant) -> Option<Instant> {
+        self.take_registered();
+        self.take_reports(now);
+        self.take_hints(now);
+        if self.round == 0 || self.scan_at.is_some_and(|at| at <= now) {
+            self.scan_at = None;
+            self.scan();
+            self.last_scan = Some(now);
+            self.plan_rescan(now);
+        }
+        self.scan_at
+    }
+
+    /// Tells whether the first scan is done and every file that it found is with a worker.
+    #[must_use]
+    pub fn has_assigned_all(&self) -> bool {
+        0 < self.round && self.registering.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Returns what the first scan found to be read.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.backlog
+    }
+
+    /// Asks the workers to read everything to its end and hand it over.
+    pub fn drain(&mut self) {
+        for worker in &self.links.workers {
+            // A worker that has gone has reported its files before.
+            let _ = worker.orders.send(Order::Drain);
+            worker.wake.ring();
+        }
+    }
+
+    /// Returns, once all workers are drained, how far each file was read.
+    #[must_use]
+    pub fn drained(&self) -> Option<Vec<(Arc<Progress>, u64)>> {
+        (self.drained.len() == self.links.workers.len()).then(|| self.drained.concat())
+    }
+
+    fn plan_rescan(&mut self, now: Instant) {
+        let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let interval = self.inputs.iter().map(|input| input.scan_interval).min();
+        let mut pause = interval.unwrap_or(Duration::from_secs(10));
+        if self.events {
+            pause = pause.max(RESCAN_PER_FILE * count);
+        }
+        if !self.waiting.is_empty() {
+            pause = pause.min(WAITING_PAUSE);
+        }
+        self.ask_scan(now + pause);
+    }
+
+    /// Asks for a scan soon: as soon as the pause after the last one is over.
+    fn ask_scan_soon(&mut self, now: Instant) {
+        let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let pause = PAUSE_MIN + PAUSE_PER_FILE * count;
+        let at = self.last_scan.map_or(now, |last| now.max(last + pause));
+        self.ask_scan(at);
+    }
+
+    fn ask_scan(&mut self, at: Instant) {
+        self.scan_at = Some(self.scan_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn take_registered(&mut self) {
+        while let Ok(epochs) = self.registered.try_recv() {
+            for epoch in epochs {
+                let Some(key) = self.registering.remove(&epoch) else { continue };
+                let Some(file) = self.files.get_mut(&key) else { continue };
+                let stage = std::mem::replace(&mut file.stage, Stage::Assigned);
+                if let Stage::Registering(start) = stage {
+                    self.assign(key, *start);
+                } else {
+                    file.stage = stage;
+                }
+            }
+        }
+    }
+
+    fn take_reports(&mut self, now: Instant) {
+        while let Ok(report) = self.links.reports.try_recv() {
+            match report {
+                Report::Broken { key, why, reached } => {
+                    self.broken(key, why, reached);
+                    self.ask_scan_soon(now);
+                }
+                Report::Finished { key, reached, size } => {
+                    self.finished(key, reached, size);
+                    self.ask_scan_soon(now);
+                }
+                Report::Refused { key } => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.modified = 0;
+                    }
+                }
+                Report::Drained(ends) => self.drained.push(ends),
+            }
+        }
+    }
+
+    fn take_hints(&mut self, now: Instant) {
+        let mut changed: HashSet<FileKey> = HashSet::new();
+        while let Ok(hint) = self.links.hints.try_recv() {
+            match hint {
+                // A file that is not known yet is found by its name's hint.
+                Hint::Changed(path) => {
+                    changed.extend(self.by_name.get(path.as_path()).into_iter().flatten());
+                }
+                Hint::Names(path) => {
+                    if self.by_name.contains_key(path.as_path()) || self.leads_to(&path) {
+                        self.ask_scan_soon(now);
+                    }
+                }
+                Hint::Overflow => {
+                    changed.extend(self.files.keys());
+                    self.ask_scan_soon(now);
+                }
+            }
+        }
+        for key in changed {
+            if self.files.get(&key).is_some_and(File::prefix_may_grow) {
+                self.grow_prefix(key);
+            }
+            self.order(key, Order::Dirty(key));
+        }
+    }
+
+    fn leads_to(&self, path: &Path) -> bool {
+        self.inputs.iter().flat_map(|input| &input.patterns).any(|pattern| pattern.leads_to(path))
+    }
+
+    fn order(&self, key: FileKey, order: Order) {
+        let workers = &self.links.workers;
+        let worker = &workers[key.0 as usize % workers.len()];
+        // A worker that has gone means that the process is ending.
+        let _ = worker.orders.send(order);
+        worker.wake.ring();
+    }
+
+    fn assign(&mut self, key: FileKey, start: Start) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        file.stage = Stage::Assigned;
+        let assignment = Assignment {
+            key,
+            input: file.input,
+            name: Arc::clone(&file.name),
+            path: Arc::clone(&file.path),
+            inode: file.inode,
+            prefix: file.prefix,
+            epoch: file.epoch,
+            offset: start.offset,
+            proof: start.proof,
+            settled: start.settled,
+            progress: Arc::clone(&file.progress),
+        };
+        self.order(key, Order::Follow(Box::new(assignment)));
+    }
+
+    /// A worker let go of a file that is not what it was.
+    fn broken(&mut self, key: FileKey, why: Broken, reached: Reached) {
+        if why == Broken::Moved {
+            self.moved(key, reached);
+            return;
+        }
+        let Some(file) = self.take_file(key) else { return };
+        self.links.stats.reading.rotations.add(1);
+        self.links.ledger.tell(Note::Ended(file.epoch));
+        let name = file.name.display().to_string();
+        let what = if why == Broken::Truncated { "truncated" } else { "replaced in place" };
+        let read_to = reached.offset;
+        info!(file = name, read_to, "file was {what}; it is read again from its start");
+        self.orphans.push(Orphan::parted(file, reached));
+    }
+
+    /// A file's name leads elsewhere: it goes on under the name where its inode is found.
+    fn moved(&mut self, key: FileKey, reached: Reached) {
+        let Some(file) = self.files.get(&key) else { return };
+        let found = listing::Listing::new(&self.disk).seek(file.inode, &file.name);
+        if let Some(found) = found {
+            self.rename(key, found.path);
+            let (offset, proof) = (reached.offset, reached.proof);
+            self.assign(key, Start { offset, proof, settled: Vec::new() });
+        } else if let Some(file) = self.take_file(key) {
+            let left = file.size.saturating_sub(reached.offset);
+            let mut orphan = Orphan::parted(file, reached);
+            orphan.bytes_left = left;
+            self.orphans.push(orphan);
+        }
+    }
+
+    /// A removed file was read as far as it could be.
+    fn finished(&mut self, key: FileKey, reached: Reached, size: u64) {
+        let Some(file) = self.take_file(key) else { return };
+        let read_to = reached.offset;
+        let left = size.max(file.size).saturating_sub(read_to);
+        let name = file.name.display().to_string();
+        info!(file = name, read_to, bytes_left = left, "file was removed");
+        let mut orphan = Orphan::parted(file, reached);
+        orphan.bytes_left = left;
+        self.orphans.push(orphan);
+    }
+
+    /// Takes a file out of all tables.
+    fn take_file(&mut self, key: FileKey) -> Option<File> {
+        let file = self.files.remove(&key)?;
+        let inode = (file.input, file.inode.device, file.inode.number);
+        if self.by_inode.get(&inode) == Some(&key) {
+            self.by_inode.remove(&inode);
+        }
+        self.forget_name(&file.name, key);
+        self.registering.remove(&file.epoch);
+        Some(file)
+    }
+
+    fn forget_name(&mut self, name: &Arc<Path>, key: FileKey) {
+        if let Some(keys) = self.by_name.get_mut(name) {
+            keys.retain(|known| *known != key);
+            if keys.is_empty() {
+                self.by_name.remove(name);
+            }
+        }
+    }
+
+    /// Gives a file its new name, here, at the worker and in the registry.
+    fn rename(&mut self, key: FileKey, name: Arc<Path>) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let old = std::mem::replace(&mut file.name, Arc::clone(&name));
+        let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
+        let settled = file.progress.committed();
+        info!(
+            from = %old.display(), to = %name.display(), settled,
+            "file was renamed; reading goes on where it was"
+        );
+        self.forget_name(&old, key);
+        self.by_name.entry(Arc::clone(&name)).or_default().push(key);
+        self.links.stats.reading.rotations.add(1);
+        self.order(key, Order::Renamed(key, Arc::clone(&name)));
+        self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
+    }
+
+    /// Says that bytes are gone that were never read.
+    fn tell_lost(&self, name: &Path, from: u64, bytes: u64) {
+        self.links.stats.reading.lost_bytes.add(bytes);
+        let (name, to) = (name.display().to_string(), from + bytes);
+        error!(
+            file = name,
+            from, to, "file went away before it was read to its end: bytes are lost"
+        );
+    }
+}

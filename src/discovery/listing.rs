@@ -1,0 +1,200 @@
+//! One look at the directories: which files match, and where nothing could be seen.
+
+use super::glob::{Part, Pattern};
+use crate::disk::{Disk, Inode, Kind, Listed, Stat};
+use crate::identity::same_inode;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A regular file that matches a pattern.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Its name.
+    pub(super) path: Arc<Path>,
+    /// What it is.
+    pub(super) stat: Stat,
+}
+
+/// The regular files of a directory by device and inode number.
+pub(super) type Inodes = HashMap<(u64, u64), Found>;
+
+/// One look; every directory is listed at most once in it.
+pub(super) struct Listing<'a, D: Disk> {
+    disk: &'a D,
+    directories: HashMap<PathBuf, Option<Rc<Vec<Listed>>>>,
+    inodes: HashMap<PathBuf, Rc<Inodes>>,
+    /// Directories that hold matches or may come to hold them.
+    pub(super) watched: BTreeSet<PathBuf>,
+    /// What could not be listed or looked at although it is there, and why.
+    pub(super) blind: Vec<(PathBuf, io::Error)>,
+    /// Symbolic links that matched and were passed over.
+    pub(super) links: Vec<PathBuf>,
+}
+
+impl<'a, D: Disk> Listing<'a, D> {
+    pub(super) fn new(disk: &'a D) -> Self {
+        Self {
+            disk,
+            directories: HashMap::new(),
+            inodes: HashMap::new(),
+            watched: BTreeSet::new(),
+            blind: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// Finds the regular files that match `pattern`.
+    pub(super) fn expand(&mut self, pattern: &Pattern, symlinks: bool, found: &mut Vec<Found>) {
+        self.descend(Path::new("/"), pattern.parts(), symlinks, found);
+    }
+
+    /// Tells whether nothing can be concluded from not seeing a file in `directory`.
+    pub(super) fn is_blind(&self, path: &Path) -> bool {
+        self.blind.iter().any(|(blind, _)| path.starts_with(blind))
+    }
+
+    /// Returns the names in a directory; `None` when it cannot be listed.
+    pub(super) fn list(&mut self, directory: &Path) -> Option<Rc<Vec<Listed>>> {
+        if let Some(listed) = self.directories.get(directory) {
+            return listed.clone();
+        }
+        let listed = match self.disk.list(directory) {
+            Ok(names) => Some(Rc::new(names)),
+            Err(error) => {
+                self.note_error(directory, error);
+                None
+            }
+        };
+        self.directories.insert(directory.to_path_buf(), listed.clone());
+        listed
+    }
+
+    /// Returns the regular files of a directory by inode; looked at once in this look.
+    pub(super) fn inodes(&mut self, directory: &Path) -> Rc<Inodes> {
+        if let Some(inodes) = self.inodes.get(directory) {
+            return Rc::clone(inodes);
+        }
+        let mut inodes = Inodes::new();
+        let names = self.list(directory).unwrap_or_default();
+        for listed in names.iter().filter(|listed| listed.kind == Kind::File) {
+            let path = directory.join(&listed.name);
+            if let Ok(stat) = self.disk.link_stat(&path) {
+                let key = (stat.inode.device, stat.inode.number);
+                inodes.insert(key, Found { path: path.into(), stat });
+            }
+        }
+        let inodes = Rc::new(inodes);
+        self.inodes.insert(directory.to_path_buf(), Rc::clone(&inodes));
+        inodes
+    }
+
+    /// Seeks an inode in the directory where it was last, and in the directories right below it.
+    pub(super) fn seek(&mut self, inode: Inode, name: &Path) -> Option<Found> {
+        let directory = name.parent()?;
+        let key = (inode.device, inode.number);
+        for directory in self.nearby(directory) {
+            if let Some(found) = self.inodes(&directory).get(&key)
+                && same_inode(found.stat.inode, inode)
+            {
+                return Some(found.clone());
+            }
+        }
+        None
+    }
+
+    /// Returns a directory and those right below it: where a rotation puts files.
+    pub(super) fn nearby(&mut self, directory: &Path) -> Vec<PathBuf> {
+        let names = self.list(directory).unwrap_or_default();
+        let below = names.iter().filter(|listed| listed.kind == Kind::Directory);
+        let below = below.map(|listed| directory.join(&listed.name));
+        std::iter::once(directory.to_path_buf()).chain(below).collect()
+    }
+
+    fn descend(
+        &mut self,
+        directory: &Path,
+        parts: &[Part],
+        symlinks: bool,
+        found: &mut Vec<Found>,
+    ) {
+        let Some((part, rest)) = parts.split_first() else { return };
+        match part {
+            Part::Name(name) => {
+                let path = directory.join(name);
+                if rest.is_empty() {
+                    self.watched.insert(directory.to_path_buf());
+                    self.look_at(path, None, symlinks, found);
+                } else {
+                    self.descend(&path, rest, symlinks, found);
+                }
+            }
+            Part::Matching(glob) => {
+                self.watched.insert(directory.to_path_buf());
+                let Some(names) = self.list(directory) else { return };
+                for listed in names.iter().filter(|listed| glob.is_match(&listed.name)) {
+                    let path = directory.join(&listed.name);
+                    if rest.is_empty() {
+                        self.look_at(path, Some(listed.kind), symlinks, found);
+                    } else if matches!(listed.kind, Kind::Directory | Kind::Link) {
+                        self.descend(&path, rest, symlinks, found);
+                    }
+                }
+            }
+            Part::AnyDepth => {
+                self.descend_any(directory, rest, super::glob::DEPTH_MAX, symlinks, found);
+            }
+        }
+    }
+
+    fn descend_any(
+        &mut self,
+        directory: &Path,
+        rest: &[Part],
+        depth: usize,
+        symlinks: bool,
+        found: &mut Vec<Found>,
+    ) {
+        self.watched.insert(directory.to_path_buf());
+        self.descend(directory, rest, symlinks, found);
+        if depth == 0 {
+            return;
+        }
+        let Some(names) = self.list(directory) else { return };
+        for listed in names.iter().filter(|listed| listed.kind == Kind::Directory) {
+            self.descend_any(&directory.join(&listed.name), rest, depth - 1, symlinks, found);
+        }
+    }
+
+    fn look_at(
+        &mut self,
+        path: PathBuf,
+        kind: Option<Kind>,
+        symlinks: bool,
+        found: &mut Vec<Found>,
+    ) {
+        if kind.is_some_and(|kind| !matches!(kind, Kind::File | Kind::Link)) {
+            return;
+        }
+        let stat = match self.disk.link_stat(&path) {
+            Ok(stat) if stat.kind == Kind::Link && symlinks => self.disk.stat(&path),
+            other => other,
+        };
+        match stat {
+            Ok(stat) if stat.kind == Kind::File => found.push(Found { path: path.into(), stat }),
+            Ok(stat) if stat.kind == Kind::Link => self.links.push(path),
+            Ok(_) => {}
+            Err(error) => self.note_error(&path, error),
+        }
+    }
+
+    fn note_error(&mut self, path: &Path, error: io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            && !self.blind.iter().any(|(known, _)| known == path)
+        {
+            self.blind.push((path.to_path_buf(), error));
+        }
+    }
+}

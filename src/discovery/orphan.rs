@@ -1,0 +1,130 @@
+//! Epochs without a file: their inode is gone, or holds other content now.
+//!
+//! An orphan waits for a file that continues it (a copy, or the same content on another file system), and is
+//! forgotten when it is settled and nothing of it was found in two complete scans.
+
+use super::File;
+use crate::disk::Disk;
+use crate::disk::ReadFile;
+use crate::follow::Reached;
+use crate::identity::{continues, derived, prefix_matches, proof_offset};
+use crate::ledger::{Entry, Interval, Known, Progress};
+use crate::position::carry_on;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Complete scans without a trace after which a settled orphan is forgotten.
+pub(super) const SCANS_UNTIL_FORGOTTEN: u64 = 2;
+
+/// Bytes read at once when a copy is proved.
+const PROOF_BYTES: usize = 256 << 10;
+
+/// An epoch without a file.
+///
+/// Invariant: `entry.committed` is the end of what was read of it and `entry.proof` belongs to it, which may be ahead
+/// of what is settled.
+pub(super) struct Orphan {
+    pub(super) entry: Entry,
+    pub(super) progress: Arc<Progress>,
+    /// The input that read it; `None` when it came from the registry and any input's file may be its.
+    pub(super) input: Option<u16>,
+    /// Bytes known to have been there beyond what was read.
+    pub(super) bytes_left: u64,
+    /// Complete scans that it has waited.
+    pub(super) waited: u64,
+}
+
+/// How a file continues an orphan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Continuation {
+    /// It holds everything that was read; reading goes on at this offset.
+    From(u64),
+    /// It is a copy that ended earlier: nothing in it is new.
+    Finished,
+}
+
+impl Orphan {
+    pub(super) fn from_registry(known: Known) -> Self {
+        Self { entry: known.entry, progress: known.progress, input: None, bytes_left: 0, waited: 0 }
+    }
+
+    pub(super) fn parted(file: File, reached: Reached) -> Self {
+        Self {
+            entry: Entry {
+                epoch: file.epoch,
+                path: file.path,
+                name: file.name,
+                reader: file.reader,
+                inode: file.inode,
+                prefix: file.prefix,
+                base: file.base,
+                committed: reached.offset,
+                proof: reached.proof,
+                earlier: reached.earlier,
+                beyond: Vec::new(),
+                ended: true,
+            },
+            progress: file.progress,
+            input: Some(file.input),
+            bytes_left: 0,
+            waited: 0,
+        }
+    }
+
+    /// Tells whether everything that was read of it is settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.entry.committed <= self.progress.committed()
+    }
+
+    /// Tells whether a file of that name may be its continuation as far as names go.
+    pub(super) fn related(&self, path: &Path) -> bool {
+        derived(&self.entry.path, path) || derived(&self.entry.name, path)
+    }
+
+    /// Returns what settled intervals a reader that begins at the committed offset may jump over.
+    pub(super) fn settled(&self) -> Vec<Interval> {
+        self.entry.beyond.clone()
+    }
+
+    /// Proves by reading whether `file`, of `size` bytes that begin with `first`, continues this epoch.
+    pub(super) fn prove<D: Disk>(
+        &self,
+        file: &D::File,
+        size: u64,
+        first: &[u8],
+    ) -> io::Result<Option<Continuation>> {
+        let entry = &self.entry;
+        if !prefix_matches(entry.prefix, first) {
+            return Ok(None);
+        }
+        let Some(offset) = proof_offset(entry, size) else { return Ok(None) };
+        if offset < entry.base {
+            return Ok(None);
+        }
+        let running = running_over::<D>(file, entry.base, offset)?;
+        if !continues(entry, first, offset, running) {
+            return Ok(None);
+        }
+        Ok(Some(if offset == entry.committed {
+            Continuation::From(offset)
+        } else {
+            Continuation::Finished
+        }))
+    }
+}
+
+fn running_over<D: Disk>(file: &D::File, from: u64, to: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; PROOF_BYTES];
+    let (mut at, mut running) = (from, 0);
+    while at < to {
+        let wanted = usize::try_from(to - at).unwrap_or(PROOF_BYTES).min(PROOF_BYTES);
+        let length = file.read_at(&mut buffer[..wanted], at)?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        running = carry_on(running, &buffer[..length]);
+        at += length as u64;
+    }
+    Ok(running)
+}

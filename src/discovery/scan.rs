@@ -1,0 +1,260 @@
+//! A complete look: what is where now, what was renamed, what is gone.
+
+use super::listing::{Found, Listing};
+use super::{File, FileKey, Prospector, Stage};
+use crate::disk::{Disk, Inode, Kind, Stat, advice};
+use crate::follow::Order;
+use crate::identity::same_inode;
+use crate::ledger::Note;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use tracing::warn;
+
+/// Files whose inode is not followed yet, each once for an input.
+#[derive(Default)]
+struct Newcomers {
+    found: Vec<(u16, Found)>,
+    seen: HashSet<(u16, u64, u64)>,
+}
+
+/// A file that is not read as long as it is as it was.
+pub(super) struct PassedOver {
+    inode: Inode,
+    size: u64,
+    modified: i64,
+    round: u64,
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Looks at everything once and acts on what has changed.
+    pub(super) fn scan(&mut self) {
+        self.round += 1;
+        let disk = self.disk.clone();
+        let mut listing = Listing::new(&disk);
+        let mut newcomers = Newcomers::default();
+        let mut elsewhere: HashMap<FileKey, Arc<Path>> = HashMap::new();
+        for input in 0..self.inputs.len() {
+            for found in self.look_for(input, &mut listing) {
+                let input = u16::try_from(input).expect("inputs are counted in 16 bits");
+                self.sort_out(input, found, &mut newcomers, &mut elsewhere);
+            }
+        }
+        self.watch_directories(&listing);
+        self.tell_blind(&listing);
+        for (key, name) in elsewhere {
+            let at_home = self.files.get(&key).is_some_and(|file| file.at_home == self.round);
+            if !at_home {
+                self.rename(key, name);
+            }
+        }
+        self.look_after_missing(&mut listing);
+        self.passed_over.retain(|_, passed| passed.round == self.round);
+        self.claim_all(newcomers.found, &mut listing);
+        self.tend_orphans(&mut listing);
+        let lag = self.files.values().map(|file| {
+            i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
+        });
+        self.links.stats.reading.lag_bytes.set(lag.sum());
+    }
+
+    /// Returns the files of an input, oldest change first.
+    fn look_for(&mut self, input: usize, listing: &mut Listing<'_, D>) -> Vec<Found> {
+        let mut all = Vec::new();
+        let watched = &self.inputs[input];
+        for pattern in &watched.patterns {
+            let before = all.len();
+            let links = listing.links.len();
+            listing.expand(pattern, watched.symlinks, &mut all);
+            if self.round == 1 && before == all.len() {
+                let link = listing.links.get(links).map(|link| link.display().to_string());
+                tell_no_match(pattern.text(), link);
+            }
+        }
+        all.retain(|found| {
+            let path = found.path.to_string_lossy();
+            !watched.exclude.iter().any(|exclude| exclude.is_match(&path))
+        });
+        all.sort_by_key(|found| found.stat.modified);
+        all
+    }
+
+    /// Takes note of a file that is known, or puts it with the newcomers.
+    fn sort_out(
+        &mut self,
+        input: u16,
+        found: Found,
+        newcomers: &mut Newcomers,
+        elsewhere: &mut HashMap<FileKey, Arc<Path>>,
+    ) {
+        let inode = (input, found.stat.inode.device, found.stat.inode.number);
+        let Some(&key) = self.by_inode.get(&inode) else {
+            if !self.is_passed_over(inode, &found.stat) && newcomers.seen.insert(inode) {
+                newcomers.found.push((input, found));
+            }
+            return;
+        };
+        let file = self.files.get_mut(&key).expect("every inode in the table has its file");
+        if !same_inode(file.inode, found.stat.inode) {
+            // The number was given to a new file: the old one has no name any more.
+            self.by_inode.remove(&inode);
+            if newcomers.seen.insert(inode) {
+                newcomers.found.push((input, found));
+            }
+            return;
+        }
+        file.seen = self.round;
+        if file.name == found.path {
+            file.at_home = self.round;
+        } else {
+            elsewhere.entry(key).or_insert(Arc::clone(&found.path));
+        }
+        self.look_again(key, &found);
+    }
+
+    /// Notes that a file is not to be read as long as it is as it is now.
+    pub(super) fn pass_over(&mut self, input: u16, stat: &Stat) {
+        let key = (input, stat.inode.device, stat.inode.number);
+        let passed = PassedOver {
+            inode: stat.inode,
+            size: stat.size,
+            modified: stat.modified,
+            round: self.round,
+        };
+        self.passed_over.insert(key, passed);
+    }
+
+    fn is_passed_over(&mut self, key: (u16, u64, u64), stat: &Stat) -> bool {
+        let round = self.round;
+        self.passed_over.get_mut(&key).is_some_and(|passed| {
+            passed.round = round;
+            same_inode(passed.inode, stat.inode)
+                && passed.size == stat.size
+                && passed.modified == stat.modified
+        })
+    }
+
+    /// Compares a known file with the last look; sends its worker there when it changed.
+    fn look_again(&mut self, key: FileKey, found: &Found) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let changed = file.size != found.stat.size || file.modified != found.stat.modified;
+        file.size = found.stat.size;
+        file.modified = found.stat.modified;
+        if changed {
+            if file.prefix_may_grow() {
+                self.grow_prefix(key);
+            }
+            self.order(key, Order::Dirty(key));
+        }
+    }
+
+    /// Follows up every file that this scan did not see under its input's patterns.
+    fn look_after_missing(&mut self, listing: &mut Listing<'_, D>) {
+        let missing: Vec<FileKey> = self
+            .files
+            .iter()
+            .filter(|(_, file)| file.seen != self.round && !matches!(file.stage, Stage::Removed))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in missing {
+            let file = &self.files[&key];
+            let (inode, name) = (file.inode, Arc::clone(&file.name));
+            match self.disk.stat(&name) {
+                Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, inode) => {
+                    // Renamed out of the patterns earlier on, or excluded since.
+                    self.look_again(key, &Found { path: name, stat });
+                    continue;
+                }
+                Err(error) if !is_absent(&error) => continue,
+                _ => {}
+            }
+            if listing.is_blind(&name) || self.is_unmounted(&name, inode) {
+                continue;
+            }
+            match listing.seek(inode, &name) {
+                Some(found) => {
+                    self.rename(key, Arc::clone(&found.path));
+                    self.look_again(key, &found);
+                }
+                None => self.removed(key),
+            }
+        }
+    }
+
+    /// A file has no name any more that could be found.
+    fn removed(&mut self, key: FileKey) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        match std::mem::replace(&mut file.stage, Stage::Removed) {
+            Stage::Registering(start) => {
+                if let Some(file) = self.take_file(key) {
+                    let left = file.size.saturating_sub(start.offset);
+                    let mut orphan = super::Orphan::parted(file, start.reached());
+                    orphan.bytes_left = left;
+                    self.orphans.push(orphan);
+                }
+            }
+            _ => self.order(key, Order::Removed(key)),
+        }
+    }
+
+    /// Tells whether the directory lies on another device than the inode: unmounted, so nothing is concluded.
+    pub(super) fn is_unmounted(&self, name: &Path, inode: Inode) -> bool {
+        let Some(directory) = name.parent() else { return false };
+        self.disk.stat(directory).is_ok_and(|stat| stat.inode.device != inode.device)
+    }
+
+    /// Reads the first bytes of a file again that has grown, and keeps them when they begin as before.
+    pub(super) fn grow_prefix(&mut self, key: FileKey) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let Ok(looked) = super::claim::look(&self.disk, &file.name) else { return };
+        if !same_inode(looked.stat.inode, file.inode)
+            || !crate::identity::prefix_matches(file.prefix, looked.first())
+        {
+            return;
+        }
+        file.prefix = crate::identity::prefix_of(looked.first());
+        let (prefix, epoch, inode) = (file.prefix, file.epoch, file.inode);
+        let name = Arc::clone(&file.name);
+        self.order(key, Order::Prefix(key, prefix));
+        self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
+    }
+
+    fn watch_directories(&mut self, listing: &Listing<'_, D>) {
+        let mut all = true;
+        for directory in &listing.watched {
+            let there = self.links.watch.watch(directory);
+            all &= there || self.disk.stat(directory).is_err();
+        }
+        self.events = all;
+    }
+
+    fn tell_blind(&mut self, listing: &Listing<'_, D>) {
+        for (path, error) in &listing.blind {
+            if self.told.insert(path.clone()) {
+                self.links.stats.reading.errors.add(1);
+                advice::tell_refused(&self.disk, path, error);
+            }
+        }
+        self.told.retain(|path| {
+            listing.blind.iter().any(|(blind, _)| blind == path) || !listing.watched.contains(path)
+        });
+    }
+}
+
+impl File {
+    pub(super) fn prefix_may_grow(&self) -> bool {
+        usize::from(self.prefix.length) < crate::position::PREFIX_BYTES
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+fn tell_no_match(pattern: &str, link: Option<String>) {
+    let hint = match link {
+        Some(link) => format!("`{link}` is a symbolic link: `symlinks: true` follows it"),
+        None => "check the spelling; files that appear later are picked up".to_owned(),
+    };
+    warn!(hint, "no file matches `{pattern}`");
+}

@@ -1,0 +1,51 @@
+//! What to do when the system refuses a log file: told once, with the user and the mode that are needed.
+
+use super::Disk;
+use std::io;
+use std::path::Path;
+use tracing::warn;
+
+/// Tells that `path` cannot be read, why, and what an operator can do about it.
+pub fn tell_refused<D: Disk>(disk: &D, path: &Path, error: &io::Error) {
+    let shown = path.display();
+    let hint = hint(disk, path, error);
+    warn!(hint, "cannot read `{shown}`: {}; other files go on", reason(error));
+}
+
+/// Says an error of the system in lower-case words, without its number.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn hint<D: Disk>(disk: &D, path: &Path, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let user = rustix::process::geteuid().as_raw();
+        let barred = path.ancestors().skip(1).find_map(|directory| {
+            disk.stat(directory).ok().filter(|_| disk.list(directory).is_err()).map(|_| directory)
+        });
+        return match disk.stat(path) {
+            Ok(stat) => format!(
+                "it has mode {:04o}, owner {} and group {}, this process runs as user {user}: add that user to the \
+                 group (`usermod -aG <group {}> <user {user}>`) and let the group read it (`chmod g+r {}`)",
+                stat.mode,
+                stat.user,
+                stat.group,
+                stat.group,
+                path.display(),
+            ),
+            Err(_) => format!(
+                "user {user} may not pass a directory above it{}: give it the execute right there",
+                barred
+                    .map_or_else(String::new, |directory| format!(" (`{}`)", directory.display())),
+            ),
+        };
+    }
+    if matches!(error.raw_os_error(), Some(23 | 24)) {
+        return "no file descriptors are left: raise the limit of open files (`LimitNOFILE=` in the unit)".into();
+    }
+    "it is tried again by itself".to_owned()
+}

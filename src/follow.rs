@@ -1,0 +1,109 @@
+//! The words between the prospector, which knows which files there are, and the harvesters, which read them.
+
+use crate::disk::Inode;
+use crate::ledger::{Interval, Point, Prefix, Progress};
+use crate::position::{Epoch, Proof};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A followed file, for as long as it is followed: never used again for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileKey(pub u32);
+
+/// Everything that a harvester must know to read a file.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Which file.
+    pub key: FileKey,
+    /// Index of its input.
+    pub input: u16,
+    /// The name under which to open it.
+    pub name: Arc<Path>,
+    /// The name that its documents carry.
+    pub path: Arc<Path>,
+    /// The inode that it must be.
+    pub inode: Inode,
+    /// The first bytes that it must have.
+    pub prefix: Prefix,
+    /// Which epoch its bytes belong to.
+    pub epoch: Epoch,
+    /// Where to go on.
+    pub offset: u64,
+    /// What proves the bytes before `offset`.
+    pub proof: Proof,
+    /// Bytes beyond `offset` that are settled already, in order: not to be read again.
+    pub settled: Vec<Interval>,
+    /// How far it is settled.
+    pub progress: Arc<Progress>,
+}
+
+/// What the prospector tells a worker.
+#[derive(Debug)]
+pub enum Order {
+    /// Follow a file.
+    Follow(Box<Assignment>),
+    /// Bytes may have come.
+    Dirty(FileKey),
+    /// It has another name now.
+    Renamed(FileKey, Arc<Path>),
+    /// It has more first bytes now.
+    Prefix(FileKey, Prefix),
+    /// It has no name any more: read what the open file still holds, then close.
+    Removed(FileKey),
+    /// Do not follow it any more.
+    Leave(FileKey),
+    /// Read everything to its end, hand it over, and report [`Report::Drained`].
+    Drain,
+}
+
+/// Why a worker does not go on with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// It is shorter than what was read.
+    Truncated,
+    /// Other bytes stand where known ones stood.
+    Replaced,
+    /// Its name leads to another file, or to none.
+    Moved,
+}
+
+/// How far a file was read.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// First byte that was not handed over.
+    pub offset: u64,
+    /// What proves the bytes before it.
+    pub proof: Proof,
+    /// Points before it, rising, that prove a copy which ended earlier.
+    pub earlier: Vec<Point>,
+}
+
+/// What a worker tells the prospector.
+#[derive(Debug)]
+pub enum Report {
+    /// A file is not what it was; the worker has let go of it.
+    Broken {
+        /// Which.
+        key: FileKey,
+        /// Why.
+        why: Broken,
+        /// How far it was read.
+        reached: Reached,
+    },
+    /// A file cannot be opened or read for the time being; the worker tries again by itself.
+    Refused {
+        /// Which.
+        key: FileKey,
+    },
+    /// A removed or left file was read as far as it could be and is closed.
+    Finished {
+        /// Which.
+        key: FileKey,
+        /// How far it was read.
+        reached: Reached,
+        /// Its size at the last look; more than was read when an unfinished last line is left.
+        size: u64,
+    },
+    /// Everything that a worker had was read and handed over, up to these offsets.
+    Drained(Vec<(Arc<Progress>, u64)>),
+}

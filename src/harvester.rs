@@ -1,0 +1,411 @@
+//! Harvesters: one worker reads its files in fair turns and fills the open batch.
+//!
+//! Everything is driven by [`Worker::step`]; nothing here sleeps, spawns or reads a clock. The file is the buffer: a
+//! worker keeps no partial line, only the offset before it, and without a free batch buffer it does not read.
+
+mod file;
+mod filling;
+mod long_line;
+
+use crate::batch::{BatchBuilder, BatchLimits};
+use crate::disk::{Disk, advice};
+use crate::follow::{Broken, FileKey, Order, Report};
+use crate::ledger::Ledger;
+use crate::pipeline::{Moment, Pipeline};
+use crate::queue::{Pool, Sender};
+use crate::stats::Stats;
+use crate::wake::Wake;
+use file::{Harvester, Obstacle};
+use filling::Clock;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Size of a worker's read buffer in bytes: large enough that a system call costs little for each line, small enough
+/// to stay in a core's cache.
+pub const READ_BYTES: usize = 256 << 10;
+
+/// Runs of NULs at the start of a line that are taken for a hole rather than for content, in bytes.
+const HOLE_BYTES_MIN: usize = 64;
+
+/// Pause before a file that could not be opened is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Least pause between two looks for files that may be closed.
+const SWEEP_PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// How a worker is set up.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Bounds of a batch.
+    pub limits: BatchLimits,
+    /// Longest wait of an event for its batch to fill.
+    pub flush_timeout: Duration,
+    /// For each input: a file that is at its end is closed after this long.
+    pub close_inactive: Vec<Duration>,
+    /// For each input: largest content of a line, in bytes.
+    pub message_max_bytes: Vec<u64>,
+    /// Most files held open.
+    pub open_files_max: usize,
+}
+
+/// Whom a worker talks to.
+#[derive(Debug)]
+pub struct WorkerLinks {
+    /// Orders of the prospector.
+    pub orders: mpsc::Receiver<Order>,
+    /// Reports to the prospector.
+    pub reports: mpsc::Sender<Report>,
+    /// Rung after a report.
+    pub prospector: Arc<Wake>,
+    /// The worker's own bell.
+    pub wake: Arc<Wake>,
+    /// Buffers.
+    pub pool: Pool,
+    /// Where sealed batches go.
+    pub queue: Sender,
+    /// The registrar.
+    pub ledger: Ledger,
+    /// Counters.
+    pub stats: Arc<Stats>,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do at once.
+    Busy,
+    /// Nothing to do before the bell rings or this instant has come.
+    Idle(Option<Instant>),
+    /// No buffer is free; the bell rings when one is.
+    Starved,
+    /// The outputs have gone.
+    Closed,
+}
+
+/// One worker and its files.
+pub struct Worker<D: Disk> {
+    disk: D,
+    settings: WorkerSettings,
+    links: WorkerLinks,
+    pipelines: Vec<Pipeline>,
+    files: HashMap<FileKey, Harvester<D>>,
+    /// Files with something to read, each at most once.
+    ready: VecDeque<FileKey>,
+    /// Open files, longest open first; may name files that were closed since.
+    open: VecDeque<FileKey>,
+    /// Files to be tried again, and when.
+    refused: Vec<(Instant, FileKey)>,
+    buffer: Vec<u8>,
+    batch: Option<BatchBuilder>,
+    drain: Drain,
+    sweep_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    Off,
+    Asked,
+    Told,
+}
+
+/// How a turn on one file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// There is more to read.
+    More,
+    /// It is at its end.
+    End,
+    /// A buffer is missing.
+    Starved,
+    /// The file is not what it was.
+    Broken(Broken),
+    /// It cannot be opened or read for now.
+    Refused,
+    /// The outputs have gone.
+    Closed,
+}
+
+impl<D: Disk> Worker<D> {
+    /// Makes a worker without files; `pipelines` has one for each input.
+    #[must_use]
+    pub fn new(
+        disk: D,
+        settings: WorkerSettings,
+        links: WorkerLinks,
+        pipelines: Vec<Pipeline>,
+    ) -> Self {
+        Self {
+            disk,
+            settings,
+            links,
+            pipelines,
+            files: HashMap::new(),
+            ready: VecDeque::new(),
+            open: VecDeque::new(),
+            refused: Vec::new(),
+            buffer: Vec::new(),
+            batch: None,
+            drain: Drain::Off,
+            sweep_at: None,
+        }
+    }
+
+    /// Takes orders, gives the next ready file its turn, and lets the open batch go when it is time.
+    pub fn step(&mut self, now: Instant, moment: Moment) -> Step {
+        self.take_orders();
+        self.retry_refused(now);
+        let turn = match self.ready.pop_front() {
+            Some(key) => self.turn(key, Clock { now, moment }),
+            None => Turn::End,
+        };
+        if turn == Turn::Closed || !self.let_batch_go(now) {
+            return Step::Closed;
+        }
+        if turn == Turn::Starved {
+            return Step::Starved;
+        }
+        if !self.ready.is_empty() {
+            return Step::Busy;
+        }
+        if !self.tell_drained() {
+            return Step::Closed;
+        }
+        self.sweep(now);
+        if self.batch.as_ref().is_some_and(BatchBuilder::is_empty) {
+            self.batch = None;
+        }
+        Step::Idle(self.next_deadline())
+    }
+
+    /// Hands over what is in the open batch; for the stop.
+    pub fn close(mut self) {
+        self.send_batch();
+    }
+
+    fn take_orders(&mut self) {
+        while let Ok(order) = self.links.orders.try_recv() {
+            match order {
+                Order::Follow(assignment) => self.follow(Harvester::new(*assignment)),
+                Order::Dirty(key) => self.mark_ready(key),
+                Order::Renamed(key, name) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.rename(name);
+                        self.mark_ready(key);
+                    }
+                }
+                Order::Prefix(key, prefix) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.assignment.prefix = prefix;
+                    }
+                }
+                Order::Removed(key) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.removed = true;
+                        self.mark_ready(key);
+                    }
+                }
+                Order::Leave(key) => self.finish(key),
+                Order::Drain => {
+                    self.drain = Drain::Asked;
+                    let keys: Vec<FileKey> = self.files.keys().copied().collect();
+                    keys.into_iter().for_each(|key| self.mark_ready(key));
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, file: Harvester<D>) {
+        let key = file.assignment.key;
+        self.files.insert(key, file);
+        self.links.stats.reading.started.add(1);
+        self.links.stats.reading.running.add(1);
+        self.mark_ready(key);
+    }
+
+    fn mark_ready(&mut self, key: FileKey) {
+        if let Some(file) = self.files.get_mut(&key)
+            && !file.queued
+        {
+            file.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    fn retry_refused(&mut self, now: Instant) {
+        while let Some(position) = self.refused.iter().position(|(at, _)| *at <= now) {
+            let (_, key) = self.refused.swap_remove(position);
+            self.mark_ready(key);
+        }
+    }
+
+    fn turn(&mut self, key: FileKey, clock: Clock) -> Turn {
+        let Some(mut file) = self.files.remove(&key) else { return Turn::End };
+        file.queued = false;
+        let turn = self.read_turn(&mut file, clock);
+        if let Turn::Broken(why) = turn {
+            if file.removed {
+                self.finish_file(file);
+            } else {
+                let report = Report::Broken { key, why, reached: file.reached() };
+                self.let_go(file);
+                self.report(report);
+            }
+            return turn;
+        }
+        let removed = file.removed;
+        self.files.insert(key, file);
+        match turn {
+            Turn::More => self.mark_ready(key),
+            Turn::Starved => {
+                self.mark_ready(key);
+                self.ready.rotate_right(1);
+            }
+            Turn::Refused => {
+                self.refused.push((clock.now + RETRY_PAUSE, key));
+                self.report(Report::Refused { key });
+            }
+            Turn::End if removed => self.finish(key),
+            Turn::End | Turn::Broken(_) | Turn::Closed => {}
+        }
+        turn
+    }
+
+    /// Notes that a file was opened: gives it its source, and closes others when too many are open.
+    fn opened(&mut self, file: &mut Harvester<D>) {
+        let pipeline = &self.pipelines[usize::from(file.assignment.input)];
+        file.source = Some(pipeline.source(&file.assignment.path, file.assignment.epoch));
+        self.links.stats.reading.open_files.add(1);
+        self.open.push_back(file.assignment.key);
+        for _ in 0..self.open.len() {
+            if self.open.len() <= self.settings.open_files_max {
+                break;
+            }
+            let Some(key) = self.open.pop_front() else { break };
+            match self.files.get_mut(&key) {
+                Some(other) if other.file.is_some() && !other.queued && !other.removed => {
+                    close(other, &self.links.stats);
+                }
+                Some(other) if other.file.is_some() => self.open.push_back(key),
+                // The one that was opened just now is out of the map during its turn.
+                None if key == file.assignment.key => self.open.push_back(key),
+                _ => {}
+            }
+        }
+    }
+
+    /// Turns what hinders a read into the end of a turn; tells about a refusal once.
+    fn obstacle(&mut self, file: &mut Harvester<D>, obstacle: Obstacle) -> Turn {
+        match obstacle {
+            Obstacle::Broken(why) => Turn::Broken(why),
+            Obstacle::Refused(error) => {
+                self.links.stats.reading.errors.add(1);
+                close(file, &self.links.stats);
+                if !file.refusal_told {
+                    file.refusal_told = true;
+                    advice::tell_refused(&self.disk, &file.assignment.name, &error);
+                }
+                Turn::Refused
+            }
+        }
+    }
+
+    /// Lets the open batch go when its time has come; `false` when the outputs have gone.
+    fn let_batch_go(&mut self, now: Instant) -> bool {
+        let Some(batch) = &self.batch else { return true };
+        let Some(opened_at) = batch.opened_at() else { return true };
+        if now < opened_at + self.settings.flush_timeout {
+            return true;
+        }
+        if batch.items() == 0 || self.links.queue.output_is_free() {
+            return self.send_batch();
+        }
+        true
+    }
+
+    /// When all was asked for and all is read: hands over the rest and reports how far each file was read.
+    fn tell_drained(&mut self) -> bool {
+        if self.drain != Drain::Asked || !self.refused.is_empty() {
+            return true;
+        }
+        if !self.send_batch() {
+            return false;
+        }
+        let ends = self
+            .files
+            .values()
+            .map(|file| (Arc::clone(&file.assignment.progress), file.offset))
+            .collect();
+        self.drain = Drain::Told;
+        self.report(Report::Drained(ends));
+        true
+    }
+
+    /// Closes files that are at their end, settled, and have not grown for long.
+    fn sweep(&mut self, now: Instant) {
+        if self.sweep_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let mut next: Option<Instant> = None;
+        for _ in 0..self.open.len() {
+            let Some(key) = self.open.pop_front() else { break };
+            let Some(file) = self.files.get_mut(&key) else { continue };
+            if file.file.is_none() {
+                continue;
+            }
+            let limit = self.settings.close_inactive[usize::from(file.assignment.input)];
+            let due = *file.last_read.get_or_insert(now) + limit;
+            if due <= now && file.is_settled() {
+                close(file, &self.links.stats);
+                continue;
+            }
+            let due = due.max(now + SWEEP_PAUSE_MIN);
+            next = Some(next.map_or(due, |earlier| earlier.min(due)));
+            self.open.push_back(key);
+        }
+        self.sweep_at = next;
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let flush = self.batch.as_ref().and_then(BatchBuilder::opened_at);
+        let flush = flush
+            .map(|opened_at| opened_at + self.settings.flush_timeout)
+            .filter(|_| self.links.queue.output_is_free());
+        let retry = self.refused.iter().map(|(at, _)| *at).min();
+        [flush, retry, self.sweep_at].into_iter().flatten().min()
+    }
+
+    /// Closes a removed or left file and reports how far it was read.
+    fn finish(&mut self, key: FileKey) {
+        if let Some(file) = self.files.remove(&key) {
+            self.finish_file(file);
+        }
+    }
+
+    fn finish_file(&mut self, file: Harvester<D>) {
+        let report =
+            Report::Finished { key: file.assignment.key, reached: file.reached(), size: file.size };
+        self.let_go(file);
+        self.report(report);
+    }
+
+    fn let_go(&mut self, mut file: Harvester<D>) {
+        close(&mut file, &self.links.stats);
+        self.links.stats.reading.running.add(-1);
+        self.links.stats.reading.closed.add(1);
+    }
+
+    fn report(&self, report: Report) {
+        // A prospector that has gone means that the process is ending.
+        let _ = self.links.reports.send(report);
+        self.links.prospector.ring();
+    }
+}
+
+fn close<D: Disk>(file: &mut Harvester<D>, stats: &Stats) {
+    if file.file.take().is_some() {
+        stats.reading.open_files.add(-1);
+    }
+    file.source = None;
+}

@@ -1,0 +1,206 @@
+//! One followed file: where its reading stands, and the proof at every open that it is still the same.
+
+use crate::disk::{Disk, ReadFile};
+use crate::follow::{Assignment, Broken, Reached};
+use crate::identity::{prefix_matches, same_inode};
+use crate::ledger::{EARLIER_MAX, Interval, Point};
+use crate::pipeline::Source;
+use crate::position::{AckRange, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A followed file.
+///
+/// Invariant: `proof` belongs to `offset`, and everything before `offset` was handed over or settled.
+pub(super) struct Harvester<D: Disk> {
+    /// What the prospector said.
+    pub(super) assignment: Assignment,
+    /// First byte that is not handed over yet.
+    pub(super) offset: u64,
+    /// What proves the bytes before it.
+    pub(super) proof: Proof,
+    /// No line end stands before this offset; only ahead of `offset` within a line longer than the read buffer.
+    pub(super) scanned: u64,
+    /// The open file.
+    pub(super) file: Option<D::File>,
+    /// What its documents have in common; made at the open.
+    pub(super) source: Option<Source>,
+    /// Whether the worker's list of ready files has it.
+    pub(super) queued: bool,
+    /// Whether it has no name any more.
+    pub(super) removed: bool,
+    /// When bytes were read last.
+    pub(super) last_read: Option<Instant>,
+    /// End of the bytes that were seen.
+    pub(super) size: u64,
+    /// Whether a refusal was told already.
+    pub(super) refusal_told: bool,
+    settled: VecDeque<Interval>,
+    /// Point `i` is at most 8^i advances old: whatever time a copy takes, one of them lies within it.
+    points: [Point; EARLIER_MAX],
+    advances: u32,
+}
+
+/// Why a file cannot be read right now.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// It is not what it was.
+    Broken(Broken),
+    /// The system refuses it.
+    Refused(io::Error),
+}
+
+impl<D: Disk> Harvester<D> {
+    pub(super) fn new(mut assignment: Assignment) -> Self {
+        let settled = std::mem::take(&mut assignment.settled).into();
+        Self {
+            offset: assignment.offset,
+            proof: assignment.proof,
+            scanned: assignment.offset,
+            size: assignment.offset,
+            assignment,
+            file: None,
+            source: None,
+            queued: false,
+            removed: false,
+            last_read: None,
+            refusal_told: false,
+            settled,
+            points: [Point { offset: 0, running: 0 }; EARLIER_MAX],
+            advances: 0,
+        }
+    }
+
+    /// Tells whether everything that was read of it is settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.offset <= self.assignment.progress.committed()
+    }
+
+    pub(super) fn rename(&mut self, name: Arc<Path>) {
+        self.assignment.name = name;
+    }
+
+    /// Opens it unless it is open, and checks inode and first bytes.
+    pub(super) fn open(&mut self, disk: &D) -> Result<Opened, Obstacle> {
+        if self.file.is_some() {
+            return Ok(Opened::Before);
+        }
+        let file = disk.open(&self.assignment.name).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Obstacle::Broken(Broken::Moved)
+            }
+            _ => Obstacle::Refused(error),
+        })?;
+        let stat = file.stat().map_err(Obstacle::Refused)?;
+        if !same_inode(stat.inode, self.assignment.inode) {
+            return Err(Obstacle::Broken(Broken::Moved));
+        }
+        if stat.size < self.offset {
+            return Err(Obstacle::Broken(Broken::Truncated));
+        }
+        let mut first = [0; PREFIX_BYTES];
+        let wanted = usize::from(self.assignment.prefix.length);
+        let got = read_fully(&file, &mut first[..wanted], 0).map_err(Obstacle::Refused)?;
+        if !prefix_matches(self.assignment.prefix, &first[..got]) {
+            return Err(Obstacle::Broken(Broken::Replaced));
+        }
+        self.file = Some(file);
+        self.refusal_told = false;
+        Ok(Opened::Now)
+    }
+
+    /// Reads from a little before the offset and checks those bytes; returns the number of bytes before the offset
+    /// and the number read in all.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, usize), Obstacle> {
+        let file = self.file.as_ref().expect("a file is opened before it is read");
+        let before = overlap(self.offset);
+        let length =
+            file.read_at(buffer, self.offset - before as u64).map_err(Obstacle::Refused)?;
+        if length < before {
+            return Err(Obstacle::Broken(Broken::Truncated));
+        }
+        if tail_hash(&buffer[..before]) != self.proof.tail {
+            return Err(Obstacle::Broken(Broken::Replaced));
+        }
+        self.size = self.size.max(self.offset + (length - before) as u64);
+        Ok((before, length))
+    }
+
+    /// Returns the range from the offset over `bytes` and moves the offset behind it; `upto` ends where `bytes` ends
+    /// and reaches back to the bytes before the offset.
+    pub(super) fn advance(&mut self, bytes: &[u8], upto: &[u8]) -> AckRange {
+        let tail = &upto[upto.len().saturating_sub(TAIL_BYTES)..];
+        let start = self.offset;
+        let point = Point { offset: start, running: self.proof.running };
+        for (power, kept) in (0_u32..).zip(&mut self.points) {
+            if self.advances.is_multiple_of(8_u32.pow(power)) {
+                *kept = point;
+            }
+        }
+        self.advances = self.advances.wrapping_add(1);
+        self.proof = self.proof.after(bytes, tail);
+        self.offset += bytes.len() as u64;
+        self.scanned = self.scanned.max(self.offset);
+        AckRange { epoch: self.assignment.epoch, start, end: self.offset, proof: self.proof }
+    }
+
+    /// Returns how far it was read, with what proves it.
+    pub(super) fn reached(&self) -> Reached {
+        let mut earlier: Vec<Point> =
+            self.points.iter().filter(|point| point.offset != 0).copied().collect();
+        earlier.sort_by_key(|point| point.offset);
+        earlier.dedup();
+        Reached { offset: self.offset, proof: self.proof, earlier }
+    }
+
+    /// Jumps over bytes at the offset that are settled already; tells whether it did.
+    pub(super) fn skip_settled(&mut self) -> bool {
+        while self.settled.front().is_some_and(|interval| interval.end <= self.offset) {
+            self.settled.pop_front();
+        }
+        match self.settled.front() {
+            Some(interval) if interval.start <= self.offset => {
+                self.offset = interval.end;
+                self.proof = interval.proof;
+                self.scanned = self.offset;
+                self.settled.pop_front();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns how many bytes from the offset may be read before settled ones begin.
+    pub(super) fn unsettled_bytes(&self) -> u64 {
+        self.settled.front().map_or(u64::MAX, |interval| interval.start - self.offset)
+    }
+}
+
+/// Whether an open was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// It was open.
+    Before,
+    /// It was opened just now.
+    Now,
+}
+
+/// Returns how many bytes before `offset` are read again to prove them.
+pub(super) fn overlap(offset: u64) -> usize {
+    usize::try_from(offset).map_or(TAIL_BYTES, |offset| offset.min(TAIL_BYTES))
+}
+
+/// Reads until `bytes` is full or the file ends; returns how many bytes there were.
+pub(super) fn read_fully(file: &impl ReadFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read_at(&mut bytes[length..], offset + length as u64)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}

@@ -1,0 +1,186 @@
+//! From the bytes of a file into the open batch.
+
+use super::file::{Harvester, Opened};
+use super::{HOLE_BYTES_MIN, READ_BYTES, Turn, Worker};
+use crate::batch::BatchBuilder;
+use crate::disk::Disk;
+use crate::ledger::Note;
+use crate::pipeline::{Consumed, Moment};
+use crate::position::{AckRange, Outcome, Settled};
+use std::time::Instant;
+
+/// The time of a step, for deadlines and for documents.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now: Instant,
+    pub(super) moment: Moment,
+}
+
+/// Bytes that were read: `bytes[before..]` stand at the file's offset.
+struct Chunk<'a> {
+    bytes: &'a [u8],
+    before: usize,
+    full: bool,
+}
+
+/// What became of a chunk.
+enum Filled {
+    /// Its lines are in batches; whether more is to be read at once.
+    Done(Turn),
+    /// The line at the offset is too large for the ordinary way.
+    LargeLine,
+}
+
+impl<D: Disk> Worker<D> {
+    /// Reads one buffer of a file into batches.
+    pub(super) fn read_turn(&mut self, file: &mut Harvester<D>, clock: Clock) -> Turn {
+        match file.open(&self.disk) {
+            Ok(Opened::Before) => {}
+            Ok(Opened::Now) => self.opened(file),
+            Err(obstacle) => return self.obstacle(file, obstacle),
+        }
+        while file.skip_settled() {}
+        if !self.has_batch() {
+            return Turn::Starved;
+        }
+        if file.offset < file.scanned {
+            return self.large_line(file, clock);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(READ_BYTES, 0);
+        let filled = match file.read(&mut buffer) {
+            Ok((before, length)) => {
+                let full = length == buffer.len();
+                self.take_chunk(file, &Chunk { bytes: &buffer[..length], before, full }, clock)
+            }
+            Err(obstacle) => Filled::Done(self.obstacle(file, obstacle)),
+        };
+        self.buffer = buffer;
+        match filled {
+            Filled::Done(turn) => turn,
+            Filled::LargeLine => self.large_line(file, clock),
+        }
+    }
+
+    /// Takes the complete lines of a chunk.
+    fn take_chunk(&mut self, file: &mut Harvester<D>, chunk: &Chunk<'_>, clock: Clock) -> Filled {
+        let before = chunk.before;
+        let unsettled = usize::try_from(file.unsettled_bytes()).unwrap_or(usize::MAX);
+        let end = before.saturating_add(unsettled).min(chunk.bytes.len());
+        if end == before {
+            return Filled::Done(Turn::End);
+        }
+        file.last_read = Some(clock.now);
+        let hole = leading_nuls(&chunk.bytes[before..end]);
+        if HOLE_BYTES_MIN <= hole {
+            self.skip_hole(file, &chunk.bytes[..before + hole], before);
+            return Filled::Done(Turn::More);
+        }
+        let Some(last) = memchr::memrchr(b'\n', &chunk.bytes[before..end]) else {
+            if chunk.full {
+                file.scanned = file.offset + (end - before) as u64;
+                return Filled::Done(Turn::More);
+            }
+            return Filled::Done(Turn::End);
+        };
+        let turn = if chunk.full || end < chunk.bytes.len() { Turn::More } else { Turn::End };
+        match self.fill(file, &chunk.bytes[..=before + last], before, clock) {
+            Filled::Done(Turn::End) => Filled::Done(turn),
+            other => other,
+        }
+    }
+
+    /// Puts the whole lines `bytes[at..]` into batches; `Done(End)` when all of them are in.
+    fn fill(
+        &mut self,
+        file: &mut Harvester<D>,
+        bytes: &[u8],
+        mut at: usize,
+        clock: Clock,
+    ) -> Filled {
+        while at < bytes.len() {
+            if !self.has_batch() {
+                return Filled::Done(Turn::Starved);
+            }
+            let batch = self.batch.as_mut().expect("a batch was opened just above");
+            let was_empty = batch.items() == 0;
+            let source = file.source.as_ref().expect("an open file has a source");
+            let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
+            let consumed =
+                pipeline.run_chunk(source, &bytes[at..], file.offset, clock.moment, batch);
+            let next = at + consumed.bytes;
+            if at < next {
+                let range = file.advance(&bytes[at..next], &bytes[..next]);
+                batch.cover(range, clock.now);
+            }
+            self.count(&consumed);
+            at = next;
+            if at < bytes.len() {
+                if !consumed.full || (was_empty && consumed.bytes == 0) {
+                    return Filled::LargeLine;
+                }
+                if !self.send_batch() {
+                    return Filled::Done(Turn::Closed);
+                }
+            }
+        }
+        Filled::Done(Turn::End)
+    }
+
+    /// Settles a run of NULs that a writer left after a truncation.
+    fn skip_hole(&mut self, file: &mut Harvester<D>, upto: &[u8], before: usize) {
+        let range = file.advance(&upto[before..], upto);
+        self.links.stats.reading.hole_bytes.add(range.end - range.start);
+        self.settle(range, Outcome::Skipped);
+    }
+
+    /// Tells the registrar that a range needs no output.
+    pub(super) fn settle(&self, range: AckRange, outcome: Outcome) {
+        self.links.ledger.tell_quietly(Note::Settled(Settled { ranges: vec![range], outcome }));
+    }
+
+    /// Tells whether there is an open batch, after trying to open one.
+    pub(super) fn has_batch(&mut self) -> bool {
+        if self.batch.is_none() {
+            let buffer = self.links.pool.try_take(&self.links.wake);
+            self.batch = buffer.map(|buffer| BatchBuilder::new(buffer, self.settings.limits));
+        }
+        self.batch.is_some()
+    }
+
+    /// Seals the open batch and hands it over; `false` when the outputs have gone.
+    ///
+    /// A batch that answers for bytes without events is settled here.
+    pub(super) fn send_batch(&mut self) -> bool {
+        let Some(batch) = self.batch.take() else { return true };
+        if batch.is_empty() {
+            return true;
+        }
+        let batch = batch.seal();
+        if batch.items() == 0 {
+            let settled = Settled { ranges: batch.ranges, outcome: Outcome::Skipped };
+            self.links.ledger.tell_quietly(Note::Settled(settled));
+            return true;
+        }
+        self.links.queue.send(batch).is_ok()
+    }
+
+    pub(super) fn count(&self, consumed: &Consumed) {
+        let reading = &self.links.stats.reading;
+        reading.bytes.add(consumed.bytes as u64);
+        reading.events.add(consumed.events);
+        reading.unparsed.add(consumed.unparsed);
+        reading.filtered.add(consumed.filtered);
+        reading.response_bytes.add(consumed.response_bytes);
+        for (counter, seen) in reading.status.iter().zip(consumed.status) {
+            counter.add(seen);
+        }
+    }
+}
+
+fn leading_nuls(bytes: &[u8]) -> usize {
+    if bytes.first() != Some(&0) {
+        return 0;
+    }
+    bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())
+}

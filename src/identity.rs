@@ -1,0 +1,195 @@
+//! Is this still the same content? Decided from hashes alone; whoever asks has done the reading.
+//!
+//! The rules are those of `ARCHITECTURE.md`, Identity: an inode is believed only together with the content that it
+//! had, and another inode continues an epoch only when its content proves it.
+
+use crate::disk::Inode;
+use crate::ledger::{Entry, Prefix};
+use crate::position::{PREFIX_BYTES, prefix_hash};
+use std::path::Path;
+
+/// What a file says about itself at an open.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked<'a> {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its first min(size, 1024) bytes.
+    pub first: &'a [u8],
+    /// Hash of the bytes just before the offset asked about; `None` when the file is shorter than the offset.
+    pub tail: Option<u64>,
+}
+
+/// What became of an epoch's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The same content, perhaps grown.
+    Same,
+    /// Shorter than what was read of it.
+    Truncated,
+    /// Other content in the same inode.
+    Replaced,
+}
+
+/// Compares a file with what the ledger holds for the same inode, at the offset `read_to` whose proof has
+/// `tail`.
+#[must_use]
+pub fn judge(prefix: Prefix, read_to: u64, tail: u64, looked: &Looked<'_>) -> Verdict {
+    if looked.size < read_to {
+        return Verdict::Truncated;
+    }
+    if !prefix_matches(prefix, looked.first) {
+        return Verdict::Replaced;
+    }
+    match looked.tail {
+        Some(seen) if seen == tail => Verdict::Same,
+        Some(_) => Verdict::Replaced,
+        None => Verdict::Truncated,
+    }
+}
+
+/// Tells whether `first` begins with the bytes whose hash is `prefix`.
+#[must_use]
+pub fn prefix_matches(prefix: Prefix, first: &[u8]) -> bool {
+    let length = usize::from(prefix.length);
+    length == 0 || (length <= first.len() && prefix_hash(&first[..length]) == prefix.hash)
+}
+
+/// Makes the prefix of a file that begins with `first`.
+#[must_use]
+pub fn prefix_of(first: &[u8]) -> Prefix {
+    let first = &first[..first.len().min(PREFIX_BYTES)];
+    let length = u16::try_from(first.len()).expect("a prefix is at most 1024 bytes");
+    Prefix { length, hash: if first.is_empty() { 0 } else { prefix_hash(first) } }
+}
+
+/// Tells whether two looks may be at the same inode: times of birth that are both known must agree.
+#[must_use]
+pub fn same_inode(left: Inode, right: Inode) -> bool {
+    left.device == right.device
+        && left.number == right.number
+        && (left.birth == right.birth || left.birth == 0 || right.birth == 0)
+}
+
+/// Tells whether `name` is `original`, or a name that a rotation gives to a copy of it (`.1`, `-20261120`, `.gz`, the
+/// same name in another directory).
+#[must_use]
+pub fn derived(original: &Path, name: &Path) -> bool {
+    let (Some(original), Some(name)) = (original.file_name(), name.file_name()) else {
+        return false;
+    };
+    let (original, name) = (original.as_encoded_bytes(), name.as_encoded_bytes());
+    if name.starts_with(original) {
+        return name.len() == original.len() || b".-_".contains(&name[original.len()]);
+    }
+    // `access.log` → `access-20261120.log`, `access.1.log`: the stem is kept and something put before the ending.
+    let Some(dot) = original.iter().rposition(|byte| *byte == b'.') else { return false };
+    let (stem, ending) = original.split_at(dot);
+    0 < dot
+        && stem.len() + ending.len() < name.len()
+        && name.starts_with(stem)
+        && name.ends_with(ending)
+        && b".-_".contains(&name[stem.len()])
+}
+
+/// Tells from hashes of another inode's content whether that content is a continuation of `entry`.
+///
+/// `running` is the checksum of the other file over `entry.base..offset`, asked for at the offset that
+/// [`proof_offset`] named.
+#[must_use]
+pub fn continues(entry: &Entry, first: &[u8], offset: u64, running: u64) -> bool {
+    let known = if offset == entry.committed {
+        Some(entry.proof.running)
+    } else {
+        entry.earlier.iter().find(|point| point.offset == offset).map(|point| point.running)
+    };
+    0 < entry.committed
+        && prefix_matches(Prefix { length: entry.prefix.length, ..entry.prefix }, first)
+        && known == Some(running)
+}
+
+/// Returns the largest offset at which `entry` can be proved by a file of `size` bytes; `None` when there is none.
+#[must_use]
+pub fn proof_offset(entry: &Entry, size: u64) -> Option<u64> {
+    if entry.committed <= size {
+        return (0 < entry.committed).then_some(entry.committed);
+    }
+    entry.earlier.iter().rev().map(|point| point.offset).find(|offset| *offset <= size)
+}
+
+/// Tells whether a file's first bytes are those of a compressed file, and of which kind.
+#[must_use]
+pub fn compression(first: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+    ];
+    MAGIC.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::{Proof, tail_hash};
+
+    fn looked(content: &[u8], read_to: u64) -> Looked<'_> {
+        let end = usize::try_from(read_to).unwrap();
+        let tail = (end <= content.len()).then(|| tail_hash(&content[end.saturating_sub(64)..end]));
+        Looked {
+            size: content.len() as u64,
+            first: &content[..content.len().min(PREFIX_BYTES)],
+            tail,
+        }
+    }
+
+    fn check(before: &[u8], read_to: u64, now: &[u8], expected: Verdict) {
+        let prefix = prefix_of(before);
+        let end = usize::try_from(read_to).unwrap();
+        let proof = Proof::EMPTY.after(&before[..end], &before[end.saturating_sub(64)..end]);
+        assert_eq!(judge(prefix, read_to, proof.tail, &looked(now, read_to)), expected);
+    }
+
+    #[test]
+    fn grown_file_is_the_same() {
+        check(b"one\n", 4, b"one\ntwo\n", Verdict::Same);
+        check(b"", 0, b"one\n", Verdict::Same);
+    }
+
+    #[test]
+    fn shorter_file_is_truncated() {
+        check(b"one\ntwo\n", 8, b"one\n", Verdict::Truncated);
+    }
+
+    #[test]
+    fn file_refilled_beyond_the_offset_is_replaced() {
+        check(b"one\ntwo\n", 8, b"six\nseven\neight\n", Verdict::Replaced);
+    }
+
+    #[test]
+    fn same_beginning_with_other_bytes_before_the_offset_is_replaced() {
+        let mut before = vec![b'a'; 3000];
+        let mut now = before.clone();
+        before[2990] = b'x';
+        now[2991] = b'x';
+        check(&before, 3000, &now, Verdict::Replaced);
+    }
+
+    #[test]
+    fn rotated_names_are_derived_and_others_are_not() {
+        let original = Path::new("/var/log/apache2/access.log");
+        for name in [
+            "access.log.1",
+            "access.log-20261120",
+            "access.log.2.gz",
+            "access-20261120.log",
+            "access.1.log",
+            "access.log",
+        ] {
+            assert!(derived(original, &Path::new("/var/log/apache2/old").join(name)), "{name}");
+        }
+        for name in ["access.logs", "error.log", "accesses.log", "access", "other_access.log.1"] {
+            assert!(!derived(original, &Path::new("/var/log/apache2").join(name)), "{name}");
+        }
+    }
+}

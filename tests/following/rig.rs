@@ -1,0 +1,325 @@
+//! Prospector and harvester over real files, driven step by step, with a registrar and an output that only remember.
+
+use shipper::batch::{Batch, BatchLimits};
+use shipper::discovery::glob::Pattern;
+use shipper::discovery::watch::NoWatch;
+use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
+use shipper::disk::RealDisk;
+use shipper::harvester::{Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::ledger::{Entry, Known, Ledger, Note, Progress};
+use shipper::pipeline::{Moment, Pipeline};
+use shipper::position::{AckRange, Epoch, Outcome};
+use shipper::queue::{Pool, queue};
+use shipper::stats::Stats;
+use shipper::wake::Wake;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// Everything that a restart keeps: entries as a registry would hold them.
+pub type Saved = Vec<Entry>;
+
+/// One life of the reading side.
+pub struct Rig {
+    pub prospector: Prospector<RealDisk>,
+    pub worker: Worker<RealDisk>,
+    pub stats: Arc<Stats>,
+    pub pool: Pool,
+    notes: mpsc::Receiver<Note>,
+    batches: mpsc::Receiver<Batch>,
+    runtime: tokio::runtime::Runtime,
+    now: Instant,
+    known: BTreeMap<Epoch, Known>,
+    open_ranges: Vec<AckRange>,
+    /// Messages in the order of their arrival.
+    pub messages: Vec<String>,
+    /// `_id` of each message.
+    pub ids: Vec<String>,
+    /// Ranges that needed no output.
+    pub skipped: Vec<AckRange>,
+}
+
+impl Rig {
+    pub fn start(patterns: &[String], saved: Saved, from: From) -> Self {
+        Self::start_with(patterns, saved, from, 16 << 20, 10 << 20)
+    }
+
+    pub fn start_with(
+        patterns: &[String],
+        saved: Saved,
+        from: From,
+        pool_bytes: usize,
+        message_max_bytes: u64,
+    ) -> Self {
+        let stats = Arc::new(Stats::default());
+        let (bell, worker_bell) = (Arc::new(Wake::default()), Arc::new(Wake::default()));
+        let (ledger, notes) = Ledger::inbox(Arc::new(Wake::default()));
+        let (sender, receiver) = queue(vec![Arc::clone(&worker_bell)]);
+        let pool = Pool::new(pool_bytes);
+        let (orders, worker_orders) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
+        let (_, hints) = mpsc::channel();
+        let known: BTreeMap<Epoch, Known> = saved
+            .into_iter()
+            .map(|entry| {
+                let progress = Progress::at(entry.committed);
+                (entry.epoch, Known { entry, progress })
+            })
+            .collect();
+        let mut drawn = u64::from(std::process::id()) << 32 | known.len() as u64;
+        let links = ProspectorLinks {
+            workers: vec![WorkerLink { orders, wake: Arc::clone(&worker_bell) }],
+            reports,
+            hints,
+            watch: Box::new(NoWatch),
+            ledger: ledger.clone(),
+            wake: Arc::clone(&bell),
+            stats: Arc::clone(&stats),
+            random: Box::new(move || {
+                drawn += 1;
+                let mut bytes = [7; 12];
+                bytes[..8].copy_from_slice(&drawn.to_be_bytes());
+                bytes
+            }),
+        };
+        let watched = Watched {
+            patterns: patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
+            exclude: Vec::new(),
+            symlinks: false,
+            scan_interval: Duration::from_secs(10),
+        };
+        let prospector = Prospector::new(
+            RealDisk,
+            vec![watched],
+            from,
+            known.values().cloned().collect(),
+            links,
+        );
+        let settings = WorkerSettings {
+            limits: BatchLimits::default(),
+            flush_timeout: Duration::ZERO,
+            close_inactive: vec![Duration::from_secs(300)],
+            message_max_bytes: vec![message_max_bytes],
+            open_files_max: 100,
+        };
+        let links = WorkerLinks {
+            orders: worker_orders,
+            reports: report,
+            prospector: bell,
+            wake: worker_bell,
+            pool: pool.clone(),
+            queue: sender,
+            ledger,
+            stats: Arc::clone(&stats),
+        };
+        let worker = Worker::new(RealDisk, settings, links, vec![pipeline()]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (output, batches) = mpsc::channel();
+        runtime.spawn(async move {
+            while let Some(batch) = receiver.next().await {
+                output.send(batch).unwrap();
+            }
+        });
+        Self {
+            prospector,
+            worker,
+            stats,
+            pool,
+            notes,
+            batches,
+            runtime,
+            now: Instant::now(),
+            known,
+            open_ranges: Vec::new(),
+            messages: Vec::new(),
+            ids: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Lets `seconds` pass, in steps of one, and everybody do what there is to do.
+    pub fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            self.settle_down();
+        }
+    }
+
+    /// A scan's interval.
+    pub fn pass_a_scan(&mut self) {
+        self.pass(11);
+    }
+
+    /// Steps everybody until nothing happens any more.
+    pub fn settle_down(&mut self) {
+        self.run_output();
+        for _ in 0..1000 {
+            self.prospector.step(self.now);
+            let mut busy = self.take_notes();
+            loop {
+                let step = self.worker.step(self.now, Moment(1_700_000_000_000));
+                busy |= self.take_batches();
+                match step {
+                    Step::Busy | Step::Starved => busy = true,
+                    Step::Idle(_) => break,
+                    Step::Closed => panic!("the queue was closed"),
+                }
+            }
+            busy |= self.take_batches();
+            if !busy {
+                return;
+            }
+        }
+        panic!("it never settles down");
+    }
+
+    fn take_notes(&mut self) -> bool {
+        let mut any = false;
+        while let Ok(note) = self.notes.try_recv() {
+            any = true;
+            match note {
+                Note::Register { known, reply, wake } => {
+                    let epochs = known.iter().map(|known| known.entry.epoch).collect();
+                    for one in known {
+                        assert!(self.known.insert(one.entry.epoch, one).is_none());
+                    }
+                    reply.send(epochs).unwrap();
+                    wake.ring();
+                }
+                Note::Settled(settled) => {
+                    if settled.outcome == Outcome::Skipped {
+                        self.skipped.extend(&settled.ranges);
+                    }
+                    settled.ranges.iter().for_each(|range| self.commit(range));
+                }
+                Note::Seen { epoch, name, inode, prefix, ended } => {
+                    let entry = &mut self.known.get_mut(&epoch).unwrap().entry;
+                    (entry.name, entry.inode, entry.prefix, entry.ended) =
+                        (name, inode, prefix, ended);
+                }
+                Note::Ended(epoch) => self.known.get_mut(&epoch).unwrap().entry.ended = true,
+                Note::Forget(epoch) => drop(self.known.remove(&epoch).unwrap()),
+            }
+        }
+        any
+    }
+
+    /// Commits in order, as the acker does.
+    fn commit(&mut self, range: &AckRange) {
+        self.open_ranges.push(*range);
+        while let Some(position) = self.open_ranges.iter().position(|range| {
+            self.known[&range.epoch].entry.committed == range.start
+        }) {
+            let range = self.open_ranges.swap_remove(position);
+            let known = self.known.get_mut(&range.epoch).unwrap();
+            known.entry.committed = range.end;
+            known.entry.proof = range.proof;
+            known.progress.commit(range.end);
+        }
+    }
+
+    /// Lets the output's task run until it waits again.
+    fn run_output(&self) {
+        self.runtime.block_on(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    fn take_batches(&mut self) -> bool {
+        self.run_output();
+        let mut any = false;
+        while let Ok(batch) = self.batches.try_recv() {
+            any = true;
+            for index in 0..batch.items() {
+                let text = std::str::from_utf8(batch.item(index)).unwrap();
+                let (action, document) = text.trim_end().split_once('\n').unwrap();
+                let action: serde_json::Value = serde_json::from_str(action).unwrap();
+                let document: serde_json::Value = serde_json::from_str(document).unwrap();
+                self.ids.push(action["create"]["_id"].as_str().unwrap().to_owned());
+                self.messages.push(document["message"].as_str().unwrap().to_owned());
+            }
+            for range in &batch.ranges {
+                self.commit(range);
+            }
+        }
+        any
+    }
+
+    /// Ends this life and returns what a registry would hold.
+    pub fn stop(mut self) -> Saved {
+        self.settle_down();
+        assert_eq!(self.open_ranges, [], "ranges follow each other without a gap");
+        self.known.into_values().map(|known| known.entry).collect()
+    }
+
+    /// Takes the messages that arrived since the last call.
+    pub fn arrived(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
+    }
+}
+
+fn pipeline() -> Pipeline {
+    Pipeline::default()
+}
+
+/// A directory of its own for a test.
+pub struct Logs {
+    directory: tempfile::TempDir,
+}
+
+impl Logs {
+    pub fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn pattern(&self, pattern: &str) -> String {
+        self.path(pattern).to_str().unwrap().to_owned()
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        append(&self.path(name), text.as_ref());
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        std::fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    pub fn copy(&self, from: &str, to: &str) {
+        std::fs::copy(self.path(from), self.path(to)).unwrap();
+    }
+
+    pub fn truncate(&self, name: &str) {
+        std::fs::OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path(name)).unwrap();
+    }
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// `first..=last` as lines.
+pub fn lines(first: usize, last: usize) -> String {
+    (first..=last).map(|number| format!("line number {number}\n")).collect()
+}
+
+/// The messages of [`lines`].
+pub fn messages(first: usize, last: usize) -> Vec<String> {
+    (first..=last).map(|number| format!("line number {number}")).collect()
+}
