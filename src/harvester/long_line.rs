@@ -48,7 +48,8 @@ impl<D: Disk> Worker<D> {
         }
         let input = usize::from(file.assignment.input);
         let raw = end - file.offset;
-        let kept = (raw - 1).min(self.settings.message_max_bytes[input]);
+        let content = raw - 1 - u64::from(ends_with_return(file, end));
+        let kept = content.min(self.settings.message_max_bytes[input]);
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
         let bytes = kept.saturating_mul(ESCAPED_BYTES_MAX).saturating_add(ROOM_FOR_FIELDS);
         let bytes = bytes.clamp(BUFFER_BYTES + 1, JUMBO_BYTES_MAX);
@@ -57,11 +58,12 @@ impl<D: Disk> Worker<D> {
         };
         let limits = BatchLimits { bytes, items: 1 };
         let mut batch = BatchBuilder::new(jumbo, limits);
-        match self.copy_large_line(file, end, kept as u64, buffer, &mut batch, clock) {
+        let part = Part { end, kept: kept as u64, truncated: (kept as u64) < content };
+        match self.copy_large_line(file, part, buffer, &mut batch, clock) {
             Ok(()) => {}
             Err(obstacle) => return self.obstacle(file, obstacle),
         }
-        let skipped = raw - 1 - kept as u64;
+        let skipped = content - kept as u64;
         self.links.stats.reading.skipped_bytes.add(skipped);
         self.count(&Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
@@ -72,13 +74,11 @@ impl<D: Disk> Worker<D> {
         if self.links.queue.send(batch.seal()).is_err() { Turn::Closed } else { Turn::More }
     }
 
-    /// Copies the line from the file's offset to `end` into `batch`, keeping `kept` bytes of its content; the file's
-    /// offset moves only when all of it is in.
+    /// Copies the line at the file's offset into `batch`; the offset moves only when all of it is in.
     fn copy_large_line(
         &mut self,
         file: &mut Harvester<D>,
-        end: u64,
-        kept: u64,
+        part: Part,
         buffer: &mut [u8],
         batch: &mut BatchBuilder,
         clock: Clock,
@@ -87,9 +87,9 @@ impl<D: Disk> Worker<D> {
         let start = (file.offset, file.proof);
         let source = file.source.take().expect("an open file has a source");
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
-        let raw = end - start.0;
-        let truncated = kept < raw - 1;
-        pipeline.begin_jumbo(&source, start.0, raw, clock.moment, truncated, batch);
+        let end = part.end;
+        let position = (start.0, end - start.0);
+        pipeline.begin_jumbo(&source, position, clock.moment, part.truncated, batch);
         let mut result = Ok(());
         let mut range = None;
         while file.offset < end {
@@ -107,7 +107,7 @@ impl<D: Disk> Worker<D> {
                 break;
             }
             let done = file.offset - start.0;
-            let wanted = usize::try_from(kept.saturating_sub(done)).unwrap_or(usize::MAX);
+            let wanted = usize::try_from(part.kept.saturating_sub(done)).unwrap_or(usize::MAX);
             let piece = &buffer[before..upto];
             pipeline.push_jumbo(&piece[..piece.len().min(wanted)], batch);
             range = Some(file.advance(piece, &buffer[..upto]));
@@ -124,6 +124,24 @@ impl<D: Disk> Worker<D> {
         batch.cover(range, clock.now);
         Ok(())
     }
+}
+
+/// How much of a line is taken.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// Offset behind its line end.
+    end: u64,
+    /// Bytes of its content that are kept.
+    kept: u64,
+    /// Whether that is less than all.
+    truncated: bool,
+}
+
+/// Tells whether the line that ends before `end` ends in `\r\n`.
+fn ends_with_return<D: Disk>(file: &Harvester<D>, end: u64) -> bool {
+    let mut byte = [0];
+    let open = file.file.as_ref().expect("a file is opened before it is searched");
+    file.offset + 1 < end && matches!(open.read_at(&mut byte, end - 2), Ok(1)) && byte == [b'\r']
 }
 
 /// Where the search for a line's end stands.

@@ -5,11 +5,13 @@ use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::NoWatch;
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
+use shipper::document::Shared;
 use shipper::harvester::{Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::position::{AckRange, Epoch, Outcome};
 use shipper::queue::{Pool, queue};
+use shipper::settings::{Format, InputSettings, Namespace};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -113,7 +115,7 @@ impl Rig {
             ledger,
             stats: Arc::clone(&stats),
         };
-        let worker = Worker::new(RealDisk, settings, links, vec![pipeline()]);
+        let worker = Worker::new(RealDisk, settings, links, vec![pipeline(message_max_bytes)]);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (output, batches) = mpsc::channel();
         runtime.spawn(async move {
@@ -208,9 +210,11 @@ impl Rig {
     /// Commits in order, as the acker does.
     fn commit(&mut self, range: &AckRange) {
         self.open_ranges.push(*range);
-        while let Some(position) = self.open_ranges.iter().position(|range| {
-            self.known[&range.epoch].entry.committed == range.start
-        }) {
+        while let Some(position) = self
+            .open_ranges
+            .iter()
+            .position(|range| self.known[&range.epoch].entry.committed == range.start)
+        {
             let range = self.open_ranges.swap_remove(position);
             let known = self.known.get_mut(&range.epoch).unwrap();
             known.entry.committed = range.end;
@@ -261,8 +265,24 @@ impl Rig {
     }
 }
 
-fn pipeline() -> Pipeline {
-    Pipeline::default()
+fn pipeline(message_max_bytes: u64) -> Pipeline {
+    let input = InputSettings {
+        id: None,
+        kind: "filestream".to_owned(),
+        namespace: Namespace::Filebeat,
+        paths: Vec::new(),
+        format: Format::Raw,
+        keep_original: true,
+        message_max_bytes,
+        symlinks: false,
+        scan_interval: Duration::from_secs(10),
+        close_inactive: Duration::from_secs(300),
+        pipeline: None,
+        index: None,
+        tags: Vec::new(),
+        fields: None,
+    };
+    Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }
 
 /// A directory of its own for a test.
