@@ -3,8 +3,21 @@
 //!
 //! A new kernel is one entry in [`kernels`].
 
+use shipper::batch::{BatchBuilder, BatchLimits};
 use shipper::demo::generator::Generator;
+use shipper::document::Shared;
+use shipper::event::EventBuf;
+use shipper::json_text::push_escaped;
+use shipper::parsers::Parser;
+use shipper::pipeline::{Moment, Pipeline};
+use shipper::position::Epoch;
+use shipper::queue::Pool;
+use shipper::settings::{Format, InputSettings, Namespace};
+use shipper::wake::Wake;
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 const SEED: u64 = 20_261_119;
 /// Friday, 20 November 2026, midnight UTC.
@@ -24,7 +37,17 @@ pub(crate) struct Kernel {
 
 /// Returns all of them, ready to be called.
 pub(crate) fn kernels() -> Vec<Kernel> {
-    vec![generate(), split()]
+    vec![
+        generate(),
+        split(),
+        validate(),
+        escape(),
+        parse(),
+        whole_chunk("chunk to documents, raw", Format::Raw, true),
+        whole_chunk("chunk to documents, parsed", Format::Auto, true),
+        whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
+        compress(),
+    ]
 }
 
 fn chunk() -> Vec<u8> {
@@ -63,4 +86,141 @@ fn split() -> Kernel {
         }
     });
     Kernel { name: "split", lines: LINES, bytes, call }
+}
+
+fn validate() -> Kernel {
+    let chunk = chunk();
+    let bytes = chunk.len();
+    let call = Box::new(move || {
+        assert!(black_box(std::str::from_utf8(black_box(&chunk)).is_ok()));
+    });
+    Kernel { name: "validate UTF-8", lines: LINES, bytes, call }
+}
+
+fn escape() -> Kernel {
+    let chunk = chunk();
+    let bytes = chunk.len();
+    let mut out = Vec::with_capacity(bytes * 2);
+    let call = Box::new(move || {
+        out.clear();
+        for line in lines(&chunk) {
+            push_escaped(&mut out, line);
+        }
+        black_box(&out);
+    });
+    Kernel { name: "escape", lines: LINES, bytes, call }
+}
+
+fn parse() -> Kernel {
+    let chunk = chunk();
+    let bytes = chunk.len();
+    let (mut parser, _) = Parser::new(&Format::Combined).expect("a format of ours");
+    let mut event = EventBuf::default();
+    let call = Box::new(move || {
+        for line in lines(&chunk) {
+            assert!(parser.parse(line, &mut event).is_some());
+            black_box(&event);
+        }
+    });
+    Kernel { name: "parse", lines: LINES, bytes, call }
+}
+
+/// From the bytes as they were read to items of a batch, all in all.
+fn whole_chunk(name: &'static str, format: Format, keep_original: bool) -> Kernel {
+    let chunk = chunk();
+    let bytes = chunk.len();
+    let mut writing = Writing::new(format, keep_original);
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: LINES, bytes, call }
+}
+
+/// gzip, level 1, of whole batches of parsed documents.
+fn compress() -> Kernel {
+    let chunk = chunk();
+    let mut bodies = Vec::new();
+    Writing::new(Format::Auto, true).write(&chunk, &mut |body| bodies.push(body.to_vec()));
+    let bytes = bodies.iter().map(Vec::len).sum();
+    let mut out = vec![0; 2 << 20];
+    let call = Box::new(move || {
+        for body in &bodies {
+            let level = flate2::Compression::new(1);
+            let mut gzip = flate2::Compress::new_gzip(level, 15);
+            let status = gzip.compress(body, &mut out, flate2::FlushCompress::Finish);
+            assert_eq!(status.ok(), Some(flate2::Status::StreamEnd));
+            black_box(&out);
+        }
+    });
+    Kernel { name: "gzip 1 (bytes are those of the documents)", lines: LINES, bytes, call }
+}
+
+fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', chunk).map(move |newline| {
+        let line = &chunk[start..newline];
+        start = newline + 1;
+        line
+    })
+}
+
+/// A pipeline and the pool that its batches come from.
+struct Writing {
+    pipeline: Pipeline,
+    pool: Pool,
+    wake: Arc<Wake>,
+}
+
+impl Writing {
+    fn new(format: Format, keep_original: bool) -> Self {
+        let shared = Shared {
+            host_name: "web1.example.org".to_owned(),
+            agent_id: "0f5d2c38-7d2e-4b0c-9a57-3f4f2f9f5b11".to_owned(),
+            ephemeral_id: "5b8f7f46-3a93-4a4e-8a4f-2f63b6f6a2c7".to_owned(),
+            document_id: true,
+            batch_wide: Some("filebeat-8.19.0".to_owned()),
+            ..Shared::default()
+        };
+        let pipeline = Pipeline::new(&input(format, keep_original), &shared);
+        Self {
+            pipeline: pipeline.expect("settings of ours"),
+            pool: Pool::new(2 << 20),
+            wake: Arc::default(),
+        }
+    }
+
+    /// Writes the whole chunk, into as many batches as it needs, and shows each body.
+    fn write(&mut self, chunk: &[u8], take: &mut dyn FnMut(&[u8])) {
+        let source = self
+            .pipeline
+            .source(Path::new("/var/log/apache2/access.log"), Epoch::from_random([7; 12]));
+        let mut done = 0;
+        while done < chunk.len() {
+            let buffer = self.pool.try_take(&self.wake).expect("the last one came back");
+            let mut batch = BatchBuilder::new(buffer, BatchLimits::default());
+            let moment = Moment(1_795_132_800_000);
+            let rest = &chunk[done..];
+            let consumed = self.pipeline.run_chunk(&source, rest, done as u64, moment, &mut batch);
+            assert!(0 < consumed.bytes && consumed.unparsed == 0);
+            done += consumed.bytes;
+            take(black_box(batch.seal().buffer.bytes()));
+        }
+    }
+}
+
+fn input(format: Format, keep_original: bool) -> InputSettings {
+    InputSettings {
+        id: None,
+        kind: "filestream".to_owned(),
+        namespace: Namespace::Filebeat,
+        paths: vec!["/var/log/apache2/access.log".to_owned()],
+        format,
+        keep_original,
+        message_max_bytes: 10 << 20,
+        symlinks: false,
+        scan_interval: Duration::from_secs(10),
+        close_inactive: Duration::from_mins(5),
+        pipeline: None,
+        index: None,
+        tags: Vec::new(),
+        fields: None,
+    }
 }
