@@ -58,6 +58,17 @@ impl Source {
     }
 }
 
+/// A place where events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Name of its template.
+    pub name: String,
+    /// Names that it matches: a data stream's own, or a pattern of dated indices.
+    pub pattern: String,
+    /// Whether it is a data stream.
+    pub data_stream: bool,
+}
+
 /// One event to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
@@ -145,14 +156,29 @@ impl Writer {
         }
     }
 
-    /// Returns the one target of all events of this input, if there is one.
+    /// Returns where events of this input may go, as far as that is known before there are any.
     #[must_use]
-    pub fn constant_target(&self) -> Option<String> {
-        let dataset = self.dataset.or(match self.target {
-            Err(crate::settings::Namespace::Own) => None,
-            _ => Some("apache.access"),
-        })?;
-        self.target_of(dataset).constant()
+    pub fn targets(&self) -> Vec<Target> {
+        let datasets = match self.dataset {
+            Some(dataset) => vec![dataset],
+            None => vec!["apache.access", "nginx.access"],
+        };
+        let mut targets: Vec<Target> = Vec::new();
+        for dataset in datasets {
+            let format = self.target_of(dataset);
+            let target = match format.constant() {
+                Some(name) => Target { pattern: name.clone(), name, data_stream: true },
+                None => {
+                    let pattern = format.pattern();
+                    let name = pattern.replace('*', "").trim_matches(['-', '.', '_']).to_owned();
+                    Target { name, pattern, data_stream: false }
+                }
+            };
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        targets
     }
 
     /// Returns an upper bound of what an event with a line of `length` bytes adds to the buffer.

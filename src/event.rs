@@ -49,7 +49,7 @@ pub enum Value {
 /// An event under construction.
 ///
 /// Invariant: `values[key]` has a meaning only where bit `key` of `present` is set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EventBuf {
     present: u64,
     values: [Value; KEYS_MAX],

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod json_text;
 pub mod ledger;
 pub mod logging;
+pub mod outputs;
 pub mod parsers;
 pub mod pipeline;
 pub mod position;

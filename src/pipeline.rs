@@ -1,7 +1,7 @@
 //! From whole lines of a file to items of the open batch.
 
 use crate::batch::{BatchBuilder, Fit};
-use crate::document::{Item, Shared, Source as DocumentSource, Writer};
+use crate::document::{Item, Shared, Target, Writer};
 use crate::event::EventBuf;
 use crate::json_text::push_escaped;
 use crate::parsers::timestamp::{Rendered, render};
@@ -48,7 +48,7 @@ pub enum PipelineError {
 }
 
 /// Parser, event and writer of one input, for one worker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     parser: Parser,
     writer: Writer,
@@ -60,7 +60,7 @@ pub struct Pipeline {
 }
 
 /// The end of a piece of a long line that may be the beginning of a character.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Jumbo {
     carried: Vec<u8>,
 }
@@ -84,15 +84,15 @@ impl Pipeline {
         })
     }
 
-    /// Returns the one target of all its events, if there is one.
+    /// Returns where its events may go.
     #[must_use]
-    pub fn constant_target(&self) -> Option<String> {
-        self.writer.constant_target()
+    pub fn targets(&self) -> Vec<Target> {
+        self.writer.targets()
     }
 
     /// Makes what all lines of a file have in common.
     #[must_use]
-    pub fn source(&self, path: &Path, epoch: Epoch) -> DocumentSource {
+    pub fn source(&self, path: &Path, epoch: Epoch) -> Source {
         self.writer.source(path, epoch)
     }
 

@@ -131,7 +131,7 @@ pub struct ElasticsearchSettings {
     /// Extra query parameters of every bulk request.
     pub parameters: Vec<(String, String)>,
     /// Extra headers of every request.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// How requests prove who they are.
     pub auth: Auth,
     /// Index or data stream: a format string (`%{[field]}`, `%{+yyyy.MM.dd}`); `None` means by the input's namespace.

@@ -98,6 +98,20 @@ impl FormatString {
         Some(text.to_lowercase())
     }
 
+    /// Returns the pattern of all texts that it can make: `*` for what differs.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(piece) => text.push_str(piece),
+                _ if text.ends_with('*') => {}
+                _ => text.push('*'),
+            }
+        }
+        text.to_lowercase()
+    }
+
     /// Appends the text for one event, in lower case; a field that the event does not have becomes its default
     /// (`%{[a]:default}`) or `unknown`.
     pub fn push(

@@ -1,0 +1,38 @@
+//! Documents on standard output, one a line: for trying out and for tests.
+
+use crate::batch::Batch;
+use crate::ledger::{Ledger, Note};
+use crate::position::{Outcome, Settled};
+use crate::queue::Receiver;
+use crate::stats::Stats;
+use std::io::{self, Write};
+use std::sync::Arc;
+use tracing::error;
+
+/// Writes every batch that comes; returns when readers have gone or standard output is closed.
+pub async fn run(receiver: Receiver, ledger: Ledger, stats: Arc<Stats>) {
+    while let Some(batch) = receiver.next().await {
+        let items = batch.items() as u64;
+        stats.sending.batches.add(1);
+        stats.sending.total.add(items);
+        if let Err(error) = write(&mut io::stdout().lock(), &batch) {
+            error!("cannot write to standard output: {error}; nothing more is delivered");
+            return;
+        }
+        stats.sending.write_bytes.add(batch.buffer.bytes().len() as u64);
+        stats.sending.acked.add(items);
+        ledger.tell_quietly(Note::Settled(Settled {
+            ranges: batch.ranges,
+            outcome: Outcome::Delivered,
+        }));
+    }
+}
+
+fn write(out: &mut impl Write, batch: &Batch) -> io::Result<()> {
+    for index in 0..batch.items() {
+        let item = batch.item(index);
+        let document = memchr::memchr(b'\n', item).map_or(item, |newline| &item[newline + 1..]);
+        out.write_all(document)?;
+    }
+    out.flush()
+}

@@ -1,0 +1,118 @@
+//! Elasticsearch and OpenSearch: bulk requests until every item of a batch has its end.
+//!
+//! One deliverer a connection, each with one batch in hand; what is to be repeated of a batch of which a part was
+//! taken goes on beside it. Deliberately not here: encoding (a batch comes ready), and any notion of files. Until
+//! blocked targets are spooled, one blocked target pauses the whole output.
+
+pub mod bulk;
+
+mod client;
+mod compress;
+mod connect;
+mod deliver;
+mod hosts;
+mod template;
+
+use super::dead_letters::DeadLetters;
+use super::{OutputLinks, Shutdown, TemplateTarget};
+use crate::batch::Batch;
+use crate::disk::Disk;
+use crate::ledger::Ledger;
+use crate::settings::ElasticsearchSettings;
+use crate::stats::Stats;
+use client::HttpClient;
+use compress::Compressor;
+use deliver::Delivery;
+use hosts::Hosts;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::error;
+
+/// Rests of partly taken batches that one deliverer repeats beside the next batch.
+const RESTS_MAX: usize = 4;
+
+/// What all deliverers share.
+pub(super) struct Cluster<D: Disk> {
+    settings: ElasticsearchSettings,
+    client: HttpClient,
+    hosts: Hosts,
+    target: Option<String>,
+    templates: Vec<TemplateTarget>,
+    templates_there: AtomicBool,
+    dead_letters: Mutex<DeadLetters<D>>,
+    ledger: Ledger,
+    stats: Arc<Stats>,
+}
+
+/// Delivers until readers have gone and nothing is left, or until the stop says so.
+pub(super) async fn run<D: Disk + Sync>(settings: ElasticsearchSettings, links: OutputLinks<D>) {
+    let client = match HttpClient::new(&settings, &links.disk) {
+        Ok(client) => client,
+        Err(problem) => {
+            error!("{}", crate::hint::chain_text(&problem));
+            return;
+        }
+    };
+    let cluster = Arc::new(Cluster {
+        hosts: Hosts::new(&settings.hosts, settings.backoff),
+        client,
+        target: links.target,
+        templates: links.templates,
+        templates_there: AtomicBool::new(false),
+        dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
+        ledger: links.ledger,
+        stats: links.stats,
+        settings,
+    });
+    let mut deliverers = JoinSet::new();
+    for number in 0..cluster.hosts.count() * cluster.settings.worker.max(1) {
+        let receiver = links.receiver.clone();
+        let (cluster, shutdown) = (Arc::clone(&cluster), links.shutdown.clone());
+        deliverers.spawn(async move { work(number, cluster, receiver, shutdown).await });
+    }
+    drop(links.receiver);
+    while let Some(ended) = deliverers.join_next().await {
+        if let Err(panic) = ended
+            && panic.is_panic()
+        {
+            error!("a deliverer has ended with a panic; its batch is read again at the next start");
+        }
+    }
+}
+
+/// One deliverer: takes batches one after another.
+async fn work<D: Disk + Sync>(
+    number: usize,
+    cluster: Arc<Cluster<D>>,
+    receiver: crate::queue::Receiver,
+    shutdown: watch::Receiver<Shutdown>,
+) {
+    let mut compressor = Compressor::new(cluster.settings.compression_level);
+    let mut rests: JoinSet<()> = JoinSet::new();
+    let mut stopping = shutdown.clone();
+    cluster.connect_early(number, &shutdown).await;
+    loop {
+        let batch: Option<Batch> = tokio::select! {
+            batch = receiver.next(), if rests.len() < RESTS_MAX => batch,
+            Some(_) = rests.join_next(), if !rests.is_empty() => continue,
+            () = aborted(&mut stopping) => None,
+        };
+        let Some(batch) = batch else { break };
+        let mut delivery = Delivery::new(Arc::clone(&cluster), batch, number, shutdown.clone());
+        if delivery.first_round(&mut compressor).await.has_rest() {
+            let level = cluster.settings.compression_level;
+            rests.spawn(async move { delivery.finish(&mut Compressor::new(level)).await });
+        }
+    }
+    while rests.join_next().await.is_some() {}
+}
+
+/// Returns when the process is to end now.
+async fn aborted(shutdown: &mut watch::Receiver<Shutdown>) {
+    if shutdown.wait_for(|how| *how == Shutdown::Abort).await.is_err() {
+        // Nobody is left who could say so.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,348 @@
+//! Bulk answers: what becomes of each item, and of a request as a whole. Pure.
+//!
+//! Source: Elasticsearch 8 reference, "Bulk API", and the answers of 8.19 and OpenSearch 2.19 to provoked faults. The
+//! rules are the table in `ARCHITECTURE.md`, Bulk answers.
+
+use serde::Deserialize;
+
+/// What the query asks answers to be cut down to: all that verdicts need.
+pub const FILTER_PATH: &str = "errors,items.*.status,items.*.error,error,status";
+
+/// Longest text of a server's reason that is kept, in bytes.
+const REASON_BYTES_MAX: usize = 2048;
+
+/// What becomes of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored now.
+    Stored,
+    /// Stored before.
+    Duplicate,
+    /// To be sent again.
+    Retry,
+    /// To be sent again, but not for ever: a fault of the server with this document alone.
+    Strike(Fault),
+    /// Sent again when a person has mended the set-up.
+    Pause(Fault),
+    /// The document will never be taken.
+    Dead(Fault),
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fault {
+    /// HTTP status.
+    pub status: u16,
+    /// The server's name for it.
+    pub kind: String,
+    /// The server's reason.
+    pub reason: String,
+}
+
+/// What becomes of a request as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Each item has its verdict.
+    Items(Vec<Verdict>),
+    /// All of it again; why.
+    Retry(String),
+    /// The server is busy: all of it again, later.
+    Busy(String),
+    /// The body is too large.
+    TooLarge,
+    /// The server understood that it is Elasticsearch's bulk, and refuses the body.
+    Refused(Fault),
+    /// A person must mend the set-up.
+    Pause(Fault),
+}
+
+#[derive(Deserialize)]
+struct Body {
+    errors: Option<bool>,
+    items: Option<Vec<Item>>,
+    error: Option<Reason>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(alias = "index", alias = "update", alias = "delete")]
+    create: Option<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    status: Option<u16>,
+    error: Option<Reason>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reason {
+    Object {
+        #[serde(rename = "type", default)]
+        kind: Option<String>,
+        #[serde(default)]
+        reason: Option<String>,
+        #[serde(default)]
+        caused_by: Option<Box<Reason>>,
+    },
+    Text(String),
+}
+
+/// Reads the answer to a request with `count` items.
+#[must_use]
+pub fn read_answer(status: u16, body: &[u8], count: usize) -> Answer {
+    match status {
+        200..300 => read_items(body, count),
+        413 => Answer::TooLarge,
+        429 | 500.. => Answer::Busy(format!("{status}: {}", excerpt(body))),
+        400 => match serde_json::from_slice::<Body>(body) {
+            Ok(Body { error: Some(error), .. }) => Answer::Refused(fault(400, Some(error))),
+            _ => Answer::Pause(page(status, body)),
+        },
+        _ => match serde_json::from_slice::<Body>(body) {
+            Ok(Body { error: Some(error), .. }) => Answer::Pause(fault(status, Some(error))),
+            _ => Answer::Pause(page(status, body)),
+        },
+    }
+}
+
+fn read_items(body: &[u8], count: usize) -> Answer {
+    let odd = |what: &str| Answer::Retry(format!("{what}: {}", excerpt(body)));
+    let Ok(answer) = serde_json::from_slice::<Body>(body) else {
+        return odd("the answer is no bulk answer");
+    };
+    let (Some(_), Some(items)) = (answer.errors, answer.items) else {
+        return odd("the answer is no complete bulk answer");
+    };
+    if items.len() != count {
+        return Answer::Retry(format!("{} items were answered of {count}", items.len()));
+    }
+    let mut verdicts = Vec::with_capacity(count);
+    for item in items {
+        let Some(Outcome { status: Some(status), error }) = item.create else {
+            return Answer::Retry("an item was answered without a status".to_owned());
+        };
+        verdicts.push(verdict(status, error));
+    }
+    Answer::Items(verdicts)
+}
+
+fn verdict(status: u16, error: Option<Reason>) -> Verdict {
+    match status {
+        200..300 => Verdict::Stored,
+        409 => Verdict::Duplicate,
+        429 | 503 => Verdict::Retry,
+        500.. => Verdict::Strike(fault(status, error)),
+        400 => {
+            let fault = fault(status, error);
+            if is_of_document(&fault) { Verdict::Dead(fault) } else { Verdict::Pause(fault) }
+        }
+        _ => Verdict::Pause(fault(status, error)),
+    }
+}
+
+/// Tells whether a 400 is the document's own fault, known by type or, where the type says nothing, by its reason.
+fn is_of_document(fault: &Fault) -> bool {
+    const KINDS: [&str; 8] = [
+        "mapper_parsing_exception",
+        "document_parsing_exception",
+        "strict_dynamic_mapping_exception",
+        "dynamic_templates_parsing_exception",
+        "x_content_parse_exception",
+        "parsing_exception",
+        "parse_exception",
+        "json_parse_exception",
+    ];
+    const REASONS: [&str; 10] = [
+        "limit of total fields",
+        "limit of mapping depth",
+        "limit of nested",
+        "immense term",
+        "failed to parse",
+        "mapper for [",
+        "mapper [",
+        "field name cannot",
+        "object field starting or ending with",
+        "can't merge",
+    ];
+    let reason = fault.reason.to_lowercase();
+    KINDS.contains(&fault.kind.as_str()) || REASONS.iter().any(|known| reason.contains(known))
+}
+
+fn fault(status: u16, error: Option<Reason>) -> Fault {
+    let (kind, reason) = match error {
+        Some(error) => flatten(error),
+        None => (String::new(), String::new()),
+    };
+    Fault { status, kind, reason: cut(&reason) }
+}
+
+fn flatten(error: Reason) -> (String, String) {
+    match error {
+        Reason::Text(text) => (String::new(), text),
+        Reason::Object { kind, reason, caused_by } => {
+            let mut reason = reason.unwrap_or_default();
+            if let Some(cause) = caused_by {
+                let (_, cause) = flatten(*cause);
+                if !cause.is_empty() && !reason.contains(&cause) {
+                    reason.push_str(": ");
+                    reason.push_str(&cause);
+                }
+            }
+            (kind.unwrap_or_default(), reason)
+        }
+    }
+}
+
+/// What stands in for a reason when something else than Elasticsearch answers.
+fn page(status: u16, body: &[u8]) -> Fault {
+    Fault { status, kind: "no answer of Elasticsearch".to_owned(), reason: excerpt(body) }
+}
+
+/// Returns the beginning of a body as one line of text.
+#[must_use]
+pub fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut line = words.join(" ");
+    line.retain(|letter| !letter.is_control());
+    if line.is_empty() { "(an empty body)".to_owned() } else { line }
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(item: &str) -> Verdict {
+        let body = format!(r#"{{"errors":true,"items":[{{"create":{item}}}]}}"#);
+        match read_answer(200, body.as_bytes(), 1) {
+            Answer::Items(mut verdicts) => verdicts.remove(0),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn kind_of(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Stored => "stored",
+            Verdict::Duplicate => "duplicate",
+            Verdict::Retry => "retry",
+            Verdict::Strike(_) => "strike",
+            Verdict::Pause(_) => "pause",
+            Verdict::Dead(_) => "dead",
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table_for_items() {
+        for (item, expected) in [
+            (r#"{"status":201}"#, "stored"),
+            (r#"{"status":200}"#, "stored"),
+            (r#"{"status":409,"error":{"type":"version_conflict_engine_exception"}}"#, "duplicate"),
+            (r#"{"status":429,"error":{"type":"es_rejected_execution_exception"}}"#, "retry"),
+            (r#"{"status":503,"error":{"type":"unavailable_shards_exception"}}"#, "retry"),
+            (r#"{"status":500,"error":{"type":"fail_processor_exception"}}"#, "strike"),
+            (
+                r#"{"status":403,"error":{"type":"cluster_block_exception","reason":"read-only"}}"#,
+                "pause",
+            ),
+            (r#"{"status":403,"error":{"type":"security_exception"}}"#, "pause"),
+            (r#"{"status":404,"error":{"type":"index_not_found_exception"}}"#, "pause"),
+            (r#"{"status":400,"error":{"type":"index_closed_exception"}}"#, "pause"),
+            (
+                r#"{"status":400,"error":{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist"}}"#,
+                "pause",
+            ),
+            (
+                r#"{"status":400,"error":{"type":"validation_exception","reason":"this action would add [2] shards"}}"#,
+                "pause",
+            ),
+            (r#"{"status":418}"#, "pause"),
+            (
+                r#"{"status":400,"error":{"type":"document_parsing_exception","reason":"failed"}}"#,
+                "dead",
+            ),
+            (r#"{"status":400,"error":{"type":"mapper_parsing_exception"}}"#, "dead"),
+            (
+                r#"{"status":400,"error":{"type":"illegal_argument_exception","reason":"Limit of total fields [1000] has been exceeded"}}"#,
+                "dead",
+            ),
+            (
+                r#"{"status":400,"error":{"type":"illegal_argument_exception","reason":"x","caused_by":{"reason":"Document contains at least one immense term"}}}"#,
+                "dead",
+            ),
+        ] {
+            assert_eq!(kind_of(&one(item)), expected, "{item}");
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table_for_requests() {
+        let good = r#"{"errors":false,"items":[{"create":{"status":201}}]}"#;
+        let name = |answer: &Answer| match answer {
+            Answer::Items(_) => "items",
+            Answer::Retry(_) => "retry",
+            Answer::Busy(_) => "busy",
+            Answer::TooLarge => "too large",
+            Answer::Refused(_) => "refused",
+            Answer::Pause(_) => "pause",
+        };
+        for (status, body, count, expected) in [
+            (200, good, 1, "items"),
+            (200, good, 2, "retry"),
+            (200, "<html>login</html>", 1, "retry"),
+            (200, "", 1, "retry"),
+            (200, &good[..30], 1, "retry"),
+            (200, r#"{"errors":false}"#, 1, "retry"),
+            (200, r#"{"items":[{"create":{"status":201}}]}"#, 1, "retry"),
+            (200, r#"{"errors":false,"items":[{"create":{}}]}"#, 1, "retry"),
+            (200, r#"{"errors":false,"items":[{}]}"#, 1, "retry"),
+            (200, r#"{"errors":false,"items":[{"create":{"status":99999}}]}"#, 1, "retry"),
+            (429, "{}", 1, "busy"),
+            (500, "", 1, "busy"),
+            (502, "<html>bad gateway</html>", 1, "busy"),
+            (503, r#"{"error":{"type":"cluster_block_exception"}}"#, 1, "busy"),
+            (413, "<html>too large</html>", 1, "too large"),
+            (
+                400,
+                r#"{"error":{"type":"illegal_argument_exception","reason":"x"},"status":400}"#,
+                1,
+                "refused",
+            ),
+            (400, "<html>plain HTTP request was sent to HTTPS port</html>", 1, "pause"),
+            (401, r#"{"error":{"type":"security_exception"}}"#, 1, "pause"),
+            (403, "", 1, "pause"),
+            (404, r#"{"error":"not found"}"#, 1, "pause"),
+            (302, "", 1, "pause"),
+            (407, "proxy", 1, "pause"),
+        ] {
+            assert_eq!(
+                name(&read_answer(status, body.as_bytes(), count)),
+                expected,
+                "{status} {body}"
+            );
+        }
+    }
+
+    proptest! {
+        /// For every status and bytes, reading never panics, and never says that items are stored that were not
+        /// answered.
+        #[test]
+        fn property_no_answer_is_misread(
+            status in 100_u16..600, body in proptest::collection::vec(any::<u8>(), 0..200), count in 0_usize..5,
+        ) {
+            if let Answer::Items(verdicts) = read_answer(status, &body, count) {
+                prop_assert_eq!(verdicts.len(), count);
+            }
+        }
+    }
+}

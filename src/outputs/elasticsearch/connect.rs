@@ -1,0 +1,171 @@
+//! Connecting: who answers there, and whether the templates are in place.
+
+use super::bulk::excerpt;
+use super::hosts::Failure;
+use super::template::{index_template, template_url};
+use super::{Cluster, Shutdown};
+use crate::disk::Disk;
+use crate::host::random_bytes;
+use crate::outputs::TemplateTarget;
+use reqwest::Method;
+use serde::Deserialize;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+/// Answer of `GET /`.
+#[derive(Deserialize)]
+struct Root {
+    version: Option<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    number: Option<String>,
+    distribution: Option<String>,
+}
+
+/// How a template's installation went.
+enum Installed {
+    Yes,
+    /// Not now: to be tried at the next connect.
+    Later(String),
+}
+
+impl<D: Disk + Sync> Cluster<D> {
+    /// Connects the first deliverer before the first batch comes, so that faults of the set-up are told at the start.
+    pub(super) async fn connect_early(&self, number: usize, shutdown: &watch::Receiver<Shutdown>) {
+        if number == 0 && *shutdown.borrow() == Shutdown::Running {
+            self.connect(0).await;
+        }
+    }
+
+    /// Tries a host; tells whether it answers as Elasticsearch does.
+    pub(super) async fn connect(&self, host: usize) -> bool {
+        self.hosts.connecting(host, Instant::now());
+        let base = self.hosts.url(host);
+        let fail = |reason: String, retry_after, disconnects| {
+            let random = f64::from(u16::from_ne_bytes(random_bytes())) / 65_536.0;
+            let failure = Failure { reason: &reason, retry_after, disconnects };
+            self.hosts.failed(host, failure, random, Instant::now());
+            false
+        };
+        let response = match self.client.call(Method::GET, &format!("{base}/"), None).await {
+            Ok(response) => response,
+            Err(reason) => return fail(reason, None, true),
+        };
+        match response.status {
+            200..300 => match serde_json::from_slice::<Root>(&response.body) {
+                Ok(Root { version: Some(version) }) => tell_version(&version),
+                _ => {
+                    let page = excerpt(&response.body);
+                    let reason = format!("what answers is not Elasticsearch: {page}");
+                    return fail(reason, None, true);
+                }
+            },
+            // A key for writing alone may not ask who answers: bulk requests say what is wrong, if anything is.
+            403 => debug!("the server does not say its version to this user"),
+            status => {
+                let page = excerpt(&response.body);
+                return fail(format!("{status}: {page}"), response.retry_after, true);
+            }
+        }
+        if !self.templates_there.load(Ordering::Acquire) {
+            if let Installed::Later(reason) = self.install_templates(base).await {
+                return fail(reason, None, true);
+            }
+            self.templates_there.store(true, Ordering::Release);
+        }
+        if self.hosts.connected(host) {
+            self.stats.sending.reconnects.add(1);
+        }
+        true
+    }
+
+    async fn install_templates(&self, base: &str) -> Installed {
+        if !self.settings.template.enabled {
+            return Installed::Yes;
+        }
+        for target in &self.templates {
+            if let Installed::Later(reason) = self.install_template(base, target).await {
+                return Installed::Later(reason);
+            }
+        }
+        Installed::Yes
+    }
+
+    /// Puts a template in place that is not there; what cannot be done for lack of a privilege is a warning.
+    async fn install_template(&self, base: &str, target: &TemplateTarget) -> Installed {
+        let settings = &self.settings.template;
+        let name = settings.name.as_deref().unwrap_or(&target.name);
+        let url = template_url(base, name);
+        if !settings.overwrite {
+            match self.client.call(Method::HEAD, &url, None).await {
+                Ok(response) if response.status == 200 => {
+                    info!("index template `{name}` is there and kept");
+                    return Installed::Yes;
+                }
+                Ok(response) if is_refusal(response.status) => {
+                    return refused(name, response.status);
+                }
+                Ok(response) if response.status == 404 => {}
+                Ok(response) => {
+                    let page = excerpt(&response.body);
+                    return Installed::Later(format!(
+                        "asking for index template `{name}` was answered {}: {page}",
+                        response.status
+                    ));
+                }
+                Err(reason) => return Installed::Later(reason),
+            }
+        }
+        let json = index_template(target, settings);
+        match self.client.call(Method::PUT, &url, Some(json)).await {
+            Ok(response) if response.status < 300 => {
+                info!("index template `{name}` installed");
+                Installed::Yes
+            }
+            Ok(response) if is_refusal(response.status) => refused(name, response.status),
+            Ok(response) if response.status == 400 => {
+                warn!(
+                    hint = "install a template of your own, or set setup.template.enabled: false",
+                    "index template `{name}` was refused: {}",
+                    excerpt(&response.body)
+                );
+                Installed::Yes
+            }
+            Ok(response) => Installed::Later(format!(
+                "installing index template `{name}` was answered {}: {}",
+                response.status,
+                excerpt(&response.body)
+            )),
+            Err(reason) => Installed::Later(reason),
+        }
+    }
+}
+
+fn is_refusal(status: u16) -> bool {
+    matches!(status, 401 | 403 | 405)
+}
+
+fn refused(name: &str, status: u16) -> Installed {
+    warn!(
+        hint = "let someone with the privilege `manage_index_templates` install it, or set setup.template.enabled: false",
+        "index template `{name}` cannot be installed by this user ({status}); documents are shipped all the same"
+    );
+    Installed::Yes
+}
+
+fn tell_version(version: &Version) {
+    let number = version.number.as_deref().unwrap_or("unknown");
+    let kind = version.distribution.as_deref().unwrap_or("elasticsearch");
+    debug!("{kind} {number} answers");
+    let major = number.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let oldest = if kind == "opensearch" { 1 } else { 7 };
+    if major.is_some_and(|major| major < oldest) {
+        warn!(
+            "{kind} {number} is older than what this was tried with; data streams need 7.9 or later"
+        );
+    }
+}

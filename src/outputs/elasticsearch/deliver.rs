@@ -1,0 +1,379 @@
+//! One batch on its way: requests until every item has its end, then it is settled.
+
+use super::Cluster;
+use super::bulk::{Answer, Fault, Verdict, read_answer};
+use super::client::{BatchBody, BulkBody};
+use super::compress::Compressor;
+use super::hosts::Failure;
+use crate::batch::Batch;
+use crate::disk::Disk;
+use crate::host::random_bytes;
+use crate::ledger::Note;
+use crate::outputs::Shutdown;
+use crate::position::{Outcome, Settled};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+/// Answers of 5xx (other than 503) to one item, while its neighbours pass, after which it is a dead letter.
+const STRIKES_MAX: u8 = 10;
+
+/// Pause before another look whether the HTTP client has let go of a body.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A batch on its way.
+///
+/// Invariant: `open` holds disjoint ranges of items in order; items in neither `open` nor `again` have had their end.
+pub(super) struct Delivery<D: Disk> {
+    cluster: Arc<Cluster<D>>,
+    batch: Arc<Batch>,
+    host: usize,
+    shutdown: watch::Receiver<Shutdown>,
+    open: VecDeque<Range<usize>>,
+    again: Vec<usize>,
+    strikes: Vec<u8>,
+}
+
+/// How a round went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Every item has had its end; the batch is settled.
+    Settled,
+    /// A part was taken, the rest is to be repeated.
+    Rest,
+    /// The stop has come first; nothing of it is settled.
+    Stopped,
+}
+
+impl Round {
+    pub(super) fn has_rest(self) -> bool {
+        self == Self::Rest
+    }
+}
+
+impl<D: Disk + Sync> Delivery<D> {
+    pub(super) fn new(
+        cluster: Arc<Cluster<D>>,
+        batch: Batch,
+        host: usize,
+        shutdown: watch::Receiver<Shutdown>,
+    ) -> Self {
+        let items = batch.items();
+        let count = i64::try_from(items).unwrap_or(i64::MAX);
+        cluster.stats.sending.total.add(items as u64);
+        cluster.stats.sending.active.add(count);
+        let host = host % cluster.hosts.count();
+        Self {
+            cluster,
+            open: VecDeque::from([0..items]),
+            again: Vec::new(),
+            strikes: vec![0; items],
+            batch: Arc::new(batch),
+            host,
+            shutdown,
+        }
+    }
+
+    /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left.
+    pub(super) async fn first_round(&mut self, compressor: &mut Compressor) -> Round {
+        while let Some(range) = self.open.front().cloned() {
+            if !self.wait_for_host().await {
+                return Round::Stopped;
+            }
+            self.request(range, compressor).await;
+        }
+        if self.again.is_empty() { self.settle() } else { Round::Rest }
+    }
+
+    /// Repeats until every item has had its end, or the stop has come.
+    pub(super) async fn finish(mut self, compressor: &mut Compressor) {
+        self.cluster.stats.sending.blocked.add(1);
+        loop {
+            if !self.compact().await {
+                break;
+            }
+            if self.first_round(compressor).await != Round::Rest {
+                break;
+            }
+        }
+        self.cluster.stats.sending.blocked.add(-1);
+    }
+
+    fn settle(&mut self) -> Round {
+        let ranges = self.batch.ranges.clone();
+        let settled = Settled { ranges, outcome: Outcome::Delivered };
+        self.cluster.ledger.tell_quietly(Note::Settled(settled));
+        Round::Settled
+    }
+
+    /// Waits until a connected host may be asked; `false` when the stop has come first.
+    async fn wait_for_host(&mut self) -> bool {
+        loop {
+            let (host, wait) = self.cluster.hosts.choose(self.host, Instant::now());
+            if let Some(until) = wait {
+                let stopped = self.shutdown.wait_for(|how| *how != Shutdown::Running);
+                tokio::select! {
+                    _ = stopped => return false,
+                    () = tokio::time::sleep_until(until.into()) => continue,
+                }
+            }
+            self.host = host;
+            if self.cluster.hosts.is_connected(host) || self.cluster.connect(host).await {
+                return true;
+            }
+            if *self.shutdown.borrow() != Shutdown::Running {
+                return false;
+            }
+        }
+    }
+
+    /// Sends the items of `range`, which is the first open one, and acts on the answer.
+    async fn request(&mut self, range: Range<usize>, compressor: &mut Compressor) {
+        let cluster = Arc::clone(&self.cluster);
+        let body = self.body(&range, compressor);
+        let url = match &cluster.target {
+            Some(target) => format!("{}/{target}/_bulk", cluster.hosts.url(self.host)),
+            None => format!("{}/_bulk", cluster.hosts.url(self.host)),
+        };
+        let stats = &cluster.stats.sending;
+        stats.batches.add(1);
+        stats.write_bytes.add(body_bytes(&body) as u64);
+        let begun = Instant::now();
+        let answer = cluster.client.bulk(&url, &body).await;
+        if let BulkBody::Gzip(bytes) = body {
+            compressor.recycle(bytes);
+        }
+        let latency_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        stats.latency_us.add(latency_us);
+        match answer {
+            Err(reason) => {
+                stats.write_errors.add(1);
+                self.failed(&Failure { reason: &reason, retry_after: None, disconnects: true });
+                stats.failed.add(range.len() as u64);
+            }
+            Ok(response) => {
+                stats.read_bytes.add(response.body.len() as u64);
+                debug!(status = response.status, items = range.len(), latency_us, "bulk answered");
+                let answer = read_answer(response.status, &response.body, range.len());
+                self.take_answer(range, answer, response.retry_after);
+            }
+        }
+    }
+
+    fn body(&self, range: &Range<usize>, compressor: &mut Compressor) -> BulkBody {
+        let ends = &self.batch.item_ends;
+        let start = if range.start == 0 { 0 } else { ends[range.start - 1] as usize };
+        let end = ends[range.end - 1] as usize;
+        if self.cluster.settings.compression_level == 0 {
+            let all = Bytes::from_owner(BatchBody(Arc::clone(&self.batch)));
+            return BulkBody::Plain(all.slice(start..end));
+        }
+        let bytes = &self.batch.buffer.bytes()[start..end];
+        BulkBody::Gzip(tokio::task::block_in_place(|| compressor.compress(bytes)))
+    }
+
+    fn take_answer(&mut self, range: Range<usize>, answer: Answer, retry_after: Option<Duration>) {
+        let stats = &self.cluster.stats.sending;
+        match answer {
+            Answer::Items(verdicts) => self.take_verdicts(range, verdicts, retry_after),
+            Answer::Retry(reason) => {
+                stats.read_errors.add(1);
+                stats.failed.add(range.len() as u64);
+                self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+            }
+            Answer::Busy(reason) => {
+                stats.failed.add(range.len() as u64);
+                self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+            }
+            Answer::TooLarge => {
+                let reason = "the server or a proxy before it takes no body of this size";
+                let fault =
+                    Fault { status: 413, kind: "413".to_owned(), reason: reason.to_owned() };
+                self.halve(range, fault);
+            }
+            Answer::Refused(fault) => self.halve(range, fault),
+            Answer::Pause(fault) => self.pause(&fault),
+        }
+    }
+
+    /// Gives every item its end, or puts it with those to be sent again.
+    fn take_verdicts(
+        &mut self,
+        range: Range<usize>,
+        verdicts: Vec<Verdict>,
+        retry_after: Option<Duration>,
+    ) {
+        let (mut stored, mut duplicates, mut retries) = (0, 0, 0);
+        let mut dead: Vec<(usize, Fault)> = Vec::new();
+        let mut strikes: Vec<(usize, Fault)> = Vec::new();
+        let mut pause: Option<Fault> = None;
+        let mut again = Vec::new();
+        for (item, verdict) in range.clone().zip(verdicts) {
+            match verdict {
+                Verdict::Stored => stored += 1,
+                Verdict::Duplicate => duplicates += 1,
+                Verdict::Retry => {
+                    retries += 1;
+                    again.push(item);
+                }
+                Verdict::Strike(fault) => strikes.push((item, fault)),
+                Verdict::Dead(fault) => dead.push((item, fault)),
+                Verdict::Pause(fault) => {
+                    again.push(item);
+                    pause = Some(fault);
+                }
+            }
+        }
+        // Only when neighbours pass is it the document's own fault.
+        let neighbours_pass = 0 < stored + duplicates;
+        for (item, fault) in strikes {
+            self.strikes[item] += u8::from(neighbours_pass);
+            if STRIKES_MAX <= self.strikes[item] {
+                dead.push((item, fault));
+            } else {
+                again.push(item);
+            }
+        }
+        if !dead.is_empty() && !self.keep_dead(&dead) {
+            again.extend(dead.iter().map(|(item, _)| *item));
+            dead.clear();
+        }
+        self.count(stored, duplicates, retries, dead.len() as u64, again.len() as u64);
+        self.open.pop_front();
+        if let Some(fault) = &pause {
+            self.pause(fault);
+        } else if again.is_empty() {
+            self.cluster.hosts.succeeded(self.host);
+        } else {
+            let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
+            self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+        }
+        again.sort_unstable();
+        self.again.extend(again);
+    }
+
+    fn count(&self, stored: u64, duplicates: u64, toomany: u64, dead: u64, again: u64) {
+        let stats = &self.cluster.stats.sending;
+        stats.acked.add(stored);
+        stats.duplicates.add(duplicates);
+        stats.toomany.add(toomany);
+        stats.dead_letters.add(dead);
+        stats.failed.add(again);
+        let ended = i64::try_from(stored + duplicates + dead).unwrap_or(i64::MAX);
+        stats.active.add(-ended);
+    }
+
+    /// Saves dead letters; `false` when they could not be, and then they are none.
+    fn keep_dead(&self, dead: &[(usize, Fault)]) -> bool {
+        let time = jiff::Timestamp::now().to_string();
+        let letters: Vec<(&[u8], &Fault)> =
+            dead.iter().map(|(item, fault)| (self.batch.item(*item), fault)).collect();
+        let kept = tokio::task::block_in_place(|| {
+            let mut file = self.cluster.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
+            file.keep(&time, &letters).map_err(|error| (error, file.path().to_path_buf()))
+        });
+        let (_, fault) = &dead[0];
+        match kept {
+            Ok(()) => {
+                warn!(
+                    documents = dead.len(),
+                    status = fault.status,
+                    kind = fault.kind,
+                    "the server refuses documents for ever, they are kept as dead letters: {}",
+                    fault.reason
+                );
+                true
+            }
+            Err((error, path)) => {
+                let reason = format!("cannot keep dead letters in `{}`: {error}", path.display());
+                let hint = "make room, or move that file away; nothing is dropped meanwhile";
+                self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
+                false
+            }
+        }
+    }
+
+    /// Halves a request that is refused as a whole, until the culprit is alone.
+    fn halve(&mut self, range: Range<usize>, fault: Fault) {
+        if range.len() == 1 {
+            if self.keep_dead(&[(range.start, fault)]) {
+                self.open.pop_front();
+                self.count(0, 0, 0, 1, 0);
+            }
+            return;
+        }
+        let middle = range.start + range.len() / 2;
+        self.open.pop_front();
+        self.open.push_front(middle..range.end);
+        self.open.push_front(range.start..middle);
+    }
+
+    fn failed(&self, failure: &Failure<'_>) {
+        self.cluster.hosts.failed(self.host, *failure, random(), Instant::now());
+    }
+
+    fn pause(&self, fault: &Fault) {
+        let reason = format!("{} {}: {}", fault.status, fault.kind, fault.reason);
+        let hint = advice(fault);
+        self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
+    }
+
+    /// Moves the items to be sent again to the front of the buffer; `false` when the stop came first.
+    async fn compact(&mut self) -> bool {
+        loop {
+            if let Some(batch) = Arc::get_mut(&mut self.batch) {
+                let again = std::mem::take(&mut self.again);
+                batch.retain(|item| again.binary_search(&item).is_ok());
+                self.strikes = again.iter().map(|item| self.strikes[*item]).collect();
+                self.open = VecDeque::from([0..batch.items()]);
+                return true;
+            }
+            // After a timeout the HTTP client may hold the body for a moment longer.
+            let aborted = self.shutdown.wait_for(|how| *how == Shutdown::Abort);
+            tokio::select! {
+                _ = aborted => return false,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+fn body_bytes(body: &BulkBody) -> usize {
+    match body {
+        BulkBody::Plain(bytes) => bytes.len(),
+        BulkBody::Gzip(bytes) => bytes.bytes().len(),
+    }
+}
+
+/// What a person can do about a pause.
+fn advice(fault: &Fault) -> &'static str {
+    match (fault.status, fault.kind.as_str()) {
+        (401, _) => "check username and password, or api_key, of output.elasticsearch",
+        (403, "cluster_block_exception") => {
+            "an index is blocked, often because the server's disk is full: make room and lift the block"
+        }
+        (403, _) => {
+            "the user or API key needs the privileges `create_doc` and `auto_configure` on the target"
+        }
+        (404, _) => {
+            "the target does not exist and may not be created: check index, path and the server's settings"
+        }
+        (400, "no answer of Elasticsearch") => {
+            "something else answers there: check the port, and http or https"
+        }
+        (300..400, _) => {
+            "the address leads elsewhere: write the address where Elasticsearch itself answers"
+        }
+        (400, _) => "check the pipeline, the index and the server's limits that the reason names",
+        _ => "check what answers at this address; delivery goes on by itself when it is mended",
+    }
+}
+
+/// Returns a number in 0..1.
+fn random() -> f64 {
+    f64::from(u32::from_ne_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0)
+}
