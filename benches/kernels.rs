@@ -8,6 +8,7 @@ use shipper::demo::generator::Generator;
 use shipper::document::Shared;
 use shipper::event::EventBuf;
 use shipper::json_text::push_escaped;
+use shipper::outputs::elasticsearch::bulk;
 use shipper::parsers::Parser;
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::position::Epoch;
@@ -47,6 +48,7 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk("chunk to documents, parsed", Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
         compress(),
+        read_answer(),
     ]
 }
 
@@ -151,6 +153,19 @@ fn compress() -> Kernel {
         }
     });
     Kernel { name: "gzip 1 (bytes are those of the documents)", lines: LINES, bytes, call }
+}
+
+/// The answer to a bulk request whose documents were all stored, cut down as we ask for it.
+fn read_answer() -> Kernel {
+    let items = vec![r#"{"create":{"status":201}}"#; LINES as usize].join(",");
+    let answer = format!(r#"{{"errors":false,"items":[{items}]}}"#).into_bytes();
+    let bytes = answer.len();
+    let call = Box::new(move || {
+        let verdicts = bulk::read_answer(200, black_box(&answer), LINES as usize);
+        assert!(matches!(verdicts, bulk::Answer::Items(_)));
+        black_box(&verdicts);
+    });
+    Kernel { name: "read a bulk answer (lines are items)", lines: LINES, bytes, call }
 }
 
 fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
