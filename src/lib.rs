@@ -24,4 +24,5 @@ pub mod reporter;
 pub mod settings;
 pub mod stats;
 pub mod target;
+pub mod units;
 pub mod wake;
