@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod config;
 pub mod demo;
 pub mod discovery;
 pub mod disk;

@@ -1,0 +1,169 @@
+//! Hides secrets and control characters in what is shown of a configuration.
+
+/// What stands in place of a secret.
+pub const MASK: &str = "xxxxx";
+
+/// Ends of key names whose values are never shown.
+const SECRET_KEYS: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "api_key",
+    "apikey",
+    "secret_token",
+    "secret",
+    "cloud.auth",
+    "authorization",
+];
+
+/// Tells whether the value of a key, given with or without the keys above it, is a secret.
+#[must_use]
+pub fn is_secret_key(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    SECRET_KEYS.iter().any(|key| path.ends_with(key)) || path.contains(".headers.")
+}
+
+/// Returns a text with the credentials of every URL in it masked: `http://xxxxx@host`.
+#[must_use]
+pub fn urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | ','))
+            .unwrap_or(after.len());
+        // A password may hold a slash that nobody escaped; an `@` later in the word tells.
+        let word = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
+            .unwrap_or(after.len());
+        let credentials = after[..end].rfind('@').or_else(|| {
+            let at = after[..word].rfind('@')?;
+            after[..at].contains(':').then_some(at)
+        });
+        rest = match credentials {
+            Some(at) => {
+                out.push_str(MASK);
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns a line as it may be shown, given the lines before it, and the first column (in characters,
+/// from 0) that is not as written.
+///
+/// It works on the text alone, since a line with a syntax error has to be shown too: whatever follows a
+/// secret's key on its line is hidden, and so are the lines below it that are indented deeper.
+#[must_use]
+pub fn line(before: &[&str], line: &str) -> (String, Option<usize>) {
+    if continues_secret(before, line) {
+        let indent = indentation(line);
+        return (format!("{}{MASK}", &line[..indent]), Some(line[..indent].chars().count()));
+    }
+    if let Some(value_at) = secret_value(line) {
+        return (format!("{}{MASK}", &line[..value_at]), Some(line[..value_at].chars().count()));
+    }
+    let masked = urls(line);
+    let same = masked.chars().zip(line.chars()).take_while(|(left, right)| left == right).count();
+    let from = (masked != line).then_some(same);
+    (masked, from)
+}
+
+/// Returns a text with control characters other than tabs and line ends written as escapes.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let harmless = matches!(c, '\t' | '\n')
+            || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+        if harmless {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    out
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '\t']).len()
+}
+
+fn continues_secret(before: &[&str], line: &str) -> bool {
+    let mut indent = indentation(line);
+    for earlier in before.iter().rev() {
+        if earlier.trim().is_empty() || indent <= indentation(earlier) {
+            continue;
+        }
+        indent = indentation(earlier);
+        if secret_value(earlier).is_some() {
+            return true;
+        }
+        if indent == 0 {
+            break;
+        }
+    }
+    false
+}
+
+/// Finds the byte at which the value of a secret's key starts in a line.
+fn secret_value(line: &str) -> Option<usize> {
+    let lower = line.to_ascii_lowercase();
+    let mut first: Option<usize> = None;
+    for key in SECRET_KEYS {
+        for (at, _) in lower.match_indices(key) {
+            let after = &line[at + key.len()..];
+            let unquoted = after.trim_start_matches(['"', '\'', ' ', '\t']);
+            let Some(value) = unquoted.strip_prefix([':', '=']) else { continue };
+            let value = value.trim_start_matches([' ', '\t']);
+            let start = line.len() - value.len();
+            first = Some(first.map_or(start, |known| known.min(start)));
+        }
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_without_secrets() {
+        let none: &[&str] = &[];
+        for (before, text, expected, from) in [
+            (none, "hosts: [a, b]", "hosts: [a, b]", None),
+            (none, "  password: geheim", "  password: xxxxx", Some(12)),
+            (
+                none,
+                "{user: a, \"password\" : 'x', b: c}",
+                "{user: a, \"password\" : xxxxx",
+                Some(23),
+            ),
+            (
+                none,
+                "output.elasticsearch.api_key: a:b",
+                "output.elasticsearch.api_key: xxxxx",
+                Some(30),
+            ),
+            (none, "hosts: [\"http://u:p@h:9200\"]", "hosts: [\"http://xxxxx@h:9200\"]", Some(16)),
+            (none, "h: http://u:p/w@h", "h: http://xxxxx@h", Some(10)),
+            (none, "h: http://h:1/a@b", "h: http://xxxxx@b", Some(10)),
+            (none, "h: http://h/a@b", "h: http://h/a@b", None),
+            (&["password: >"][..], "  geheim", "  xxxxx", Some(2)),
+            (&["a:", "  password: |", "    one", ""][..], "    two", "    xxxxx", Some(4)),
+            (&["password: a"][..], "b: c", "b: c", None),
+        ] {
+            assert_eq!(line(before, text), (expected.to_owned(), from), "{text}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_shown_as_escapes() {
+        assert_eq!(visible("a\u{1b}[2J\tb\u{202e}"), "a\\u{1b}[2J\tb\\u{202e}");
+    }
+}

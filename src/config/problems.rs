@@ -1,0 +1,178 @@
+//! All that is wrong with a configuration, at once: each problem with its place, the line, a caret and
+//! a hint. Secrets are masked in what is shown.
+
+use std::fmt;
+
+use crate::config::mask;
+
+/// Longest part of a line that is shown, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 160;
+/// Problems that are shown; a file that is no configuration at all would fill the screen.
+const SHOWN_PROBLEMS_MAX: usize = 50;
+
+/// Says where a key or a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Which source: an index into the sources of the load.
+    pub source: usize,
+    /// Line, from 1; 0 where only the source is known.
+    pub line: usize,
+    /// Column in characters, from 1; 0 where only the line is known.
+    pub column: usize,
+    /// Characters that the caret underlines; at least one is shown.
+    pub length: usize,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where; `None` for what is missing altogether.
+    pub place: Option<Place>,
+    /// What, in one sentence.
+    pub message: String,
+    /// A second place, with what is to be seen there.
+    pub other: Option<(Place, String)>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// Makes a problem at a place.
+    pub fn new(place: Place, message: impl Into<String>) -> Self {
+        Self { place: Some(place), message: message.into(), other: None, hint: None }
+    }
+
+    /// Makes a problem of the whole configuration.
+    pub fn general(message: impl Into<String>) -> Self {
+        Self { place: None, message: message.into(), other: None, hint: None }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a second place.
+    #[must_use]
+    pub fn other(mut self, place: Place, message: impl Into<String>) -> Self {
+        self.other = Some((place, message.into()));
+        self
+    }
+}
+
+/// One text that places point into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Name as shown: a path, or `-E key`.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// All problems of one load, in the order of their places, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+    sources: Vec<Source>,
+}
+
+impl std::error::Error for Problems {}
+
+impl Problems {
+    /// Takes the problems of a load together with the texts that they point into; at least one.
+    #[must_use]
+    pub fn new(mut list: Vec<Problem>, sources: Vec<Source>) -> Self {
+        list.sort_by_key(|problem| match problem.place {
+            Some(place) => (0, place.source, place.line, place.column),
+            None => (1, 0, 0, 0),
+        });
+        list.dedup();
+        Self { list, sources }
+    }
+
+    /// Returns the problems, in the order of their places.
+    #[must_use]
+    pub fn list(&self) -> &[Problem] {
+        &self.list
+    }
+
+    fn write_place(&self, out: &mut impl fmt::Write, place: Place) -> fmt::Result {
+        let name = self.sources.get(place.source).map_or("configuration", |s| s.name.as_str());
+        write!(out, "{}", mask::visible(name))?;
+        if 0 < place.line {
+            write!(out, ":{}", place.line)?;
+        }
+        if 0 < place.column {
+            write!(out, ":{}", place.column)?;
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, out: &mut impl fmt::Write, place: Place) -> fmt::Result {
+        let Some(source) = self.sources.get(place.source) else { return Ok(()) };
+        if place.line == 0 {
+            return Ok(());
+        }
+        let lines: Vec<&str> = source.text.lines().collect();
+        let Some(line) = lines.get(place.line - 1) else { return Ok(()) };
+        let (shown, masked_from) = mask::line(&lines[..place.line - 1], line);
+        let mut column = place.column.max(1) - 1;
+        let mut length = place.length.max(1);
+        if let Some(from) = masked_from
+            && from < column + length
+        {
+            column = column.min(from);
+            length = shown.chars().count().saturating_sub(column).max(1);
+        }
+        let skipped = column.saturating_sub(SHOWN_CHARACTERS_MAX / 2);
+        let shown: String = shown.chars().skip(skipped).take(SHOWN_CHARACTERS_MAX).collect();
+        let width = place.line.to_string().len();
+        writeln!(out, "  {} | {}", place.line, mask::visible(shown.trim_end()))?;
+        if place.column == 0 {
+            return Ok(());
+        }
+        // A tab before the caret stays one, so that both lines are indented alike.
+        let before = column - skipped;
+        let padding: String = shown
+            .chars()
+            .chain(std::iter::repeat(' '))
+            .take(before)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let room = shown.trim_end().chars().count().saturating_sub(before).max(1);
+        writeln!(out, "  {:width$} | {padding}{}", "", "^".repeat(length.min(room)))
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in self.list.iter().take(SHOWN_PROBLEMS_MAX) {
+            if let Some(place) = problem.place {
+                self.write_place(formatter, place)?;
+                write!(formatter, ": ")?;
+            }
+            writeln!(formatter, "{}", mask::visible(&mask::urls(&problem.message)))?;
+            if let Some(place) = problem.place {
+                self.write_line(formatter, place)?;
+            }
+            if let Some((place, message)) = &problem.other {
+                write!(formatter, "  ")?;
+                self.write_place(formatter, *place)?;
+                writeln!(formatter, ": {}", mask::visible(&mask::urls(message)))?;
+                self.write_line(formatter, *place)?;
+            }
+            if let Some(hint) = &problem.hint {
+                for line in hint.lines().enumerate() {
+                    let lead = if line.0 == 0 { "hint:" } else { "     " };
+                    writeln!(formatter, "  {lead} {}", mask::visible(line.1))?;
+                }
+            }
+        }
+        if SHOWN_PROBLEMS_MAX < self.list.len() {
+            writeln!(formatter, "and {} more problems", self.list.len() - SHOWN_PROBLEMS_MAX)?;
+        }
+        Ok(())
+    }
+}
