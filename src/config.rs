@@ -3,3 +3,4 @@
 
 pub mod mask;
 pub mod problems;
+pub mod tree;
