@@ -3,4 +3,6 @@
 
 pub mod mask;
 pub mod problems;
+pub mod read;
+pub mod syntax;
 pub mod tree;
