@@ -1,6 +1,7 @@
 //! The configuration: YAML to a tree that keeps positions, from it the typed settings, and all problems
 //! at once.
 
+pub mod expand;
 pub mod mask;
 pub mod problems;
 pub mod read;

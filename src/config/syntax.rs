@@ -1,5 +1,6 @@
 //! Guesses what a person meant whose text is no YAML.
 
+use crate::config::mask;
 use crate::config::problems::Place;
 
 /// Lines before the reported one that are looked at: a parser often notices a mistake one line late.
@@ -12,7 +13,13 @@ pub fn advice(text: &str, at: Place) -> Option<(Place, String)> {
     let last = at.line.min(lines.len());
     for number in (last.saturating_sub(LINES_BACK).max(1)..=last).rev() {
         let line = lines[number - 1];
-        if let Some((column, hint)) = line_advice(line) {
+        if let Some((column, mut hint)) = line_advice(line) {
+            // An example would repeat the secret.
+            if mask::line(&lines[..number - 1], line).1.is_some()
+                && let Some(general) = hint.find(": ")
+            {
+                hint.truncate(general);
+            }
             let length = if column == 1 && line.starts_with('\t') { 1 } else { at.length };
             return Some((Place { line: number, column, length, ..at }, hint));
         }
