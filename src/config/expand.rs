@@ -11,6 +11,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 const CHAIN_MAX: usize = 16;
 /// References that are followed in one configuration; stops a few lines that mean gigabytes.
 const FOLLOWED_MAX: usize = 10_000;
+/// Levels of a list or map that a reference may stand for.
+const WHOLE_DEPTH_MAX: usize = 8;
 /// Longest text of one value, in bytes.
 const TEXT_MAX: usize = 1 << 20;
 
@@ -111,6 +113,9 @@ impl Expander<'_> {
             return None;
         }
         if FOLLOWED_MAX <= self.followed || self.open.iter().any(|open| open == name) {
+            return None;
+        }
+        if WHOLE_DEPTH_MAX < node.depth() {
             return None;
         }
         self.followed += node.size();

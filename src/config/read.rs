@@ -67,7 +67,12 @@ pub fn read_any(source: usize, text: &str, problems: &mut Vec<Problem>) -> Optio
         }
     }
     let start = Place { source, line: 1, column: 1, length: 1 };
-    Some(builder.done.unwrap_or(Node { place: start, value: Value::Null }))
+    let node = builder.done.unwrap_or(Node { place: start, value: Value::Null });
+    if DEPTH_MAX < node.depth() {
+        problems.push(Problem::new(start, "the keys are nested too deeply"));
+        return None;
+    }
+    Some(node)
 }
 
 fn syntax_problem(source: usize, text: &str, error: &ScanError) -> Problem {

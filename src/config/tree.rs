@@ -3,7 +3,7 @@
 use crate::config::problems::{Place, Problem};
 
 /// Parts that one dotted key may have; more is no configuration.
-const KEY_PARTS_MAX: usize = 32;
+const KEY_PARTS_MAX: usize = 16;
 
 /// A value and where it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

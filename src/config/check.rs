@@ -1,0 +1,259 @@
+//! Goes over a tree and says of each key whether it is known; of one that is not, what was probably
+//! meant.
+
+use crate::config::keys::{self, Class};
+use crate::config::problems::{Place, Problem};
+use crate::config::tree::{Entry, Map, Node, Value};
+
+/// What going over the keys yields beside problems.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Keys that were accepted although they do nothing here, dotted, each once.
+    pub unneeded: Vec<String>,
+}
+
+/// Classifies every key of a tree.
+pub fn check(root: &Node, problems: &mut Vec<Problem>) -> Checked {
+    let mut walk = Walk { problems, checked: Checked::default() };
+    if let Value::Map(map) = &root.value {
+        walk.map(map, "", "");
+    }
+    walk.checked
+}
+
+struct Walk<'a> {
+    problems: &'a mut Vec<Problem>,
+    checked: Checked,
+}
+
+impl Walk<'_> {
+    /// `shown` is the path as the operator knows it, `known` the one that the table has.
+    fn map(&mut self, map: &Map, shown: &str, known: &str) {
+        for entry in &map.entries {
+            let shown = join(shown, &entry.key);
+            let known = match join(known, &entry.key) {
+                own if own == "inputs" => "filebeat.inputs".to_owned(),
+                known => known,
+            };
+            match keys::class_of(&known) {
+                Some(Class::Supported) => {}
+                Some(Class::Unneeded) => {
+                    if !entry.value.is_empty() && !self.checked.unneeded.contains(&known) {
+                        self.checked.unneeded.push(known);
+                    }
+                }
+                Some(Class::NotYet(harmless)) => self.not_yet(entry, &shown, harmless),
+                Some(Class::Branch) => self.branch(entry, &shown, &known),
+                None => self.unknown(entry, &shown, &known),
+            }
+        }
+    }
+
+    fn branch(&mut self, entry: &Entry, shown: &str, known: &str) {
+        let is_inputs = known == "filebeat.inputs";
+        match &entry.value.value {
+            Value::Null => {}
+            Value::List(items) if is_inputs => {
+                for (index, item) in items.iter().enumerate() {
+                    self.stanza(item, &format!("{shown}[{index}]"));
+                }
+            }
+            Value::Map(_) if is_inputs => {
+                let problem = Problem::new(entry.place, format!("`{shown}` takes a list"));
+                self.problems.push(problem.hint("begin each input with `- ` before its first key"));
+            }
+            Value::Map(map) => {
+                if !(entry.value.is_disabled() && known.starts_with("output.")) {
+                    self.map(map, shown, known);
+                }
+            }
+            Value::Scalar(_) | Value::List(_) => {
+                let what = if is_inputs { "a list of inputs" } else { "keys below it" };
+                let message = format!("`{shown}` takes {what}, found {}", entry.value.kind());
+                self.problems.push(Problem::new(entry.value.place, message));
+            }
+        }
+    }
+
+    fn stanza(&mut self, item: &Node, shown: &str) {
+        let Value::Map(map) = &item.value else {
+            if !matches!(item.value, Value::Null) {
+                let message = format!("`{shown}` takes keys, found {}", item.kind());
+                let problem = Problem::new(item.place, message);
+                self.problems.push(problem.hint("an input begins with `- type: filestream`"));
+            }
+            return;
+        };
+        let kind = map.get("type").and_then(|entry| entry.value.text());
+        // Of an input that is not built only the type is told, by who reads it.
+        let built = kind.is_none_or(|kind| matches!(kind, "log" | "filestream"));
+        if built && !item.is_disabled() {
+            self.map(map, shown, "filebeat.inputs");
+        }
+    }
+
+    fn not_yet(&mut self, entry: &Entry, shown: &str, harmless: &[&str]) {
+        let value = &entry.value;
+        if value.is_empty() || value.is_disabled() || all_harmless(value, harmless) {
+            return;
+        }
+        let message = format!("`{shown}` is not supported yet");
+        let hint = match harmless.first() {
+            Some(only) => format!("leave it out, or set it to `{only}`"),
+            None => "leave it out, or set `enabled: false` above it".to_owned(),
+        };
+        self.problems.push(Problem::new(entry.place, message).hint(hint));
+    }
+
+    fn unknown(&mut self, entry: &Entry, shown: &str, known: &str) {
+        let problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
+        self.problems.push(match suggestion(known) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
+}
+
+fn all_harmless(node: &Node, harmless: &[&str]) -> bool {
+    match &node.value {
+        Value::Null => true,
+        Value::Scalar(scalar) => {
+            let text = match node.boolean() {
+                Some(true) => "true",
+                Some(false) => "false",
+                None => scalar.text.as_str(),
+            };
+            harmless.contains(&text)
+        }
+        Value::List(items) => items.iter().all(|item| all_harmless(item, harmless)),
+        Value::Map(map) => map.entries.iter().all(|e| all_harmless(&e.value, harmless)),
+    }
+}
+
+fn join(above: &str, key: &str) -> String {
+    if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") }
+}
+
+/// Finds what was probably meant by an unknown key: a neighbour that is spelt nearly so, the same key
+/// elsewhere, or the nearest key of all.
+fn suggestion(path: &str) -> Option<String> {
+    if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == path) {
+        return Some(format!("it is called `{now}` now"));
+    }
+    let (above, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let known: Vec<(String, Class)> = keys::all().collect();
+    if let Some(near) = nearest(last, neighbours(&known, above)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let suffix = format!(".{last}");
+    let mut elsewhere = known.iter().filter(|(key, _)| key == last || key.ends_with(&suffix));
+    let supported = elsewhere.clone().find(|(_, class)| *class == Class::Supported);
+    if let Some((key, _)) = supported.or_else(|| elsewhere.next()) {
+        return Some(belongs(key, last));
+    }
+    nearest(path, known.iter().map(|(key, _)| key.as_str()))
+        .map(|near| format!("did you mean `{near}`?"))
+}
+
+/// Keys of old versions that are still found in the field.
+const RENAMED: [(&str, &str); 4] = [
+    ("filebeat.prospectors", "filebeat.inputs"),
+    ("filebeat.registry_file", "filebeat.registry.path"),
+    ("filebeat.config_dir", "filebeat.config.inputs.path"),
+    ("filebeat.inputs.document_type", "fields"),
+];
+
+fn belongs(key: &str, last: &str) -> String {
+    let above = key.strip_suffix(last).unwrap_or_default().trim_end_matches('.');
+    match above.strip_prefix("filebeat.inputs") {
+        Some("") => "it belongs under `filebeat.inputs`, into an item of the list".to_owned(),
+        Some(_) => format!("it belongs into an input, as `{}`", &key["filebeat.inputs.".len()..]),
+        None if above.is_empty() => "it belongs to the top level, without indentation".to_owned(),
+        None => format!("it belongs under `{above}`"),
+    }
+}
+
+/// Returns the parts that may stand directly below a key.
+fn neighbours<'k>(
+    known: &'k [(String, Class)],
+    above: &'k str,
+) -> impl Iterator<Item = &'k str> + use<'k> {
+    known.iter().filter_map(move |(key, _)| {
+        let rest = if above.is_empty() {
+            key.as_str()
+        } else {
+            key.strip_prefix(above)?.strip_prefix('.')?
+        };
+        rest.split('.').next()
+    })
+}
+
+fn nearest<'k>(word: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Counts the letters to change, add, leave out or swap with a neighbour between two words.
+fn distance(left: &str, right: &str) -> usize {
+    let left: Vec<char> = left.chars().take(80).collect();
+    let right: Vec<char> = right.chars().take(80).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, &a) in left.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, &b) in right.iter().enumerate() {
+            let mut cost = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
+            if 0 < i && 0 < j && a == right[j - 1] && left[i - 1] == b {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            next.push(cost);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[right.len()]
+}
+
+/// Makes the problem of a word that is none of those that a key takes.
+pub fn not_one_of(place: Place, path: &str, word: &str, allowed: &[&str]) -> Problem {
+    let list: Vec<String> = allowed.iter().map(|one| format!("`{one}`")).collect();
+    let message = format!("`{path}` cannot be `{word}`, only {}", list.join(", "));
+    let problem = Problem::new(place, message);
+    match nearest(word, allowed.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_gets_the_nearest_known_one() {
+        for (path, expected) in [
+            ("filebeat.inputs.path", Some("did you mean `paths`?")),
+            ("filebeat.input", Some("did you mean `inputs`?")),
+            ("output.elasticsearch.hots", Some("did you mean `hosts`?")),
+            ("outptu", Some("did you mean `output`?")),
+            ("hosts", Some("it belongs under `output.elasticsearch`")),
+            ("paths", Some("did you mean `path`?")),
+            (
+                "filebeat.paths",
+                Some("it belongs under `filebeat.inputs`, into an item of the list"),
+            ),
+            ("filebeat.inputs.bulk_max_size", Some("it belongs under `output.elasticsearch`")),
+            (
+                "filebeat.inputs.inactive",
+                Some("it belongs into an input, as `close.on_state_change.inactive`"),
+            ),
+            ("filebeat.prospectors", Some("it is called `filebeat.inputs` now")),
+            ("zzzzzzzzz", None),
+        ] {
+            assert_eq!(suggestion(path).as_deref(), expected, "{path}");
+        }
+    }
+}
