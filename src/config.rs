@@ -9,3 +9,4 @@ pub mod problems;
 pub mod read;
 pub mod syntax;
 pub mod tree;
+pub mod typed;

@@ -39,6 +39,8 @@ pub struct InputSettings {
     pub namespace: Namespace,
     /// Absolute glob patterns, at least one.
     pub paths: Vec<String>,
+    /// Regular expressions, checked; a file whose whole path matches one is not read.
+    pub exclude_files: Vec<String>,
     /// How a line is understood.
     pub format: Format,
     /// Whether `message` keeps the raw line of a recognised line; `true` unless `keep_original: false`.
@@ -349,6 +351,8 @@ pub struct LoggingSettings {
     pub json: bool,
     /// Files, when `to_files` is on.
     pub files: Option<LogFileSettings>,
+    /// Which parts log at level debug, when that is the level; all of them when empty.
+    pub selectors: Vec<String>,
     /// Pause between two metrics lines; `None` switches them off. Default 30 s.
     pub metrics_period: Option<Duration>,
 }
@@ -360,6 +364,7 @@ impl Default for LoggingSettings {
             to_stderr: true,
             json: false,
             files: None,
+            selectors: Vec::new(),
             metrics_period: Some(Duration::from_secs(30)),
         }
     }

@@ -142,17 +142,24 @@ fn suggestion(path: &str) -> Option<String> {
     }
     let (above, last) = path.rsplit_once('.').unwrap_or(("", path));
     let known: Vec<(String, Class)> = keys::all().collect();
-    if let Some(near) = nearest(last, neighbours(&known, above)) {
-        return Some(format!("did you mean `{near}`?"));
+    let near = nearest(last, neighbours(&known, above));
+    let elsewhere = elsewhere(&known, last);
+    // At the top level stands what was not indented: there the same key elsewhere says more.
+    match (near, elsewhere) {
+        (_, Some(key)) if above.is_empty() => Some(belongs(key, last)),
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some(key)) => Some(belongs(key, last)),
+        (None, None) => nearest(path, known.iter().map(|(key, _)| key.as_str()))
+            .map(|near| format!("did you mean `{near}`?")),
     }
+}
+
+/// Finds a key whose last part is this one, a supported one if there is any.
+fn elsewhere<'k>(known: &'k [(String, Class)], last: &str) -> Option<&'k str> {
     let suffix = format!(".{last}");
-    let mut elsewhere = known.iter().filter(|(key, _)| key == last || key.ends_with(&suffix));
-    let supported = elsewhere.clone().find(|(_, class)| *class == Class::Supported);
-    if let Some((key, _)) = supported.or_else(|| elsewhere.next()) {
-        return Some(belongs(key, last));
-    }
-    nearest(path, known.iter().map(|(key, _)| key.as_str()))
-        .map(|near| format!("did you mean `{near}`?"))
+    let mut found = known.iter().filter(|(key, _)| key == last || key.ends_with(&suffix));
+    let supported = found.clone().find(|(_, class)| *class == Class::Supported);
+    supported.or_else(|| found.next()).map(|(key, _)| key.as_str())
 }
 
 /// Keys of old versions that are still found in the field.
@@ -240,7 +247,7 @@ mod tests {
             ("output.elasticsearch.hots", Some("did you mean `hosts`?")),
             ("outptu", Some("did you mean `output`?")),
             ("hosts", Some("it belongs under `output.elasticsearch`")),
-            ("paths", Some("did you mean `path`?")),
+            ("paths", Some("it belongs under `filebeat.inputs`, into an item of the list")),
             (
                 "filebeat.paths",
                 Some("it belongs under `filebeat.inputs`, into an item of the list"),

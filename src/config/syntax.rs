@@ -80,11 +80,8 @@ fn needs_quotes(line: &str, value: &str, at: usize) -> Option<(usize, String)> {
     if !matches!(first, '%' | '@' | '`' | '*') {
         return None;
     }
-    let end = value.find([',', ']']).unwrap_or(value.len());
-    let hint = format!(
-        "a value that starts with `{first}` needs quotes: '{}'",
-        value[..end].trim_end().replace('\'', "''")
-    );
+    let quoted = value.trim_end().replace('\'', "''");
+    let hint = format!("a value that starts with `{first}` needs quotes: '{quoted}'");
     Some((column_of(line, at), hint))
 }
 
@@ -93,7 +90,8 @@ fn list_needs_quotes(line: &str, value: &str, at: usize) -> Option<(usize, Strin
     let mut offset = at + value.strip_prefix('[').map(|_| 1)?;
     for item in value[1..].split(',') {
         let trimmed = item.trim_start_matches(' ');
-        let found = needs_quotes(line, trimmed, offset + item.len() - trimmed.len());
+        let start = offset + item.len() - trimmed.len();
+        let found = needs_quotes(line, trimmed.trim_end_matches([' ', ']']), start);
         if found.is_some() {
             return found;
         }
