@@ -215,6 +215,7 @@ fn settings(directory: &Path, log: &Path, receiver: &str) -> Settings {
         kind: "filestream".to_owned(),
         namespace: Namespace::Filebeat,
         paths: vec![log.to_string_lossy().into_owned()],
+        exclude_files: Vec::new(),
         format: Format::Auto,
         keep_original: true,
         message_max_bytes: 10 << 20,
