@@ -227,6 +227,7 @@ fn input(format: Format, keep_original: bool) -> InputSettings {
         kind: "filestream".to_owned(),
         namespace: Namespace::Filebeat,
         paths: vec!["/var/log/apache2/access.log".to_owned()],
+        exclude_files: Vec::new(),
         format,
         keep_original,
         message_max_bytes: 10 << 20,

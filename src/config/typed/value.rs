@@ -85,6 +85,12 @@ impl<'a> At<'a> {
         self.node.map(|node| node.place)
     }
 
+    /// Tells whether nothing was found wrong so far.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.notes.problems.borrow().is_empty()
+    }
+
     /// Notes a problem at this value.
     pub fn problem(&self, message: impl Into<String>) {
         self.push(self.new_problem(message));

@@ -1,0 +1,351 @@
+//! The stanzas of `filebeat.inputs` and `inputs`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::{Map as JsonMap, Value as Json};
+
+use crate::config::check::not_one_of;
+use crate::config::problems::{Place, Problem};
+use crate::config::tree::Value;
+use crate::config::typed::fields;
+use crate::config::typed::value::At;
+use crate::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
+use crate::target::FormatString;
+
+/// Largest line that can be asked for: 64 MiB, so that an escaped one still has a buffer.
+const MESSAGE_BYTES_MAX: u64 = 64 << 20;
+
+/// The formats by name, in the order of [`named_format`].
+const FORMATS: [&str; 6] = ["raw", "auto", "common", "combined", "vhost_combined", "nginx"];
+
+/// Reads all stanzas of both spellings that are not disabled.
+#[must_use]
+pub fn inputs(root: &At<'_>) -> Vec<InputSettings> {
+    let shared = Shared::read(root);
+    let mut ids: HashMap<String, Option<Place>> = HashMap::new();
+    let mut inputs = Vec::new();
+    let mut stanzas = 0;
+    for (path, namespace) in [("filebeat.inputs", Namespace::Filebeat), ("inputs", Namespace::Own)]
+    {
+        let list = root.get(path);
+        if !matches!(list.node().map(|node| &node.value), Some(Value::List(_))) {
+            continue;
+        }
+        for item in list.items() {
+            stanzas += usize::from(item.is_there());
+            let is_map = matches!(item.node().map(|node| &node.value), Some(Value::Map(_)));
+            if !is_map || item.get("enabled").boolean() == Some(false) {
+                continue;
+            }
+            if let Some(input) = input(&item, namespace, &shared) {
+                unique_id(&item, &input, &mut ids);
+                inputs.push(input);
+            }
+        }
+    }
+    if 0 < stanzas && inputs.is_empty() && root.is_sound() {
+        root.problem_with("every input is disabled", "set `enabled: true` in one of them");
+    } else if stanzas == 0 && !has_other_inputs(root) {
+        root.problem_with("there is no input", EXAMPLE);
+    }
+    inputs
+}
+
+const EXAMPLE: &str = "for example:
+filebeat.inputs:
+  - type: filestream
+    id: apache
+    paths: [/var/log/apache2/*.log]";
+
+/// Inputs that come from elsewhere have their own problem; that there is none here need not be said.
+fn has_other_inputs(root: &At<'_>) -> bool {
+    [
+        "filebeat.modules",
+        "modules",
+        "filebeat.autodiscover",
+        "filebeat.config",
+        "filebeat.inputs",
+        "inputs",
+    ]
+    .iter()
+    .any(|path| root.get(path).node().is_some_and(|node| !node.is_empty()))
+        && !root.is_sound()
+}
+
+/// What the top level says for all inputs.
+struct Shared {
+    tags: Vec<String>,
+    fields: Option<(JsonMap<String, Json>, Root)>,
+}
+
+/// Where `fields` go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Top,
+    BelowFields,
+}
+
+impl Shared {
+    fn read(root: &At<'_>) -> Self {
+        Self { tags: texts(&root.get("tags")), fields: own_fields(root) }
+    }
+}
+
+fn own_fields(at: &At<'_>) -> Option<(JsonMap<String, Json>, Root)> {
+    let top = at.get("fields_under_root");
+    let root = if top.boolean() == Some(true) { Root::Top } else { Root::BelowFields };
+    let object = fields::json_object(at.get("fields").map()?);
+    (!object.is_empty()).then_some((object, root))
+}
+
+fn texts(at: &At<'_>) -> Vec<String> {
+    at.texts().into_iter().map(|(text, _)| text).collect()
+}
+
+fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSettings> {
+    let kind = kind(at)?;
+    encoding(&at.get("encoding"));
+    let pipeline = at.get("pipeline").text_if_any().map(|name| name.to_lowercase());
+    let format = format(&at.get("format"));
+    let seconds = Duration::from_secs;
+    let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
+    let close = at.first_of(&["close.on_state_change.inactive", "close_inactive"]);
+    let message = at.first_of(&["message_max_bytes", "max_bytes"]);
+    let id = at.get("id").text_if_any();
+    if id.is_none() && kind == "filestream" {
+        at.warn(format!(
+            "`{}` has no `id`: a filestream input should have one of its own",
+            at.path()
+        ));
+    }
+    let own_tags = at.get("tags");
+    let mut tags = shared.tags.clone();
+    tags.extend(texts(&own_tags).into_iter().filter(|tag| !shared.tags.contains(tag)));
+    Some(InputSettings {
+        id,
+        kind,
+        namespace,
+        paths: paths(at),
+        exclude_files: exclude_files(at),
+        format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { Format::Auto }),
+        keep_original: at.get("keep_original").boolean().unwrap_or(true),
+        message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(10 << 20),
+        symlinks: at
+            .first_of(&["prospector.scanner.symlinks", "symlinks"])
+            .boolean()
+            .unwrap_or(false),
+        scan_interval: scan.positive_duration().unwrap_or(seconds(10)),
+        close_inactive: close.positive_duration().unwrap_or(seconds(300)),
+        pipeline,
+        index: format_string(&at.get("index")),
+        tags,
+        fields: merged_fields(at, shared),
+    })
+}
+
+fn kind(at: &At<'_>) -> Option<String> {
+    let kind = at.get("type");
+    if !kind.is_there() {
+        at.problem_with(
+            format!("`{}` has no `type`", at.path()),
+            "add `type: filestream` or `type: log`",
+        );
+        return None;
+    }
+    let text = kind.text()?;
+    if matches!(text.as_str(), "log" | "filestream") {
+        return Some(text);
+    }
+    if OTHER_TYPES.contains(&text.as_str()) {
+        let message = format!("the input type `{text}` is not supported yet");
+        kind.problem_with(
+            message,
+            "only `log` and `filestream` are; `enabled: false` switches it off",
+        );
+    } else {
+        let allowed = ["filestream", "log"];
+        let place = kind.place().expect("a text has a place");
+        kind.push(not_one_of(place, kind.path(), &text, &allowed));
+    }
+    None
+}
+
+/// Types of Filebeat's inputs that are not built.
+#[rustfmt::skip]
+const OTHER_TYPES: [&str; 30] = [
+    "aws-cloudwatch", "aws-s3", "azure-blob-storage", "azure-eventhub", "benchmark", "cel",
+    "cloudfoundry", "cometd", "container", "docker", "entity-analytics", "etw", "gcp-pubsub", "gcs",
+    "http_endpoint", "httpjson", "journald", "kafka", "lumberjack", "mqtt", "netflow", "o365audit",
+    "redis", "salesforce", "stdin", "streaming", "syslog", "tcp", "udp", "unix",
+];
+
+fn unique_id(at: &At<'_>, input: &InputSettings, ids: &mut HashMap<String, Option<Place>>) {
+    let Some(id) = input.id.as_ref().filter(|_| input.kind == "filestream") else { return };
+    let at = at.get("id");
+    let Some(first) = ids.get(id) else {
+        ids.insert(id.clone(), at.place());
+        return;
+    };
+    let place = at.place().unwrap_or_default();
+    let mut problem = Problem::new(place, format!("two filestream inputs have the id `{id}`"));
+    if let Some(first) = first {
+        problem = problem.other(*first, "the first one is here");
+    }
+    at.push(problem.hint("give each input an id of its own: it is what its state is kept under"));
+}
+
+fn paths(at: &At<'_>) -> Vec<String> {
+    let paths = at.get("paths");
+    let texts = paths.texts();
+    if texts.is_empty() && (!paths.is_there() || paths.node().is_some_and(|node| node.is_empty())) {
+        at.problem_with(
+            format!("`{}` has no `paths`", at.path()),
+            "add them, for example `paths: [/var/log/apache2/*.log]`",
+        );
+    }
+    let mut all = Vec::new();
+    for (path, item) in texts {
+        if path.starts_with('/') {
+            if let Err(error) = globset::GlobBuilder::new(&path).literal_separator(true).build() {
+                item.problem(format!("`{path}` is no pattern of paths: {}", error.kind()));
+                continue;
+            }
+            all.push(path);
+        } else {
+            item.problem_with(
+                format!("`{path}` is not an absolute path"),
+                format!("write it from the root, for example `/var/log/{path}`"),
+            );
+        }
+    }
+    all
+}
+
+fn exclude_files(at: &At<'_>) -> Vec<String> {
+    let mut patterns = Vec::new();
+    let list = at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]);
+    for (pattern, item) in list.texts() {
+        match Regex::new(&pattern) {
+            Ok(_) => patterns.push(pattern),
+            Err(error) => item.problem(regex_message(&pattern, &error)),
+        }
+    }
+    patterns
+}
+
+fn regex_message(pattern: &str, error: &regex::Error) -> String {
+    let text = error.to_string();
+    // The last line of the message says what is wrong; those before draw the pattern.
+    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    format!("`{pattern}` is no regular expression: {reason}")
+}
+
+fn encoding(at: &At<'_>) {
+    let Some(text) = at.text_if_any() else { return };
+    if !matches!(text.to_ascii_lowercase().as_str(), "plain" | "utf-8" | "utf8" | "nop") {
+        at.problem_with(
+            format!("the encoding `{text}` is not supported yet"),
+            "only `utf-8` and `plain` are",
+        );
+    }
+}
+
+fn format(at: &At<'_>) -> Option<Format> {
+    match &at.node()?.value {
+        Value::Map(map) => {
+            for entry in &map.entries {
+                if entry.key != "regex" {
+                    let message = format!("unknown key `{}.{}`", at.path(), entry.key);
+                    let problem = Problem::new(entry.place, message);
+                    at.push(problem.hint("did you mean `regex`?"));
+                }
+            }
+            at.get("regex").is_there().then(|| regex_format(&at.get("regex")))?
+        }
+        Value::Null | Value::Scalar(_) | Value::List(_) => Some(match at.word(&FORMATS)? {
+            0 => Format::Raw,
+            1 => Format::Auto,
+            2 => Format::Common,
+            3 => Format::Combined,
+            4 => Format::VhostCombined,
+            _ => Format::Nginx,
+        }),
+    }
+}
+
+fn regex_format(at: &At<'_>) -> Option<Format> {
+    for entry in &at.map()?.entries {
+        if !matches!(entry.key.as_str(), "pattern" | "rename") {
+            let message = format!("unknown key `{}.{}`", at.path(), entry.key);
+            at.push(Problem::new(entry.place, message));
+        }
+    }
+    let pattern_at = at.get("pattern");
+    if !pattern_at.is_there() {
+        at.problem(format!("`{}` has no `pattern`", at.path()));
+        return None;
+    }
+    let pattern = pattern_at.text()?;
+    let regex = match Regex::new(&pattern) {
+        Ok(regex) => regex,
+        Err(error) => {
+            pattern_at.problem(regex_message(&pattern, &error));
+            return None;
+        }
+    };
+    let groups: Vec<&str> = regex.capture_names().flatten().collect();
+    if groups.is_empty() {
+        pattern_at.problem_with(
+            format!("`{pattern}` has no named group"),
+            "name what becomes a field: `(?<client_ip>\\S+)`",
+        );
+    }
+    let rename_at = at.get("rename");
+    let rename = rename_at.flat_texts();
+    for (group, _) in &rename {
+        if !groups.contains(&group.as_str()) {
+            rename_at.problem(format!("`{pattern}` has no group `{group}`"));
+        }
+    }
+    Some(Format::Regex(RegexFormat { pattern, rename }))
+}
+
+/// Reads a format string of an index; an empty one counts as absent.
+#[must_use]
+pub fn format_string(at: &At<'_>) -> Option<String> {
+    let text = at.text_if_any()?;
+    if let Err(error) = FormatString::parse(&text) {
+        at.problem(error.to_string());
+        return None;
+    }
+    Some(text)
+}
+
+fn merged_fields(at: &At<'_>, shared: &Shared) -> Option<FieldsSettings> {
+    let (object, root) = match (own_fields(at), &shared.fields) {
+        (None, None) => return None,
+        (Some(own), None) => own,
+        (None, Some(shared)) => shared.clone(),
+        (Some((mut own, Root::BelowFields)), Some((more, Root::BelowFields))) => {
+            fields::fill(&mut own, more);
+            (own, Root::BelowFields)
+        }
+        // One of the two goes to the top level: the other becomes its member `fields` or joins it.
+        (Some((own, own_root)), Some((more, more_root))) => {
+            let mut object = at_top(own, own_root);
+            fields::fill(&mut object, &at_top(more.clone(), *more_root));
+            (object, Root::Top)
+        }
+    };
+    let json_object = Json::Object(object).to_string();
+    Some(FieldsSettings { json_object, under_root: root == Root::Top })
+}
+
+fn at_top(object: JsonMap<String, Json>, root: Root) -> JsonMap<String, Json> {
+    match root {
+        Root::Top => object,
+        Root::BelowFields => JsonMap::from_iter([("fields".to_owned(), Json::Object(object))]),
+    }
+}
