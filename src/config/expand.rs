@@ -103,7 +103,7 @@ impl Expander<'_> {
         let alone = matches!(pieces.as_slice(), [Piece::Reference { .. }]);
         let text = self.text(&scalar.text, place, scalar.plain).unwrap_or_default();
         let plain = scalar.plain || alone;
-        Node { place, value: Value::Scalar(Scalar { text, plain, expanded: true }) }
+        Node { place, value: Value::Scalar(Scalar { text, plain, expanded: alone }) }
     }
 
     /// Follows a reference to a list or map.

@@ -1,5 +1,7 @@
 //! From the tree to the typed settings: one reader for single values, and one file for each part.
 
+pub mod elasticsearch;
 pub mod fields;
+pub mod host;
 pub mod input;
 pub mod value;

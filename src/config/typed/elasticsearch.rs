@@ -1,0 +1,277 @@
+//! `output.elasticsearch`, with what `setup.template` and the presets add to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::typed::host::{self, Address};
+use crate::config::typed::input::format_string;
+use crate::config::typed::value::At;
+use crate::config::typed::{fields, host::AddressError};
+use crate::settings::{
+    Auth, BackoffSettings, ElasticsearchSettings, Pem, Secret, TemplateSettings, TlsSettings,
+    Verification,
+};
+
+/// Least size of a bulk body: smaller ones would hold no ordinary line.
+const BULK_BYTES_MIN: u64 = 16 << 10;
+/// One batch buffer.
+const BULK_BYTES_MAX: u64 = 1 << 20;
+/// Requests in flight for one host.
+const WORKER_MAX: i64 = 64;
+
+const PRESETS: [&str; 5] = ["custom", "balanced", "throughput", "scale", "latency"];
+
+/// What a preset says instead of the defaults.
+struct Preset {
+    bulk_max_size: usize,
+    worker: usize,
+    idle_connection_timeout: Duration,
+    backoff: BackoffSettings,
+    flush_timeout: Duration,
+}
+
+fn preset(at: &At<'_>) -> Preset {
+    let seconds = Duration::from_secs;
+    let mut preset = Preset {
+        bulk_max_size: 1600,
+        worker: 1,
+        idle_connection_timeout: seconds(3),
+        backoff: BackoffSettings::default(),
+        flush_timeout: seconds(1),
+    };
+    match at.get("preset").word(&PRESETS).unwrap_or(0) {
+        2 => {
+            preset.worker = 4;
+            preset.idle_connection_timeout = seconds(15);
+        }
+        3 => {
+            preset.idle_connection_timeout = seconds(1);
+            preset.backoff = BackoffSettings { init: seconds(5), max: seconds(300) };
+        }
+        4 => {
+            preset.bulk_max_size = 50;
+            preset.idle_connection_timeout = seconds(60);
+            preset.flush_timeout = Duration::from_millis(10);
+        }
+        _ => {}
+    }
+    preset
+}
+
+/// Reads the output, and the flush time that its preset stands for.
+#[must_use]
+pub fn elasticsearch(
+    at: &At<'_>,
+    template_at: &At<'_>,
+    config_directory: &Path,
+) -> (ElasticsearchSettings, Duration) {
+    let preset = preset(at);
+    let (hosts, url_credentials) = hosts(at);
+    let settings = ElasticsearchSettings {
+        hosts,
+        parameters: at.get("parameters").flat_texts(),
+        headers: headers(&at.get("headers")),
+        auth: auth(at, url_credentials),
+        index: format_string(&at.get("index")),
+        pipeline: at.get("pipeline").text_if_any().map(|name| name.to_lowercase()),
+        document_id: at.get("document_id").word(&["auto", "none"]) != Some(1),
+        worker: at
+            .first_of(&["worker", "workers"])
+            .integer(1, WORKER_MAX)
+            .and_then(|value| usize::try_from(value).ok())
+            .unwrap_or(preset.worker),
+        bulk_max_size: at
+            .get("bulk_max_size")
+            .integer(-1, 1_000_000)
+            .map_or(preset.bulk_max_size, |value| usize::try_from(value).unwrap_or(0)),
+        bulk_max_bytes: at
+            .get("bulk_max_bytes")
+            .bytes(BULK_BYTES_MIN, BULK_BYTES_MAX)
+            .and_then(|value| usize::try_from(value).ok())
+            .unwrap_or(1 << 20),
+        compression_level: at
+            .get("compression_level")
+            .integer(0, 9)
+            .and_then(|value| u32::try_from(value).ok())
+            .unwrap_or(1),
+        timeout: at.get("timeout").positive_duration().unwrap_or(Duration::from_secs(90)),
+        idle_connection_timeout: at
+            .get("idle_connection_timeout")
+            .duration()
+            .unwrap_or(preset.idle_connection_timeout),
+        backoff: backoff(at, preset.backoff),
+        proxy_url: proxy(&at.get("proxy_url")),
+        proxy_disable: at.get("proxy_disable").boolean().unwrap_or(false),
+        tls: tls(&at.get("ssl"), config_directory),
+        template: template(template_at),
+    };
+    (settings, preset.flush_timeout)
+}
+
+fn backoff(at: &At<'_>, default: BackoffSettings) -> BackoffSettings {
+    let init_at = at.get("backoff.init");
+    let init = init_at.positive_duration().unwrap_or(default.init);
+    let max = at.get("backoff.max").positive_duration().unwrap_or(default.max.max(init));
+    if max < init {
+        let message = format!("`{}` is longer than `backoff.max`", init_at.path());
+        if init_at.is_there() { init_at.problem(message) } else { at.problem(message) }
+    }
+    BackoffSettings { init, max }
+}
+
+type Credentials = (String, String);
+
+fn hosts(at: &At<'_>) -> (Vec<String>, Option<Credentials>) {
+    let list = at.get("hosts");
+    let scheme = match at.get("protocol").text_if_any() {
+        Some(scheme) if !matches!(scheme.as_str(), "http" | "https") => {
+            at.get("protocol").wrong("`http` or `https`", &scheme);
+            "http".to_owned()
+        }
+        Some(scheme) => scheme,
+        None => "http".to_owned(),
+    };
+    let path = at.get("path").text().unwrap_or_default();
+    let texts = list.texts();
+    if texts.is_empty() && list.node().is_none_or(|node| node.is_empty() || node.text().is_some()) {
+        at.problem_with(
+            format!("`{}` has no `hosts`", at.path()),
+            "add them, for example `hosts: [\"http://localhost:9200\"]`",
+        );
+    }
+    let mut hosts: Vec<String> = Vec::new();
+    let mut credentials: Option<Credentials> = None;
+    for (text, item) in texts {
+        let address = match host::parse(&text, &scheme, &path) {
+            Ok(address) => address,
+            Err(error) => {
+                bad_host(&item, &error);
+                continue;
+            }
+        };
+        let Address { base, credentials: own } = address;
+        match (&credentials, own) {
+            (Some(known), Some(own)) if *known != own => {
+                item.problem("the hosts have different credentials, one pair is used for all");
+            }
+            (None, own) => credentials = own,
+            _ => {}
+        }
+        if !hosts.contains(&base) {
+            hosts.push(base);
+        }
+    }
+    (hosts, credentials)
+}
+
+fn bad_host(item: &At<'_>, error: &AddressError) {
+    let hint = "write `host:port` or a URL such as `https://es.example.org:9200`";
+    item.problem_with(error.to_string(), hint);
+}
+
+fn auth(at: &At<'_>, url_credentials: Option<Credentials>) -> Auth {
+    let key_at = at.get("api_key");
+    let user_at = at.get("username");
+    let api_key = key_at.text_if_any();
+    let user = user_at.text_if_any();
+    let password = at.get("password").text_if_any();
+    if user.is_none() && password.is_some() {
+        at.get("password").problem_with("a `password` without a `username`", "add the user's name");
+    }
+    match (api_key, url_credentials, user) {
+        (Some(_), url, user) if url.is_some() || user.is_some() => {
+            let message = "`api_key` and a user with a password cannot both be used";
+            key_at.problem_with(message, "keep one of the two");
+            Auth::None
+        }
+        (Some(key), _, _) => {
+            if !key.contains(':') {
+                let hint = "it is made of the `id` and the `api_key` of the server's answer";
+                key_at.problem_with(format!("`{}` takes `id:key`", key_at.path()), hint);
+            }
+            Auth::ApiKey(Secret::new(key))
+        }
+        (None, Some((username, password)), _) => {
+            Auth::Basic { username, password: Secret::new(password) }
+        }
+        (None, None, Some(username)) => {
+            if username.contains(':') {
+                user_at.problem("a user name cannot hold a colon");
+            }
+            Auth::Basic { username, password: Secret::new(password.unwrap_or_default()) }
+        }
+        (None, None, None) => Auth::None,
+    }
+}
+
+fn headers(at: &At<'_>) -> Vec<(String, Secret)> {
+    let mut headers = Vec::new();
+    for (name, value) in at.flat_texts() {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            at.problem(format!("`{name}` is no name of a header"));
+        } else if http::HeaderValue::from_str(&value).is_err() {
+            at.problem(format!("the value of the header `{name}` holds control characters"));
+        } else {
+            headers.push((name, Secret::new(value)));
+        }
+    }
+    headers
+}
+
+fn proxy(at: &At<'_>) -> Option<Secret> {
+    let text = at.text_if_any()?;
+    let url = if text.contains("://") { text } else { format!("http://{text}") };
+    let known = url.starts_with("http://") || url.starts_with("https://");
+    if !known || url.contains(char::is_whitespace) {
+        at.problem_with(
+            format!("`{}` takes the URL of an HTTP proxy", at.path()),
+            "for example `http://proxy.example.org:3128`",
+        );
+        return None;
+    }
+    Some(Secret::new(url))
+}
+
+fn tls(at: &At<'_>, config_directory: &Path) -> TlsSettings {
+    if at.get("enabled").boolean() == Some(false) {
+        return TlsSettings::default();
+    }
+    let certificate_authorities = at
+        .get("certificate_authorities")
+        .texts()
+        .into_iter()
+        .map(|(text, _)| {
+            if text.trim_start().starts_with("-----BEGIN") {
+                Pem::Inline(text)
+            } else {
+                Pem::File(config_directory.join(text))
+            }
+        })
+        .collect();
+    let mode = at.get("verification_mode");
+    let verification = match mode.word(&["full", "strict", "certificate", "none"]) {
+        Some(2) => Verification::Certificate,
+        Some(3) => {
+            mode.warn("`ssl.verification_mode: none`: anyone can pretend to be the server");
+            Verification::None
+        }
+        _ => Verification::Full,
+    };
+    TlsSettings { certificate_authorities, verification }
+}
+
+fn template(at: &At<'_>) -> TemplateSettings {
+    let settings = at.get("settings");
+    let settings_json = settings
+        .map()
+        .map(fields::json_object)
+        .filter(|object| !object.is_empty())
+        .map(|object| serde_json::Value::Object(object).to_string());
+    TemplateSettings {
+        enabled: at.get("enabled").boolean().unwrap_or(true),
+        overwrite: at.get("overwrite").boolean().unwrap_or(false),
+        name: format_string(&at.get("name")),
+        pattern: format_string(&at.get("pattern")),
+        settings_json,
+    }
+}
