@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod expand;
+pub mod files;
 pub mod keys;
 pub mod mask;
 pub mod problems;
@@ -10,3 +11,189 @@ pub mod read;
 pub mod syntax;
 pub mod tree;
 pub mod typed;
+
+use std::path::{Path, PathBuf};
+
+use crate::config::expand::Environment;
+use crate::config::problems::{Place, Problem, Problems, Source};
+use crate::config::tree::{KeyText, Map, Merge, Node, Scalar, Value};
+use crate::config::typed::value::{At, Notes};
+use crate::config::typed::{input, output, process};
+use crate::settings::Settings;
+
+/// The texts of one load: files first, each winning over those before it, then single values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Paths as given, and what stands in the files.
+    pub files: Vec<(PathBuf, String)>,
+    /// Dotted keys and values, as `-E key=value` gives them.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// A configuration that can be started with.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// For every stage.
+    pub settings: Settings,
+    /// Keys that were accepted although they do nothing here, dotted; named in one line at start.
+    pub unneeded: Vec<String>,
+    /// What is odd, yet works.
+    pub warnings: Vec<String>,
+    /// `path.config`: where files that the configuration names are sought.
+    pub config_directory: PathBuf,
+}
+
+/// Reads a configuration.
+///
+/// `environment` looks up variables. The only look at the disk is whether files match the paths of
+/// `filebeat.config.modules` and `filebeat.config.inputs`.
+///
+/// # Errors
+/// All problems at once, each with its place.
+pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let root = merged(sources, &mut problems);
+    if !problems.is_empty() {
+        return Err(Problems::new(problems, shown(sources)));
+    }
+    let root = expand::expand(&root, environment, &mut problems);
+    let checked = check::check(&root, &mut problems);
+    let notes = Notes::default();
+    notes.problems.replace(problems);
+    let at = At::root(&root, &notes);
+    let directories = process::directories(&at);
+    let paths = process::paths(&directories);
+    process::one_value_only(&at, &|pattern| files::matches_nothing(&directories.config, pattern));
+    let (output, queue) = output::output(&at, &directories.config);
+    let settings = Settings {
+        name: at.get("name").text_if_any(),
+        inputs: input::inputs(&at),
+        output,
+        queue,
+        registry: process::registry(&at, &paths.data),
+        logging: process::logging(&at, &paths.logs),
+        shutdown_timeout: process::shutdown_timeout(&at),
+        paths,
+    };
+    let problems = notes.problems.into_inner();
+    if !problems.is_empty() {
+        return Err(Problems::new(problems, shown(sources)));
+    }
+    Ok(Loaded {
+        settings,
+        unneeded: checked.unneeded,
+        warnings: notes.warnings.into_inner(),
+        config_directory: directories.config,
+    })
+}
+
+/// Reads all sources into one tree.
+fn merged(sources: &Sources, problems: &mut Vec<Problem>) -> Node {
+    let start = Place { source: 0, line: 1, column: 1, length: 1 };
+    let mut root = Map::default();
+    for (index, (_, text)) in sources.files.iter().enumerate() {
+        let node = read::read(index, text, problems);
+        let Value::Map(map) = node.value else { continue };
+        for entry in map.entries {
+            let key = KeyText { text: entry.key, place: entry.place, quoted: false };
+            root.insert(&key, entry.value, Merge::Override, problems);
+        }
+    }
+    for (index, (key, value)) in sources.overrides.iter().enumerate() {
+        let place = Place {
+            source: sources.files.len() + index,
+            line: 1,
+            column: 1,
+            length: key.chars().count(),
+        };
+        let key_text = KeyText { text: key.trim().to_owned(), place, quoted: false };
+        let offset = key.chars().count() + 1;
+        if let Some(value) = override_value(value, place, offset, problems) {
+            root.insert(&key_text, value, Merge::Override, problems);
+        }
+    }
+    Node { place: start, value: Value::Map(root) }
+}
+
+/// Reads the value of a `-E`: a list or map in YAML's short form, else a text as it stands.
+fn override_value(
+    text: &str,
+    place: Place,
+    offset: usize,
+    problems: &mut Vec<Problem>,
+) -> Option<Node> {
+    let at = Place { column: offset + 1, length: text.chars().count(), ..place };
+    if text.trim_start().starts_with(['[', '{', '"', '\'']) {
+        let mut own = Vec::new();
+        let node = read::read_any(place.source, text, &mut own);
+        // Its columns count from the value; the line that is shown begins with the key.
+        for problem in &mut own {
+            problem.place = Some(at);
+        }
+        problems.append(&mut own);
+        return node.map(|mut node| {
+            move_to(&mut node, at);
+            node
+        });
+    }
+    let value = match text.trim() {
+        "" | "~" | "null" => Value::Null,
+        text => Value::Scalar(Scalar { text: text.to_owned(), plain: true, expanded: true }),
+    };
+    Some(Node { place: at, value })
+}
+
+fn move_to(node: &mut Node, place: Place) {
+    node.place = place;
+    match &mut node.value {
+        Value::Null | Value::Scalar(_) => {}
+        Value::List(items) => items.iter_mut().for_each(|item| move_to(item, place)),
+        Value::Map(map) => {
+            for entry in &mut map.entries {
+                entry.place = place;
+                move_to(&mut entry.value, place);
+            }
+        }
+    }
+}
+
+/// The texts that places point into.
+fn shown(sources: &Sources) -> Vec<Source> {
+    let files = sources.files.iter().map(|(path, text)| Source {
+        name: path.display().to_string(),
+        text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+    });
+    let overrides = sources
+        .overrides
+        .iter()
+        .map(|(key, value)| Source { name: "-E".to_owned(), text: format!("{key}={value}") });
+    files.chain(overrides).collect()
+}
+
+/// Reads the files and loads them; what `shipper` does at its start.
+///
+/// # Errors
+/// When a file cannot be read or is not safe to use, and all problems of the configuration.
+pub fn load_files(
+    paths: &[PathBuf],
+    overrides: Vec<(String, String)>,
+    strictness: files::Strictness,
+    environment: Environment<'_>,
+) -> Result<Loaded, ConfigError> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.push((path.clone(), files::read(Path::new(path), strictness)?));
+    }
+    Ok(load(&Sources { files, overrides }, environment)?)
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// It was read and is wrong.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+}

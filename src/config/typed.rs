@@ -4,4 +4,6 @@ pub mod elasticsearch;
 pub mod fields;
 pub mod host;
 pub mod input;
+pub mod output;
+pub mod process;
 pub mod value;

@@ -1,0 +1,171 @@
+//! Files of the configuration on disk: reading them, and whether others could have changed them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+
+/// Largest file that is taken for a configuration, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Directory entries that are looked at for one pattern.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Says whether a file that others may write is refused (`--strict.perms`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is refused.
+    Strict,
+    /// It is read.
+    Lax,
+}
+
+/// Why a file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is not there.
+    #[error("there is no configuration file `{}`", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read the configuration file `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is too large to be one, or no text.
+    #[error("`{}` is no configuration file: {reason}", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Its owner is neither root nor who runs this.
+    #[error("the configuration file `{}` belongs to user {owner}, not to root or user {user}", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// Its group or everybody may write it.
+    #[error("the configuration file `{}` can be written by others (mode {mode:04o})", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+impl FileError {
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Missing { path } => {
+                format!("name the file with `-c`, or write `{}`", path.display())
+            }
+            Self::Unreadable { path, source }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                format!("let the user that runs this read it: ls -l {}", path.display())
+            }
+            Self::Unreadable { .. } => "look at the path and at the disk".to_owned(),
+            Self::NoText { .. } => "a configuration is YAML in UTF-8".to_owned(),
+            Self::Owner { path, .. } => {
+                format!("chown root {}, or start with --strict.perms=false", path.display())
+            }
+            Self::Writable { path, .. } => {
+                format!("chmod go-w {}, or start with --strict.perms=false", path.display())
+            }
+        }
+    }
+}
+
+/// Reads a file of the configuration.
+///
+/// # Errors
+/// When it cannot be read, is no text, or, if that is asked for, others may change it.
+pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => FileError::Missing { path: path.to_owned() },
+        _ => FileError::Unreadable { path: path.to_owned(), source },
+    };
+    let no_text = |reason: String| FileError::NoText { path: path.to_owned(), reason };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(no_text("it is a directory".to_owned()));
+    }
+    if FILE_BYTES_MAX < metadata.len() {
+        return Err(no_text(format!("it has {} bytes", metadata.len())));
+    }
+    if strictness == Strictness::Strict && metadata.is_file() {
+        allowed(path, &metadata)?;
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count();
+        no_text(format!("line {line} is not UTF-8"))
+    })
+}
+
+fn allowed(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
+    let user = rustix::process::geteuid().as_raw();
+    let owner = metadata.uid();
+    if owner != 0 && owner != user {
+        return Err(FileError::Owner { path: path.to_owned(), owner, user });
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(FileError::Writable { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Tells whether no file matches a pattern; a relative one starts in `directory`.
+#[must_use]
+pub fn matches_nothing(directory: &Path, pattern: &str) -> bool {
+    let pattern = directory.join(pattern);
+    let Some(text) = pattern.to_str() else { return false };
+    let Ok(glob) = GlobBuilder::new(text).literal_separator(true).build() else { return true };
+    let matcher = glob.compile_matcher();
+    let fixed: PathBuf = pattern
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
+        .collect();
+    if fixed == pattern {
+        return !pattern.exists();
+    }
+    let mut waiting = vec![if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed }];
+    let mut seen = 0;
+    while let Some(directory) = waiting.pop() {
+        // A directory that cannot be listed proves nothing; then the files are as good as absent.
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            seen += 1;
+            if ENTRIES_MAX < seen {
+                return true;
+            }
+            let path = entry.path();
+            let plain = path.strip_prefix(".").unwrap_or(&path);
+            if matcher.is_match(&path) || matcher.is_match(plain) {
+                return false;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                waiting.push(path);
+            }
+        }
+    }
+    true
+}

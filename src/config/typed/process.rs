@@ -1,0 +1,136 @@
+//! What concerns the process as a whole: directories, registry, logging, and keys that are accepted with
+//! one value only.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::typed::value::At;
+use crate::settings::{LogFileSettings, LogLevel, LoggingSettings, PathSettings, RegistrySettings};
+
+/// Directories, with that of the configuration, which no stage needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// `path.home`, `path.data`, `path.logs`.
+    pub paths: (PathBuf, PathBuf, PathBuf),
+    /// `path.config`.
+    pub config: PathBuf,
+}
+
+/// Reads `path.*`.
+#[must_use]
+pub fn directories(root: &At<'_>) -> Directories {
+    let read = |key: &str| root.get(key).text_if_any().map(PathBuf::from);
+    let home = read("path.home").unwrap_or_else(|| PathBuf::from("."));
+    let data = read("path.data").unwrap_or_else(|| home.join("data"));
+    let logs = read("path.logs").unwrap_or_else(|| home.join("logs"));
+    let config = read("path.config").unwrap_or_else(|| home.clone());
+    Directories { paths: (home, data, logs), config }
+}
+
+/// Makes settings of directories.
+#[must_use]
+pub fn paths(directories: &Directories) -> PathSettings {
+    let (home, data, logs) = directories.paths.clone();
+    PathSettings { home, data, logs }
+}
+
+/// Reads `filebeat.registry`; a relative path lies below `path.data`.
+#[must_use]
+pub fn registry(root: &At<'_>, data: &Path) -> RegistrySettings {
+    let at = root.get("filebeat.registry");
+    let path = at.get("path").text_if_any().map_or_else(
+        || data.join("registry"),
+        |path| {
+            // `${path.data}/registry` is relative when `path.data` is.
+            let path = PathBuf::from(path);
+            if path.is_relative() && !path.starts_with(data) { data.join(path) } else { path }
+        },
+    );
+    let default = RegistrySettings::default();
+    RegistrySettings {
+        path,
+        file_permissions: at
+            .get("file_permissions")
+            .file_mode()
+            .unwrap_or(default.file_permissions),
+        flush: at.get("flush").duration().unwrap_or(default.flush),
+    }
+}
+
+/// Reads `filebeat.shutdown_timeout`; 5 s where nothing is said.
+#[must_use]
+pub fn shutdown_timeout(root: &At<'_>) -> Duration {
+    root.get("filebeat.shutdown_timeout").duration().unwrap_or(Duration::from_secs(5))
+}
+
+/// Reads `logging`.
+#[must_use]
+pub fn logging(root: &At<'_>, logs: &Path) -> LoggingSettings {
+    let at = root.get("logging");
+    let level =
+        match at.get("level").word(&["debug", "info", "warning", "error", "warn", "critical"]) {
+            Some(0) => LogLevel::Debug,
+            Some(2 | 4) => LogLevel::Warning,
+            Some(3 | 5) => LogLevel::Error,
+            _ => LogLevel::Info,
+        };
+    let to_files = at.get("to_files").boolean().unwrap_or(false);
+    let files = files(&at.get("files"), logs);
+    let metrics = at.get("metrics");
+    let period = metrics.get("period").positive_duration().unwrap_or(Duration::from_secs(30));
+    let enabled = metrics.get("enabled").boolean().unwrap_or(true);
+    LoggingSettings {
+        level,
+        to_stderr: at.get("to_stderr").boolean().unwrap_or(!to_files),
+        json: at.get("json").boolean().unwrap_or(false),
+        files: to_files.then_some(files),
+        selectors: at.get("selectors").texts().into_iter().map(|(text, _)| text).collect(),
+        metrics_period: enabled.then_some(period),
+    }
+}
+
+fn files(at: &At<'_>, logs: &Path) -> LogFileSettings {
+    let name_at = at.get("name");
+    let name = name_at.text_if_any().unwrap_or_else(|| "shipper".to_owned());
+    if name.contains('/') {
+        name_at.problem_with(
+            format!("`{}` is a name without a directory", name_at.path()),
+            "the directory is `logging.files.path`",
+        );
+    }
+    LogFileSettings {
+        path: at.get("path").text_if_any().map_or_else(|| logs.to_owned(), PathBuf::from),
+        name,
+        rotate_every_bytes: at.get("rotateeverybytes").bytes(64 << 10, 1 << 40).unwrap_or(10 << 20),
+        keep_files: at
+            .get("keepfiles")
+            .integer(1, 1024)
+            .and_then(|value| usize::try_from(value).ok())
+            .unwrap_or(7),
+        permissions: at.get("permissions").file_mode().unwrap_or(0o600),
+    }
+}
+
+/// Says what is not built yet of keys that are accepted with one value.
+pub fn one_value_only(root: &At<'_>, matches_nothing: &dyn Fn(&str) -> bool) {
+    for key in ["http.enabled", "setup.dashboards.enabled"] {
+        let at = root.get(key);
+        if at.boolean() == Some(true) {
+            at.problem_with(format!("`{key}: true` is not supported yet"), "set it to `false`");
+        }
+    }
+    for section in ["filebeat.config.modules", "filebeat.config.inputs"] {
+        let at = root.get(section);
+        if at.get("enabled").boolean() == Some(false) {
+            continue;
+        }
+        let path_at = at.get("path");
+        let Some(path) = path_at.text_if_any() else { continue };
+        if !matches_nothing(&path) {
+            path_at.problem_with(
+                format!("`{section}` is not supported yet, and files match `{path}`"),
+                format!("set `{section}.enabled: false`, or move the files away"),
+            );
+        }
+    }
+}
