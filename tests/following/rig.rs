@@ -271,6 +271,7 @@ fn pipeline(message_max_bytes: u64) -> Pipeline {
         kind: "filestream".to_owned(),
         namespace: Namespace::Filebeat,
         paths: Vec::new(),
+        exclude_files: Vec::new(),
         format: Format::Raw,
         keep_original: true,
         message_max_bytes,
