@@ -11,6 +11,7 @@ pub mod read;
 pub mod syntax;
 pub mod tree;
 pub mod typed;
+pub mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,12 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
         warnings: notes.warnings.into_inner(),
         config_directory: directories.config,
     })
+}
+
+/// Returns the configuration that is in force as nested YAML, defaults included and secrets masked.
+#[must_use]
+pub fn export(loaded: &Loaded) -> String {
+    yaml::render(&loaded.settings, &loaded.config_directory)
 }
 
 /// Reads all sources into one tree.

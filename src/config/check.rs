@@ -100,7 +100,10 @@ impl Walk<'_> {
         let message = format!("`{shown}` is not supported yet");
         let hint = match harmless.first() {
             Some(only) => format!("leave it out, or set it to `{only}`"),
-            None => "leave it out, or set `enabled: false` above it".to_owned(),
+            None if shown.starts_with("output.") && shown.matches('.').count() == 1 => {
+                format!("leave it out, or set `{shown}.enabled: false`")
+            }
+            None => "leave it out".to_owned(),
         };
         self.problems.push(Problem::new(entry.place, message).hint(hint));
     }

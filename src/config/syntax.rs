@@ -24,7 +24,34 @@ pub fn advice(text: &str, at: Place) -> Option<(Place, String)> {
             return Some((Place { line: number, column, length, ..at }, hint));
         }
     }
+    for number in (last.saturating_sub(LINES_BACK).max(1)..=last).rev() {
+        if let Some((column, hint)) = unclosed(lines[number - 1]) {
+            return Some((Place { line: number, column, length: 1, ..at }, hint));
+        }
+    }
     None
+}
+
+/// Finds a quote or a bracket that its line opens and does not close.
+fn unclosed(line: &str) -> Option<(usize, String)> {
+    let mut open: Vec<(usize, char)> = Vec::new();
+    let mut quote: Option<(usize, char)> = None;
+    let mut before = ' ';
+    for (index, c) in line.chars().enumerate() {
+        let begins = matches!(before, ' ' | '[' | '{' | ',' | ':');
+        match (quote, c) {
+            (Some((_, mark)), c) if c == mark && before != '\\' => quote = None,
+            (Some(_), _) => {}
+            (None, '#') if before == ' ' => break,
+            (None, '"' | '\'') if begins => quote = Some((index, c)),
+            (None, '[' | '{') if begins => open.push((index, c)),
+            (None, ']' | '}') => drop(open.pop()),
+            _ => {}
+        }
+        before = c;
+    }
+    let (index, mark) = quote.or_else(|| open.pop())?;
+    Some((index + 1, format!("is this `{mark}` closed?")))
 }
 
 /// Moves a place that lies behind the end of a text (an unclosed bracket) to its last line.
@@ -107,6 +134,21 @@ fn column_of(line: &str, byte: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unclosed_quote_or_bracket_is_found() {
+        for (line, expected) in [
+            ("hosts: [\"a\"", Some((8, "is this `[` closed?"))),
+            ("hosts: [\"a]", Some((9, "is this `\"` closed?"))),
+            ("name: 'a", Some((7, "is this `'` closed?"))),
+            ("name: it's", None),
+            ("a: [b] # [", None),
+            ("a: {b: [c]}", None),
+        ] {
+            let expected = expected.map(|(column, hint)| (column, hint.to_owned()));
+            assert_eq!(unclosed(line), expected, "{line:?}");
+        }
+    }
 
     #[test]
     fn usual_mistakes_are_recognised() {

@@ -214,9 +214,10 @@ fn paths(at: &At<'_>) -> Vec<String> {
             }
             all.push(path);
         } else {
+            let absolute = if path.contains('/') { "/" } else { "/var/log/" };
             item.problem_with(
                 format!("`{path}` is not an absolute path"),
-                format!("write it from the root, for example `/var/log/{path}`"),
+                format!("write it from the root, for example `{absolute}{path}`"),
             );
         }
     }

@@ -53,7 +53,7 @@ fn chosen(root: &At<'_>) -> Option<String> {
     let Some(first) = enabled.first() else {
         let all =
             if outputs.is_empty() { "there is no output" } else { "every output is disabled" };
-        root.push(Problem::general(all).hint(EXAMPLE));
+        root.problem_with(all, EXAMPLE);
         return None;
     };
     if let Some(second) = enabled.get(1) {

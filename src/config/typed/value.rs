@@ -113,6 +113,8 @@ impl<'a> At<'a> {
 
     fn new_problem(&self, message: impl Into<String>) -> Problem {
         match self.place() {
+            // Of the whole configuration no line is worth showing.
+            Some(_) if self.path.is_empty() => Problem::new(Place::default(), message),
             Some(place) => Problem::new(place, message),
             None => Problem::general(message),
         }

@@ -1,0 +1,272 @@
+//! Writes the configuration that is in force as YAML; the only place that knows `serde_yaml`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_yaml::{Mapping, Value};
+
+use crate::config::mask::{MASK, urls};
+use crate::settings::{
+    Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
+    Namespace, OutputSettings, Pem, Settings, Verification,
+};
+use crate::units::duration_text;
+
+/// Returns settings as nested YAML with every key that is read, secrets masked.
+///
+/// Loaded again, it gives the same settings but for the secrets.
+#[must_use]
+pub fn render(settings: &Settings, config_directory: &Path) -> String {
+    let mut root = Mapping::new();
+    if let Some(name) = &settings.name {
+        put(&mut root, "name", name.as_str());
+    }
+    put(&mut root, "path", paths(settings, config_directory));
+    let mut filebeat = Mapping::new();
+    let own = stanzas(settings, Namespace::Own);
+    let shared = stanzas(settings, Namespace::Filebeat);
+    if !shared.is_empty() {
+        put(&mut filebeat, "inputs", Value::Sequence(shared));
+    }
+    let registry = map([
+        ("path", path(&settings.registry.path)),
+        ("file_permissions", mode(settings.registry.file_permissions)),
+        ("flush", duration(settings.registry.flush)),
+    ]);
+    put(&mut filebeat, "registry", registry);
+    put(&mut filebeat, "shutdown_timeout", duration(settings.shutdown_timeout));
+    put(&mut root, "filebeat", filebeat);
+    if !own.is_empty() {
+        put(&mut root, "inputs", Value::Sequence(own));
+    }
+    let mem = map([
+        ("bytes", number(settings.queue.bytes)),
+        ("flush", map([("timeout", duration(settings.queue.flush_timeout))])),
+    ]);
+    put(&mut root, "queue", map([("mem", mem)]));
+    match &settings.output {
+        OutputSettings::Console => {
+            let console = map([("enabled", true.into())]);
+            put(&mut root, "output", map([("console", console)]));
+        }
+        OutputSettings::Elasticsearch(output) => {
+            put(&mut root, "output", map([("elasticsearch", elasticsearch(output))]));
+            put(&mut root, "setup", map([("template", template(output))]));
+        }
+    }
+    put(&mut root, "logging", logging(&settings.logging));
+    serde_yaml::to_string(&root).expect("maps with text keys are YAML")
+}
+
+fn put(map: &mut Mapping, key: &str, value: impl Into<Value>) {
+    map.insert(key.into(), value.into());
+}
+
+fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Mapping(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
+}
+
+fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> Value {
+    Value::Sequence(texts.into_iter().map(|text| text.as_str().into()).collect())
+}
+
+fn path(path: &Path) -> Value {
+    path.to_string_lossy().into_owned().into()
+}
+
+fn duration(duration: Duration) -> Value {
+    duration_text(duration).into()
+}
+
+fn mode(mode: u32) -> Value {
+    format!("0{mode:o}").into()
+}
+
+fn number(value: usize) -> Value {
+    u64::try_from(value).unwrap_or(u64::MAX).into()
+}
+
+/// Turns a JSON text that the load made into YAML; JSON is YAML, but for its looks.
+fn json(text: &str) -> Value {
+    serde_yaml::from_str(text).expect("the load writes valid JSON")
+}
+
+fn paths(settings: &Settings, config_directory: &Path) -> Value {
+    map([
+        ("home", path(&settings.paths.home)),
+        ("config", path(config_directory)),
+        ("data", path(&settings.paths.data)),
+        ("logs", path(&settings.paths.logs)),
+    ])
+}
+
+fn stanzas(settings: &Settings, namespace: Namespace) -> Vec<Value> {
+    let of_namespace = settings.inputs.iter().filter(|input| input.namespace == namespace);
+    of_namespace.map(|input| Value::Mapping(stanza(input))).collect()
+}
+
+fn stanza(input: &InputSettings) -> Mapping {
+    let mut out = Mapping::new();
+    put(&mut out, "type", input.kind.as_str());
+    if let Some(id) = &input.id {
+        put(&mut out, "id", id.as_str());
+    }
+    put(&mut out, "paths", list(&input.paths));
+    put(&mut out, "format", format(&input.format));
+    put(&mut out, "keep_original", input.keep_original);
+    put(&mut out, "message_max_bytes", input.message_max_bytes);
+    let scanner = map([
+        ("check_interval", duration(input.scan_interval)),
+        ("symlinks", input.symlinks.into()),
+        ("exclude_files", list(&input.exclude_files)),
+    ]);
+    put(&mut out, "prospector", map([("scanner", scanner)]));
+    let close = map([("inactive", duration(input.close_inactive))]);
+    put(&mut out, "close", map([("on_state_change", close)]));
+    if let Some(pipeline) = &input.pipeline {
+        put(&mut out, "pipeline", pipeline.as_str());
+    }
+    if let Some(index) = &input.index {
+        put(&mut out, "index", index.as_str());
+    }
+    if !input.tags.is_empty() {
+        put(&mut out, "tags", list(&input.tags));
+    }
+    if let Some(FieldsSettings { json_object, under_root }) = &input.fields {
+        put(&mut out, "fields", json(json_object));
+        put(&mut out, "fields_under_root", *under_root);
+    }
+    out
+}
+
+fn format(format: &Format) -> Value {
+    match format {
+        Format::Raw => "raw".into(),
+        Format::Auto => "auto".into(),
+        Format::Common => "common".into(),
+        Format::Combined => "combined".into(),
+        Format::VhostCombined => "vhost_combined".into(),
+        Format::Nginx => "nginx".into(),
+        Format::Regex(regex) => {
+            let mut inner = Mapping::new();
+            put(&mut inner, "pattern", regex.pattern.as_str());
+            if !regex.rename.is_empty() {
+                put(&mut inner, "rename", pairs(regex.rename.iter().map(|(k, v)| (k, v.as_str()))));
+            }
+            map([("regex", Value::Mapping(inner))])
+        }
+    }
+}
+
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, &'a str)>) -> Value {
+    let mut out = Mapping::new();
+    for (key, value) in pairs {
+        put(&mut out, key, value);
+    }
+    Value::Mapping(out)
+}
+
+fn elasticsearch(output: &ElasticsearchSettings) -> Value {
+    let mut out = Mapping::new();
+    put(&mut out, "hosts", list(&output.hosts));
+    match &output.auth {
+        Auth::None => {}
+        Auth::Basic { username, .. } => {
+            put(&mut out, "username", username.as_str());
+            put(&mut out, "password", MASK);
+        }
+        Auth::ApiKey(_) => put(&mut out, "api_key", format!("{MASK}:{MASK}")),
+    }
+    if !output.parameters.is_empty() {
+        let parameters = output.parameters.iter().map(|(key, value)| (key, value.as_str()));
+        put(&mut out, "parameters", pairs(parameters));
+    }
+    if !output.headers.is_empty() {
+        put(&mut out, "headers", pairs(output.headers.iter().map(|(key, _)| (key, MASK))));
+    }
+    if let Some(index) = &output.index {
+        put(&mut out, "index", index.as_str());
+    }
+    if let Some(pipeline) = &output.pipeline {
+        put(&mut out, "pipeline", pipeline.as_str());
+    }
+    put(&mut out, "document_id", if output.document_id { "auto" } else { "none" });
+    put(&mut out, "worker", number(output.worker));
+    put(&mut out, "bulk_max_size", number(output.bulk_max_size));
+    put(&mut out, "bulk_max_bytes", number(output.bulk_max_bytes));
+    put(&mut out, "compression_level", output.compression_level);
+    put(&mut out, "timeout", duration(output.timeout));
+    put(&mut out, "idle_connection_timeout", duration(output.idle_connection_timeout));
+    let backoff =
+        map([("init", duration(output.backoff.init)), ("max", duration(output.backoff.max))]);
+    put(&mut out, "backoff", backoff);
+    if let Some(proxy) = &output.proxy_url {
+        put(&mut out, "proxy_url", urls(proxy.expose()));
+    }
+    put(&mut out, "proxy_disable", output.proxy_disable);
+    let authorities = output.tls.certificate_authorities.iter().map(|pem| match pem {
+        Pem::File(file) => path(file),
+        Pem::Inline(text) => text.as_str().into(),
+    });
+    let verification = match output.tls.verification {
+        Verification::Full => "full",
+        Verification::Certificate => "certificate",
+        Verification::None => "none",
+    };
+    let ssl = map([
+        ("certificate_authorities", Value::Sequence(authorities.collect())),
+        ("verification_mode", verification.into()),
+    ]);
+    put(&mut out, "ssl", ssl);
+    Value::Mapping(out)
+}
+
+fn template(output: &ElasticsearchSettings) -> Value {
+    let template = &output.template;
+    let mut out = Mapping::new();
+    put(&mut out, "enabled", template.enabled);
+    put(&mut out, "overwrite", template.overwrite);
+    if let Some(name) = &template.name {
+        put(&mut out, "name", name.as_str());
+    }
+    if let Some(pattern) = &template.pattern {
+        put(&mut out, "pattern", pattern.as_str());
+    }
+    if let Some(settings) = &template.settings_json {
+        put(&mut out, "settings", json(settings));
+    }
+    Value::Mapping(out)
+}
+
+fn logging(logging: &LoggingSettings) -> Value {
+    let mut out = Mapping::new();
+    let level = match logging.level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warning",
+        LogLevel::Error => "error",
+    };
+    put(&mut out, "level", level);
+    put(&mut out, "to_stderr", logging.to_stderr);
+    put(&mut out, "to_files", logging.files.is_some());
+    put(&mut out, "json", logging.json);
+    if !logging.selectors.is_empty() {
+        put(&mut out, "selectors", list(&logging.selectors));
+    }
+    if let Some(files) = &logging.files {
+        let files = map([
+            ("path", path(&files.path)),
+            ("name", files.name.as_str().into()),
+            ("rotateeverybytes", files.rotate_every_bytes.into()),
+            ("keepfiles", number(files.keep_files)),
+            ("permissions", mode(files.permissions)),
+        ]);
+        put(&mut out, "files", files);
+    }
+    let metrics = match logging.metrics_period {
+        Some(period) => map([("enabled", true.into()), ("period", duration(period))]),
+        None => map([("enabled", false.into())]),
+    };
+    put(&mut out, "metrics", metrics);
+    Value::Mapping(out)
+}
