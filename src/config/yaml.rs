@@ -55,6 +55,8 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
         }
     }
     put(&mut root, "logging", logging(&settings.logging));
+    let mut root = Value::Mapping(root);
+    escape_references(&mut root);
     serde_yaml::to_string(&root).expect("maps with text keys are YAML")
 }
 
@@ -86,9 +88,19 @@ fn number(value: usize) -> Value {
     u64::try_from(value).unwrap_or(u64::MAX).into()
 }
 
-/// Turns a JSON text that the load made into YAML; JSON is YAML, but for its looks.
+/// Turns a JSON text that the load made into YAML.
 fn json(text: &str) -> Value {
-    serde_yaml::from_str(text).expect("the load writes valid JSON")
+    serde_json::from_str(text).expect("the load writes valid JSON")
+}
+
+/// Writes `${` so that it is not taken for a reference when it is read again.
+fn escape_references(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Value::Sequence(items) => items.iter_mut().for_each(escape_references),
+        Value::Mapping(map) => map.values_mut().for_each(escape_references),
+        _ => {}
+    }
 }
 
 fn paths(settings: &Settings, config_directory: &Path) -> Value {
