@@ -57,7 +57,8 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
     if !problems.is_empty() {
         return Err(Problems::new(problems, shown(sources)));
     }
-    let root = expand::expand(&root, environment, &mut problems);
+    let expand::Expanded { root, failed } = expand::expand(&root, environment, &mut problems);
+    let told = problems.len();
     let checked = check::check(&root, &mut problems);
     let notes = Notes::default();
     notes.problems.replace(problems);
@@ -76,7 +77,13 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
         shutdown_timeout: process::shutdown_timeout(&at),
         paths,
     };
-    let problems = notes.problems.into_inner();
+    let mut problems = notes.problems.into_inner();
+    let later = problems.split_off(told);
+    problems.extend(
+        later
+            .into_iter()
+            .filter(|problem| !problem.place.is_some_and(|place| failed.contains(&place))),
+    );
     if !problems.is_empty() {
         return Err(Problems::new(problems, shown(sources)));
     }

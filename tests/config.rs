@@ -1,10 +1,17 @@
 //! The configuration, from text to settings and to what is said when it is wrong.
 
+#[path = "config/text.rs"]
+mod text;
+#[path = "config/values.rs"]
+mod values;
+
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use shipper::config::files::{Strictness, read};
 use shipper::config::keys::class_of;
 use shipper::config::problems::Problems;
-use shipper::config::{Loaded, Sources, load};
+use shipper::config::{Loaded, Sources, load, load_files};
 use shipper::settings::{Format, Namespace, OutputSettings};
 
 fn load_text(text: &str) -> Result<Loaded, Problems> {
@@ -85,4 +92,96 @@ fn the_example_loads_with_and_without_what_is_commented_out() {
     let loaded = load(&Sources { files, overrides: Vec::new() }, &environment)
         .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.unneeded, Vec::<String>::new());
+}
+
+/// Compares what is said of every file in `fixtures/config/wrong` with the `.txt` beside it.
+#[test]
+fn what_is_wrong_is_shown_with_its_line_and_a_hint() {
+    let directory = std::path::Path::new("fixtures/config/wrong");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(directory).expect("the fixtures are there") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_none_or(|extension| extension != "yml") {
+            continue;
+        }
+        seen += 1;
+        let name = PathBuf::from(path.file_name().expect("a file"));
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let sources = Sources { files: vec![(name, text)], overrides: Vec::new() };
+        let shown = load(&sources, &|_| None).expect_err("it is wrong").to_string();
+        let golden = path.with_extension("txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&golden, &shown).expect("writable");
+        }
+        let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(shown, expected, "{}", path.display());
+        assert!(!shown.contains("geheim"), "{shown}");
+    }
+    assert!(12 < seen, "{seen}");
+}
+
+fn file_error(path: &std::path::Path, strictness: Strictness) -> (String, String) {
+    match read(path, strictness) {
+        Ok(text) => (text, String::new()),
+        Err(error) => (error.to_string(), error.hint()),
+    }
+}
+
+#[test]
+fn files_that_others_may_change_are_refused_unless_that_is_allowed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("shipper.yml");
+    std::fs::write(&path, "name: a\n").expect("writable");
+    let shown = path.display().to_string();
+    for (mode, text, hint) in [
+        (0o600, "name: a\n".to_owned(), String::new()),
+        (0o644, "name: a\n".to_owned(), String::new()),
+        (
+            0o664,
+            format!("the configuration file `{shown}` can be written by others (mode 0664)"),
+            format!("chmod go-w {shown}, or start with --strict.perms=false"),
+        ),
+        (
+            0o602,
+            format!("the configuration file `{shown}` can be written by others (mode 0602)"),
+            format!("chmod go-w {shown}, or start with --strict.perms=false"),
+        ),
+    ] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        assert_eq!(file_error(&path, Strictness::Strict), (text, hint));
+        assert_eq!(file_error(&path, Strictness::Lax).0, "name: a\n");
+    }
+}
+
+#[test]
+fn files_that_are_no_configuration_are_told_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("shipper.yml");
+    let shown = path.display().to_string();
+    assert_eq!(
+        file_error(&path, Strictness::Strict),
+        (
+            format!("there is no configuration file `{shown}`"),
+            format!("name the file with `-c`, or write `{shown}`")
+        )
+    );
+    std::fs::write(&path, b"name: a\nx: \xff\n").expect("writable");
+    assert_eq!(
+        file_error(&path, Strictness::Lax).0,
+        format!("`{shown}` is no configuration file: line 2 is not UTF-8")
+    );
+    assert_eq!(
+        file_error(directory.path(), Strictness::Lax).0,
+        format!("`{}` is no configuration file: it is a directory", directory.path().display())
+    );
+}
+
+#[test]
+fn files_and_single_values_are_loaded_together() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("shipper.yml");
+    std::fs::write(&path, include_str!("../fixtures/config/issue_log.yml")).expect("writable");
+    let overrides = vec![("name".to_owned(), "web".to_owned())];
+    let loaded = load_files(&[path], overrides, Strictness::Lax, &|_| None).expect("valid");
+    assert_eq!(loaded.settings.name.as_deref(), Some("web"));
 }

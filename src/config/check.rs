@@ -117,9 +117,11 @@ impl Walk<'_> {
     }
 }
 
+/// Tells whether a value is one of a few words, or a map of nothing else. What is merely named, such as a
+/// processor without settings, is not harmless.
 fn all_harmless(node: &Node, harmless: &[&str]) -> bool {
     match &node.value {
-        Value::Null => true,
+        Value::Null | Value::List(_) => false,
         Value::Scalar(scalar) => {
             let text = match node.boolean() {
                 Some(true) => "true",
@@ -128,8 +130,9 @@ fn all_harmless(node: &Node, harmless: &[&str]) -> bool {
             };
             harmless.contains(&text)
         }
-        Value::List(items) => items.iter().all(|item| all_harmless(item, harmless)),
-        Value::Map(map) => map.entries.iter().all(|e| all_harmless(&e.value, harmless)),
+        Value::Map(map) => {
+            !map.entries.is_empty() && map.entries.iter().all(|e| all_harmless(&e.value, harmless))
+        }
     }
 }
 

@@ -16,11 +16,22 @@ const WHOLE_DEPTH_MAX: usize = 8;
 /// Longest text of one value, in bytes.
 const TEXT_MAX: usize = 1 << 20;
 
+/// A tree after its references were replaced.
+#[derive(Debug)]
+pub struct Expanded {
+    /// The tree; values with a reference that leads nowhere stand as they were.
+    pub root: Node,
+    /// Where those values stand: what else is wrong with them is not worth telling.
+    pub failed: Vec<Place>,
+}
+
 /// Returns the tree with every reference replaced; one that leads nowhere is a problem, except below a
 /// key that says `enabled: false`.
-pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Node {
-    let mut expander = Expander { root, environment, problems, open: Vec::new(), followed: 0 };
-    expander.node(root)
+pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Expanded {
+    let (open, failed) = (Vec::new(), Vec::new());
+    let mut expander = Expander { root, environment, problems, open, failed, followed: 0 };
+    let root = expander.node(root);
+    Expanded { root, failed: expander.failed }
 }
 
 struct Expander<'a> {
@@ -28,6 +39,7 @@ struct Expander<'a> {
     environment: Environment<'a>,
     problems: &'a mut Vec<Problem>,
     open: Vec<String>,
+    failed: Vec<Place>,
     followed: usize,
 }
 
@@ -101,7 +113,10 @@ impl Expander<'_> {
             return Node { place, value: node };
         }
         let alone = matches!(pieces.as_slice(), [Piece::Reference { .. }]);
-        let text = self.text(&scalar.text, place, scalar.plain).unwrap_or_default();
+        let Some(text) = self.text(&scalar.text, place, scalar.plain) else {
+            self.failed.push(place);
+            return Node { place, value: Value::Scalar(scalar.clone()) };
+        };
         let plain = scalar.plain || alone;
         Node { place, value: Value::Scalar(Scalar { text, plain, expanded: alone }) }
     }

@@ -4,12 +4,15 @@
 pub const MASK: &str = "xxxxx";
 
 /// Ends of key names whose values are never shown.
-const SECRET_KEYS: [&str; 9] = [
+const SECRET_KEYS: [&str; 12] = [
     "password",
     "passwd",
     "passphrase",
     "api_key",
     "apikey",
+    "api-key",
+    "token",
+    "cookie",
     "secret_token",
     "secret",
     "cloud.auth",
@@ -23,35 +26,36 @@ pub fn is_secret_key(path: &str) -> bool {
     SECRET_KEYS.iter().any(|key| path.ends_with(key)) || path.contains(".headers.")
 }
 
-/// Returns a text with the credentials of every URL in it masked: `http://xxxxx@host`.
+/// Returns a text with the credentials of every address in it masked: `http://xxxxx@host`,
+/// `xxxxx@host:9200`. It rather masks too much: a password may hold a slash that nobody escaped.
 #[must_use]
 pub fn urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | ','))
-            .unwrap_or(after.len());
-        // A password may hold a slash that nobody escaped; an `@` later in the word tells.
-        let word = after
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
-            .unwrap_or(after.len());
-        let credentials = after[..end].rfind('@').or_else(|| {
-            let at = after[..word].rfind('@')?;
-            after[..at].contains(':').then_some(at)
-        });
-        rest = match credentials {
-            Some(at) => {
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')) {
+        match credentials(word) {
+            Some((start, end)) => {
+                out.push_str(&word[..start]);
                 out.push_str(MASK);
-                &after[at..]
+                out.push_str(&word[end..]);
             }
-            None => after,
-        };
+            None => out.push_str(word),
+        }
     }
-    out.push_str(rest);
     out
+}
+
+/// Finds what stands before the last `@` of an address.
+fn credentials(word: &str) -> Option<(usize, usize)> {
+    let end = word.rfind('@')?;
+    let before = &word[..end];
+    if let Some(scheme) = before.find("://") {
+        let start = scheme + 3;
+        let inner = &before[start..];
+        return (inner.contains(':') || !inner.contains('/')).then_some((start, end));
+    }
+    let colon = before.find(':')?;
+    let start = before[..colon].rfind(['[', '{', '(', '=', ',']).map_or(0, |at| at + 1);
+    Some((start, end))
 }
 
 /// Returns a line as it may be shown, given the lines before it, and the first column (in characters,
@@ -154,6 +158,11 @@ mod tests {
             (none, "h: http://u:p/w@h", "h: http://xxxxx@h", Some(10)),
             (none, "h: http://h:1/a@b", "h: http://xxxxx@b", Some(10)),
             (none, "h: http://h/a@b", "h: http://h/a@b", None),
+            (none, "h: [u:p@h, v:w@i]", "h: [xxxxx@h, xxxxx@i]", Some(4)),
+            (none, "h: [http://u:p@h,http://v:w@i]", "h: [http://xxxxx@i]", Some(11)),
+            (none, "h=u:p@h", "h=xxxxx@h", Some(2)),
+            (none, "a: b@c", "a: b@c", None),
+            (none, "X-Api-Key: geheim", "X-Api-Key: xxxxx", Some(11)),
             (&["password: >"][..], "  geheim", "  xxxxx", Some(2)),
             (&["a:", "  password: |", "    one", ""][..], "    two", "    xxxxx", Some(4)),
             (&["password: a"][..], "b: c", "b: c", None),

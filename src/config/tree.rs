@@ -67,6 +67,20 @@ pub enum Merge {
     Override,
 }
 
+/// Reads a boolean as Go's YAML does: `true`, `yes`, `on` and their opposites.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
+            Some(true)
+        }
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
 impl Node {
     /// Finds a value by its dotted path; `None` when a part is missing. Parts that are numbers find
     /// items of lists.
@@ -110,17 +124,10 @@ impl Node {
         map.get("enabled").is_some_and(|entry| entry.value.boolean() == Some(false))
     }
 
-    /// Reads a boolean as Go's YAML does: `true`, `yes`, `on` and their opposites, also quoted.
+    /// Reads a boolean, also a quoted one.
     #[must_use]
     pub fn boolean(&self) -> Option<bool> {
-        match self.text()? {
-            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
-                Some(true)
-            }
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n"
-            | "N" => Some(false),
-            _ => None,
-        }
+        boolean(self.text()?)
     }
 
     /// Counts the values in it, itself included.

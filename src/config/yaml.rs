@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::mask::{MASK, urls};
+use crate::config::typed::fields;
 use crate::settings::{
     Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
     Namespace, OutputSettings, Pem, Settings, Verification,
@@ -56,8 +57,8 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
     }
     put(&mut root, "logging", logging(&settings.logging));
     let mut root = Value::Mapping(root);
-    escape_references(&mut root);
-    serde_yaml::to_string(&root).expect("maps with text keys are YAML")
+    protect(&mut root);
+    quote_marked(&serde_yaml::to_string(&root).expect("maps with text keys are YAML"))
 }
 
 fn put(map: &mut Mapping, key: &str, value: impl Into<Value>) {
@@ -93,14 +94,42 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("the load writes valid JSON")
 }
 
-/// Writes `${` so that it is not taken for a reference when it is read again.
-fn escape_references(value: &mut Value) {
+/// Stands before a text that has to be quoted; for private use, so that no ordinary text has it.
+const QUOTE_MARK: char = '\u{e000}';
+
+/// Changes texts so that they are read again as the same: `${` is no reference, and what Go's YAML takes
+/// for a boolean or a number, other than `serde_yaml`, is marked to be quoted.
+fn protect(value: &mut Value) {
     match value {
-        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
-        Value::Sequence(items) => items.iter_mut().for_each(escape_references),
-        Value::Mapping(map) => map.values_mut().for_each(escape_references),
+        Value::String(text) => {
+            if text.contains("${") {
+                *text = text.replace("${", "$${");
+            }
+            if !fields::plain(text).is_string() {
+                text.insert(0, QUOTE_MARK);
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(protect),
+        Value::Mapping(map) => map.values_mut().for_each(protect),
         _ => {}
     }
+}
+
+/// Puts quotes where [`protect`] left its mark at the start of a value.
+fn quote_marked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.split_once(QUOTE_MARK) {
+            Some((before, value))
+                if before.ends_with([' ']) && !fields::plain(value).is_string() =>
+            {
+                out.push_str(&format!("{before}'{value}'"));
+            }
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 fn paths(settings: &Settings, config_directory: &Path) -> Value {

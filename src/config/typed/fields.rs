@@ -2,7 +2,7 @@
 
 use serde_json::{Map as JsonMap, Number, Value as Json};
 
-use crate::config::tree::{Map, Node, Scalar, Value};
+use crate::config::tree::{Map, Node, Value, boolean};
 use crate::config::typed::value::go_integer;
 
 /// Turns keys and values into a JSON object; null members are left out.
@@ -18,19 +18,19 @@ pub fn json_object(map: &Map) -> JsonMap<String, Json> {
 fn json(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
-        Value::Scalar(scalar) if scalar.plain => plain(node, scalar),
+        Value::Scalar(scalar) if scalar.plain => plain(&scalar.text),
         Value::Scalar(scalar) => Json::String(scalar.text.clone()),
         Value::List(items) => Json::Array(items.iter().map(json).collect()),
         Value::Map(map) => Json::Object(json_object(map)),
     }
 }
 
-/// Gives a text without quotes the type that Go's YAML gives it.
-fn plain(node: &Node, scalar: &Scalar) -> Json {
-    if let Some(value) = node.boolean() {
+/// Gives a text without quotes the type that Go's YAML gives it: a boolean, a number or a text.
+#[must_use]
+pub fn plain(text: &str) -> Json {
+    if let Some(value) = boolean(text) {
         return Json::Bool(value);
     }
-    let text = &scalar.text;
     // A number with a point or an exponent stays a float, as it was written.
     let is_float = text.contains(['.', 'e', 'E']) && !text.starts_with("0x");
     if is_float
@@ -42,7 +42,7 @@ fn plain(node: &Node, scalar: &Scalar) -> Json {
     }
     match go_integer(text) {
         Some(value) if !is_float => Json::Number(value.into()),
-        _ => Json::String(text.clone()),
+        _ => Json::String(text.to_owned()),
     }
 }
 

@@ -1,0 +1,347 @@
+//! What holds for every text: spellings that mean the same, references, and no panic.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use shipper::config::{Loaded, Sources, export, load};
+use shipper::settings::Settings;
+
+use crate::load_text;
+
+fn shown(text: &str) -> String {
+    match load_text(text) {
+        Ok(loaded) => format!("{:#?}", loaded.settings),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+fn load_with(
+    text: &str,
+    overrides: &[(&str, &str)],
+    variables: &[(&str, &str)],
+) -> Result<Loaded, String> {
+    let sources = Sources {
+        files: vec![(PathBuf::from("shipper.yml"), text.to_owned())],
+        overrides: overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let environment = |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    };
+    load(&sources, &environment).map_err(|problems| problems.to_string())
+}
+
+const NESTED: &str = "
+filebeat:
+  inputs:
+    - type: filestream
+      id: a
+      paths: [/a]
+      prospector:
+        scanner:
+          check_interval: 3s
+          symlinks: true
+      close:
+        on_state_change:
+          inactive: 1m
+output:
+  elasticsearch:
+    hosts: [a]
+    backoff:
+      init: 2s
+      max: 9s
+    ssl:
+      verification_mode: certificate
+queue:
+  mem:
+    flush:
+      timeout: 2s
+";
+
+#[test]
+fn dotted_and_nested_keys_are_the_same_at_every_depth() {
+    let nested = shown(NESTED);
+    assert!(nested.starts_with("Settings {"), "{nested}");
+    let dotted = "
+filebeat.inputs:
+  - {type: filestream, id: a, paths: [/a], prospector.scanner.check_interval: 3s,
+     prospector.scanner.symlinks: true, close.on_state_change.inactive: 1m}
+output.elasticsearch.hosts: [a]
+output.elasticsearch.backoff.init: 2s
+output.elasticsearch.backoff.max: 9s
+output.elasticsearch.ssl.verification_mode: certificate
+queue.mem.flush.timeout: 2s
+";
+    let mixed = "
+output:
+  elasticsearch.backoff: {init: 2s}
+filebeat.inputs:
+  - type: filestream
+    prospector: {scanner.symlinks: true}
+    prospector.scanner: {check_interval: 3s}
+    id: a
+    \"close.on_state_change\":
+      'inactive': 1m
+    paths: [/a]
+output.elasticsearch:
+  hosts: [a]
+  backoff.max: 9s
+  ssl.verification_mode: certificate
+queue.mem: {flush.timeout: 2s}
+";
+    assert_eq!(shown(dotted), nested);
+    assert_eq!(shown(mixed), nested);
+}
+
+#[test]
+fn aliases_and_merge_keys_stand_for_what_they_name() {
+    let plain = "
+inputs:
+  - {type: log, paths: [/a], tags: [x], close_inactive: 1m, fields: {a: 1}}
+  - {type: log, paths: [/b], tags: [x], close_inactive: 2m, fields: {b: 2}}
+output.console: {}
+";
+    let aliased = "
+inputs:
+  - &first
+    type: log
+    paths: [/a]
+    tags: &tags [x]
+    close_inactive: 1m
+    fields: {a: 1}
+  - <<: *first
+    paths: [/b]
+    tags: *tags
+    close_inactive: 2m
+    fields: {b: 2}
+output.console: {}
+";
+    assert_eq!(shown(aliased), shown(plain));
+}
+
+#[test]
+fn variables_and_other_keys_are_expanded() {
+    let hosts = |value: &str, variables: &[(&str, &str)]| {
+        let text = format!(
+            "inputs: [{{type: log, paths: [/a]}}]\npath.data: /d\nname: web\noutput.elasticsearch.hosts: {value}\n"
+        );
+        load_with(&text, &[], variables).map(|loaded| match loaded.settings.output {
+            shipper::settings::OutputSettings::Elasticsearch(e) => e.hosts.join(" "),
+            shipper::settings::OutputSettings::Console => panic!(),
+        })
+    };
+    for (value, variables, expected) in [
+        ("['${H}']", &[("H", "a")][..], "http://a:9200"),
+        ("'${H}'", &[("H", "a:1, b:2")], "http://a:1 http://b:2"),
+        ("'${H}'", &[("H", "[\"a:1\", 'b:2']")], "http://a:1 http://b:2"),
+        ("['x-${H}.${D:org}:1']", &[("H", "a")], "http://x-a.org:1"),
+        ("['${H:a}']", &[("H", "")], "http://a:9200"),
+        ("['${H:${I:b}}']", &[], "http://b:9200"),
+        ("['${name}']", &[], "http://web:9200"),
+        ("['a${H:+.org}']", &[("H", "1")], "http://a.org:9200"),
+        ("['a${H:+.org}']", &[], "http://a:9200"),
+        ("['http://a${path.data}']", &[], "http://a:9200/d"),
+    ] {
+        assert_eq!(hosts(value, variables).as_deref(), Ok(expected), "{value}");
+    }
+    for (value, expected) in [
+        (
+            "['${H}']",
+            "shipper.yml:4:31: `H` is no key and no variable of the environment\n  4 | output.elasticsearch.hosts: ['${H}']\n    |                               ^^^^\n  hint: set it, or give a default: `${H:default}`\n",
+        ),
+        (
+            "['${H:?name a host}']",
+            "shipper.yml:4:31: `${H}`: name a host\n  4 | output.elasticsearch.hosts: ['${H:?name a host}']\n    |                               ^^^^\n",
+        ),
+        (
+            "['${H']",
+            "shipper.yml:4:31: `${` has no `}`\n  4 | output.elasticsearch.hosts: ['${H']\n    |                               ^^\n  hint: write `$${` where `${` itself is meant\n",
+        ),
+    ] {
+        let error = hosts(value, &[]).expect_err(value);
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn references_in_a_circle_are_told_and_end() {
+    let text = "inputs: [{type: log, paths: [/a]}]\noutput.console: {}\nname: ${path.data}\npath.data: ${name}\n";
+    let error = load_with(text, &[], &[]).expect_err("a circle");
+    assert_eq!(
+        error.lines().filter(|line| line.contains("refers to itself")).count(),
+        2,
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_escaped_or_disabled_is_not_expanded() {
+    let text = "inputs: [{type: log, paths: ['/a/$${b}'], exclude_files: ['gz$']}]
+output: {console: {}, kafka: {enabled: false, hosts: '${NOPE}'}}\n";
+    let loaded = load_with(text, &[], &[]).expect("valid");
+    assert_eq!(loaded.settings.inputs[0].paths, ["/a/${b}"]);
+    assert_eq!(loaded.settings.inputs[0].exclude_files, ["gz$"]);
+}
+
+#[test]
+fn single_values_of_the_command_line_win() {
+    let text = "filebeat.inputs: [{type: log, paths: [/a], tags: [x]}]\noutput.elasticsearch: {hosts: [a], worker: 2}\n";
+    let overrides = [
+        ("output.elasticsearch.worker", "3"),
+        ("output.elasticsearch.hosts", "b,c:1"),
+        ("filebeat.inputs.0.tags", "[y, z]"),
+        ("name", "\"a: b\""),
+        ("logging.level", "debug"),
+    ];
+    let same = "filebeat.inputs: [{type: log, paths: [/a], tags: [y, z]}]\noutput.elasticsearch: {hosts: [b, 'c:1'], worker: 3}\nname: 'a: b'\nlogging.level: debug";
+    let loaded = load_with(text, &overrides, &[]).expect("valid");
+    assert_eq!(format!("{:#?}", loaded.settings), shown(same));
+    let error = load_with(text, &[("output.elasticsearch.password", "geheim"), ("nam", "x")], &[]);
+    assert_eq!(
+        error.expect_err("two problems"),
+        "-E:1:31: a `password` without a `username`
+  1 | output.elasticsearch.password=xxxxx
+    |                               ^^^^^
+  hint: add the user's name
+-E:1:1: unknown key `nam`
+  1 | nam=x
+    | ^^^
+  hint: did you mean `name`?
+"
+    );
+}
+
+#[test]
+fn later_files_win_over_earlier_ones() {
+    let one = "inputs: [{type: log, paths: [/a]}]\noutput.elasticsearch: {hosts: [a], worker: 2}\n";
+    let two = "output: {elasticsearch.hosts: [b]}\n";
+    let sources = Sources {
+        files: vec![(PathBuf::from("1"), one.to_owned()), (PathBuf::from("2"), two.to_owned())],
+        overrides: Vec::new(),
+    };
+    let loaded = load(&sources, &|_| None).expect("valid");
+    let same =
+        "inputs: [{type: log, paths: [/a]}]\noutput.elasticsearch: {hosts: [b], worker: 2}\n";
+    assert_eq!(format!("{:#?}", loaded.settings), shown(same));
+}
+
+/// Settings whose texts look like other types, so that a careless export would change them.
+const TRICKY: &str = r#"
+name: 'yes'
+filebeat.inputs:
+  - type: filestream
+    id: '0600'
+    paths: ['/a/$${b}/#x', "/ä: \"'"]
+    exclude_files: ['\.gz$', '^ ']
+    format.regex: {pattern: '^(?<a__b>\S+) #', rename: {a__b: c.d}}
+    pipeline: p
+    index: 'i-%{[agent.name]}-%{+yyyy}'
+    tags: ['no', '1', '~', '']
+    fields: {a: 'yes', b: '0600', c: '1_000', d: '0x1f', e: '~', f: 'null', g: 1.0, h: 1e3, i: off,
+             j: [1, '1', {k: 'y'}], l: "tab\there\u0001", m: '1e3', n: '0b1', o: '+1', p: '.5', q: 'on'}
+inputs:
+  - {type: log, paths: [/b], keep_original: false, fields: {x: {y: z}}, fields_under_root: true}
+output.elasticsearch:
+  hosts: ['https://b:1/x', 'a']
+  index: 'x'
+  parameters: {a.b: '1'}
+  compression_level: 0
+  document_id: none
+  ssl: {certificate_authorities: [/a.pem, "-----BEGIN A\nB\n"], verification_mode: certificate}
+  backoff: {init: 10ms, max: 1m30s}
+setup.template: {name: n, pattern: 'n*', settings: {index: {a: 'yes', b: 2}}}
+path: {home: /h, config: /etc, data: 'null'}
+logging: {level: error, to_files: true, metrics.enabled: false, selectors: ['*'], files.permissions: 0640}
+queue.mem: {bytes: 9MiB, flush.timeout: 0s}
+"#;
+
+#[test]
+fn an_exported_configuration_loads_as_the_same() {
+    let text = TRICKY.replace("'~', '']", "'~']");
+    let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    let exported = export(&loaded);
+    let again = load_text(&exported).unwrap_or_else(|problems| panic!("{problems}\n{exported}"));
+    let debug = |settings: &Settings| format!("{settings:#?}");
+    assert_eq!(debug(&again.settings), debug(&loaded.settings), "{exported}");
+    assert_eq!(export(&again), exported);
+}
+
+#[test]
+fn an_exported_configuration_has_no_secrets() {
+    let text = "
+inputs: [{type: log, paths: [/a]}]
+output.elasticsearch:
+  hosts: ['http://user:geheim@a']
+  headers: {Authorization: geheim}
+  proxy_url: 'http://u:geheim@proxy:1'
+";
+    let exported = export(&load_text(text).expect("valid"));
+    let golden = include_str!("../../fixtures/config/export.yml");
+    assert_eq!(exported, golden);
+    let key = "inputs: [{type: log, paths: [/a]}]\noutput.elasticsearch: {hosts: a, api_key: 'id:geheim'}";
+    let exported = export(&load_text(key).expect("valid"));
+    assert!(exported.contains("    api_key: xxxxx:xxxxx\n"), "{exported}");
+    assert!(!exported.contains("geheim"), "{exported}");
+}
+
+#[test]
+fn deep_and_wide_texts_are_refused_in_time() {
+    for text in [
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "a:\n".repeat(3),
+        format!("{}: 1", "a.".repeat(100_000)),
+        "- ".repeat(50_000),
+        bomb(),
+        "a: &a [*a]".to_owned(),
+        "a: &a\n  <<: *a".to_owned(),
+        "name: ${name}${name}".to_owned(),
+        "a: ${b}${b}\nb: ${c}${c}\nc: ${d}${d}\nd: ${e}${e}\ne: ${f:x}".to_owned(),
+        "a: {b: '${a}'}".to_owned(),
+    ] {
+        let problems = load_text(&text).expect_err("no configuration");
+        assert!(!problems.list().is_empty());
+        assert!(problems.to_string().len() < 20_000);
+    }
+}
+
+/// Nine lines that mean a thousand million values.
+fn bomb() -> String {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let below = format!("*a{}", level - 1);
+        let items = vec![below; 10].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    text
+}
+
+proptest! {
+    /// For every text, loading ends with settings or with problems that can be shown.
+    #[test]
+    fn property_no_text_makes_the_load_panic(text in "\\PC*") {
+        let _ = shown(&text);
+    }
+
+    /// The same for texts that are nearly configurations.
+    #[test]
+    fn property_no_near_configuration_makes_the_load_panic(
+        lines in proptest::collection::vec(
+            "( {0,6})(- )?(filebeat\\.inputs|inputs|type|paths|output|elasticsearch|hosts|password|fields|format|a\\.b|<<|enabled)?(:|: |)(log|\\[/a\\]|'|\"|\\$\\{|\\$\\{a:b\\}|&x|\\*x|\\{|\\}|\\]|true|~|%|\t|é|- |\\||>)?",
+            0..12,
+        )
+    ) {
+        let _ = shown(&lines.join("\n"));
+    }
+
+    /// Cutting a valid text anywhere, or changing a byte of it, never panics.
+    #[test]
+    fn property_no_damaged_configuration_makes_the_load_panic(
+        at in 0..TRICKY.len(),
+        inserted in "[\\[\\]{}:,'\"#&*!|>%@`\\-\\? \n\t\\$.]{0,3}",
+        cut in any::<bool>(),
+    ) {
+        let at = (0..=at).rev().find(|at| TRICKY.is_char_boundary(*at)).unwrap_or(0);
+        let rest = if cut { "" } else { &TRICKY[at..] };
+        let _ = shown(&format!("{}{inserted}{rest}", &TRICKY[..at]));
+    }
+}
