@@ -141,8 +141,18 @@ mod tests {
     #[test]
     fn flags_of_filebeat_are_understood() {
         let cli = Cli::try_parse_from([
-            "shipper", "-e", "-c", "a.yml", "-E", "name=x", "--path.data", "/d", "--strict.perms=false",
-            "-d", "*", "--once",
+            "shipper",
+            "-e",
+            "-c",
+            "a.yml",
+            "-E",
+            "name=x",
+            "--path.data",
+            "/d",
+            "--strict.perms=false",
+            "-d",
+            "*",
+            "--once",
         ])
         .unwrap();
         assert!(cli.command.is_none());

@@ -11,6 +11,8 @@ mod screen;
 mod traffic;
 pub mod view;
 
+use crate::app::{self, App};
+use crate::discovery::From;
 use crate::settings::{
     ElasticsearchSettings, Format, InputSettings, Namespace, OutputSettings, PathSettings,
     QueueSettings, RegistrySettings, Settings,
@@ -154,11 +156,23 @@ trait Pipeline {
     fn stop(self: Box<Self>);
 }
 
+impl Pipeline for App {
+    fn stats(&self) -> &Stats {
+        Self::stats(self)
+    }
+
+    fn stop(self: Box<Self>) {
+        // What is not acknowledged shows in the summary as lost.
+        let _ = Self::stop(*self);
+    }
+}
+
 /// Starts the real pipeline, in this process, without handlers of signals and without logging.
-///
-/// TO BE FILLED when `crate::app` is there: build it from `settings`, start it, return a handle.
-fn start_pipeline(_settings: Settings) -> Result<Box<dyn Pipeline>, DemoError> {
-    Err(DemoError::Pipeline("it is not built yet".into()))
+fn start_pipeline(settings: Settings) -> Result<Box<dyn Pipeline>, DemoError> {
+    let stats = Arc::new(Stats::default());
+    let app = App::start(&settings, app::Options { from: From::Start }, stats)
+        .map_err(|error| DemoError::Pipeline(Box::new(error)))?;
+    Ok(Box::new(app))
 }
 
 /// Runs the demo until its time is over or someone ends it.

@@ -93,6 +93,12 @@ pub trait AppendFile: Send + 'static {
     /// As the system says; after one, nothing appended so far is to be trusted.
     fn sync(&mut self) -> io::Result<()>;
 
+    /// Reserves `bytes` of space from `from` on without changing the length.
+    ///
+    /// # Errors
+    /// As the system says; many file systems cannot.
+    fn reserve(&mut self, from: u64, bytes: u64) -> io::Result<()>;
+
     /// Sets the length, cutting or reserving nothing beyond it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::disk::Inode;
 use crate::position::{Epoch, Proof, Settled};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::mpsc;
 
 /// Most settled intervals beyond the committed offset that the registry keeps for an epoch.
@@ -74,6 +74,10 @@ pub struct Entry {
 }
 
 /// How far an epoch is, shared by all who need to know without asking.
+///
+/// It is raised as soon as the registrar has heard that bytes are settled, up to one flush before that is saved. So it
+/// answers "is everything settled that was read?" (may a file be closed, its epoch forgotten, `--once` end), never "from
+/// where does a restart go on?": that is the registry's to say, and may be earlier.
 #[derive(Debug, Default)]
 pub struct Progress {
     committed: AtomicU64,
@@ -146,14 +150,33 @@ pub enum Note {
 pub struct Ledger {
     notes: mpsc::Sender<Note>,
     wake: Arc<crate::wake::Wake>,
+    quiet: Arc<Quiet>,
+}
+
+/// The receiving end: the registrar's.
+#[derive(Debug)]
+pub struct Inbox {
+    notes: mpsc::Receiver<Note>,
+    /// A note that came while the registrar lay down to sleep.
+    early: Option<Note>,
+    quiet: Arc<Quiet>,
+}
+
+/// What both ends know about the registrar's sleep.
+#[derive(Debug)]
+struct Quiet {
+    /// Whether the registrar sleeps without a deadline, so that even a quiet note has to ring.
+    asleep: AtomicBool,
 }
 
 impl Ledger {
     /// Makes an inbox; `wake` is the registrar's bell.
     #[must_use]
-    pub fn inbox(wake: Arc<crate::wake::Wake>) -> (Self, mpsc::Receiver<Note>) {
-        let (notes, inbox) = mpsc::channel();
-        (Self { notes, wake }, inbox)
+    pub fn inbox(wake: Arc<crate::wake::Wake>) -> (Self, Inbox) {
+        let (notes, received) = mpsc::channel();
+        let quiet = Arc::new(Quiet { asleep: AtomicBool::new(true) });
+        let inbox = Inbox { notes: received, early: None, quiet: Arc::clone(&quiet) };
+        (Self { notes, wake, quiet }, inbox)
     }
 
     /// Tells the registrar something that it is to act on at once.
@@ -164,9 +187,120 @@ impl Ledger {
         self.wake.ring();
     }
 
-    /// Tells the registrar something that can wait for its next flush; rings nothing, so that a busy output costs
-    /// the registrar no wake-up for each batch.
+    /// Tells the registrar something that can wait for its next flush, so that a busy output costs it no wake-up for
+    /// each batch.
+    ///
+    /// Rings only when the registrar has no flush planned: the first note after a silence plans it.
     pub fn tell_quietly(&self, note: Note) {
         let _ = self.notes.send(note);
+        // With the fence in `Inbox::rest` it is certain that one of both sees what the other did: either this sees the
+        // registrar asleep, or the registrar sees this note before it sleeps.
+        fence(Ordering::SeqCst);
+        if self.quiet.asleep.load(Ordering::Relaxed)
+            && self.quiet.asleep.swap(false, Ordering::Relaxed)
+        {
+            self.wake.ring();
+        }
+    }
+}
+
+impl Inbox {
+    /// Takes the next note.
+    ///
+    /// # Errors
+    /// When there is none, or none will ever come.
+    pub fn try_recv(&mut self) -> Result<Note, mpsc::TryRecvError> {
+        match self.early.take() {
+            Some(note) => Ok(note),
+            None => self.notes.try_recv(),
+        }
+    }
+
+    /// Asks that the next note, even a quiet one, rings; `false` when a note is there already, which is to be taken
+    /// first.
+    pub fn rest(&mut self) -> bool {
+        self.quiet.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.early = self.try_recv().ok();
+        if self.early.is_some() {
+            self.quiet.asleep.store(false, Ordering::Relaxed);
+        }
+        self.early.is_none()
+    }
+
+    /// Says that the registrar wakes up by itself: quiet notes need not ring.
+    pub fn rise(&self) {
+        self.quiet.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wake::Wake;
+    use std::time::{Duration, Instant};
+
+    fn epoch(number: u8) -> Epoch {
+        Epoch::from_random([number; 12])
+    }
+
+    fn told(inbox: &mut Inbox) -> Option<Epoch> {
+        match inbox.try_recv() {
+            Ok(Note::Forget(epoch)) => Some(epoch),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the bell was rung, and takes the ring down.
+    fn rung(wake: &Wake) -> bool {
+        let before = Instant::now();
+        wake.wait(Duration::from_millis(20));
+        before.elapsed() < Duration::from_millis(20)
+    }
+
+    #[test]
+    fn only_the_first_quiet_note_after_a_rest_rings() {
+        let wake = Arc::new(Wake::default());
+        let (ledger, mut inbox) = Ledger::inbox(Arc::clone(&wake));
+        assert!(inbox.rest());
+        ledger.tell_quietly(Note::Forget(epoch(1)));
+        assert!(rung(&wake));
+        ledger.tell_quietly(Note::Forget(epoch(2)));
+        assert!(!rung(&wake));
+        assert_eq!([told(&mut inbox), told(&mut inbox)], [Some(epoch(1)), Some(epoch(2))]);
+        inbox.rise();
+        ledger.tell_quietly(Note::Forget(epoch(3)));
+        assert!(!rung(&wake), "the registrar wakes up by itself");
+        assert!(!inbox.rest(), "a note that came before the rest forbids it");
+        ledger.tell_quietly(Note::Forget(epoch(4)));
+        assert!(!rung(&wake));
+        assert_eq!([told(&mut inbox), told(&mut inbox)], [Some(epoch(3)), Some(epoch(4))]);
+    }
+
+    /// Every quiet note reaches a registrar that sleeps without a deadline whenever it may.
+    #[test]
+    fn quiet_notes_never_leave_a_resting_registrar_asleep() {
+        const NOTES: usize = 20_000;
+        let wake = Arc::new(Wake::default());
+        let (ledger, mut inbox) = Ledger::inbox(Arc::clone(&wake));
+        let sender = std::thread::spawn(move || {
+            for _ in 0..NOTES {
+                ledger.tell_quietly(Note::Forget(epoch(1)));
+                std::hint::spin_loop();
+            }
+            ledger
+        });
+        let mut taken = 0;
+        while taken < NOTES {
+            while told(&mut inbox).is_some() {
+                taken += 1;
+            }
+            if taken < NOTES && inbox.rest() {
+                let slept = Instant::now();
+                wake.wait(Duration::from_secs(30));
+                assert!(slept.elapsed() < Duration::from_secs(20), "slept over a note");
+            }
+        }
+        drop(sender.join());
     }
 }

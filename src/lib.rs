@@ -1,7 +1,11 @@
 //! `shipper`: follows the logs of web servers and delivers each line to Elasticsearch, effectively once.
 #![forbid(unsafe_code)]
 
+pub mod acker;
+pub mod app;
 pub mod batch;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod discovery;
@@ -21,6 +25,7 @@ pub mod parsers;
 pub mod pipeline;
 pub mod position;
 pub mod queue;
+pub mod registrar;
 pub mod reporter;
 pub mod settings;
 pub mod stats;

@@ -1,2 +1,10 @@
-//! The binary.
-fn main() {}
+//! The binary: parses the command line and hands over.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use shipper::cli::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shipper::commands::execute(Cli::parse())
+}

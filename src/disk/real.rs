@@ -2,7 +2,8 @@
 
 use super::{AppendFile, Disk, Inode, Kind, Listed, ReadFile, Stat};
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Statx, StatxFlags,
+    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Statx,
+    StatxFlags,
 };
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -51,6 +52,10 @@ impl AppendFile for RealWriter {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn reserve(&mut self, from: u64, bytes: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, from, bytes)?)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
@@ -112,7 +117,8 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path, mode: u32) -> io::Result<RealWriter> {
         let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
+        let file = options.append(true).create(true).mode(mode).open(path)?;
+        file.set_len(0)?;
         Ok(RealWriter(file))
     }
 

@@ -52,6 +52,10 @@ impl AppendFile for FullWriter {
         self.0.sync()
     }
 
+    fn reserve(&mut self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.0.truncate(length)
     }

@@ -7,7 +7,7 @@ use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink}
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
 use shipper::harvester::{Step, Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::{Entry, Known, Ledger, Note, Progress};
+use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::position::{AckRange, Epoch, Outcome};
 use shipper::queue::{Pool, queue};
@@ -28,7 +28,7 @@ pub struct Rig {
     pub worker: Worker<RealDisk>,
     pub stats: Arc<Stats>,
     pub pool: Pool,
-    notes: mpsc::Receiver<Note>,
+    notes: Inbox,
     batches: mpsc::Receiver<Batch>,
     runtime: tokio::runtime::Runtime,
     now: Instant,

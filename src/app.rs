@@ -1,0 +1,329 @@
+//! Builds the stages, owns their threads and the runtime, and stops them in order.
+//!
+//! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
+
+mod plan;
+mod threads;
+
+use crate::discovery::watch::{Hint, Inotify};
+use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
+use crate::disk::RealDisk;
+use crate::harvester::{Worker, WorkerLinks};
+use crate::host::{self, HostFacts};
+use crate::ledger::{Ledger, Progress};
+use crate::outputs::{self, OutputLinks, Shutdown};
+use crate::queue::{Pool, queue};
+use crate::registrar::{Opening, Registrar};
+use crate::settings::{OutputSettings, Settings};
+use crate::stats::Stats;
+use crate::wake::Wake;
+use plan::Plan;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+/// Threads that read and encode. One fills two cores' worth of output; more would only take from the web server.
+const WORKERS: usize = 1;
+
+/// Threads of the runtime that carries network and compression.
+const RUNTIME_THREADS: usize = 2;
+
+/// Why the stages could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data path cannot be used.
+    #[error("cannot use data path `{path}`")]
+    DataPath {
+        /// The path.
+        path: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] crate::hint::Advised),
+    /// An input.
+    #[error("{0}")]
+    Plan(#[from] plan::PlanError),
+    /// The system gives no thread or no runtime.
+    #[error("cannot start the threads")]
+    Threads(#[source] std::io::Error),
+}
+
+/// What a caller decides beside the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Where files begin that were never read before.
+    pub from: From,
+}
+
+/// How far every file was read when all was drained.
+type Drained = Arc<Mutex<Option<Vec<(Arc<Progress>, u64)>>>>;
+
+/// What threads are told, and what they tell.
+#[derive(Debug, Default)]
+struct Signals {
+    stop_reading: AtomicBool,
+    stop_registrar: AtomicBool,
+    drain: AtomicBool,
+    drained: Drained,
+}
+
+/// The running stages.
+pub struct App {
+    signals: Arc<Signals>,
+    stats: Arc<Stats>,
+    pool: Pool,
+    host: HostFacts,
+    wakes: Vec<Arc<Wake>>,
+    registrar_wake: Arc<Wake>,
+    readers: Vec<JoinHandle<()>>,
+    registrar: JoinHandle<()>,
+    outputs: tokio::task::JoinHandle<()>,
+    output_ended: watch::Receiver<()>,
+    shutdown: watch::Sender<Shutdown>,
+    runtime: tokio::runtime::Runtime,
+    shutdown_timeout: Duration,
+}
+
+/// How the stop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything that was read is acknowledged.
+    Settled,
+    /// The output was given up; what is not acknowledged is read again at the next start.
+    GivenUp,
+}
+
+impl App {
+    /// Builds all stages and starts them.
+    ///
+    /// # Errors
+    /// When the data path or the registry cannot be used, or an input cannot be understood.
+    pub fn start(
+        settings: &Settings,
+        options: Options,
+        stats: Arc<Stats>,
+    ) -> Result<Self, AppError> {
+        let disk = RealDisk;
+        let data = &settings.paths.data;
+        let data_path = |source: Box<dyn std::error::Error + Send + Sync>| AppError::DataPath {
+            path: data.display().to_string(),
+            source,
+        };
+        let registrar_wake = Arc::new(Wake::default());
+        let (ledger, notes) = Ledger::inbox(Arc::clone(&registrar_wake));
+        let opening = Opening {
+            settings: settings.registry.clone(),
+            data: data.clone(),
+            output: output_name(&settings.output).to_owned(),
+            machine: host::machine_id(&disk).unwrap_or_default(),
+            random: Box::new(host::random_bytes),
+        };
+        let (registrar, known) = Registrar::open(disk, opening, notes, Arc::clone(&stats))?;
+        let agent = host::agent_id(&disk, data, jiff::Timestamp::now())
+            .map_err(|error| data_path(Box::new(error)))?;
+        let mut host = host::host_facts(&disk, agent.text());
+        if let Some(name) = &settings.name {
+            host.name.clone_from(name);
+        }
+        let plan = Plan::new(settings, &host)?;
+        plan.tell(settings);
+        Self::assemble(
+            settings,
+            options,
+            stats,
+            plan,
+            host,
+            Parts { ledger, registrar, registrar_wake, known },
+        )
+        .map_err(AppError::Threads)
+    }
+
+    fn assemble(
+        settings: &Settings,
+        options: Options,
+        stats: Arc<Stats>,
+        plan: Plan,
+        host: HostFacts,
+        parts: Parts,
+    ) -> std::io::Result<Self> {
+        let signals = Arc::new(Signals::default());
+        let pool = Pool::new(settings.queue.bytes);
+        let prospector_wake = Arc::new(Wake::default());
+        let worker_wakes: Vec<Arc<Wake>> = (0..WORKERS).map(|_| Arc::default()).collect();
+        let (sender, receiver) = queue(worker_wakes.clone());
+        let (reports_sender, reports) = mpsc::channel();
+        let (hints_sender, hints) = mpsc::channel::<Hint>();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("output")
+            .enable_all()
+            .build()?;
+        let (shutdown, shutdown_seen) = watch::channel(Shutdown::Running);
+        let (output_lives, output_ended) = watch::channel(());
+        let delivering = outputs::run(
+            settings.output.clone(),
+            OutputLinks {
+                target: plan.batch_wide.clone(),
+                templates: plan.templates.clone(),
+                receiver,
+                ledger: parts.ledger.clone(),
+                stats: Arc::clone(&stats),
+                disk: RealDisk,
+                data: settings.paths.data.clone(),
+                shutdown: shutdown_seen,
+            },
+        );
+        let outputs = runtime.spawn(async move {
+            delivering.await;
+            drop(output_lives);
+        });
+        let mut workers = Vec::new();
+        let mut readers = Vec::new();
+        for (number, wake) in worker_wakes.iter().enumerate() {
+            let (orders, worker_orders) = mpsc::channel();
+            workers.push(WorkerLink { orders, wake: Arc::clone(wake) });
+            let links = WorkerLinks {
+                orders: worker_orders,
+                reports: reports_sender.clone(),
+                prospector: Arc::clone(&prospector_wake),
+                wake: Arc::clone(wake),
+                pool: pool.clone(),
+                queue: sender.clone(),
+                ledger: parts.ledger.clone(),
+                stats: Arc::clone(&stats),
+            };
+            let worker = Worker::new(RealDisk, plan.worker.clone(), links, plan.pipelines.clone());
+            readers.push(threads::harvester(number, worker, wake, &pool, &signals)?);
+        }
+        drop(sender);
+        let links = ProspectorLinks {
+            workers,
+            reports,
+            hints,
+            watch: Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake))),
+            ledger: parts.ledger,
+            wake: Arc::clone(&prospector_wake),
+            stats: Arc::clone(&stats),
+            random: Box::new(host::random_bytes),
+        };
+        let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links);
+        readers.push(threads::prospector(prospector, &prospector_wake, &signals)?);
+        let registrar = threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?;
+        let wakes = worker_wakes.into_iter().chain([prospector_wake]).collect();
+        Ok(Self {
+            signals,
+            stats,
+            pool,
+            host,
+            wakes,
+            registrar_wake: parts.registrar_wake,
+            readers,
+            registrar,
+            outputs,
+            output_ended,
+            shutdown,
+            runtime,
+            shutdown_timeout: settings.shutdown_timeout,
+        })
+    }
+
+    /// Returns who this host is in documents.
+    #[must_use]
+    pub fn host(&self) -> &HostFacts {
+        &self.host
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
+    }
+
+    /// Returns the pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Returns the runtime's handle.
+    #[must_use]
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Returns when the output has ended by itself, which it only does when it cannot go on.
+    pub async fn output_ended(&self) {
+        // Nothing is ever sent: the channel closes with the output.
+        let _ = self.output_ended.clone().changed().await;
+    }
+
+    /// Asks for everything to be read to its end and handed over.
+    pub fn drain(&self) {
+        self.signals.drain.store(true, Ordering::Release);
+        self.wakes.iter().for_each(|wake| wake.ring());
+    }
+
+    /// Tells, after [`App::drain`], whether everything was read and acknowledged.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let drained = self.signals.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        drained
+            .as_ref()
+            .is_some_and(|ends| ends.iter().all(|(progress, end)| *end <= progress.committed()))
+    }
+
+    /// Stops: readers first, then what is in flight is waited for, then the registry gets its last sync.
+    #[must_use]
+    pub fn stop(self) -> Stopped {
+        info!("stopping: readers first, then open batches for at most {:?}", self.shutdown_timeout);
+        self.signals.stop_reading.store(true, Ordering::Release);
+        self.wakes.iter().for_each(|wake| wake.ring());
+        for reader in self.readers {
+            if reader.join().is_err() {
+                warn!("a reading thread had ended with a panic");
+            }
+        }
+        let _ = self.shutdown.send(Shutdown::Stop);
+        let deadline = self.shutdown_timeout;
+        let mut outputs = self.outputs;
+        let finished = self
+            .runtime
+            .block_on(async { tokio::time::timeout(deadline, &mut outputs).await.is_ok() });
+        let stopped = if finished { Stopped::Settled } else { Stopped::GivenUp };
+        if !finished {
+            let _ = self.shutdown.send(Shutdown::Abort);
+            outputs.abort();
+        }
+        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        self.signals.stop_registrar.store(true, Ordering::Release);
+        self.registrar_wake.ring();
+        if self.registrar.join().is_err() {
+            warn!(
+                "the registrar had ended with a panic; offsets since its last flush are read again"
+            );
+        }
+        stopped
+    }
+}
+
+/// What is made before the threads.
+struct Parts {
+    ledger: Ledger,
+    registrar: Registrar<RealDisk>,
+    registrar_wake: Arc<Wake>,
+    known: Vec<crate::ledger::Known>,
+}
+
+/// Returns the name of an output as logs and metrics have it.
+#[must_use]
+pub fn output_name(output: &OutputSettings) -> &'static str {
+    match output {
+        OutputSettings::Elasticsearch(_) => "elasticsearch",
+        OutputSettings::Console => "console",
+    }
+}

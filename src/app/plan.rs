@@ -1,0 +1,166 @@
+//! From settings to what each stage needs, checked as a whole before anything starts.
+
+use crate::batch::{BatchLimits, ITEMS_MAX};
+use crate::discovery::Watched;
+use crate::discovery::glob::{Pattern, PatternError};
+use crate::document::Shared;
+use crate::harvester::{READ_BYTES, WorkerSettings};
+use crate::host::HostFacts;
+use crate::outputs::TemplateTarget;
+use crate::pipeline::{Pipeline, PipelineError};
+use crate::queue::{BUFFER_BYTES, JUMBO_BYTES_MAX};
+use crate::settings::{InputSettings, OutputSettings, Settings};
+use crate::target::{FormatError, FormatString};
+use regex::Regex;
+use tracing::info;
+
+/// Part of the process's limit of open files that logs may take: the rest is for connections, the registry and logs of
+/// our own.
+const OPEN_FILES_SHARE: u64 = 2;
+
+/// Most log files held open at once, whatever the limit is: idle ones are opened again in microseconds.
+const OPEN_FILES_MAX: u64 = 1024;
+
+/// Why settings make no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A path is no pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A pattern of files to be left out.
+    #[error("exclude_files: `{pattern}` is no regular expression")]
+    Exclude {
+        /// The text.
+        pattern: String,
+        /// What is wrong.
+        source: Box<regex::Error>,
+    },
+    /// An input's format or index.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The output's index.
+    #[error("output.elasticsearch.index: {0}")]
+    Index(#[from] FormatError),
+}
+
+/// What the stages are built from.
+pub(super) struct Plan {
+    pub(super) watched: Vec<Watched>,
+    pub(super) worker: WorkerSettings,
+    pub(super) pipelines: Vec<Pipeline>,
+    pub(super) batch_wide: Option<String>,
+    pub(super) templates: Vec<TemplateTarget>,
+}
+
+impl Plan {
+    /// Makes a plan.
+    pub(super) fn new(settings: &Settings, host: &HostFacts) -> Result<Self, PlanError> {
+        let elasticsearch = match &settings.output {
+            OutputSettings::Elasticsearch(elasticsearch) => Some(&**elasticsearch),
+            OutputSettings::Console => None,
+        };
+        let index = elasticsearch.and_then(|output| output.index.as_deref());
+        let mut shared = Shared {
+            host_name: host.name.clone(),
+            agent_id: host.agent_id.clone(),
+            ephemeral_id: host.ephemeral_id.clone(),
+            document_id: elasticsearch.is_none_or(|output| output.document_id),
+            index: index.map(FormatString::parse).transpose()?,
+            batch_wide: None,
+        };
+        let pipelines = make_pipelines(&settings.inputs, &shared)?;
+        shared.batch_wide = common_target(&pipelines);
+        let templates = templates(&pipelines);
+        Ok(Self {
+            watched: settings.inputs.iter().map(watched).collect::<Result<_, _>>()?,
+            worker: worker_settings(settings),
+            pipelines: make_pipelines(&settings.inputs, &shared)?,
+            batch_wide: shared.batch_wide,
+            templates,
+        })
+    }
+
+    /// Says in the log where documents go and how much memory there will be.
+    pub(super) fn tell(&self, settings: &Settings) {
+        let targets: Vec<&str> =
+            self.templates.iter().map(|template| template.pattern.as_str()).collect();
+        if let OutputSettings::Elasticsearch(output) = &settings.output {
+            info!("documents go to {} at {}", targets.join(", "), output.hosts.join(", "));
+        } else {
+            info!("documents go to standard output");
+        }
+        let pool = settings.queue.bytes / BUFFER_BYTES * BUFFER_BYTES;
+        info!(
+            "memory is bounded: {} MiB for batches, {} KiB for reading, at most {} MiB more for a single huge line",
+            pool >> 20,
+            READ_BYTES >> 10,
+            JUMBO_BYTES_MAX >> 20
+        );
+    }
+}
+
+fn make_pipelines(inputs: &[InputSettings], shared: &Shared) -> Result<Vec<Pipeline>, PlanError> {
+    let pipelines = inputs.iter().map(|input| Pipeline::new(input, shared));
+    Ok(pipelines.collect::<Result<_, _>>()?)
+}
+
+/// Returns the target of all inputs, if they have one in common.
+fn common_target(pipelines: &[Pipeline]) -> Option<String> {
+    let mut targets = pipelines.iter().flat_map(Pipeline::targets);
+    let first = targets.next().filter(|target| target.data_stream)?;
+    targets.all(|other| other == first).then_some(first.pattern)
+}
+
+fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
+    let mut templates: Vec<TemplateTarget> = Vec::new();
+    for target in pipelines.iter().flat_map(Pipeline::targets) {
+        let template = TemplateTarget {
+            name: target.name,
+            pattern: target.pattern,
+            data_stream: target.data_stream,
+        };
+        if !templates.contains(&template) {
+            templates.push(template);
+        }
+    }
+    templates
+}
+
+fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
+    let patterns = input.paths.iter().map(|path| Pattern::parse(path));
+    let exclude = input.exclude_files.iter().map(|pattern| {
+        Regex::new(pattern).map_err(|error| PlanError::Exclude {
+            pattern: pattern.clone(),
+            source: Box::new(error),
+        })
+    });
+    Ok(Watched {
+        patterns: patterns.collect::<Result<_, _>>()?,
+        exclude: exclude.collect::<Result<_, _>>()?,
+        symlinks: input.symlinks,
+        scan_interval: input.scan_interval,
+    })
+}
+
+fn worker_settings(settings: &Settings) -> WorkerSettings {
+    let limits = match &settings.output {
+        OutputSettings::Elasticsearch(output) => BatchLimits {
+            bytes: output.bulk_max_bytes.clamp(1, BUFFER_BYTES),
+            items: match output.bulk_max_size {
+                0 => ITEMS_MAX,
+                items => items.min(ITEMS_MAX),
+            },
+        },
+        OutputSettings::Console => BatchLimits::default(),
+    };
+    let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let open_files = soft.unwrap_or(u64::MAX) / OPEN_FILES_SHARE;
+    let open_files = open_files.clamp(8, OPEN_FILES_MAX);
+    WorkerSettings {
+        limits,
+        flush_timeout: settings.queue.flush_timeout,
+        close_inactive: settings.inputs.iter().map(|input| input.close_inactive).collect(),
+        message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
+        open_files_max: usize::try_from(open_files).unwrap_or(8),
+    }
+}

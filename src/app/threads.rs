@@ -1,0 +1,108 @@
+//! The loops of the plain threads: step, then sleep until the bell or the deadline.
+
+use super::Signals;
+use crate::discovery::Prospector;
+use crate::disk::RealDisk;
+use crate::harvester::{Step, Worker};
+use crate::pipeline::Moment;
+use crate::queue::Pool;
+use crate::registrar::Registrar;
+use crate::wake::Wake;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Longest sleep of a thread without a deadline: no work is done after it, it only looks whether the process stops.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// Idle time after which unused buffers are given back.
+const TRIM_AFTER: Duration = Duration::from_secs(5);
+
+fn until(deadline: Option<Instant>, now: Instant) -> Duration {
+    deadline.map_or(SLEEP_MAX, |deadline| deadline.saturating_duration_since(now))
+}
+
+fn moment() -> Moment {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Runs a worker.
+pub(super) fn harvester(
+    number: usize,
+    mut worker: Worker<RealDisk>,
+    wake: &Arc<Wake>,
+    pool: &Pool,
+    signals: &Arc<Signals>,
+) -> io::Result<JoinHandle<()>> {
+    let (wake, pool, signals) = (Arc::clone(wake), pool.clone(), Arc::clone(signals));
+    Builder::new().name(format!("harvester-{number}")).spawn(move || {
+        let mut used = true;
+        while !signals.stop_reading.load(Ordering::Acquire) {
+            let now = Instant::now();
+            match worker.step(now, moment()) {
+                Step::Busy => used = true,
+                Step::Starved => wake.wait(SLEEP_MAX),
+                Step::Closed => break,
+                Step::Idle(deadline) => {
+                    let sleep = until(deadline, now);
+                    if used && TRIM_AFTER <= sleep {
+                        wake.wait(TRIM_AFTER);
+                        if TRIM_AFTER <= now.elapsed() {
+                            pool.trim();
+                            used = false;
+                        }
+                    } else {
+                        used |= sleep < TRIM_AFTER;
+                        wake.wait(sleep);
+                    }
+                }
+            }
+        }
+        worker.close();
+    })
+}
+
+/// Runs the prospector.
+pub(super) fn prospector(
+    mut prospector: Prospector<RealDisk>,
+    wake: &Arc<Wake>,
+    signals: &Arc<Signals>,
+) -> io::Result<JoinHandle<()>> {
+    let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
+    Builder::new().name("prospector".to_owned()).spawn(move || {
+        let mut draining = false;
+        while !signals.stop_reading.load(Ordering::Acquire) {
+            let now = Instant::now();
+            let deadline = prospector.step(now);
+            if signals.drain.load(Ordering::Acquire) && !draining && prospector.has_assigned_all() {
+                draining = true;
+                prospector.drain();
+            }
+            if let Some(drained) = prospector.drained() {
+                let mut place = signals.drained.lock().unwrap_or_else(PoisonError::into_inner);
+                place.get_or_insert(drained);
+            }
+            wake.wait(until(deadline, now));
+        }
+    })
+}
+
+/// Runs the registrar.
+pub(super) fn registrar(
+    mut registrar: Registrar<RealDisk>,
+    wake: &Arc<Wake>,
+    signals: &Arc<Signals>,
+) -> io::Result<JoinHandle<()>> {
+    let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
+    Builder::new().name("registrar".to_owned()).spawn(move || {
+        while !signals.stop_registrar.load(Ordering::Acquire) {
+            let now = Instant::now();
+            let deadline = registrar.step(now);
+            wake.wait(until(deadline, now));
+        }
+        registrar.close(Instant::now());
+    })
+}

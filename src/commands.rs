@@ -1,0 +1,38 @@
+//! What the commands do: one file each.
+
+mod demo;
+mod export;
+mod report;
+mod run;
+mod test;
+
+use crate::cli::{Cli, Command, ExportCommand, TestCommand};
+use std::process::ExitCode;
+
+/// Exit code of something that failed while running.
+pub const FAILED: u8 = 1;
+
+/// Exit code of a bad command line, as clap has it.
+pub const BAD_USAGE: u8 = 2;
+
+/// Exit code of `--once` when not everything was acknowledged.
+pub const NOT_ACKNOWLEDGED: u8 = 4;
+
+/// Exit code of a bad configuration (`EX_CONFIG` of sysexits.h), so that a service manager can refuse to restart on it.
+pub const BAD_CONFIGURATION: u8 = 78;
+
+/// Does what the command line says.
+#[must_use]
+pub fn execute(cli: Cli) -> ExitCode {
+    let result = match &cli.command {
+        None | Some(Command::Run) => run::run(&cli),
+        Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Test(TestCommand::Config)) => test::config(&cli),
+        Some(Command::Export(ExportCommand::Config)) => export::config(&cli),
+        Some(Command::Version) => {
+            report::out(&format!("shipper {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(report::Failure::tell)
+}

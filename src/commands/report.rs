@@ -1,0 +1,106 @@
+//! What commands print, and how they fail.
+
+use super::{BAD_CONFIGURATION, FAILED};
+use crate::cli::ConfigArgs;
+use crate::config::files::Strictness;
+use crate::config::{self, Loaded, Sources};
+use crate::hint;
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The configuration when none is named.
+const DEFAULT_FILE: &str = "shipper.yml";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The configuration: already in the form that people read.
+    Configuration(String),
+    /// Anything else.
+    Error(Box<dyn Error>),
+}
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Error(Box::new(error))
+    }
+}
+
+impl Failure {
+    /// Prints it and returns its exit code.
+    pub(super) fn tell(self) -> ExitCode {
+        match self {
+            Self::Configuration(text) => {
+                err(&text);
+                ExitCode::from(BAD_CONFIGURATION)
+            }
+            Self::Error(error) => {
+                err(&hint::report(&*error, &[]));
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+}
+
+/// Prints to standard output; a closed one is nobody's fault.
+pub(super) fn out(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints to standard error.
+pub(super) fn err(text: &str) {
+    let mut stderr = std::io::stderr();
+    let _ = stderr.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = stderr.write_all(b"\n");
+    }
+}
+
+/// Loads the configuration that the command line names.
+pub(super) fn load(args: &ConfigArgs) -> Result<Loaded, Failure> {
+    let sources = sources(args)?;
+    config::load(&sources, &|name| std::env::var(name).ok())
+        .map_err(|problems| Failure::Configuration(problems.to_string()))
+}
+
+fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
+    let strictness = if args.strict_permissions { Strictness::Strict } else { Strictness::Lax };
+    let default = [PathBuf::from(DEFAULT_FILE)];
+    let named: &[PathBuf] = if args.files.is_empty() { &default } else { &args.files };
+    let mut files = Vec::new();
+    for name in named {
+        let path = match &args.path_config {
+            Some(directory) if name.is_relative() && !name.exists() => directory.join(name),
+            _ => name.clone(),
+        };
+        let text = config::files::read(&path, strictness).map_err(|error| {
+            let hint = error.hint();
+            Failure::Configuration(hint::report(&error, &[hint]))
+        })?;
+        files.push((path, text));
+    }
+    let mut overrides = Vec::new();
+    for text in &args.overrides {
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(Failure::Configuration(format!(
+                "error: -E `{}` has no `=`\nhint: write -E key=value, such as -E name=web1",
+                text.chars().take(40).collect::<String>()
+            )));
+        };
+        overrides.push((key.to_owned(), value.to_owned()));
+    }
+    let paths = [
+        ("path.home", &args.path_home),
+        ("path.config", &args.path_config),
+        ("path.data", &args.path_data),
+        ("path.logs", &args.path_logs),
+    ];
+    for (key, path) in paths {
+        if let Some(path) = path {
+            overrides.push((key.to_owned(), path.display().to_string()));
+        }
+    }
+    Ok(Sources { files, overrides })
+}

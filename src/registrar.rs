@@ -1,0 +1,389 @@
+//! The registrar: keeps what is known of every epoch on disk, and says from where a restart goes on.
+//!
+//! A journal of checksummed lines ([`format`]). Ids of epochs are synced before they are answered, grouped; offsets at
+//! the pace of `registry.flush`. What could not be synced is never trusted again: the next write is a new file with
+//! everything. Deliberately not here: any opinion about files.
+
+pub mod format;
+
+mod journal;
+
+use crate::acker::Tracker;
+use crate::disk::{AppendFile as _, Disk, advice};
+use crate::hint::Advised;
+use crate::ledger::{Entry, Inbox, Known, Note, Progress};
+use crate::logging::limiter::Limiter;
+use crate::position::{Epoch, Outcome, Settled};
+use crate::settings::RegistrySettings;
+use crate::stats::Stats;
+use crate::wake::Wake;
+use journal::Journal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// Longest registry that is read: some 3 million entries.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// Pause between two lines of the log about the same fault.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// What a registrar is opened with.
+pub struct Opening {
+    /// Where and how it writes.
+    pub settings: RegistrySettings,
+    /// The data path: its lock is there.
+    pub data: PathBuf,
+    /// The output whose offsets these are.
+    pub output: String,
+    /// The machine's id; empty where it has none.
+    pub machine: String,
+    /// Gives random bytes for epochs that get new ids.
+    pub random: Box<dyn FnMut() -> [u8; 12] + Send>,
+}
+
+/// One epoch.
+struct Slot {
+    entry: Entry,
+    tracker: Tracker,
+    progress: Arc<Progress>,
+}
+
+/// New epochs that wait to be saved.
+struct Registration {
+    epochs: Vec<Epoch>,
+    reply: mpsc::Sender<Vec<Epoch>>,
+    wake: Arc<Wake>,
+}
+
+/// Keeps the registry.
+pub struct Registrar<D: Disk> {
+    inbox: Inbox,
+    slots: BTreeMap<Epoch, Slot>,
+    journal: Journal<D>,
+    /// Records that are not in the journal yet, and the epochs whose offset is not.
+    unsaved: Vec<u8>,
+    moved: BTreeSet<Epoch>,
+    waiting: Vec<Registration>,
+    flush: Duration,
+    flush_at: Option<Instant>,
+    faults: Limiter,
+    stats: Arc<Stats>,
+    _lock: D::Lock,
+}
+
+impl<D: Disk> Registrar<D> {
+    /// Takes the lock of the data path and reads the registry.
+    ///
+    /// # Errors
+    /// When another process has the lock, the data path cannot be written, the registry cannot be read, or a later
+    /// version wrote it.
+    pub fn open(
+        disk: D,
+        opening: Opening,
+        inbox: Inbox,
+        stats: Arc<Stats>,
+    ) -> Result<(Self, Vec<Known>), Advised> {
+        let lock = take_lock(&disk, &opening.data)?;
+        let directory = opening.settings.path.join(&opening.output);
+        disk.create_directory(&directory, 0o750).map_err(|error| unusable(&directory, &error))?;
+        let path = directory.join("journal.log");
+        let bytes = match disk.read_all(&path, BYTES_MAX) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unusable(&path, &error)),
+        };
+        let (decoded, fresh) = match &bytes {
+            Some(bytes) => (read(&path, bytes)?, false),
+            None => (format::Decoded::default(), true),
+        };
+        let mut journal = Journal::new(disk, path, opening.settings.file_permissions);
+        let mut entries = decoded.entries;
+        let mut rewrite = fresh || !decoded.damage.is_empty();
+        if !decoded.damage.is_empty() {
+            stats.registering.degraded.set(1);
+            journal.set_aside(&decoded.damage);
+        }
+        if !fresh && decoded.machine != opening.machine {
+            rewrite = true;
+            entries = with_new_ids(entries, opening.random, &decoded.machine);
+        }
+        journal.set_machine(opening.machine);
+        let slots = slots_of(entries);
+        let saved = if rewrite {
+            journal.write_snapshot(slots.values().map(|slot| &slot.entry))
+        } else {
+            tell_torn(&journal, decoded.torn_bytes);
+            journal.go_on(decoded.whole_bytes as u64)
+        };
+        saved.map_err(|error| unusable(&directory, &error))?;
+        let known = known_of(&slots);
+        stats.registering.current.set(i64::try_from(slots.len()).unwrap_or(i64::MAX));
+        let registrar = Self {
+            inbox,
+            slots,
+            journal,
+            unsaved: Vec::new(),
+            moved: BTreeSet::new(),
+            waiting: Vec::new(),
+            flush: opening.settings.flush,
+            flush_at: None,
+            faults: Limiter::once_per(TELL_EVERY),
+            stats,
+            _lock: lock,
+        };
+        Ok((registrar, known))
+    }
+
+    /// Takes notes, saves what is due, and returns when to be called again; `None`: when the bell rings.
+    pub fn step(&mut self, now: Instant) -> Option<Instant> {
+        loop {
+            while let Ok(note) = self.inbox.try_recv() {
+                self.take(note);
+            }
+            if self.is_dirty() {
+                self.flush_at.get_or_insert(now + self.flush);
+            }
+            let new_epochs = self.waiting.iter().any(|waiting| !waiting.epochs.is_empty());
+            let due = self.flush_at.is_some_and(|at| at <= now);
+            if due || (new_epochs && !self.journal.is_in_doubt()) {
+                self.save(now);
+            }
+            if self.is_dirty() {
+                self.inbox.rise();
+                return self.flush_at;
+            }
+            self.flush_at = None;
+            if self.inbox.rest() {
+                return None;
+            }
+        }
+    }
+
+    /// Saves everything; for the stop.
+    pub fn close(mut self, now: Instant) {
+        while let Ok(note) = self.inbox.try_recv() {
+            self.take(note);
+        }
+        if self.is_dirty() {
+            self.save(now);
+        }
+        if self.is_dirty() {
+            error!(
+                "the last offsets could not be saved: some lines are sent again at the next start"
+            );
+        }
+    }
+
+    fn is_dirty(&self) -> bool {
+        !self.unsaved.is_empty() || !self.moved.is_empty() || !self.waiting.is_empty()
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Register { known, reply, wake } => {
+                let epochs = known.iter().map(|known| known.entry.epoch).collect();
+                for Known { entry, progress } in known {
+                    format::push_entry(&mut self.unsaved, &entry);
+                    let tracker = Tracker::of(&entry);
+                    self.slots.insert(entry.epoch, Slot { entry, tracker, progress });
+                }
+                self.waiting.push(Registration { epochs, reply, wake });
+            }
+            Note::Settled(settled) => self.settle(&settled),
+            Note::Seen { epoch, name, inode, prefix, ended } => {
+                if let Some(slot) = self.slots.get_mut(&epoch) {
+                    let entry = &mut slot.entry;
+                    (entry.name, entry.inode, entry.prefix, entry.ended) =
+                        (name, inode, prefix, ended);
+                    format::push_seen(&mut self.unsaved, entry);
+                }
+            }
+            Note::Ended(epoch) => {
+                if let Some(slot) = self.slots.get_mut(&epoch) {
+                    slot.entry.ended = true;
+                    format::push_ended(&mut self.unsaved, epoch);
+                }
+            }
+            Note::Forget(epoch) => {
+                if self.slots.remove(&epoch).is_some() {
+                    self.moved.remove(&epoch);
+                    format::push_gone(&mut self.unsaved, epoch);
+                }
+            }
+        }
+        self.stats.registering.updates.add(1);
+        let count = i64::try_from(self.slots.len()).unwrap_or(i64::MAX);
+        self.stats.registering.current.set(count);
+    }
+
+    fn settle(&mut self, settled: &Settled) {
+        for range in &settled.ranges {
+            let Some(slot) = self.slots.get_mut(&range.epoch) else { continue };
+            let change = slot.tracker.settle(range);
+            if change.fresh_bytes == 0 {
+                continue;
+            }
+            slot.entry.earlier = slot.tracker.earlier().to_vec();
+            slot.entry.beyond = slot.tracker.kept_beyond().to_vec();
+            if let Some((committed, proof)) = change.committed {
+                (slot.entry.committed, slot.entry.proof) = (committed, proof);
+                slot.progress.commit(committed);
+            }
+            self.moved.insert(range.epoch);
+        }
+        if settled.outcome == Outcome::Lost {
+            self.stats.registering.degraded.set(1);
+        }
+    }
+
+    /// Writes and syncs everything that is not saved; what fails is tried again at the next flush.
+    fn save(&mut self, now: Instant) {
+        self.flush_at = Some(now + self.flush);
+        let mut records = std::mem::take(&mut self.unsaved);
+        let records_end = records.len();
+        for epoch in &self.moved {
+            if let Some(slot) = self.slots.get(epoch) {
+                format::push_position(&mut records, &slot.entry);
+            }
+        }
+        self.stats.registering.writes.add(1);
+        let entries = self.slots.values().map(|slot| &slot.entry);
+        match self.journal.save(&records, entries) {
+            Ok(()) => {
+                self.moved.clear();
+                self.stats.registering.writes_succeeded.add(1);
+                for registration in self.waiting.drain(..) {
+                    // A prospector that has gone needs no answer.
+                    let _ = registration.reply.send(registration.epochs);
+                    registration.wake.ring();
+                }
+                if self.journal.has_recovered() {
+                    self.stats.registering.degraded.set(0);
+                    info!("the registry is saved again");
+                }
+            }
+            Err(error) => {
+                records.truncate(records_end);
+                self.unsaved = records;
+                self.stats.registering.degraded.set(1);
+                if let Some(suppressed) = self.faults.admit(now) {
+                    let hint = "make room on the disk of path.data, or look at it with dmesg; delivery goes on, new \
+                                files wait, and it is tried again by itself";
+                    error!(
+                        hint,
+                        "cannot save the registry `{}`: {}{suppressed}",
+                        self.journal.path().display(),
+                        advice::reason(&error)
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Slot> {
+    let slot = |entry: Entry| Slot {
+        tracker: Tracker::of(&entry),
+        progress: Progress::at(entry.committed),
+        entry,
+    };
+    entries.into_iter().map(|(epoch, entry)| (epoch, slot(entry))).collect()
+}
+
+fn known_of(slots: &BTreeMap<Epoch, Slot>) -> Vec<Known> {
+    let known =
+        |slot: &Slot| Known { entry: slot.entry.clone(), progress: Arc::clone(&slot.progress) };
+    slots.values().map(known).collect()
+}
+
+/// Reads the registry; damage is told, a later version refused.
+fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
+    let decoded = format::decode(bytes).map_err(|later| {
+        Advised::new(
+            format!("registry `{}`: {later}", path.display()),
+            "start the version of shipper that wrote it, or give this one another --path.data",
+        )
+    })?;
+    for damage in decoded.damage.iter().take(5) {
+        error!(
+            "registry `{}` is damaged at line {} (checksum differs); a file whose entry is gone is read again",
+            path.display(),
+            damage.line
+        );
+    }
+    Ok(decoded)
+}
+
+fn tell_torn<D: Disk>(journal: &Journal<D>, torn_bytes: usize) {
+    if 0 < torn_bytes {
+        warn!(
+            torn_bytes,
+            "registry `{}` ends in a torn line, as after a crash; it is cut off",
+            journal.path().display()
+        );
+    }
+}
+
+/// Gives every epoch a new id at the same offset: another machine goes on with its own files.
+fn with_new_ids(
+    entries: BTreeMap<Epoch, Entry>,
+    mut random: Box<dyn FnMut() -> [u8; 12] + Send>,
+    before: &str,
+) -> BTreeMap<Epoch, Entry> {
+    if entries.is_empty() {
+        return entries;
+    }
+    warn!(
+        entries = entries.len(),
+        "the registry was written on another machine ({before}): files go on at their offsets, under new ids"
+    );
+    entries
+        .into_values()
+        .map(|mut entry| {
+            entry.epoch = Epoch::from_random(random());
+            (entry.epoch, entry)
+        })
+        .collect()
+}
+
+/// Takes the lock of a data path.
+fn take_lock<D: Disk>(disk: &D, data: &Path) -> Result<D::Lock, Advised> {
+    disk.create_directory(data, 0o750).map_err(|error| unusable(data, &error))?;
+    let path = data.join("shipper.lock");
+    let Some(lock) = disk.lock(&path).map_err(|error| unusable(&path, &error))? else {
+        let pid = disk.read_all(&path, 32).unwrap_or_default();
+        let pid = String::from_utf8_lossy(&pid).trim().to_owned();
+        let who = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
+        return Err(Advised::new(
+            format!("another shipper{who} uses the data path `{}`", data.display()),
+            "stop it, or give this one a data path of its own with --path.data",
+        ));
+    };
+    if let Ok(mut file) = disk.create(&path, 0o640) {
+        // Only for the message above; the lock holds without it.
+        let _ = file.append(format!("{}\n", std::process::id()).as_bytes());
+    }
+    Ok(lock)
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Advised {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!(
+            "let the user that runs shipper write there (chown, chmod u+rwx {}), or name another --path.data",
+            path.display()
+        ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on that disk, or name another --path.data".to_owned()
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "a file stands where a directory is needed: move it away, or name another --path.data"
+                .to_owned()
+        }
+        _ => "look at the path and at the disk, or name another --path.data".to_owned(),
+    };
+    Advised::new(format!("cannot use `{}`: {}", path.display(), advice::reason(error)), hint)
+}

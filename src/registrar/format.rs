@@ -1,0 +1,445 @@
+//! The journal's format: one line a record, each with a checksum. Pure.
+//!
+//! ```text
+//! 5f0c2a91 {"shipper":"registry","version":1,"machine":"0c1d…"}
+//! 9a3b11e0 {"entry":{"epoch":"AbC…","path":"/var/log/nginx/access.log", …}}
+//! 77e00c1d {"at":{"epoch":"AbC…","committed":4096,"proof":[1,2], …}}
+//! ```
+//!
+//! The checksum is CRC-32 (ISO-HDLC) of the text behind the blank, in eight hexadecimal digits. Text, so that a person
+//! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
+//! whatever happened since. A version is refused when it is later than [`VERSION`].
+
+use crate::disk::Inode;
+use crate::ledger::{Entry, Interval, Point, Prefix};
+use crate::position::{Epoch, Proof};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Version of the format that is written.
+pub const VERSION: u32 = 1;
+
+/// A path: text, or bytes where it is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum PathText {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl PathText {
+    fn of(path: &Path) -> Self {
+        match path.to_str() {
+            Some(text) => Self::Text(text.to_owned()),
+            None => Self::Bytes(path.as_os_str().as_bytes().to_vec()),
+        }
+    }
+
+    fn path(&self) -> Arc<Path> {
+        match self {
+            Self::Text(text) => Path::new(text).into(),
+            Self::Bytes(bytes) => Path::new(OsStr::from_bytes(bytes)).into(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    shipper: String,
+    version: u32,
+    machine: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Entry(EntryLine),
+    At(AtLine),
+    Seen(SeenLine),
+    Ended(String),
+    Gone(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EntryLine {
+    epoch: String,
+    path: PathText,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<PathText>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    reader: u8,
+    inode: (u64, u64, u64),
+    prefix: (u16, u64),
+    #[serde(default, skip_serializing_if = "is_zero")]
+    base: u64,
+    committed: u64,
+    proof: (u64, u64),
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    beyond: Vec<(u64, u64, u64, u64)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AtLine {
+    epoch: String,
+    committed: u64,
+    proof: (u64, u64),
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    beyond: Vec<(u64, u64, u64, u64)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SeenLine {
+    epoch: String,
+    name: PathText,
+    inode: (u64, u64, u64),
+    prefix: (u16, u64),
+    ended: bool,
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
+}
+
+/// Appends the first line of a file.
+pub fn push_header(out: &mut Vec<u8>, machine: &str) {
+    let header =
+        Header { shipper: "registry".to_owned(), version: VERSION, machine: machine.to_owned() };
+    push_line(out, &header);
+}
+
+/// Appends a whole entry.
+pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
+    let line = EntryLine {
+        epoch: entry.epoch.to_string(),
+        path: PathText::of(&entry.path),
+        name: (entry.name != entry.path).then(|| PathText::of(&entry.name)),
+        reader: entry.reader,
+        inode: inode_of(entry.inode),
+        prefix: (entry.prefix.length, entry.prefix.hash),
+        base: entry.base,
+        committed: entry.committed,
+        proof: (entry.proof.tail, entry.proof.running),
+        earlier: points(&entry.earlier),
+        beyond: intervals(&entry.beyond),
+        ended: entry.ended,
+    };
+    push_line(out, &Line::Entry(line));
+}
+
+/// Appends how far an entry is settled.
+pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
+    let line = AtLine {
+        epoch: entry.epoch.to_string(),
+        committed: entry.committed,
+        proof: (entry.proof.tail, entry.proof.running),
+        earlier: points(&entry.earlier),
+        beyond: intervals(&entry.beyond),
+    };
+    push_line(out, &Line::At(line));
+}
+
+/// Appends under which name and inode an entry was seen.
+pub fn push_seen(out: &mut Vec<u8>, entry: &Entry) {
+    let line = SeenLine {
+        epoch: entry.epoch.to_string(),
+        name: PathText::of(&entry.name),
+        inode: inode_of(entry.inode),
+        prefix: (entry.prefix.length, entry.prefix.hash),
+        ended: entry.ended,
+    };
+    push_line(out, &Line::Seen(line));
+}
+
+/// Appends that an entry's inode was truncated or replaced.
+pub fn push_ended(out: &mut Vec<u8>, epoch: Epoch) {
+    push_line(out, &Line::Ended(epoch.to_string()));
+}
+
+/// Appends that an entry is no more.
+pub fn push_gone(out: &mut Vec<u8>, epoch: Epoch) {
+    push_line(out, &Line::Gone(epoch.to_string()));
+}
+
+fn push_line(out: &mut Vec<u8>, line: &impl Serialize) {
+    let text = serde_json::to_vec(line).expect("records have string keys and no floats");
+    out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&text)).as_bytes());
+    out.extend_from_slice(&text);
+    out.push(b'\n');
+}
+
+fn inode_of(inode: Inode) -> (u64, u64, u64) {
+    (inode.device, inode.number, inode.birth)
+}
+
+fn points(points: &[Point]) -> Vec<(u64, u64)> {
+    points.iter().map(|point| (point.offset, point.running)).collect()
+}
+
+fn intervals(intervals: &[Interval]) -> Vec<(u64, u64, u64, u64)> {
+    intervals
+        .iter()
+        .map(|interval| (interval.start, interval.end, interval.proof.tail, interval.proof.running))
+        .collect()
+}
+
+/// A line whose checksum does not hold, or that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its number, from 1.
+    pub line: usize,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What a file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// The machine that wrote it; empty when its header is damaged.
+    pub machine: String,
+    /// The entries by epoch.
+    pub entries: BTreeMap<Epoch, Entry>,
+    /// Damaged lines in the middle.
+    pub damage: Vec<Damage>,
+    /// Length of what is whole; a torn last line stands behind it.
+    pub whole_bytes: usize,
+    /// Bytes of the torn last line.
+    pub torn_bytes: usize,
+}
+
+/// A file that a later version wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("format version {0} is later than {VERSION}, which this version of shipper reads")]
+pub struct LaterVersion(pub u32);
+
+/// Reads a file; whatever has a good checksum is kept.
+///
+/// # Errors
+/// When a later version wrote it: then nothing of it is to be touched.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, LaterVersion> {
+    let mut decoded = Decoded::default();
+    let mut at = 0;
+    let mut number = 0;
+    while at < bytes.len() {
+        number += 1;
+        let end = memchr::memchr(b'\n', &bytes[at..]).map(|length| at + length);
+        let line = &bytes[at..end.unwrap_or(bytes.len())];
+        let good = end.and_then(|_| checked(line));
+        let taken = match good {
+            Some(text) if number == 1 => take_header(text, &mut decoded)?,
+            Some(text) => take_line(text, &mut decoded.entries),
+            None => false,
+        };
+        match end {
+            // A last line that is cut off, or whose blocks never reached the disk.
+            None => decoded.torn_bytes = bytes.len() - at,
+            Some(end) if !taken && end + 1 == bytes.len() => decoded.torn_bytes = end + 1 - at,
+            Some(_) if !taken => {
+                decoded.damage.push(Damage { line: number, bytes: line.to_vec() });
+            }
+            Some(_) => {}
+        }
+        at = end.map_or(bytes.len(), |end| end + 1);
+    }
+    decoded.whole_bytes = bytes.len() - decoded.torn_bytes;
+    Ok(decoded)
+}
+
+fn checked(line: &[u8]) -> Option<&[u8]> {
+    let (sum, text) = (line.get(..8)?, line.get(9..)?);
+    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+    (line[8] == b' ' && sum == crc32fast::hash(text)).then_some(text)
+}
+
+fn take_header(text: &[u8], decoded: &mut Decoded) -> Result<bool, LaterVersion> {
+    let Ok(header) = serde_json::from_slice::<Header>(text) else { return Ok(false) };
+    if VERSION < header.version {
+        return Err(LaterVersion(header.version));
+    }
+    decoded.machine = header.machine;
+    Ok(true)
+}
+
+/// Applies a record; `false` when it means nothing. What speaks of an entry that is gone changes nothing.
+fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
+    let Ok(line) = serde_json::from_slice::<Line>(text) else { return false };
+    match line {
+        Line::Entry(line) => match entry_of(&line) {
+            Some(entry) => drop(entries.insert(entry.epoch, entry)),
+            None => return false,
+        },
+        Line::At(line) => {
+            let Some(epoch) = Epoch::from_text(&line.epoch) else { return false };
+            if let Some(entry) = entries.get_mut(&epoch) {
+                entry.committed = line.committed;
+                entry.proof = Proof { tail: line.proof.0, running: line.proof.1 };
+                entry.earlier = points_of(&line.earlier);
+                entry.beyond = intervals_of(&line.beyond);
+            }
+        }
+        Line::Seen(line) => {
+            let Some(epoch) = Epoch::from_text(&line.epoch) else { return false };
+            if let Some(entry) = entries.get_mut(&epoch) {
+                entry.name = line.name.path();
+                entry.inode = to_inode(line.inode);
+                entry.prefix = Prefix { length: line.prefix.0, hash: line.prefix.1 };
+                entry.ended = line.ended;
+            }
+        }
+        Line::Ended(epoch) => {
+            let Some(epoch) = Epoch::from_text(&epoch) else { return false };
+            if let Some(entry) = entries.get_mut(&epoch) {
+                entry.ended = true;
+            }
+        }
+        Line::Gone(epoch) => {
+            let Some(epoch) = Epoch::from_text(&epoch) else { return false };
+            entries.remove(&epoch);
+        }
+    }
+    true
+}
+
+fn entry_of(line: &EntryLine) -> Option<Entry> {
+    let path = line.path.path();
+    Some(Entry {
+        epoch: Epoch::from_text(&line.epoch)?,
+        name: line.name.as_ref().map_or_else(|| Arc::clone(&path), PathText::path),
+        path,
+        reader: line.reader,
+        inode: to_inode(line.inode),
+        prefix: Prefix { length: line.prefix.0, hash: line.prefix.1 },
+        base: line.base,
+        committed: line.committed,
+        proof: Proof { tail: line.proof.0, running: line.proof.1 },
+        earlier: points_of(&line.earlier),
+        beyond: intervals_of(&line.beyond),
+        ended: line.ended,
+    })
+}
+
+fn to_inode((device, number, birth): (u64, u64, u64)) -> Inode {
+    Inode { device, number, birth }
+}
+
+fn points_of(points: &[(u64, u64)]) -> Vec<Point> {
+    points.iter().map(|(offset, running)| Point { offset: *offset, running: *running }).collect()
+}
+
+fn intervals_of(intervals: &[(u64, u64, u64, u64)]) -> Vec<Interval> {
+    intervals
+        .iter()
+        .map(|(start, end, tail, running)| Interval {
+            start: *start,
+            end: *end,
+            proof: Proof { tail: *tail, running: *running },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(number: u8, committed: u64) -> Entry {
+        let path: Arc<Path> = Path::new(OsStr::from_bytes(&[b'/', b'a', number])).into();
+        Entry {
+            epoch: Epoch::from_random([number; 12]),
+            name: if number % 2 == 0 { Arc::clone(&path) } else { Path::new("/b").into() },
+            path,
+            reader: number % 3,
+            inode: Inode { device: 1, number: u64::from(number), birth: u64::MAX },
+            prefix: Prefix { length: 1024, hash: u64::MAX - 1 },
+            base: 7,
+            committed,
+            proof: Proof { tail: 3, running: u64::MAX },
+            earlier: vec![Point { offset: 1, running: 2 }],
+            beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
+            ended: number % 5 == 0,
+        }
+    }
+
+    fn journal(count: u8) -> (Vec<u8>, BTreeMap<Epoch, Entry>) {
+        let mut bytes = Vec::new();
+        push_header(&mut bytes, "machine");
+        let mut entries = BTreeMap::new();
+        for number in 0..count {
+            let entry = entry(number.wrapping_mul(37), u64::from(number));
+            push_entry(&mut bytes, &entry);
+            entries.insert(entry.epoch, entry);
+        }
+        (bytes, entries)
+    }
+
+    #[test]
+    fn journal_is_read_back() {
+        let (mut bytes, mut entries) = journal(20);
+        let first = *entries.keys().next().unwrap();
+        let moved = entries.get_mut(&first).unwrap();
+        (moved.committed, moved.beyond) = (999, Vec::new());
+        moved.name = Path::new("/elsewhere").into();
+        moved.ended = true;
+        push_position(&mut bytes, moved);
+        push_seen(&mut bytes, moved);
+        let last = *entries.keys().last().unwrap();
+        push_ended(&mut bytes, last);
+        push_gone(&mut bytes, last);
+        entries.remove(&last);
+        let decoded = decode(&bytes).unwrap();
+        assert_eq!(decoded.entries, entries);
+        assert_eq!(decoded.machine, "machine");
+        assert_eq!((decoded.damage.len(), decoded.torn_bytes), (0, 0));
+    }
+
+    #[test]
+    fn later_version_is_refused() {
+        let mut bytes = Vec::new();
+        let header =
+            Header { shipper: "registry".into(), version: VERSION + 1, machine: String::new() };
+        push_line(&mut bytes, &header);
+        assert_eq!(decode(&bytes), Err(LaterVersion(VERSION + 1)));
+    }
+
+    proptest! {
+        /// For every cut, what stands whole before it is read, and the rest is one torn line.
+        #[test]
+        fn property_cut_loses_only_what_is_behind_it(count in 1_u8..6, cut in 0_usize..2000) {
+            let (bytes, _) = journal(count);
+            let cut = cut.min(bytes.len());
+            let decoded = decode(&bytes[..cut]).unwrap();
+            let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
+            prop_assert_eq!(decoded.entries.len(), whole.saturating_sub(1));
+            prop_assert_eq!(decoded.damage.len(), 0);
+        }
+
+        /// For every changed byte, every other record is read.
+        #[test]
+        fn property_damage_stays_where_it_is(count in 2_u8..6, at in 0_usize..2000, change in 1_u8..255) {
+            let (mut bytes, entries) = journal(count);
+            let at = at % bytes.len();
+            bytes[at] ^= change;
+            if let Ok(decoded) = decode(&bytes) {
+                prop_assert!(entries.len() - 2 <= decoded.entries.len());
+                for (epoch, entry) in &decoded.entries {
+                    prop_assert_eq!(Some(entry), entries.get(epoch));
+                }
+            }
+        }
+
+        /// For every bytes, reading never panics.
+        #[test]
+        fn property_reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

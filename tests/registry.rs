@@ -1,0 +1,335 @@
+//! The registry over a real disk: what was answered is there after a restart, and damage costs no more than it must.
+
+use shipper::disk::{Inode, RealDisk};
+use shipper::ledger::{Entry, Known, Ledger, Note, Prefix, Progress};
+use shipper::position::{AckRange, Epoch, Outcome, Proof, Settled};
+use shipper::registrar::{Opening, Registrar};
+use shipper::settings::RegistrySettings;
+use shipper::stats::Stats;
+use shipper::wake::Wake;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+struct Rig {
+    registrar: Registrar<RealDisk>,
+    ledger: Ledger,
+    stats: Arc<Stats>,
+    known: Vec<Known>,
+}
+
+fn try_open(data: &Path, machine: &str) -> Result<Rig, String> {
+    let (ledger, inbox) = Ledger::inbox(Arc::new(Wake::default()));
+    let stats = Arc::new(Stats::default());
+    let mut drawn = 100;
+    let opening = Opening {
+        settings: RegistrySettings {
+            path: data.join("registry"),
+            flush: Duration::from_secs(1),
+            ..RegistrySettings::default()
+        },
+        data: data.to_path_buf(),
+        output: "elasticsearch".to_owned(),
+        machine: machine.to_owned(),
+        random: Box::new(move || {
+            drawn += 1;
+            [drawn; 12]
+        }),
+    };
+    let (registrar, known) = Registrar::open(RealDisk, opening, inbox, Arc::clone(&stats))
+        .map_err(|error| shipper::hint::report(&error, &[]))?;
+    Ok(Rig { registrar, ledger, stats, known })
+}
+
+fn open(data: &Path) -> Rig {
+    try_open(data, "here").unwrap()
+}
+
+fn journal(data: &Path) -> PathBuf {
+    data.join("registry/elasticsearch/journal.log")
+}
+
+fn epoch(number: u8) -> Epoch {
+    Epoch::from_random([number; 12])
+}
+
+fn known(number: u8) -> Known {
+    let path: Arc<Path> = Path::new("/var/log/apache2").join(format!("{number}.log")).into();
+    let entry = Entry {
+        epoch: epoch(number),
+        path: Arc::clone(&path),
+        name: path,
+        reader: 0,
+        inode: Inode { device: 1, number: u64::from(number), birth: 2 },
+        prefix: Prefix { length: 10, hash: 11 },
+        base: 0,
+        committed: 0,
+        proof: Proof::EMPTY,
+        earlier: Vec::new(),
+        beyond: Vec::new(),
+        ended: false,
+    };
+    Known { entry, progress: Progress::at(0) }
+}
+
+impl Rig {
+    fn register(&mut self, numbers: &[u8], now: Instant) -> Option<Vec<Epoch>> {
+        let (reply, answers) = mpsc::channel();
+        self.ledger.tell(Note::Register {
+            known: numbers.iter().map(|number| known(*number)).collect(),
+            reply,
+            wake: Arc::new(Wake::default()),
+        });
+        self.registrar.step(now);
+        answers.try_recv().ok()
+    }
+
+    fn settle(&self, number: u8, start: u64, end: u64) {
+        let proof = Proof { tail: end, running: end };
+        let ranges = vec![AckRange { epoch: epoch(number), start, end, proof }];
+        let settled = Settled { ranges, outcome: Outcome::Delivered };
+        self.ledger.tell_quietly(Note::Settled(settled));
+    }
+
+    fn offsets(&self) -> Vec<(Epoch, u64)> {
+        self.known.iter().map(|known| (known.entry.epoch, known.entry.committed)).collect()
+    }
+}
+
+#[test]
+fn epoch_that_was_answered_is_there_after_a_kill() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    assert_eq!(rig.register(&[1, 2], Instant::now()), Some(vec![epoch(1), epoch(2)]));
+    // No close: what is not on disk now is lost.
+    drop(rig);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 0), (epoch(2), 0)]);
+}
+
+#[test]
+fn offset_is_saved_at_the_flush_and_not_before() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let mut rig = open(data.path());
+    rig.register(&[1], start);
+    rig.settle(1, 0, 50);
+    let before = std::fs::read(journal(data.path())).unwrap();
+    assert_eq!(rig.registrar.step(start), Some(start + Duration::from_secs(1)));
+    assert_eq!(std::fs::read(journal(data.path())).unwrap(), before);
+    assert_eq!(rig.registrar.step(start + Duration::from_secs(1)), None, "then it sleeps");
+    drop(rig);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 50)]);
+}
+
+#[test]
+fn gap_is_not_passed_and_what_lies_behind_it_is_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1], Instant::now());
+    rig.settle(1, 20, 30);
+    rig.settle(1, 0, 10);
+    rig.registrar.close(Instant::now());
+    let rig = open(data.path());
+    assert_eq!(rig.offsets(), [(epoch(1), 10)]);
+    let beyond: Vec<(u64, u64)> =
+        rig.known[0].entry.beyond.iter().map(|interval| (interval.start, interval.end)).collect();
+    assert_eq!(beyond, [(20, 30)]);
+}
+
+#[test]
+fn forgotten_and_renamed_entries_stay_so() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2], Instant::now());
+    rig.ledger.tell(Note::Forget(epoch(1)));
+    rig.ledger.tell(Note::Seen {
+        epoch: epoch(2),
+        name: Path::new("/var/log/apache2/2.log.1").into(),
+        inode: Inode { device: 9, number: 9, birth: 9 },
+        prefix: Prefix { length: 1024, hash: 5 },
+        ended: false,
+    });
+    rig.registrar.close(Instant::now());
+    let rig = open(data.path());
+    assert_eq!(rig.known.len(), 1);
+    let entry = &rig.known[0].entry;
+    assert_eq!(&*entry.name, Path::new("/var/log/apache2/2.log.1"));
+    assert_eq!(&*entry.path, Path::new("/var/log/apache2/2.log"));
+    assert_eq!((entry.inode.device, entry.prefix.length), (9, 1024));
+}
+
+#[test]
+fn second_process_on_a_data_path_is_told_who_has_it() {
+    let data = tempfile::tempdir().unwrap();
+    let _rig = open(data.path());
+    let told = try_open(data.path(), "here").err().unwrap();
+    assert_eq!(
+        told,
+        format!(
+            "error: another shipper (pid {}) uses the data path `{}`\n\
+             hint: stop it, or give this one a data path of its own with --path.data\n",
+            std::process::id(),
+            data.path().display()
+        )
+    );
+}
+
+#[test]
+fn torn_last_line_is_cut_off_and_the_rest_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2], Instant::now());
+    drop(rig);
+    let bytes = std::fs::read(journal(data.path())).unwrap();
+    std::fs::write(journal(data.path()), &bytes[..bytes.len() - 7]).unwrap();
+    let mut rig = open(data.path());
+    assert_eq!(rig.offsets(), [(epoch(1), 0)]);
+    rig.register(&[3], Instant::now());
+    drop(rig);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 0), (epoch(3), 0)]);
+}
+
+#[test]
+fn damage_inside_costs_one_entry_and_is_set_aside() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2, 3], Instant::now());
+    drop(rig);
+    let text = std::fs::read_to_string(journal(data.path())).unwrap();
+    let damaged = text.lines().nth(2).unwrap().replace("2.log", "x.log");
+    let lines: Vec<&str> = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| if number == 2 { damaged.as_str() } else { line })
+        .collect();
+    std::fs::write(journal(data.path()), lines.join("\n") + "\n").unwrap();
+    let rig = open(data.path());
+    assert_eq!(rig.offsets(), [(epoch(1), 0), (epoch(3), 0)]);
+    assert_eq!(rig.stats.registering.degraded.get(), 1);
+    let aside = journal(data.path()).with_extension("damaged");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), damaged + "\n");
+}
+
+#[test]
+fn registry_of_a_later_version_is_refused_and_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    drop(open(data.path()));
+    let text = r#"{"shipper":"registry","version":2,"machine":"here"}"#;
+    let line = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()));
+    std::fs::write(journal(data.path()), &line).unwrap();
+    let told = try_open(data.path(), "here").err().unwrap();
+    assert!(told.contains("format version 2 is later than 1"), "{told}");
+    assert_eq!(std::fs::read_to_string(journal(data.path())).unwrap(), line);
+}
+
+#[test]
+fn on_another_machine_epochs_get_new_ids_at_the_same_offsets() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1], Instant::now());
+    rig.settle(1, 0, 50);
+    rig.registrar.close(Instant::now());
+    let rig = try_open(data.path(), "there").unwrap();
+    assert_eq!(rig.offsets(), [(epoch(101), 50)]);
+    drop(rig);
+    assert_eq!(try_open(data.path(), "there").unwrap().offsets(), [(epoch(101), 50)]);
+}
+
+#[test]
+fn journal_does_not_grow_for_ever() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let mut rig = open(data.path());
+    rig.register(&[1], start);
+    for second in 1..3000 {
+        rig.settle(1, second - 1, second);
+        let now = start + Duration::from_secs(second * 2);
+        rig.registrar.step(now);
+        rig.registrar.step(now + Duration::from_secs(1));
+    }
+    assert!(std::fs::metadata(journal(data.path())).unwrap().len() < 70_000);
+    drop(rig);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 2999)]);
+}
+
+#[test]
+fn data_path_that_cannot_be_written_is_told_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let told = try_open(&file, "here").err().unwrap();
+    let expected = format!("error: cannot use `{}`: ", file.display());
+    assert!(told.starts_with(&expected) && told.contains("\nhint: a file stands where"), "{told}");
+}
+
+#[test]
+fn full_disk_makes_new_files_wait_and_known_ones_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let mount = Mount::tmpfs(place.path(), "1m");
+    let start = Instant::now();
+    let mut rig = open(place.path());
+    rig.register(&[1], start);
+    fill(&place.path().join("filler"));
+    rig.settle(1, 0, 50);
+    let mut now = start;
+    for _ in 0..3 {
+        now += Duration::from_secs(2);
+        rig.registrar.step(now);
+    }
+    assert_eq!(rig.stats.registering.degraded.get(), 0, "the reserve takes offsets");
+    drop(rig);
+    let rig = open(place.path());
+    assert_eq!(rig.offsets(), [(epoch(1), 50)]);
+    drop(rig);
+    drop(mount);
+}
+
+/// A file system of its own; unmounted when dropped.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn tmpfs(at: &Path, size: &str) -> Self {
+        let options = format!("size={size}");
+        let status = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(at)
+            .status()
+            .unwrap();
+        assert!(status.success(), "mounting a tmpfs needs root, which this test runs as");
+        Self(at.to_path_buf())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn fill(path: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).unwrap();
+    for size in [4096, 1] {
+        while file.write_all(&vec![b'x'; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn fixture_of_format_version_1_is_read() {
+    let data = tempfile::tempdir().unwrap();
+    drop(open(data.path()));
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/registry/v1/journal.log");
+    std::fs::copy(fixture, journal(data.path())).unwrap();
+    let rig = open(data.path());
+    let seen: Vec<String> = rig
+        .known
+        .iter()
+        .map(|known| format!("{} {:?}", known.entry.name.display(), known.entry))
+        .collect();
+    let expected = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/registry/v1/expected.txt"
+    ))
+    .unwrap();
+    assert_eq!(seen.join("\n") + "\n", expected);
+}
