@@ -8,6 +8,6 @@ use std::process::ExitCode;
 /// Prints the configuration in effect, secrets masked.
 pub(super) fn config(cli: &Cli) -> Result<ExitCode, Failure> {
     let loaded = report::load(&cli.config)?;
-    report::out(&format!("{:?}", loaded));
+    report::out(&config::export(&loaded));
     Ok(ExitCode::SUCCESS)
 }
