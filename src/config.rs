@@ -1,5 +1,5 @@
-//! The configuration: YAML to a tree that keeps positions, from it the typed settings, and all problems
-//! at once.
+//! The configuration: YAML to a tree that keeps positions, from it the typed settings, and all
+//! problems at once.
 
 pub mod check;
 pub mod expand;

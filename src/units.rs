@@ -63,19 +63,15 @@ impl ByteSize {
                 return Err(UnitError::NoSizeUnit { text: text.to_owned(), unit });
             }
         };
-        match scaled(number, factor, text)? {
-            value if value <= u128::from(u64::MAX) => {
-                Ok(Self(u64::try_from(value).expect("just compared")))
-            }
-            _ => Err(UnitError::TooLarge(text.to_owned())),
-        }
+        let value = scaled(number, factor, text)?;
+        u64::try_from(value).map(Self).map_err(|_| UnitError::TooLarge(text.to_owned()))
     }
 }
 
 /// Reads `1.5s`, `1m30s`, `250ms`, or a plain number of seconds (`90`, `0.5`).
 ///
-/// Units are `ns`, `us`, `µs`, `ms`, `s`, `m`, `h`, and `d` for 24 hours. A fraction of a nanosecond
-/// is cut off.
+/// Units are `ns`, `us`, `µs`, `ms`, `s`, `m`, `h`, and `d` for 24 hours. A fraction of a
+/// nanosecond is cut off.
 ///
 /// # Errors
 /// When a part has no number or no such unit, when it is negative, or more than 64 bits of seconds.
@@ -116,7 +112,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     }
     let seconds = u64::try_from(total_ns / 1_000_000_000)
         .map_err(|_| UnitError::TooLarge(text.to_owned()))?;
-    let nanoseconds = u32::try_from(total_ns % 1_000_000_000).expect("less than a second");
+    let nanoseconds = u32::try_from(total_ns % 1_000_000_000).unwrap_or(0);
     Ok(Duration::new(seconds, nanoseconds))
 }
 

@@ -43,6 +43,36 @@ fn a_filebeat_yml_with_a_filestream_input_is_taken_as_it_stands() {
     assert_eq!(input.id.as_deref(), Some("apache"));
 }
 
+/// What the package of Filebeat installs, with an input switched on and without processors.
+#[test]
+fn a_filebeat_yml_as_it_is_installed_is_taken() {
+    let text = "
+filebeat.inputs:
+- type: filestream
+  id: my-filestream-id
+  enabled: true
+  paths:
+    - /var/log/*.log
+  #exclude_lines: ['^DBG']
+  prospector.scanner.exclude_files: ['.gz$']
+filebeat.config.modules:
+  path: ${path.config}/modules.d/*.yml
+  reload.enabled: false
+setup.template.settings:
+  index.number_of_shards: 1
+setup.kibana:
+  #host: \"localhost:5601\"
+output.elasticsearch:
+  hosts: [\"localhost:9200\"]
+  preset: balanced
+  #username: \"elastic\"
+#processors:
+";
+    let loaded = load_text(text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.unneeded, ["filebeat.config.modules.reload"]);
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+}
+
 /// Reads the indented list of Filebeat's keys.
 fn filebeat_keys() -> Vec<String> {
     let mut above: Vec<&str> = Vec::new();
@@ -92,6 +122,8 @@ fn the_example_loads_with_and_without_what_is_commented_out() {
     let loaded = load(&Sources { files, overrides: Vec::new() }, &environment)
         .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.unneeded, Vec::<String>::new());
+    assert_eq!(loaded.settings.name.as_deref(), Some("web-1"));
+    assert_eq!(loaded.settings.inputs[0].tags, ["web"]);
 }
 
 /// Compares what is said of every file in `fixtures/config/wrong` with the `.txt` beside it.

@@ -117,8 +117,8 @@ impl Walk<'_> {
     }
 }
 
-/// Tells whether a value is one of a few words, or a map of nothing else. What is merely named, such as a
-/// processor without settings, is not harmless.
+/// Tells whether a value is one of a few words, or a map of nothing else. What is merely named,
+/// such as a processor without settings, is not harmless.
 fn all_harmless(node: &Node, harmless: &[&str]) -> bool {
     match &node.value {
         Value::Null | Value::List(_) => false,
@@ -140,8 +140,8 @@ fn join(above: &str, key: &str) -> String {
     if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") }
 }
 
-/// Finds what was probably meant by an unknown key: a neighbour that is spelt nearly so, the same key
-/// elsewhere, or the nearest key of all.
+/// Finds what was probably meant by an unknown key: a neighbour that is spelt nearly so, the same
+/// key elsewhere, or the nearest key of all.
 fn suggestion(path: &str) -> Option<String> {
     if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == path) {
         return Some(format!("it is called `{now}` now"));
@@ -231,6 +231,7 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 /// Makes the problem of a word that is none of those that a key takes.
+#[must_use]
 pub fn not_one_of(place: Place, path: &str, word: &str, allowed: &[&str]) -> Problem {
     let list: Vec<String> = allowed.iter().map(|one| format!("`{one}`")).collect();
     let message = format!("`{path}` cannot be `{word}`, only {}", list.join(", "));

@@ -25,8 +25,8 @@ pub struct Expanded {
     pub failed: Vec<Place>,
 }
 
-/// Returns the tree with every reference replaced; one that leads nowhere is a problem, except below a
-/// key that says `enabled: false`.
+/// Returns the tree with every reference replaced; one that leads nowhere is a problem, except
+/// below a key that says `enabled: false`.
 pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Expanded {
     let (open, failed) = (Vec::new(), Vec::new());
     let mut expander = Expander { root, environment, problems, open, failed, followed: 0 };
@@ -67,6 +67,20 @@ enum Otherwise<'t> {
     Default(&'t str),
     /// The text if the name is known, else nothing.
     TextIfKnown(&'t str),
+}
+
+/// What a name stands for.
+enum Known {
+    Text(String),
+    /// Something, but a problem with it was told.
+    Told,
+    Not,
+}
+
+impl Known {
+    fn of(text: Option<String>) -> Self {
+        text.map_or(Self::Told, Self::Text)
+    }
 }
 
 impl Expander<'_> {
@@ -182,15 +196,16 @@ impl Expander<'_> {
         self.open.push(name.to_owned());
         let found = self.known(name, place);
         let result = match (found, otherwise) {
-            (Some(_), Otherwise::TextIfKnown(text)) => self.text(text, place, true),
-            (Some(found), _) => found,
-            (None, Otherwise::TextIfKnown(_)) => Some(String::new()),
-            (None, Otherwise::Default(text)) => self.text(text, place, true),
-            (None, Otherwise::FailWith(text)) => {
+            (Known::Text(_), Otherwise::TextIfKnown(text))
+            | (Known::Not, Otherwise::Default(text)) => self.text(text, place, true),
+            (Known::Text(found), _) => Some(found),
+            (Known::Told, _) => None,
+            (Known::Not, Otherwise::TextIfKnown(_)) => Some(String::new()),
+            (Known::Not, Otherwise::FailWith(text)) => {
                 self.problems.push(Problem::new(place, format!("`${{{name}}}`: {text}")));
                 None
             }
-            (None, Otherwise::Fail) => {
+            (Known::Not, Otherwise::Fail) => {
                 let message = format!("`{name}` is no key and no variable of the environment");
                 let hint = format!("set it, or give a default: `${{{name}:default}}`");
                 self.problems.push(Problem::new(place, message).hint(hint));
@@ -201,19 +216,19 @@ impl Expander<'_> {
         result
     }
 
-    /// Looks a name up among the keys, then the directories' defaults, then the environment; an empty
-    /// variable counts as not set, as in Filebeat. The inner `None` is a problem that was told.
-    fn known(&mut self, name: &str, place: Place) -> Option<Option<String>> {
+    /// Looks a name up among the keys, then the directories' defaults, then the environment; an
+    /// empty variable counts as not set, as in Filebeat.
+    fn known(&mut self, name: &str, place: Place) -> Known {
         let root = self.root;
         if let Some(node) = root.find(name) {
             match &node.value {
                 Value::Scalar(scalar) => {
-                    return Some(self.text(&scalar.text, node.place, scalar.plain));
+                    return Known::of(self.text(&scalar.text, node.place, scalar.plain));
                 }
                 Value::List(_) | Value::Map(_) => {
                     let message = format!("`{name}` is {}, not a single value", node.kind());
                     self.problems.push(Problem::new(place, message));
-                    return Some(None);
+                    return Known::Told;
                 }
                 Value::Null => {}
             }
@@ -226,9 +241,12 @@ impl Expander<'_> {
             _ => None,
         };
         if let Some(default) = default {
-            return Some(self.text(default, place, true));
+            return Known::of(self.text(default, place, true));
         }
-        (self.environment)(name).filter(|value| !value.is_empty()).map(Some)
+        match (self.environment)(name) {
+            Some(value) if !value.is_empty() => Known::Text(value),
+            _ => Known::Not,
+        }
     }
 }
 

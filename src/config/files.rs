@@ -47,7 +47,10 @@ pub enum FileError {
         reason: String,
     },
     /// Its owner is neither root nor who runs this.
-    #[error("the configuration file `{}` belongs to user {owner}, not to root or user {user}", path.display())]
+    #[error(
+        "the configuration file `{}` belongs to user {owner}, not to root or user {user}",
+        path.display()
+    )]
     Owner {
         /// The file.
         path: PathBuf,
@@ -57,7 +60,10 @@ pub enum FileError {
         user: u32,
     },
     /// Its group or everybody may write it.
-    #[error("the configuration file `{}` can be written by others (mode {mode:04o})", path.display())]
+    #[error(
+        "the configuration file `{}` can be written by others (mode {mode:04o})",
+        path.display()
+    )]
     Writable {
         /// The file.
         path: PathBuf,
@@ -113,10 +119,8 @@ pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
     }
     let bytes = fs::read(path).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count();
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + memchr::memchr_iter(b'\n', valid).count();
         no_text(format!("line {line} is not UTF-8"))
     })
 }

@@ -1,7 +1,7 @@
 //! Every key that is known: Filebeat's and this program's own, with what becomes of each.
 //!
-//! Keys are dotted; an item of a list counts as its list, and `inputs` as `filebeat.inputs`. A key that
-//! ends in `.**` stands for itself and all below it.
+//! Keys are dotted; an item of a list counts as its list, and `inputs` as `filebeat.inputs`. A key
+//! that ends in `.**` stands for itself and all below it.
 
 /// Says what becomes of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +10,17 @@ pub enum Class {
     Supported,
     /// It tunes or decorates what is done otherwise here; accepted, and named once at start.
     Unneeded,
-    /// It changes what is sent or how it is protected, and is not built yet: refused, unless its value
-    /// is one of these, which mean what happens anyway.
+    /// It changes what is sent or how it is protected, and is not built yet: refused, unless its
+    /// value is one of these, which mean what happens anyway.
     NotYet(&'static [&'static str]),
     /// Known keys are below it.
     Branch,
 }
 
 use Class::{NotYet, Supported, Unneeded};
+
+/// Classes, each with its keys.
+type Table = &'static [(Class, &'static [&'static str])];
 
 const NONE: &[&str] = &[];
 const OFF: &[&str] = &["false"];
@@ -26,7 +29,7 @@ const ZERO: &[&str] = &["0", "0s", "-1"];
 
 /// Keys of a stanza of `filebeat.inputs`, without that prefix.
 #[rustfmt::skip]
-const INPUT: &[(Class, &[&str])] = &[
+const INPUT: Table = &[
     (
         Supported,
         &[
@@ -83,7 +86,7 @@ const INPUT: &[(Class, &[&str])] = &[
 
 /// Keys of `output.elasticsearch`, without that prefix.
 #[rustfmt::skip]
-const ELASTICSEARCH: &[(Class, &[&str])] = &[
+const ELASTICSEARCH: Table = &[
     (
         Supported,
         &[
@@ -116,7 +119,7 @@ const ELASTICSEARCH: &[(Class, &[&str])] = &[
 
 /// All other keys.
 #[rustfmt::skip]
-const REST: &[(Class, &[&str])] = &[
+const REST: Table = &[
     (
         Supported,
         &[
@@ -171,7 +174,7 @@ const REST: &[(Class, &[&str])] = &[
 ];
 
 /// Each table with the prefix of its keys.
-const TABLES: [(&str, &[(Class, &[&str])]); 3] =
+const TABLES: [(&str, Table); 3] =
     [("filebeat.inputs.", INPUT), ("output.elasticsearch.", ELASTICSEARCH), ("", REST)];
 
 /// Returns what becomes of a dotted key; `None` when it is not known.

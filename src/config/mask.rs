@@ -58,11 +58,12 @@ fn credentials(word: &str) -> Option<(usize, usize)> {
     Some((start, end))
 }
 
-/// Returns a line as it may be shown, given the lines before it, and the first column (in characters,
-/// from 0) that is not as written.
+/// Returns a line as it may be shown, given the lines before it, and the first column (in
+/// characters, from 0) that is not as written.
 ///
-/// It works on the text alone, since a line with a syntax error has to be shown too: whatever follows a
-/// secret's key on its line is hidden, and so are the lines below it that are indented deeper.
+/// It works on the text alone, since a line with a syntax error has to be shown too: whatever
+/// follows a secret's key on its line is hidden, and so are the lines below it that are indented
+/// deeper.
 #[must_use]
 pub fn line(before: &[&str], line: &str) -> (String, Option<usize>) {
     if continues_secret(before, line) {

@@ -1,5 +1,5 @@
-//! All that is wrong with a configuration, at once: each problem with its place, the line, a caret and
-//! a hint. Secrets are masked in what is shown.
+//! All that is wrong with a configuration, at once: each problem with its place, the line, a caret
+//! and a hint. Secrets are masked in what is shown.
 
 use std::fmt;
 

@@ -62,7 +62,7 @@ pub fn read_any(source: usize, text: &str, problems: &mut Vec<Problem>) -> Optio
             }
         }
         if let Err(problem) = builder.take(event, span) {
-            builder.problems.push(problem);
+            builder.problems.push(*problem);
             return None;
         }
     }
@@ -116,7 +116,7 @@ enum OpenKind {
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Problem>> {
         let place = place(self.source, span);
         match event {
             Event::SequenceStart(anchor, _) => {
@@ -137,11 +137,14 @@ impl Builder<'_> {
             }
             Event::Alias(anchor) => {
                 let Some((node, raw)) = self.anchors.get(&anchor) else {
-                    return Err(Problem::new(place, "this alias stands inside of what it names"));
+                    return Err(Box::new(Problem::new(
+                        place,
+                        "this alias stands inside of what it names",
+                    )));
                 };
                 let (mut node, raw) = (node.clone(), raw.clone());
                 if DEPTH_MAX < self.open.len() + node.depth() {
-                    return Err(Problem::new(place, "this is nested too deeply"));
+                    return Err(Box::new(Problem::new(place, "this is nested too deeply")));
                 }
                 self.count(node.size(), place)?;
                 node.place = place;
@@ -156,21 +159,23 @@ impl Builder<'_> {
         }
     }
 
-    fn count(&mut self, values: usize, place: Place) -> Result<(), Problem> {
+    fn count(&mut self, values: usize, place: Place) -> Result<(), Box<Problem>> {
         self.values += values;
         if VALUES_MAX < self.values {
-            return Err(Problem::new(place, format!("more than {VALUES_MAX} values")));
+            return Err(Box::new(Problem::new(place, format!("more than {VALUES_MAX} values"))));
         }
         Ok(())
     }
 
-    fn begin(&mut self, open: Open) -> Result<(), Problem> {
+    fn begin(&mut self, open: Open) -> Result<(), Box<Problem>> {
         if DEPTH_MAX <= self.open.len() {
-            return Err(Problem::new(open.place, "this is nested too deeply"));
+            return Err(Box::new(Problem::new(open.place, "this is nested too deeply")));
         }
         if self.waits_for_key() {
-            return Err(Problem::new(open.place, "a key has to be a single text")
-                .hint("does a value with `{` or `[` at its start need quotes?"));
+            return Err(Box::new(
+                Problem::new(open.place, "a key has to be a single text")
+                    .hint("does a value with `{` or `[` at its start need quotes?"),
+            ));
         }
         self.open.push(open);
         Ok(())
@@ -180,7 +185,7 @@ impl Builder<'_> {
         matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
     }
 
-    fn end(&mut self) -> Result<(), Problem> {
+    fn end(&mut self) -> Result<(), Box<Problem>> {
         let open = self.open.pop().expect("the parser balances starts and ends");
         let (value, raw) = match open.kind {
             OpenKind::List(items) => (Value::List(items), Vec::new()),
@@ -202,7 +207,7 @@ impl Builder<'_> {
     }
 
     /// Puts a finished value where it belongs; `text` is its text in case that it is a key.
-    fn push(&mut self, node: Node, raw: Vec<RawEntry>, text: &str) -> Result<(), Problem> {
+    fn push(&mut self, node: Node, raw: Vec<RawEntry>, text: &str) -> Result<(), Box<Problem>> {
         let place = node.place;
         self.count(1, place)?;
         match self.open.last_mut() {
@@ -210,7 +215,7 @@ impl Builder<'_> {
             Some(Open { kind: OpenKind::List(items), .. }) => items.push(node),
             Some(Open { kind: OpenKind::Map { entries, merged, key }, .. }) => match key.take() {
                 None if matches!(node.value, Value::List(_) | Value::Map(_)) => {
-                    return Err(Problem::new(place, "a key has to be a single text"));
+                    return Err(Box::new(Problem::new(place, "a key has to be a single text")));
                 }
                 None => {
                     let quoted = matches!(&node.value, Value::Scalar(s) if !s.plain);
@@ -238,7 +243,11 @@ fn scalar_value(text: &str, plain: bool) -> Value {
 }
 
 /// Collects what a merge key (`<<`) brings: a map, or a list of maps of which the earlier win.
-fn take_merged(merged: &mut Vec<RawEntry>, node: Node, raw: Vec<RawEntry>) -> Result<(), Problem> {
+fn take_merged(
+    merged: &mut Vec<RawEntry>,
+    node: Node,
+    raw: Vec<RawEntry>,
+) -> Result<(), Box<Problem>> {
     match node.value {
         Value::Map(_) => merged.extend(raw),
         Value::List(items) if items.iter().all(|item| matches!(item.value, Value::Map(_))) => {
@@ -250,7 +259,7 @@ fn take_merged(merged: &mut Vec<RawEntry>, node: Node, raw: Vec<RawEntry>) -> Re
             }
         }
         Value::Null | Value::Scalar(_) | Value::List(_) => {
-            return Err(Problem::new(node.place, "`<<` takes a map, or a list of maps"));
+            return Err(Box::new(Problem::new(node.place, "`<<` takes a map, or a list of maps")));
         }
     }
     Ok(())

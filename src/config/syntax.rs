@@ -3,7 +3,8 @@
 use crate::config::mask;
 use crate::config::problems::Place;
 
-/// Lines before the reported one that are looked at: a parser often notices a mistake one line late.
+/// Lines before the reported one that are looked at: a parser often notices a mistake one line
+/// late.
 const LINES_BACK: usize = 2;
 
 /// Returns the place of the likely mistake at or just before a place, and what to do about it.
@@ -41,7 +42,6 @@ fn unclosed(line: &str) -> Option<(usize, String)> {
         let begins = matches!(before, ' ' | '[' | '{' | ',' | ':');
         match (quote, c) {
             (Some((_, mark)), c) if c == mark && before != '\\' => quote = None,
-            (Some(_), _) => {}
             (None, '#') if before == ' ' => break,
             (None, '"' | '\'') if begins => quote = Some((index, c)),
             (None, '[' | '{') if begins => open.push((index, c)),

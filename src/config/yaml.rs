@@ -16,6 +16,9 @@ use crate::units::duration_text;
 /// Returns settings as nested YAML with every key that is read, secrets masked.
 ///
 /// Loaded again, it gives the same settings but for the secrets.
+///
+/// # Panics
+/// If settings hold a text that should be JSON and is not: the load made it.
 #[must_use]
 pub fn render(settings: &Settings, config_directory: &Path) -> String {
     let mut root = Mapping::new();
@@ -97,8 +100,8 @@ fn json(text: &str) -> Value {
 /// Stands before a text that has to be quoted; for private use, so that no ordinary text has it.
 const QUOTE_MARK: char = '\u{e000}';
 
-/// Changes texts so that they are read again as the same: `${` is no reference, and what Go's YAML takes
-/// for a boolean or a number, other than `serde_yaml`, is marked to be quoted.
+/// Changes texts so that they are read again as the same: `${` is no reference, and what Go's YAML
+/// takes for a boolean or a number, other than `serde_yaml`, is marked to be quoted.
 fn protect(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -123,7 +126,7 @@ fn quote_marked(text: &str) -> String {
             Some((before, value))
                 if before.ends_with([' ']) && !fields::plain(value).is_string() =>
             {
-                out.push_str(&format!("{before}'{value}'"));
+                out.extend([before, "'", value, "'"]);
             }
             _ => out.push_str(line),
         }

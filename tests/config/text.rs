@@ -310,7 +310,7 @@ fn bomb() -> String {
     for level in 1..9 {
         let below = format!("*a{}", level - 1);
         let items = vec![below; 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        text.extend([format!("a{level}: &a{level} [{items}]\n")]);
     }
     text
 }

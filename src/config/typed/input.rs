@@ -8,7 +8,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::config::check::not_one_of;
 use crate::config::problems::{Place, Problem};
-use crate::config::tree::Value;
+use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::value::At;
 use crate::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
@@ -59,7 +59,8 @@ filebeat.inputs:
     id: apache
     paths: [/var/log/apache2/*.log]";
 
-/// Inputs that come from elsewhere have their own problem; that there is none here need not be said.
+/// Inputs that come from elsewhere have their own problem; that there is none here need not be
+/// said.
 fn has_other_inputs(root: &At<'_>) -> bool {
     [
         "filebeat.modules",
@@ -199,7 +200,7 @@ fn unique_id(at: &At<'_>, input: &InputSettings, ids: &mut HashMap<String, Optio
 fn paths(at: &At<'_>) -> Vec<String> {
     let paths = at.get("paths");
     let texts = paths.texts();
-    if texts.is_empty() && (!paths.is_there() || paths.node().is_some_and(|node| node.is_empty())) {
+    if texts.is_empty() && (!paths.is_there() || paths.node().is_some_and(Node::is_empty)) {
         at.problem_with(
             format!("`{}` has no `paths`", at.path()),
             "add them, for example `paths: [/var/log/apache2/*.log]`",

@@ -1,5 +1,5 @@
-//! What concerns the process as a whole: directories, registry, logging, and keys that are accepted with
-//! one value only.
+//! What concerns the process as a whole: directories, registry, logging, and keys that are accepted
+//! with one value only.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -171,8 +171,9 @@ impl<'a> At<'a> {
     pub fn word(&self, allowed: &[&str]) -> Option<usize> {
         let scalar = self.scalar("a word")?;
         let found = allowed.iter().position(|word| *word == scalar.text);
-        if found.is_none() {
-            let place = self.place().expect("a scalar has a place");
+        if found.is_none()
+            && let Some(place) = self.place()
+        {
             self.push(check::not_one_of(place, &self.path, &scalar.text, allowed));
         }
         found
@@ -321,25 +322,25 @@ impl<'a> At<'a> {
         let mut flat = Vec::new();
         if let Some(map) = self.map() {
             for entry in &map.entries {
-                self.flatten(&entry.key, &entry.value, &mut flat);
+                flatten(&entry.key, &entry.value, &mut flat);
             }
         }
         flat
     }
+}
 
-    fn flatten(&self, name: &str, node: &Node, flat: &mut Vec<(String, String)>) {
-        match &node.value {
-            Value::Null => flat.push((name.to_owned(), String::new())),
-            Value::Scalar(scalar) => flat.push((name.to_owned(), scalar.text.clone())),
-            Value::Map(map) => {
-                for entry in &map.entries {
-                    self.flatten(&format!("{name}.{}", entry.key), &entry.value, flat);
-                }
+fn flatten(name: &str, node: &Node, flat: &mut Vec<(String, String)>) {
+    match &node.value {
+        Value::Null => flat.push((name.to_owned(), String::new())),
+        Value::Scalar(scalar) => flat.push((name.to_owned(), scalar.text.clone())),
+        Value::Map(map) => {
+            for entry in &map.entries {
+                flatten(&format!("{name}.{}", entry.key), &entry.value, flat);
             }
-            Value::List(items) => {
-                for item in items {
-                    self.flatten(name, item, flat);
-                }
+        }
+        Value::List(items) => {
+            for item in items {
+                flatten(name, item, flat);
             }
         }
     }
