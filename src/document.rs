@@ -166,13 +166,12 @@ impl Writer {
         let mut targets: Vec<Target> = Vec::new();
         for dataset in datasets {
             let format = self.target_of(dataset);
-            let target = match format.constant() {
-                Some(name) => Target { pattern: name.clone(), name, data_stream: true },
-                None => {
-                    let pattern = format.pattern();
-                    let name = pattern.replace('*', "").trim_matches(['-', '.', '_']).to_owned();
-                    Target { name, pattern, data_stream: false }
-                }
+            let target = if let Some(name) = format.constant() {
+                Target { pattern: name.clone(), name, data_stream: true }
+            } else {
+                let pattern = format.pattern();
+                let name = pattern.replace('*', "").trim_matches(['-', '.', '_']).to_owned();
+                Target { name, pattern, data_stream: false }
             };
             if !targets.contains(&target) {
                 targets.push(target);
@@ -197,7 +196,7 @@ impl Writer {
     pub fn write(&self, out: &mut Vec<u8>, source: &Source, item: &Item<'_>, event: &EventBuf) {
         let time = item.parsed.and_then(|parsed| parsed.time.as_ref()).unwrap_or(item.read_at);
         self.write_action(out, source, item, time, event);
-        self.write_head(out, source, item.start, time);
+        Self::write_head(out, source, item.start, time);
         if let Some(parsed) = item.parsed {
             self.write_recognised(out, source, item, parsed, event);
         }
@@ -219,7 +218,7 @@ impl Writer {
         truncated: bool,
     ) {
         self.write_action(out, source, item, item.read_at, &EventBuf::default());
-        self.write_head(out, source, item.start, item.read_at);
+        Self::write_head(out, source, item.start, item.read_at);
         if truncated {
             // Behind the offset, inside of `log`.
             out.truncate(out.len() - 1);
@@ -267,7 +266,7 @@ impl Writer {
         }
     }
 
-    fn write_head(&self, out: &mut Vec<u8>, source: &Source, start: u64, time: &Rendered) {
+    fn write_head(out: &mut Vec<u8>, source: &Source, start: u64, time: &Rendered) {
         out.extend_from_slice(b"{\"@timestamp\":\"");
         out.extend_from_slice(time);
         out.extend_from_slice(&source.head);

@@ -210,7 +210,9 @@ impl<D: Disk> Worker<D> {
                 Order::Drain => {
                     self.drain = Drain::Asked;
                     let keys: Vec<FileKey> = self.files.keys().copied().collect();
-                    keys.into_iter().for_each(|key| self.mark_ready(key));
+                    for key in keys {
+                        self.mark_ready(key);
+                    }
                 }
             }
         }

@@ -56,8 +56,8 @@ fn next_special(text: &[u8], mut at: usize) -> Option<usize> {
 
 /// Marks, by its high bit, at least the first byte of `word` that is special; bytes behind it may be marked wrongly.
 fn specials(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
     let below_space = word.wrapping_sub(ONES * 0x20);
     let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
     ((below_space & !word) | zero(quote) | zero(backslash)) & HIGHS

@@ -1,5 +1,4 @@
 //! The binary: parses the command line and hands over.
-#![forbid(unsafe_code)]
 
 use clap::Parser;
 use shipper::cli::Cli;

@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 const BYTES_MAX: u64 = 1 << 30;
 
 /// Pause between two lines of the log about the same fault.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// What a registrar is opened with.
 pub struct Opening {

@@ -242,7 +242,7 @@ pub struct BackoffSettings {
 
 impl Default for BackoffSettings {
     fn default() -> Self {
-        Self { init: Duration::from_secs(1), max: Duration::from_secs(60) }
+        Self { init: Duration::from_secs(1), max: Duration::from_mins(1) }
     }
 }
 

@@ -1,5 +1,13 @@
 //! The configuration, from text to settings and to what is said when it is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test may fail, and has real files"
+)]
+
 #[path = "config/text.rs"]
 mod text;
 #[path = "config/values.rs"]

@@ -1,5 +1,14 @@
 //! Following: every complete line once, whatever happens to the files, running and over a restart.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_docs,
+    clippy::format_collect,
+    reason = "a test may fail, and has real files"
+)]
+
 #[path = "following/rig.rs"]
 mod rig;
 

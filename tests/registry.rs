@@ -1,5 +1,13 @@
 //! The registry over a real disk: what was answered is there after a restart, and damage costs no more than it must.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test may fail, and has real files"
+)]
+
 use shipper::disk::{Inode, RealDisk};
 use shipper::ledger::{Entry, Known, Ledger, Note, Prefix, Progress};
 use shipper::position::{AckRange, Epoch, Outcome, Proof, Settled};

@@ -15,7 +15,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Longest sleep of a thread without a deadline: no work is done after it, it only looks whether the process stops.
-const SLEEP_MAX: Duration = Duration::from_secs(3600);
+const SLEEP_MAX: Duration = Duration::from_hours(1);
 
 /// Idle time after which unused buffers are given back.
 const TRIM_AFTER: Duration = Duration::from_secs(5);

@@ -1,5 +1,7 @@
 //! Files of the configuration on disk: reading them, and whether others could have changed them.
 
+#![allow(clippy::disallowed_methods, reason = "small files, read before anything runs")]
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

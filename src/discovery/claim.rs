@@ -131,12 +131,9 @@ impl<D: Disk> Prospector<D> {
             self.unclaimed.remove(&key);
         }
         let entry = &orphan.entry;
-        let tail = match looked.tail(entry.committed) {
-            Ok(tail) => tail,
-            Err(_) => {
-                self.unclaimed.entry(key).or_default().push(orphan);
-                return true;
-            }
+        let Ok(tail) = looked.tail(entry.committed) else {
+            self.unclaimed.entry(key).or_default().push(orphan);
+            return true;
         };
         let seen = Looked { size: looked.stat.size, first: looked.first(), tail };
         let verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &seen);

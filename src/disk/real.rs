@@ -1,5 +1,7 @@
 //! The file system of this machine.
 
+#![allow(clippy::disallowed_methods, reason = "this is the door to the file system")]
+
 use super::{AppendFile, Disk, Inode, Kind, Listed, ReadFile, Stat};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Statx,

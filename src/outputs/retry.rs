@@ -12,7 +12,7 @@ use std::time::Duration;
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Longest `Retry-After` that is believed: a proxy's mistake must not stop delivery for a day.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 
 /// The schedule of one host.
 ///
@@ -99,6 +99,6 @@ mod tests {
     fn server_may_ask_for_more_but_not_for_a_day() {
         let mut schedule = Schedule::new(BackoffSettings::default());
         assert_eq!(schedule.failed(0.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(schedule.failed(0.0, Some(Duration::from_secs(86_400))), RETRY_AFTER_MAX);
+        assert_eq!(schedule.failed(0.0, Some(Duration::from_hours(24))), RETRY_AFTER_MAX);
     }
 }

@@ -340,7 +340,7 @@ fn number(line: &[u8], at: usize) -> Option<(u64, usize)> {
         .iter()
         .fold(0_u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
     // Elasticsearch's `long` is signed.
-    (number <= i64::MAX as u64).then_some((number, at + length))
+    i64::try_from(number).is_ok().then_some((number, at + length))
 }
 
 /// Tells whether the first of four words is `name:port`.
@@ -421,15 +421,12 @@ fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&text[at..at + found]);
         at += found;
         let pair = text.get(at + 1..at + 3).and_then(|pair| Some((hex(pair[0])?, hex(pair[1])?)));
-        match pair {
-            Some((high, low)) => {
-                out.push(high << 4 | low);
-                at += 3;
-            }
-            None => {
-                out.push(b'%');
-                at += 1;
-            }
+        if let Some((high, low)) = pair {
+            out.push(high << 4 | low);
+            at += 3;
+        } else {
+            out.push(b'%');
+            at += 1;
         }
     }
     out.extend_from_slice(&text[at..]);

@@ -79,7 +79,7 @@ impl RegexParser {
         let schema = Schema::new(names.filter(|name| *name != TIMESTAMP))?;
         let groups = fields
             .iter()
-            .filter_map(|(group, name)| {
+            .map(|(group, name)| {
                 let key = schema.key(name);
                 let meaning = match key {
                     None => Group::Time,
@@ -87,7 +87,7 @@ impl RegexParser {
                     Some(key) if NUMBERS.contains(&name.as_str()) => Group::Number(key),
                     Some(key) => Group::Text(key),
                 };
-                Some((*group, meaning))
+                (*group, meaning)
             })
             .collect();
         Ok(Self { locations: regex.capture_locations(), regex, groups, schema })

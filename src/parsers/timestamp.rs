@@ -61,8 +61,8 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
         if length == 0 {
             return None;
         }
-        for position in 0..3 {
-            let digit = if position < length { i64::from(behind[position] - b'0') } else { 0 };
+        let thousandths = behind[..length].iter().map(|digit| i64::from(digit - b'0'));
+        for digit in thousandths.chain([0, 0, 0]).take(3) {
             fraction = fraction * 10 + digit;
         }
         rest = &behind[length..];

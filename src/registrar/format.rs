@@ -355,7 +355,7 @@ mod tests {
         let path: Arc<Path> = Path::new(OsStr::from_bytes(&[b'/', b'a', number])).into();
         Entry {
             epoch: Epoch::from_random([number; 12]),
-            name: if number % 2 == 0 { Arc::clone(&path) } else { Path::new("/b").into() },
+            name: if number.is_multiple_of(2) { Arc::clone(&path) } else { Path::new("/b").into() },
             path,
             reader: number % 3,
             inode: Inode { device: 1, number: u64::from(number), birth: u64::MAX },
@@ -365,7 +365,7 @@ mod tests {
             proof: Proof { tail: 3, running: u64::MAX },
             earlier: vec![Point { offset: 1, running: 2 }],
             beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
-            ended: number % 5 == 0,
+            ended: number.is_multiple_of(5),
         }
     }
 

@@ -101,7 +101,7 @@ impl Rig {
         let settings = WorkerSettings {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
-            close_inactive: vec![Duration::from_secs(300)],
+            close_inactive: vec![Duration::from_mins(5)],
             message_max_bytes: vec![message_max_bytes],
             open_files_max: 100,
         };
@@ -277,7 +277,7 @@ fn pipeline(message_max_bytes: u64) -> Pipeline {
         message_max_bytes,
         symlinks: false,
         scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_secs(300),
+        close_inactive: Duration::from_mins(5),
         pipeline: None,
         index: None,
         tags: Vec::new(),

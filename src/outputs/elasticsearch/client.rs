@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(super) enum ClientError {
     /// A certificate authority cannot be read.
     #[error("ssl.certificate_authorities: cannot read `{path}`")]
     Read {

@@ -56,14 +56,17 @@ impl<D: Disk + Sync> Cluster<D> {
             Err(reason) => return fail(reason, None, true),
         };
         match response.status {
-            200..300 => match serde_json::from_slice::<Root>(&response.body) {
-                Ok(Root { version: Some(version) }) => tell_version(&version),
-                _ => {
+            200..300 => {
+                if let Ok(Root { version: Some(version) }) =
+                    serde_json::from_slice::<Root>(&response.body)
+                {
+                    tell_version(&version);
+                } else {
                     let page = excerpt(&response.body);
                     let reason = format!("what answers is not Elasticsearch: {page}");
                     return fail(reason, None, true);
                 }
-            },
+            }
             // A key for writing alone may not ask who answers: bulk requests say what is wrong, if anything is.
             403 => debug!("the server does not say its version to this user"),
             status => {
