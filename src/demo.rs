@@ -11,13 +11,13 @@ mod screen;
 mod traffic;
 pub mod view;
 
-use crate::app::{self, App};
-use crate::discovery::From;
+use crate::app::{self, App, AppError};
+use crate::discovery;
+use crate::hint::Advised;
 use crate::settings::{
     ElasticsearchSettings, Format, InputSettings, Namespace, OutputSettings, PathSettings,
     QueueSettings, RegistrySettings, Settings,
 };
-use crate::stats::Stats;
 use crate::wake::Wake;
 use meter::Meter;
 use receiver::{Counts, Mode, Receiver, ReceiverError};
@@ -40,6 +40,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Pause between two looks at the end, and for a signal.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// What helps where files cannot be written.
+const ELSEWHERE: &str = "set TMPDIR to a directory that can be written and has room";
 
 /// What the person who starts the demo can choose.
 #[derive(Debug, Clone, Copy)]
@@ -110,93 +113,57 @@ impl fmt::Display for Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The receiver cannot listen.
-    #[error(transparent)]
-    Receiver(#[from] ReceiverError),
-    /// The log cannot be written.
-    #[error(transparent)]
-    Traffic(#[from] TrafficError),
+    #[error("cannot start the demo's receiver")]
+    Receiver(#[source] Advised),
     /// There is no place for the demo's files.
-    #[error("cannot make a directory in `{}`: {source}", parent.display())]
-    Directory {
-        /// Where temporary files go.
-        parent: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("cannot make a directory for the demo")]
+    Directory(#[source] Advised),
+    /// The log cannot be written.
+    #[error("cannot play the web server")]
+    Traffic(#[source] Advised),
     /// The terminal or the output is gone.
-    #[error("cannot write to the terminal: {0}")]
-    Screen(io::Error),
+    #[error("cannot write to the terminal")]
+    Screen(#[source] io::Error),
     /// No thread or no signal handler is to be had.
-    #[error("cannot listen to signals: {0}")]
-    Signals(io::Error),
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
     /// The pipeline cannot start.
-    #[error("cannot start the pipeline: {0}")]
-    Pipeline(Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot start the pipeline")]
+    Pipeline(#[from] AppError),
 }
 
-impl DemoError {
-    /// Says what to do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Receiver(error) => Some(error.hint()),
-            Self::Directory { .. } | Self::Traffic(_) => {
-                Some("set TMPDIR to a directory that can be written and has room")
-            }
-            Self::Screen(_) | Self::Signals(_) | Self::Pipeline(_) => None,
-        }
+impl From<ReceiverError> for DemoError {
+    fn from(error: ReceiverError) -> Self {
+        let hint = error.hint();
+        Self::Receiver(Advised::new(error, hint))
     }
 }
 
-/// The pipeline as the demo needs it.
-trait Pipeline {
-    /// Returns its counters.
-    fn stats(&self) -> &Stats;
-    /// Stops it: all that was read is delivered, offsets are saved.
-    fn stop(self: Box<Self>);
-}
-
-impl Pipeline for App {
-    fn stats(&self) -> &Stats {
-        Self::stats(self)
+impl From<TrafficError> for DemoError {
+    fn from(error: TrafficError) -> Self {
+        Self::Traffic(Advised::new(error, ELSEWHERE))
     }
-
-    fn stop(self: Box<Self>) {
-        // What is not acknowledged shows in the summary as lost.
-        let _ = Self::stop(*self);
-    }
-}
-
-/// Starts the real pipeline, in this process, without handlers of signals and without logging.
-fn start_pipeline(settings: Settings) -> Result<Box<dyn Pipeline>, DemoError> {
-    let stats = Arc::new(Stats::default());
-    let app = App::start(&settings, app::Options { from: From::Start }, stats)
-        .map_err(|error| DemoError::Pipeline(Box::new(error)))?;
-    Ok(Box::new(app))
 }
 
 /// Runs the demo until its time is over or someone ends it.
 ///
-/// Draws to standard output when that is a terminal, else writes a line each second.
+/// Draws to standard output when that is a terminal, else writes a line each second. Logs nothing
+/// itself, and what the pipeline logs goes where the caller has it go.
 ///
 /// # Errors
 /// If anything that it plays or shows cannot be had.
 pub fn run(options: &Options) -> Result<Summary, DemoError> {
     let stop = Arc::new(Stop::default());
     listen_to_signals(Arc::clone(&stop)).map_err(DemoError::Signals)?;
-    run_with(options, &stop, start_pipeline)
-}
-
-type StartPipeline = fn(Settings) -> Result<Box<dyn Pipeline>, DemoError>;
-
-fn run_with(options: &Options, stop: &Stop, start: StartPipeline) -> Result<Summary, DemoError> {
     let directory = tempfile::Builder::new()
         .prefix("shipper-demo-")
         .tempdir()
-        .map_err(|source| DemoError::Directory { parent: std::env::temp_dir(), source })?;
+        .map_err(|error| DemoError::Directory(Advised::new(error, ELSEWHERE)))?;
     let receiver = Receiver::start(receiver::Options::new(options.port, Mode::Look))?;
     let log = directory.path().join("access.log");
-    let pipeline = start(settings(directory.path(), &log, &receiver.url()))?;
+    let settings = settings(directory.path(), &log, &receiver.url());
+    let from_start = app::Options { from: discovery::From::Start };
+    let pipeline = App::start(&settings, from_start, Arc::default())?;
     let traffic = Traffic::start(Plan {
         path: log.clone(),
         rate: options.rate.max(1),
@@ -214,11 +181,10 @@ fn run_with(options: &Options, stop: &Stop, start: StartPipeline) -> Result<Summ
         written: Meter::default(),
     };
     let mut screen = Screen::open(start).map_err(DemoError::Screen)?;
-    stage.watch(&mut screen, options.run_for, stop)?;
-    let written = stage.traffic.stop()?;
-    stage.drain(&mut screen, written)?;
+    let played = stage.play(&mut screen, options.run_for, &stop);
     drop(screen);
-    Ok(stage.end(written))
+    let summary = stage.end();
+    played.map(|()| summary)
 }
 
 /// Returns the settings of the pipeline: those of a short `shipper.yml`, with a shorter flush time.
@@ -262,13 +228,25 @@ struct Stage {
     start: Instant,
     log: PathBuf,
     receiver: Receiver,
-    pipeline: Box<dyn Pipeline>,
+    pipeline: App,
     traffic: Traffic,
     delivered: Meter,
     written: Meter,
 }
 
 impl Stage {
+    /// Shows the figures until it is time to end and all that was written has arrived.
+    fn play(
+        &mut self,
+        screen: &mut Screen,
+        run_for: Option<Duration>,
+        stop: &Stop,
+    ) -> Result<(), DemoError> {
+        self.watch(screen, run_for, stop)?;
+        let written = self.traffic.stop()?;
+        self.drain(screen, written)
+    }
+
     /// Shows the figures until it is time to end.
     fn watch(
         &mut self,
@@ -305,10 +283,15 @@ impl Stage {
         }
     }
 
-    fn end(self, written: Written) -> Summary {
+    /// Stops everything, in the order in which lines go.
+    fn end(mut self) -> Summary {
+        // An error of the log was told by `play`.
+        drop(self.traffic.stop());
+        let written = self.traffic.written();
         let elapsed = self.start.elapsed();
         let retries = self.pipeline.stats().sending.failed.get();
-        self.pipeline.stop();
+        // What is not acknowledged shows in the summary as lost.
+        let _ = self.pipeline.stop();
         let Counts { documents, duplicates, rejected, .. } = self.receiver.stop();
         Summary {
             written: written.lines,
@@ -398,7 +381,9 @@ fn listen_to_signals(stop: Arc<Stop>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::Summary;
+    use super::receiver::{Mode, Options, Receiver};
+    use super::{DemoError, Summary};
+    use crate::hint::report;
     use std::time::Duration;
 
     fn clean() -> Summary {
@@ -437,5 +422,19 @@ mod tests {
             rotations                 1\n\
             in 10.0 s, 500 lines/s";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_taken_port_ends_the_demo_with_what_to_do() {
+        let first = Receiver::start(Options::new(0, Mode::Count)).unwrap();
+        let port = first.address().port();
+        let error = DemoError::from(Receiver::start(Options::new(port, Mode::Look)).unwrap_err());
+        let expected = format!(
+            "error: cannot start the demo's receiver: cannot listen on `127.0.0.1:{port}`: \
+             Address already in use (os error 98)\n\
+             hint: another program has this port: choose another one with --port, or leave --port \
+             out to get any that is free\n"
+        );
+        assert_eq!(report(&error, &[]), expected);
     }
 }

@@ -9,6 +9,6 @@ use std::process::ExitCode;
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let options = Options { rate: args.rate, port: args.port, run_for: args.duration };
     let summary = demo::run(&options)?;
-    report::out(&summary.to_string());
+    report::out(&format!("{summary}\n"));
     Ok(if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
 }

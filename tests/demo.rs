@@ -1,0 +1,120 @@
+//! The demo as a person starts it: the real binary, no server, no terminal.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// The demo with a place of its own for its files.
+fn demo(temporary: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
+    command.arg("demo").args(arguments).env("TMPDIR", temporary);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Reads the figures of the summary.
+fn figures(stdout: &str) -> BTreeMap<&str, u64> {
+    let names = ["lines written", "delivered", "lost", "duplicates", "retries", "rotations"];
+    let figure = |name: &'static str| {
+        let line = stdout.lines().find(|line| line.starts_with(&format!("{name} ")))?;
+        line[name.len()..].trim().replace(',', "").parse().ok().map(|figure| (name, figure))
+    };
+    names.into_iter().filter_map(figure).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_empty(directory: &Path) -> bool {
+    std::fs::read_dir(directory).expect("it is there").next().is_none()
+}
+
+#[test]
+fn a_demo_over_a_rotation_delivers_each_line_once_and_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let output = demo(temporary.path(), &["--for", "8s", "--rate", "2000"]).output();
+    let Output { status, stdout, stderr } = output.expect("it starts");
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    let figures = figures(&stdout);
+    let written = figures.get("lines written").copied().unwrap_or(0);
+    // 8 s of the first half of a wave of 2,000 lines/s; a busy machine may write fewer.
+    assert!((2_000..40_000).contains(&written), "{stdout}{stderr}");
+    let expected = [
+        ("lines written", written),
+        ("delivered", written),
+        ("lost", 0),
+        ("duplicates", 0),
+        ("retries", 0),
+        ("rotations", 1),
+    ];
+    assert_eq!(figures, BTreeMap::from(expected), "{stdout}{stderr}");
+    assert_eq!(status.code(), Some(0), "{stdout}{stderr}");
+    assert_eq!(stderr, "");
+    let seconds = stdout.lines().filter(|line| line.contains(" requests/min, ")).count();
+    assert!((7..=9).contains(&seconds), "a line each second: {stdout}");
+    assert!(!stdout.contains('\u{1b}'), "no escapes where there is no terminal: {stdout}");
+    assert!(is_empty(temporary.path()));
+}
+
+#[test]
+fn a_signal_ends_the_demo_with_its_summary() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let mut child = demo(temporary.path(), &[]).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("a first line");
+        assert!(first.starts_with("1 s: "), "{first}");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("an id");
+        kill_process(pid, signal).expect("it runs");
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).expect("text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{rest}");
+        let figures = figures(&rest);
+        assert!(0 < figures["delivered"], "{rest}");
+        assert_eq!((figures["lost"], figures["duplicates"]), (0, 0), "{rest}");
+        assert!(is_empty(temporary.path()));
+    }
+}
+
+#[test]
+fn a_taken_port_is_told_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let temporary = tempfile::tempdir().expect("a directory");
+    let output = demo(temporary.path(), &["--for", "1s", "--port", &port]).output();
+    let Output { status, stdout, stderr } = output.expect("it starts");
+    assert_eq!((status.code(), text(&stdout)), (Some(1), String::new()));
+    assert_eq!(
+        text(&stderr),
+        format!(
+            "error: cannot start the demo's receiver: cannot listen on `127.0.0.1:{port}`: \
+             Address already in use (os error 98)\n\
+             hint: another program has this port: choose another one with --port, or leave --port \
+             out to get any that is free\n"
+        )
+    );
+    assert!(is_empty(temporary.path()));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_with_what_to_do() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let missing = temporary.path().join("missing");
+    let output = demo(&missing, &["--for", "1s"]).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{stderr}");
+    assert!(
+        lines[0].starts_with(
+            "error: cannot make a directory for the demo: No such file or directory (os error 2)"
+        ),
+        "{stderr}"
+    );
+    assert_eq!(lines[1], "hint: set TMPDIR to a directory that can be written and has room");
+}
