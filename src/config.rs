@@ -8,6 +8,7 @@ pub mod keys;
 pub mod mask;
 pub mod problems;
 pub mod read;
+pub mod spelling;
 pub mod syntax;
 pub mod tree;
 pub mod typed;
@@ -55,7 +56,7 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
     let mut problems = Vec::new();
     let root = merged(sources, &mut problems);
     if !problems.is_empty() {
-        return Err(Problems::new(problems, shown(sources)));
+        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&root)));
     }
     let expand::Expanded { root, failed } = expand::expand(&root, environment, &mut problems);
     let told = problems.len();
@@ -85,7 +86,7 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
             .filter(|problem| !problem.place.is_some_and(|place| failed.contains(&place))),
     );
     if !problems.is_empty() {
-        return Err(Problems::new(problems, shown(sources)));
+        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&root)));
     }
     Ok(Loaded {
         settings,

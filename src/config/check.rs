@@ -3,6 +3,7 @@
 
 use crate::config::keys::{self, Class};
 use crate::config::problems::{Place, Problem};
+use crate::config::spelling::distance;
 use crate::config::tree::{Entry, Map, Node, Value};
 
 /// What going over the keys yields beside problems.
@@ -208,26 +209,6 @@ fn nearest<'k>(word: &str, candidates: impl Iterator<Item = &'k str>) -> Option<
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Counts the letters to change, add, leave out or swap with a neighbour between two words.
-fn distance(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().take(80).collect();
-    let right: Vec<char> = right.chars().take(80).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, &a) in left.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, &b) in right.iter().enumerate() {
-            let mut cost = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
-            if 0 < i && 0 < j && a == right[j - 1] && left[i - 1] == b {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            next.push(cost);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[right.len()]
 }
 
 /// Makes the problem of a word that is none of those that a key takes.

@@ -1,5 +1,11 @@
 //! Hides secrets and control characters in what is shown of a configuration.
 
+use crate::config::spelling::distance;
+use crate::config::tree::{Node, Value};
+
+/// Shortest secret that is also hidden where it is repeated: shorter ones are parts of common words.
+const REPEATED_MIN: usize = 4;
+
 /// What stands in place of a secret.
 pub const MASK: &str = "xxxxx";
 
@@ -116,21 +122,120 @@ fn continues_secret(before: &[&str], line: &str) -> bool {
     false
 }
 
-/// Finds the byte at which the value of a secret's key starts in a line.
+/// Finds the byte at which the value of a secret's key starts in a line. The key may be mistyped, and its
+/// colon may be missing.
 fn secret_value(line: &str) -> Option<usize> {
-    let lower = line.to_ascii_lowercase();
-    let mut first: Option<usize> = None;
-    for key in SECRET_KEYS {
-        for (at, _) in lower.match_indices(key) {
-            let after = &line[at + key.len()..];
-            let unquoted = after.trim_start_matches(['"', '\'', ' ', '\t']);
-            let Some(value) = unquoted.strip_prefix([':', '=']) else { continue };
-            let value = value.trim_start_matches([' ', '\t']);
-            let start = line.len() - value.len();
-            first = Some(first.map_or(start, |known| known.min(start)));
+    let mut at = 0;
+    while let Some(start) = line[at..].find(is_key_character).map(|found| at + found) {
+        let length = line[start..].find(|c| !is_key_character(c));
+        let end = length.map_or(line.len(), |length| start + length);
+        at = end;
+        if !names_secret(&line[start..end]) {
+            continue;
+        }
+        let after = &line[end..];
+        let rest = after.trim_start_matches(['"', '\'', ' ', '\t']);
+        let value = rest.strip_prefix([':', '=']).unwrap_or(rest);
+        let value = value.trim_start_matches([' ', '\t']);
+        let separated = after.starts_with([':', '=', ' ', '\t', '"', '\'']);
+        if separated && !value.trim_end_matches([']', '}', ',', '"', '\'']).is_empty() {
+            return Some(line.len() - value.len());
+        }
+        if separated && value.len() < rest.len() {
+            // The value comes on the lines below.
+            return Some(line.len() - value.len());
         }
     }
-    first
+    None
+}
+
+fn is_key_character(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+/// Tells whether a word is the key of a secret, or nearly so.
+fn names_secret(word: &str) -> bool {
+    if is_secret_key(word) {
+        return true;
+    }
+    let last = word.rsplit('.').next().unwrap_or(word).to_ascii_lowercase();
+    SECRET_KEYS.iter().any(|key| {
+        let limit = (key.len() / 4).min(2);
+        last.len().abs_diff(key.len()) <= limit && distance(&last, key) <= limit
+    })
+}
+
+/// Collects the secrets of a tree, so that they can be hidden where they are repeated.
+#[must_use]
+pub fn secrets_of(root: &Node) -> Vec<String> {
+    let mut secrets = Vec::new();
+    collect(root, "", &mut secrets);
+    secrets
+}
+
+fn collect(node: &Node, path: &str, secrets: &mut Vec<String>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(scalar) if names_secret(path) => add_secret(&scalar.text, secrets),
+        Value::Scalar(scalar) => {
+            if let Some((start, end)) = credentials(&scalar.text) {
+                add_secret(&scalar.text[start..end], secrets);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| collect(item, path, secrets)),
+        Value::Map(map) => {
+            for entry in &map.entries {
+                collect(&entry.value, &format!("{path}.{}", entry.key), secrets);
+            }
+        }
+    }
+}
+
+/// Collects what looks like secrets in a text that may be no YAML.
+#[must_use]
+pub fn secrets_in(text: &str) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for line in text.lines() {
+        if let Some(at) = secret_value(line) {
+            let value = line[at..].trim();
+            let first = value.split([',', '}', ']']).next().unwrap_or(value);
+            add_secret(value.trim_matches(['"', '\'']), &mut secrets);
+            add_secret(first.trim_matches(['"', '\'', ' ']), &mut secrets);
+        }
+        for word in line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')) {
+            if let Some((start, end)) = credentials(word) {
+                add_secret(&word[start..end], &mut secrets);
+            }
+        }
+    }
+    secrets
+}
+
+/// Adds a secret and, where it is a pair (`user:password`, `id:key`), its second half.
+pub fn add_secret(text: &str, secrets: &mut Vec<String>) {
+    let half = text.split_once(':').map_or("", |(_, second)| second);
+    for secret in [text, half] {
+        // A reference is no secret; what it stands for is taken from the tree.
+        let is_reference = secret.starts_with("${");
+        let long = REPEATED_MIN <= secret.chars().count();
+        if long && !is_reference && !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
+        }
+    }
+    // The longest first, so that no rest of one is left by a part of it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+}
+
+/// Returns a text with every one of several secrets masked.
+#[must_use]
+pub fn repeated(text: &str, secrets: &[String]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets {
+        if text.contains(secret.as_str()) {
+            text = text.replace(secret.as_str(), MASK);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -47,6 +47,15 @@ impl Problem {
         Self { place: None, message: message.into(), other: None, hint: None }
     }
 
+    fn mask(&mut self, secrets: &[String]) {
+        let masked = |text: &str| mask::repeated(&mask::urls(text), secrets);
+        self.message = masked(&self.message);
+        self.hint = self.hint.as_deref().map(masked);
+        if let Some((_, message)) = &mut self.other {
+            *message = masked(message);
+        }
+    }
+
     /// Adds advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -63,7 +72,7 @@ impl Problem {
 }
 
 /// One text that places point into.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// Name as shown: a path, or `-E key`.
     pub name: String,
@@ -72,24 +81,42 @@ pub struct Source {
 }
 
 /// All problems of one load, in the order of their places, ready to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
     sources: Vec<Source>,
+    secrets: Vec<String>,
+}
+
+/// Leaves the sources out: they hold secrets.
+impl fmt::Debug for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Problems").field("list", &self.list).finish_non_exhaustive()
+    }
 }
 
 impl std::error::Error for Problems {}
 
 impl Problems {
     /// Takes the problems of a load together with the texts that they point into; at least one.
+    ///
+    /// `secrets` are hidden wherever they stand; what looks like one in the texts is so by itself.
     #[must_use]
-    pub fn new(mut list: Vec<Problem>, sources: Vec<Source>) -> Self {
+    pub fn new(mut list: Vec<Problem>, sources: Vec<Source>, mut secrets: Vec<String>) -> Self {
+        for source in &sources {
+            for secret in mask::secrets_in(&source.text) {
+                mask::add_secret(&secret, &mut secrets);
+            }
+        }
+        for problem in &mut list {
+            problem.mask(&secrets);
+        }
         list.sort_by_key(|problem| match problem.place {
             Some(place) => (0, place.source, place.line, place.column),
             None => (1, 0, 0, 0),
         });
         list.dedup();
-        Self { list, sources }
+        Self { list, sources, secrets }
     }
 
     /// Returns the problems, in the order of their places.
@@ -118,6 +145,14 @@ impl Problems {
         let lines: Vec<&str> = source.text.lines().collect();
         let Some(line) = lines.get(place.line - 1) else { return Ok(()) };
         let (shown, masked_from) = mask::line(&lines[..place.line - 1], line);
+        let before = shown;
+        let shown = mask::repeated(&before, &self.secrets);
+        let same = shown.chars().zip(before.chars()).take_while(|(a, b)| a == b).count();
+        let repeated_from = (shown != before).then_some(same);
+        let masked_from = match (masked_from, repeated_from) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
         let mut column = place.column.max(1) - 1;
         let mut length = place.length.max(1);
         if let Some(from) = masked_from
@@ -153,14 +188,14 @@ impl fmt::Display for Problems {
                 self.write_place(formatter, place)?;
                 write!(formatter, ": ")?;
             }
-            writeln!(formatter, "{}", mask::visible(&mask::urls(&problem.message)))?;
+            writeln!(formatter, "{}", mask::visible(&problem.message))?;
             if let Some(place) = problem.place {
                 self.write_line(formatter, place)?;
             }
             if let Some((place, message)) = &problem.other {
                 write!(formatter, "  ")?;
                 self.write_place(formatter, *place)?;
-                writeln!(formatter, ": {}", mask::visible(&mask::urls(message)))?;
+                writeln!(formatter, ": {}", mask::visible(message))?;
                 self.write_line(formatter, *place)?;
             }
             if let Some(hint) = &problem.hint {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::config::mask::{MASK, urls};
+use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::settings::{
     Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
@@ -60,6 +60,7 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
     }
     put(&mut root, "logging", logging(&settings.logging));
     let mut root = Value::Mapping(root);
+    hide(&mut root, &secrets_of(settings));
     protect(&mut root);
     quote_marked(&serde_yaml::to_string(&root).expect("maps with text keys are YAML"))
 }
@@ -95,6 +96,43 @@ fn number(value: usize) -> Value {
 /// Turns a JSON text that the load made into YAML.
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("the load writes valid JSON")
+}
+
+/// Returns the texts that must not be shown, wherever they are repeated.
+fn secrets_of(settings: &Settings) -> Vec<String> {
+    let mut secrets = Vec::new();
+    if let OutputSettings::Elasticsearch(output) = &settings.output {
+        match &output.auth {
+            Auth::None => {}
+            Auth::Basic { password, .. } => mask::add_secret(password.expose(), &mut secrets),
+            Auth::ApiKey(key) => mask::add_secret(key.expose(), &mut secrets),
+        }
+        for (_, value) in &output.headers {
+            mask::add_secret(value.expose(), &mut secrets);
+        }
+    }
+    secrets
+}
+
+/// Masks secrets in all texts, and the values of keys that are named like secrets.
+fn hide(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::String(text) => *text = mask::repeated(text, secrets),
+        Value::Sequence(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
+        Value::Mapping(map) => {
+            for (key, value) in map {
+                let is_secret = key.as_str().is_some_and(mask::is_secret_key);
+                match value {
+                    Value::Mapping(_) | Value::Sequence(_) => hide(value, secrets),
+                    _ if is_secret && !value.as_str().is_some_and(|t| t.contains(MASK)) => {
+                        *value = MASK.into();
+                    }
+                    _ => hide(value, secrets),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Stands before a text that has to be quoted; for private use, so that no ordinary text has it.

@@ -345,3 +345,42 @@ proptest! {
         let _ = shown(&format!("{}{inserted}{rest}", &TRICKY[..at]));
     }
 }
+
+#[test]
+fn no_secret_is_shown_whatever_is_wrong_around_it() {
+    let inputs = "inputs: [{type: log, paths: [/a]}]\n";
+    for text in [
+        "output.elasticsearch:\n  hosts: a\n  pasword: hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  password hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  pasword hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  passwrd:hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  apikey: 'id:hunter2'\n",
+        "output.elasticsearch: {hosts: a, username: u, password: hunter2}\nnonsense: hunter2\n",
+        "output.elasticsearch: {hosts: a, username: u, password: hunter2, worker: hunter2}\n",
+        "output.elasticsearch: {hosts: 'http://u:hunter2@a', worker: hunter2}\n",
+    ] {
+        let problems = load_text(&format!("{inputs}{text}")).expect_err(text);
+        assert!(!problems.to_string().contains("hunter2"), "{text}{problems}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{text}{problems:?}");
+    }
+    for key in ["pasword", "output.elasticsearch.pasword"] {
+        let text = format!("{inputs}output.elasticsearch.hosts: a\n");
+        let error = load_with(&text, &[(key, "hunter2")], &[]).expect_err(key);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let text = format!(
+        "{inputs}output.elasticsearch: {{hosts: a, username: u, password: '${{P}}', worker: '${{P}}'}}\n"
+    );
+    let error = load_with(&text, &[], &[("P", "hunter2")]).expect_err("a worker is a number");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn an_export_masks_secrets_wherever_they_are_repeated() {
+    let text = "
+inputs: [{type: log, paths: [/a], fields: {note: 'it is hunter2', api_key: other}}]
+output.elasticsearch: {hosts: a, username: u, password: hunter2}
+";
+    let exported = export(&load_text(text).expect("valid"));
+    assert!(!exported.contains("hunter2") && !exported.contains("other"), "{exported}");
+}
