@@ -6,13 +6,14 @@
 use shipper::batch::{BatchBuilder, BatchLimits};
 use shipper::demo::generator::Generator;
 use shipper::document::Shared;
-use shipper::event::EventBuf;
+use shipper::event::{EventBuf, LineText, Parse, Parsed};
 use shipper::json_text::push_escaped;
 use shipper::outputs::elasticsearch::bulk;
-use shipper::parsers::Parser;
+use shipper::parsers::access_log::{AccessLog, Shape};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::position::Epoch;
 use shipper::queue::Pool;
+use shipper::scan::look;
 use shipper::settings::{Format, InputSettings, Namespace};
 use shipper::wake::Wake;
 use std::hint::black_box;
@@ -116,11 +117,14 @@ fn escape() -> Kernel {
 fn parse() -> Kernel {
     let chunk = chunk();
     let bytes = chunk.len();
-    let (mut parser, _) = Parser::new(&Format::Combined).expect("a format of ours");
+    let mut parser = AccessLog::new(Shape::Combined);
     let mut event = EventBuf::default();
     let call = Box::new(move || {
         for line in lines(&chunk) {
-            assert!(parser.parse(line, &mut event).is_some());
+            let look = look(line);
+            let text = if look.is_plain { LineText::Plain } else { LineText::Valid };
+            event.begin(text, look.quotes);
+            assert_eq!(parser.parse(line, &mut event), Parsed::Recognised);
             black_box(&event);
         }
     });

@@ -1,23 +1,49 @@
-//! The ECS document of an event, and the bulk action before it, straight into the batch.
+//! Items for the output: for each event an action line and an ECS document.
 //!
-//! Everything that is the same for all lines of a file is one text, made when the file is opened; the rest is written
-//! in the order of the schema. Field names: Elastic Common Schema 8 and Filebeat's modules.
+//! A [`Writer`] belongs to one input. It renders whatever is the same for all lines: of the input at the start, of a
+//! file and the time of reading for each chunk. What is left for a line is in [`item`]. Field names are those of the
+//! Elastic Common Schema 8 and of Filebeat's modules.
 
-use crate::event::{EventBuf, Key, Schema, Value};
-use crate::json_text::{push_escaped, push_string, push_u64, string};
-use crate::parsers::Parsed;
+pub mod glue;
+pub mod item;
+pub mod layout;
+
+use crate::event::{EventBuf, Field};
+use crate::json_text::{push_string, string};
+use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
-use crate::parsers::timestamp::Rendered;
-use crate::position::{DIGITS, EPOCH_TEXT_BYTES, Epoch};
-use crate::settings::{FieldsSettings, Format, InputSettings};
+use crate::parsers::timestamp::{Rendered, render};
+use crate::position::{EPOCH_TEXT_BYTES, Epoch};
+use crate::settings::{Format, InputSettings};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
+use item::{Content, Frame, Ids};
+use layout::{Entry, Layout, Origin};
+use serde_json::{Map, Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// `ecs.version` of our documents: what Filebeat 8 writes.
 const ECS_VERSION: &str = "8.0.0";
 
-/// Room for what one event adds beside its line and its file's texts, in bytes: id, times, numbers and field names.
-const EVENT_OVERHEAD: usize = 1536;
+/// `event.dataset` of lines of no known kind, as far as a target's name needs one.
+const GENERIC: &str = "generic";
+
+/// Objects that are not constant: `fields_under_root` cannot simply be put beside them.
+const WRITTEN_BY_LINE: [&str; 13] = [
+    "@timestamp",
+    "destination",
+    "event",
+    "fileset",
+    "http",
+    "log",
+    "message",
+    "nginx",
+    "related",
+    "service",
+    "source",
+    "url",
+    "user",
+];
 
 /// What is the same for all events of a process.
 #[derive(Debug, Clone, Default)]
@@ -36,28 +62,6 @@ pub struct Shared {
     pub batch_wide: Option<String>,
 }
 
-/// What is the same for all lines of an open file.
-#[derive(Debug, Clone)]
-pub struct Source {
-    epoch: [u8; EPOCH_TEXT_BYTES],
-    server: Server,
-    /// `{"create":{` and, where they are constant, `"_index":"…",`, `"pipeline":"…",`.
-    action: Vec<u8>,
-    /// From behind the time to the offset, for all lines.
-    head: Vec<u8>,
-    /// From behind the offset to the outcome, for recognised lines.
-    recognised: Vec<u8>,
-    target: Option<FormatString>,
-}
-
-impl Source {
-    /// Returns whose lines they are.
-    #[must_use]
-    pub fn server(&self) -> Server {
-        self.server
-    }
-}
-
 /// A place where events go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -69,103 +73,166 @@ pub struct Target {
     pub data_stream: bool,
 }
 
-/// One event to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct Item<'a> {
-    /// The line, valid UTF-8, without its end.
-    pub line: &'a [u8],
-    /// Offset of its first byte.
-    pub start: u64,
-    /// Its bytes on disk, line end included.
-    pub length: u64,
-    /// When it was read.
-    pub read_at: &'a Rendered,
-    /// What it says; `None` when it was not recognised.
-    pub parsed: Option<&'a Parsed>,
-}
-
-/// Writes actions and documents for one input.
+/// What is the same for all lines of an open file: little, because there may be many.
 #[derive(Debug, Clone)]
-pub struct Writer {
-    schema: Schema,
-    shared: Shared,
-    format: Format,
-    dataset: Option<&'static str>,
-    input_kind: String,
-    keep_original: bool,
-    tags: Vec<String>,
-    fields: Option<FieldsSettings>,
-    target: Result<FormatString, crate::settings::Namespace>,
-    pipeline: Option<String>,
+pub struct Source {
+    epoch: [u8; EPOCH_TEXT_BYTES],
+    server: Server,
+    path_json: Box<[u8]>,
 }
 
-impl Writer {
-    /// Makes a writer for an input whose parser sets the fields of `schema`.
+impl Source {
+    /// Returns who writes its lines.
     #[must_use]
-    pub fn new(
-        input: &InputSettings,
-        index: Option<FormatString>,
-        schema: Schema,
-        shared: Shared,
-    ) -> Self {
-        let dataset = match input.format {
-            Format::Raw | Format::Regex(_) => Some("generic"),
-            Format::Auto => None,
-            Format::Nginx => Some("nginx.access"),
-            _ => Some("apache.access"),
-        };
-        let target = index.or_else(|| shared.index.clone()).ok_or(input.namespace);
-        Self {
-            schema,
-            format: input.format.clone(),
-            dataset,
-            input_kind: input.kind.clone(),
-            keep_original: input.keep_original,
-            tags: input.tags.clone(),
-            fields: input.fields.clone(),
-            target,
-            pipeline: input.pipeline.clone(),
-            shared,
+    pub fn server(&self) -> Server {
+        self.server
+    }
+}
+
+/// Why an input's `fields` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FieldsError {
+    /// They are no JSON object.
+    #[error("fields are no object: {0}")]
+    NoObject(#[source] serde_json::Error),
+}
+
+/// Kinds of lines that may go to different places; the number of each is its place in an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dataset {
+    ApacheAccess,
+    NginxAccess,
+    Generic,
+}
+
+impl Dataset {
+    const ALL: [Self; 3] = [Self::ApacheAccess, Self::NginxAccess, Self::Generic];
+
+    fn of_server(server: Server) -> Self {
+        match server {
+            Server::Apache => Self::ApacheAccess,
+            Server::Nginx => Self::NginxAccess,
         }
     }
 
-    /// Makes the texts for a file; a few hundred bytes for as long as it is open.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ApacheAccess => "apache.access",
+            Self::NginxAccess => "nginx.access",
+            Self::Generic => GENERIC,
+        }
+    }
+
+    fn module(self) -> &'static str {
+        match self {
+            Self::ApacheAccess => "apache",
+            Self::NginxAccess => "nginx",
+            Self::Generic => "",
+        }
+    }
+}
+
+/// Renders what documents of one input have in common.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    format: Format,
+    ids: Ids,
+    /// Where lines of each [`Dataset`] go.
+    targets: [FormatString; 3],
+    batch_wide: Option<String>,
+    pipeline: Option<String>,
+    extras: Vec<String>,
+    /// Constant members behind `log`, each with a comma before it.
+    constants: Vec<u8>,
+    /// For each [`Dataset`]: members of recognised lines, `event` last and open.
+    recognised: [Vec<u8>; 3],
+    /// For each [`Dataset`], when documents have fields of the operator's among ours.
+    layouts: Option<[Arc<Layout>; 3]>,
+}
+
+impl Writer {
+    /// Makes the writer of an input whose lines `parser` reads.
+    ///
+    /// # Errors
+    /// When `fields` is no JSON object.
+    pub fn new(
+        input: &InputSettings,
+        index: Option<FormatString>,
+        parser: &Parser,
+        shared: &Shared,
+    ) -> Result<Self, FieldsError> {
+        let mut constants = constants(input, shared);
+        let mut operators = Map::new();
+        if let Some(fields) = &input.fields {
+            let object: Map<String, Value> =
+                serde_json::from_str(&fields.json_object).map_err(FieldsError::NoObject)?;
+            if fields.under_root {
+                operators = object;
+            } else if !object.is_empty() {
+                constants.insert("fields".to_owned(), Value::Object(object));
+            }
+        }
+        let index = index.or_else(|| shared.index.clone());
+        let targets = Dataset::ALL.map(|dataset| {
+            let format = index.clone().unwrap_or_else(|| {
+                let text = default_target(input.namespace, dataset.name());
+                FormatString::parse(&text).expect("our own default is a format string")
+            });
+            resolve(format, dataset, &constants, &operators, parser.extras())
+        });
+        let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
+        let mut layouts = None;
+        if by_line || matches!(parser, Parser::Regex(_)) {
+            let groups = groups(constants, &operators, parser.extras());
+            layouts = Some(
+                Dataset::ALL
+                    .map(|dataset| Arc::new(layout(dataset, &operators, &groups.inside, parser))),
+            );
+            constants = groups.outside;
+            operators.clear();
+        }
+        merge(&mut constants, operators);
+        Ok(Self {
+            format: input.format.clone(),
+            ids: if shared.document_id { Ids::Position } else { Ids::None },
+            targets,
+            batch_wide: shared.batch_wide.clone(),
+            pipeline: input.pipeline.clone(),
+            extras: parser.extras().to_vec(),
+            constants: members(&constants),
+            recognised: Dataset::ALL.map(recognised),
+            layouts,
+        })
+    }
+
+    /// Returns what is kept of a file while it is open.
+    ///
+    /// An `auto` input's file is nginx's if its path says so anywhere, else Apache's.
     #[must_use]
     pub fn source(&self, path: &Path, epoch: Epoch) -> Source {
-        let nginx = path.as_os_str().as_encoded_bytes().windows(5).any(|part| part == b"nginx");
-        let dataset = self.dataset.unwrap_or(if nginx { "nginx.access" } else { "apache.access" });
-        let server = if dataset == "nginx.access" { Server::Nginx } else { Server::Apache };
-        let target = self.target_of(dataset);
-        let mut action = b"{\"create\":{".to_vec();
-        let dynamic = target.constant().is_none();
-        if let Some(index) = target.constant()
-            && self.shared.batch_wide.as_deref() != Some(&index)
-        {
-            action.extend_from_slice(format!("\"_index\":{},", string(&index)).as_bytes());
-        }
-        if let Some(pipeline) = &self.pipeline {
-            action.extend_from_slice(format!("\"pipeline\":{},", string(pipeline)).as_bytes());
-        }
-        Source {
-            epoch: epoch.text(),
-            server,
-            action,
-            head: self.head(path),
-            recognised: self.recognised(dataset),
-            target: dynamic.then_some(target),
-        }
+        let path = path.as_os_str().as_encoded_bytes();
+        let server = match self.format {
+            Format::Nginx => Server::Nginx,
+            Format::Auto if memchr::memmem::find(path, b"nginx").is_some() => Server::Nginx,
+            _ => Server::Apache,
+        };
+        let mut path_json = Vec::new();
+        push_string(&mut path_json, path);
+        Source { epoch: epoch.text(), server, path_json: path_json.into_boxed_slice() }
     }
 
     /// Returns where events of this input may go, as far as that is known before there are any.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        let datasets = match self.dataset {
-            Some(dataset) => vec![dataset],
-            None => vec!["apache.access", "nginx.access"],
+        let datasets: &[Dataset] = match self.format {
+            Format::Raw | Format::Regex(_) => &[Dataset::Generic],
+            Format::Auto => &Dataset::ALL,
+            Format::Nginx => &[Dataset::NginxAccess],
+            Format::Common | Format::Combined | Format::VhostCombined => &[Dataset::ApacheAccess],
         };
         let mut targets: Vec<Target> = Vec::new();
         for dataset in datasets {
-            let format = self.target_of(dataset);
+            let format = &self.targets[*dataset as usize];
             let target = if let Some(name) = format.constant() {
                 Target { pattern: name.clone(), name, data_stream: true }
             } else {
@@ -180,238 +247,322 @@ impl Writer {
         targets
     }
 
-    /// Returns an upper bound of what an event with a line of `length` bytes adds to the buffer.
-    #[must_use]
-    pub fn most_bytes(&self, source: &Source, length: usize) -> usize {
-        // The message, and fields that repeat the client's address and the target up to three times.
-        let times = if self.schema.names().is_empty() { 1 } else { 4 };
-        source.head.len()
-            + source.recognised.len()
-            + source.action.len()
-            + EVENT_OVERHEAD
-            + length.saturating_mul(times * crate::json_text::ESCAPED_BYTES_MAX)
-    }
-
-    /// Appends action and document of an event.
-    pub fn write(&self, out: &mut Vec<u8>, source: &Source, item: &Item<'_>, event: &EventBuf) {
-        let time = item.parsed.and_then(|parsed| parsed.time.as_ref()).unwrap_or(item.read_at);
-        self.write_action(out, source, item, time, event);
-        Self::write_head(out, source, item.start, time);
-        if let Some(parsed) = item.parsed {
-            self.write_recognised(out, source, item, parsed, event);
-        }
-        if self.keep_original || item.parsed.is_none() {
-            out.extend_from_slice(b",\"message\":\"");
-            push_escaped(out, item.line);
-            out.extend_from_slice(b"\"}\n");
-        } else {
-            out.extend_from_slice(b"}\n");
-        }
-    }
-
-    /// Appends everything up to the inside of `message`; the caller appends that and then [`Writer::end_message`].
-    pub fn begin_message(
-        &self,
-        out: &mut Vec<u8>,
-        source: &Source,
-        item: &Item<'_>,
-        truncated: bool,
-    ) {
-        self.write_action(out, source, item, item.read_at, &EventBuf::default());
-        Self::write_head(out, source, item.start, item.read_at);
-        if truncated {
-            // Behind the offset, inside of `log`.
-            out.truncate(out.len() - 1);
-            out.extend_from_slice(b",\"flags\":[\"truncated\"]}");
-        }
-        out.extend_from_slice(b",\"message\":\"");
-    }
-
-    /// Appends what stands behind `message`.
-    pub fn end_message(out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\"}\n");
-    }
-
-    fn write_action(
-        &self,
-        out: &mut Vec<u8>,
-        source: &Source,
-        item: &Item<'_>,
-        time: &Rendered,
-        event: &EventBuf,
-    ) {
-        out.extend_from_slice(&source.action);
-        if let Some(target) = &source.target {
-            out.extend_from_slice(b"\"_index\":\"");
-            let mut index = Vec::new();
-            target.push(&mut index, time, |name, index| {
-                item.parsed.is_some() && self.push_field(index, name, item.line, event)
-            });
-            push_escaped(out, &index);
-            out.extend_from_slice(b"\",");
-        }
-        if self.shared.document_id {
-            out.extend_from_slice(b"\"_id\":\"");
-            out.extend_from_slice(&source.epoch);
-            out.push(b'.');
-            push_digits(out, item.start);
-            out.push(b'.');
-            push_digits(out, item.length);
-            out.extend_from_slice(b"\"}}\n");
-        } else {
-            if out.last() == Some(&b',') {
-                out.pop();
+    /// Renders into `frame` what the lines of one chunk have in common, read at `unix_ms`.
+    pub fn render(&self, frame: &mut Frame, action: &mut Action, source: &Source, unix_ms: u64) {
+        let read_at = render(i64::try_from(unix_ms).unwrap_or(i64::MAX));
+        let dataset = Dataset::of_server(source.server);
+        frame.read_at = Some(read_at);
+        frame.ids = self.ids;
+        frame.before_time.render(|text| {
+            if self.ids == Ids::Position {
+                text.extend_from_slice(b"\"}}\n");
             }
-            out.extend_from_slice(b"}}\n");
-        }
+            text.extend_from_slice(b"{\"@timestamp\":\"");
+        });
+        frame.path.clear();
+        frame.path.extend_from_slice(&source.path_json);
+        frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
+        let run = &mut frame.run;
+        run.clear();
+        run.extend_from_slice(b",\"file\":{\"path\":");
+        run.extend_from_slice(&source.path_json);
+        run.extend_from_slice(b"}}");
+        frame.run_log = run.len();
+        run.extend_from_slice(&self.constants);
+        frame.run_generic = run.len();
+        run.extend_from_slice(&self.recognised[dataset as usize]);
+        run.extend_from_slice(&read_at);
+        run.push(b'"');
+        action.begin(source);
+        self.prepare(frame, action, b"", &EventBuf::default(), Content::Line);
     }
 
-    fn write_head(out: &mut Vec<u8>, source: &Source, start: u64, time: &Rendered) {
-        out.extend_from_slice(b"{\"@timestamp\":\"");
-        out.extend_from_slice(time);
-        out.extend_from_slice(&source.head);
-        push_u64(out, start);
-        out.push(b'}');
-    }
-
-    fn write_recognised(
+    /// Makes the action line right for an event.
+    #[inline]
+    pub fn prepare(
         &self,
-        out: &mut Vec<u8>,
-        source: &Source,
-        item: &Item<'_>,
-        parsed: &Parsed,
+        frame: &mut Frame,
+        action: &mut Action,
+        text: &[u8],
         event: &EventBuf,
+        content: Content,
     ) {
-        if !source.recognised.is_empty() {
-            out.extend_from_slice(&source.recognised);
-            out.extend_from_slice(item.read_at);
-            let outcome: &[u8] = if parsed.status < 400 {
-                b"\",\"outcome\":\"success\"}"
-            } else {
-                b"\",\"outcome\":\"failure\"}"
-            };
-            out.extend_from_slice(outcome);
+        if action.settled == Settled::ForFile {
+            return;
         }
-        let mut previous: Option<Key> = None;
-        for (key, value) in event.iter() {
-            out.extend_from_slice(self.schema.between(previous, Some(key)));
-            match value {
-                Value::Line(span) => push_string(out, span.of(item.line)),
-                Value::Scratch(span) => push_string(out, span.of(event.scratch())),
-                Value::Number(number) => push_u64(out, number),
-                Value::ListOfOne(span) => {
-                    out.push(b'[');
-                    push_string(out, span.of(item.line));
-                    out.push(b']');
-                }
+        self.prepare_target(frame, action, text, event, content);
+    }
+
+    fn prepare_target(
+        &self,
+        frame: &mut Frame,
+        action: &mut Action,
+        text: &[u8],
+        event: &EventBuf,
+        content: Content,
+    ) {
+        let dataset = self.dataset_of(action.server, content);
+        let format = &self.targets[dataset as usize];
+        let recognised = content == Content::Fields;
+        let time = event.timestamp().filter(|_| recognised).or(frame.read_at.as_ref());
+        let Some(time) = time.copied() else { return };
+        if action.settled == Settled::For(dataset, time) {
+            return;
+        }
+        action.name.clear();
+        format.push(&mut action.name, &time, |name, out| {
+            recognised && self.push_field(out, name, text, event)
+        });
+        let index = String::from_utf8_lossy(&action.name);
+        let named = self.batch_wide.as_deref() != Some(&*index);
+        let epoch = action.epoch;
+        frame.action.render(|line| {
+            self.push_action(line, named.then_some(&*index), &epoch);
+        });
+        let is_constant = |format: &FormatString| format.constant().is_some();
+        action.settled = if self.targets.iter().all(|other| other == format && is_constant(other)) {
+            Settled::ForFile
+        } else if format.has_fields() {
+            Settled::No
+        } else {
+            Settled::For(dataset, time)
+        };
+    }
+
+    fn dataset_of(&self, server: Server, content: Content) -> Dataset {
+        match self.format {
+            Format::Raw | Format::Regex(_) => Dataset::Generic,
+            Format::Auto if content != Content::Fields => Dataset::Generic,
+            _ => Dataset::of_server(server),
+        }
+    }
+
+    fn push_action(&self, line: &mut Vec<u8>, index: Option<&str>, epoch: &[u8]) {
+        line.extend_from_slice(b"{\"create\":{");
+        let mut separator = "";
+        for (key, value) in [("_index", index), ("pipeline", self.pipeline.as_deref())] {
+            if let Some(value) = value {
+                line.extend_from_slice(format!("{separator}\"{key}\":").as_bytes());
+                push_string(line, value.as_bytes());
+                separator = ",";
             }
-            previous = Some(key);
         }
-        out.extend_from_slice(self.schema.between(previous, None));
+        if self.ids == Ids::None {
+            return line.extend_from_slice(b"}}\n");
+        }
+        line.extend_from_slice(format!("{separator}\"_id\":\"").as_bytes());
+        line.extend_from_slice(epoch);
+        line.push(b'.');
     }
 
     /// Appends the text of an event's field; `false` when it has none.
-    fn push_field(&self, out: &mut Vec<u8>, name: &str, line: &[u8], event: &EventBuf) -> bool {
-        match self.schema.key(name).and_then(|key| event.get(key)) {
-            Some(Value::Line(span) | Value::ListOfOne(span)) => {
-                out.extend_from_slice(span.of(line));
-            }
-            Some(Value::Scratch(span)) => out.extend_from_slice(span.of(event.scratch())),
-            Some(Value::Number(number)) => push_u64(out, number),
-            None => return false,
-        }
-        true
-    }
-
-    fn target_of(&self, dataset: &str) -> FormatString {
-        let format = match &self.target {
-            Ok(format) => format.clone(),
-            Err(namespace) => {
-                let text = default_target(*namespace, dataset);
-                FormatString::parse(&text).expect("our own default is a format string")
-            }
+    fn push_field(&self, out: &mut Vec<u8>, name: &str, text: &[u8], event: &EventBuf) -> bool {
+        let extra = self.extras.iter().position(|extra| extra == name);
+        let span = match extra {
+            Some(number) => event.extra(number),
+            None => Field::from_name(name).and_then(|field| event.get(field)),
         };
-        format.resolve(|name| match name {
-            "agent.version" | "beat.version" => Some(FILEBEAT_VERSION.to_owned()),
-            "agent.name" | "beat.name" | "host.name" => Some(self.shared.host_name.clone()),
-            "agent.type" | "beat.type" => Some("filebeat".to_owned()),
-            "event.dataset" => Some(dataset.to_owned()),
-            "input.type" => Some(self.input_kind.clone()),
-            _ => self.custom_field(name),
-        })
-    }
-
-    /// Returns the text of a constant that the operator set under `fields`.
-    fn custom_field(&self, name: &str) -> Option<String> {
-        let fields = self.fields.as_ref()?;
-        let path = if fields.under_root { name } else { name.strip_prefix("fields.")? };
-        let mut value: &serde_json::Value =
-            &serde_json::from_str::<serde_json::Value>(&fields.json_object).ok()?;
-        for part in path.split('.') {
-            value = value.get(part)?;
-        }
-        value.as_str().map(str::to_owned).or_else(|| Some(value.to_string()))
-    }
-
-    /// Makes the text from behind the time up to the offset's number.
-    fn head(&self, path: &Path) -> Vec<u8> {
-        let shared = &self.shared;
-        let name = string(&shared.host_name);
-        // `agent.type` is Filebeat's: templates, dashboards and alerts of operators ask for it.
-        let mut head = format!(
-            "\",\"agent\":{{\"ephemeral_id\":{},\"id\":{},\"name\":{name},\"type\":\"filebeat\",\
-             \"version\":\"{FILEBEAT_VERSION}\"}},\"ecs\":{{\"version\":\"{ECS_VERSION}\"}},\
-             \"host\":{{\"name\":{name}}},\"input\":{{\"type\":{}}}",
-            string(&shared.ephemeral_id),
-            string(&shared.agent_id),
-            string(&self.input_kind),
-        );
-        if !self.tags.is_empty() {
-            let tags: Vec<String> = self.tags.iter().map(|tag| string(tag)).collect();
-            head.push_str(&format!(",\"tags\":[{}]", tags.join(",")));
-        }
-        if let Some(fields) = &self.fields {
-            let object = fields.json_object.trim();
-            let inside = object.trim_start_matches('{').trim_end_matches('}').trim();
-            if fields.under_root && !inside.is_empty() {
-                let inside = &object[1..object.len() - 1];
-                head.push_str(&format!(",{inside}"));
-            } else if !inside.is_empty() {
-                head.push_str(&format!(",\"fields\":{object}"));
-            }
-        }
-        let path = string(&path.to_string_lossy());
-        head.push_str(&format!(",\"log\":{{\"file\":{{\"path\":{path}}},\"offset\":"));
-        head.into_bytes()
-    }
-
-    /// Makes the text of a recognised line's event fields up to the time it was read.
-    fn recognised(&self, dataset: &str) -> Vec<u8> {
-        if matches!(self.format, Format::Raw | Format::Regex(_)) {
-            return Vec::new();
-        }
-        let module = dataset.split('.').next().unwrap_or(dataset);
-        format!(
-            ",\"fileset\":{{\"name\":\"access\"}},\"service\":{{\"type\":\"{module}\"}},\
-             \"event\":{{\"category\":[\"web\"],\"dataset\":\"{dataset}\",\"kind\":\"event\",\
-             \"module\":\"{module}\",\"type\":[\"access\"],\"created\":\""
-        )
-        .into_bytes()
+        let Some(span) = span else { return false };
+        out.extend_from_slice(event.bytes(text, span));
+        true
     }
 }
 
-/// Appends a number in URL-safe base-64 digits, the highest first.
-fn push_digits(out: &mut Vec<u8>, mut number: u64) {
-    // 64 bits make eleven digits of six.
-    let mut digits = [0; 11];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = DIGITS[(number & 63) as usize];
-        number >>= 6;
-        if number == 0 {
-            break;
+/// The action line that is in the frame, and for what it is right.
+#[derive(Debug, Clone)]
+pub struct Action {
+    epoch: [u8; EPOCH_TEXT_BYTES],
+    server: Server,
+    settled: Settled,
+    name: Vec<u8>,
+}
+
+impl Default for Action {
+    fn default() -> Self {
+        Self {
+            epoch: [b'A'; EPOCH_TEXT_BYTES],
+            server: Server::Apache,
+            settled: Settled::No,
+            name: Vec::new(),
         }
     }
-    out.extend_from_slice(&digits[first..]);
+}
+
+impl Action {
+    fn begin(&mut self, source: &Source) {
+        self.epoch = source.epoch;
+        self.server = source.server;
+        self.settled = Settled::No;
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    No,
+    For(Dataset, Rendered),
+    ForFile,
+}
+
+/// Returns the members that all documents of an input have, but those of the operator.
+fn constants(input: &InputSettings, shared: &Shared) -> Map<String, Value> {
+    let mut constants = Map::new();
+    constants.insert("input".to_owned(), json!({ "type": input.kind }));
+    // `agent.type` is Filebeat's: templates, dashboards and alerts of operators ask for it.
+    let agent = json!({
+        "type": "filebeat",
+        "version": FILEBEAT_VERSION,
+        "name": shared.host_name,
+        "id": shared.agent_id,
+        "ephemeral_id": shared.ephemeral_id,
+    });
+    constants.insert("agent".to_owned(), agent);
+    constants.insert("ecs".to_owned(), json!({ "version": ECS_VERSION }));
+    constants.insert("host".to_owned(), json!({ "name": shared.host_name }));
+    if !input.tags.is_empty() {
+        constants.insert("tags".to_owned(), json!(input.tags));
+    }
+    constants
+}
+
+/// Puts the operator's members among ours; where both have one, theirs stays.
+fn merge(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
+    for (key, value) in theirs {
+        match (ours.get_mut(&key), value) {
+            (Some(Value::Object(inner)), Value::Object(value)) => merge(inner, value),
+            (_, value) => {
+                ours.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Renders the members of an object without its braces, each with a comma before it.
+fn members(object: &Map<String, Value>) -> Vec<u8> {
+    let mut text = String::new();
+    for (key, value) in object {
+        text.push_str(&format!(",{}:{value}", string(key)));
+    }
+    text.into_bytes()
+}
+
+/// Renders what recognised lines of a dataset have in common, as far as the time of reading.
+fn recognised(dataset: Dataset) -> Vec<u8> {
+    let (name, module) = (dataset.name(), dataset.module());
+    format!(
+        ",\"fileset\":{{\"name\":\"access\"}},\"service\":{{\"type\":\"{module}\"}},\
+         \"event\":{{\"module\":\"{module}\",\"dataset\":\"{name}\",\"kind\":\"event\",\
+         \"category\":[\"web\"],\"type\":[\"access\"],\"created\":\""
+    )
+    .into_bytes()
+}
+
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Our constants, apart by whether fields of a parser or of the operator lie in the same objects.
+struct Groups {
+    inside: Map<String, Value>,
+    outside: Map<String, Value>,
+}
+
+fn groups(
+    constants: Map<String, Value>,
+    operators: &Map<String, Value>,
+    extras: &[String],
+) -> Groups {
+    let others: Vec<&String> = operators.keys().chain(extras).collect();
+    let touched = |key: &str| others.iter().any(|name| first_part(name) == key);
+    let (inside, outside) = constants.into_iter().partition(|(key, _)| touched(key));
+    Groups { inside, outside }
+}
+
+/// Orders all fields that documents of an input may have; those before others win where they exclude each other.
+fn layout(
+    dataset: Dataset,
+    operators: &Map<String, Value>,
+    constants: &Map<String, Value>,
+    parser: &Parser,
+) -> Layout {
+    let mut entries = Vec::new();
+    flatten("", operators, &mut entries);
+    entries.retain(|entry| !matches!(first_part(&entry.name), "@timestamp" | "message"));
+    let known =
+        |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
+    for (number, name) in parser.extras().iter().enumerate() {
+        entries.push(Entry { name: name.clone(), origin: Origin::Extra(number) });
+    }
+    let named = |name: &str, origin| Entry { name: name.to_owned(), origin };
+    entries.push(named("log.offset", Origin::Offset));
+    entries.push(named("log.file.path", Origin::FilePath));
+    entries.push(named("log.flags", Origin::Flags));
+    if let Parser::Regex(regex) = parser {
+        entries.extend(regex.known().map(|field| known(&field)));
+        entries.push(known(&Field::Message));
+    } else {
+        entries.extend(Field::ALL.iter().map(known));
+        for (name, value) in [
+            ("fileset.name", json!("access")),
+            ("service.type", json!(dataset.module())),
+            ("event.module", json!(dataset.module())),
+            ("event.dataset", json!(dataset.name())),
+            ("event.kind", json!("event")),
+            ("event.category", json!(["web"])),
+            ("event.type", json!(["access"])),
+        ] {
+            let text = value.to_string().into_bytes();
+            entries.push(named(name, Origin::ConstantOfRecognised(text)));
+        }
+        entries.push(named("event.created", Origin::Created));
+    }
+    flatten("", constants, &mut entries);
+    Layout::new(entries)
+}
+
+/// Appends the leaves of an object under their dotted names.
+fn flatten(prefix: &str, object: &Map<String, Value>, entries: &mut Vec<Entry>) {
+    for (key, value) in object {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Object(inner) if !inner.is_empty() => flatten(&name, inner, entries),
+            leaf => {
+                let text = leaf.to_string().into_bytes();
+                entries.push(Entry { name, origin: Origin::Constant(text) });
+            }
+        }
+    }
+}
+
+/// Puts into a target's name what is the same for all lines of a dataset.
+fn resolve(
+    format: FormatString,
+    dataset: Dataset,
+    constants: &Map<String, Value>,
+    operators: &Map<String, Value>,
+    extras: &[String],
+) -> FormatString {
+    format.resolve(|name| match name {
+        _ if extras.iter().any(|extra| extra == name) => None,
+        "event.dataset" => Some(dataset.name().to_owned()),
+        "event.module" | "service.type" if dataset != Dataset::Generic => {
+            Some(dataset.module().to_owned())
+        }
+        "beat.version" => Some(FILEBEAT_VERSION.to_owned()),
+        "beat.name" | "agent.hostname" => leaf(constants, "agent.name"),
+        _ => leaf(operators, name).or_else(|| leaf(constants, name)),
+    })
+}
+
+/// Returns the text of a constant.
+fn leaf(object: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    };
+    if let Some(value) = object.get(name) {
+        return text(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    leaf(object.get(first)?.as_object()?, rest)
 }

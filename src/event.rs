@@ -1,264 +1,441 @@
-//! One event: spans over its line, values by key, and the schema that says how keys nest.
+//! One event as spans over its line, and the trait of what fills it.
 //!
-//! An event owns nothing that is shared: it is filled anew for every line, in the same memory. Keys are numbers of a
-//! [`Schema`]; the text between two values (closing and opening braces, names) is made once, at the start.
+//! Nothing here allocates for a line: an [`EventBuf`] is made once and begun again for every line. It holds no
+//! bytes of the line, only where they are; values that are not in the line as they stand (decoded escapes) go to
+//! its scratch bytes. How a field is written, and in which order, is not known here.
 
-/// Most keys of a schema: one bit each.
-pub const KEYS_MAX: usize = 64;
+use crate::parsers::timestamp::Rendered;
 
-/// A key: its number in the schema.
-pub type Key = u8;
+/// Most positions that a parser notes for [`EventBuf::mark`]; a line with more is searched instead.
+const MARKS_MAX: usize = 12;
 
-/// A piece of the line, or of the event's scratch bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
-    /// First byte.
-    pub start: u32,
-    /// One past the last byte.
-    pub end: u32,
+/// Most fields of one pipeline that are not in [`Field`].
+pub const EXTRAS_MAX: usize = 64;
+
+/// How the value of a field stands in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// Digits, or JSON text as it stands.
+    Raw,
+    /// An array of one string.
+    List,
 }
+
+macro_rules! fields {
+    ($($name:ident = $text:literal $kind:ident,)*) => {
+        /// A field that parsers know, in the order in which documents have it: members of one object are
+        /// neighbours.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Field {
+            $(#[doc = concat!("`", $text, "`.")] $name,)*
+        }
+
+        impl Field {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Returns the dotted name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Returns how its value stands in JSON.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$name => Kind::$kind,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    OutcomeSuccess = "event.outcome" Raw,
+    OutcomeFailure = "event.outcome" Raw,
+    SourceAddress = "source.address" Text,
+    SourceIp = "source.ip" Text,
+    SourceDomain = "source.domain" Text,
+    UserName = "user.name" Text,
+    DestinationDomain = "destination.domain" Text,
+    DestinationIp = "destination.ip" Text,
+    DestinationPort = "destination.port" Raw,
+    RequestMethod = "http.request.method" Text,
+    Referrer = "http.request.referrer" Text,
+    StatusCode = "http.response.status_code" Raw,
+    BodyBytes = "http.response.body.bytes" Raw,
+    HttpVersion = "http.version" Text,
+    UrlOriginal = "url.original" Text,
+    UrlPath = "url.path" Text,
+    UrlQuery = "url.query" Text,
+    UrlExtension = "url.extension" Text,
+    UrlFragment = "url.fragment" Text,
+    UrlScheme = "url.scheme" Text,
+    UrlDomain = "url.domain" Text,
+    UrlPort = "url.port" Raw,
+    RelatedIp = "related.ip" List,
+    RelatedUser = "related.user" List,
+    RemoteIpList = "nginx.access.remote_ip_list" List,
+    UserAgent = "user_agent.original" Text,
+    Message = "message" Text,
+}
+
+/// Number of known fields.
+pub const FIELDS: usize = Field::ALL.len();
+
+impl Field {
+    /// Finds the field of a dotted name; those that have only one value are not found.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let named = |field: &Self| field.name() == name && field.constant().is_empty();
+        Self::ALL.iter().copied().find(named)
+    }
+
+    /// Returns the JSON text of a field that has only one value; nothing for all others.
+    #[must_use]
+    pub const fn constant(self) -> &'static str {
+        match self {
+            Self::OutcomeSuccess => "\"success\"",
+            Self::OutcomeFailure => "\"failure\"",
+            _ => "",
+        }
+    }
+
+    const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+}
+
+/// Where a value lies: in the line, or in the scratch bytes of its event.
+///
+/// Lines and scratch are at most 1 GiB; the upper bit of `start` tells which of the two it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    length: u32,
+}
+
+const IN_SCRATCH: u32 = 1 << 31;
 
 impl Span {
-    /// Makes a span; lines are far below 4 GiB.
+    /// Makes a span of the line.
+    ///
+    /// # Panics
+    /// If the line is longer than 1 GiB, or `end < start`.
     #[must_use]
-    pub fn new(start: usize, end: usize) -> Self {
-        let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
-        Self { start: narrow(start), end: narrow(end) }
+    #[inline]
+    pub fn line(start: usize, end: usize) -> Self {
+        debug_assert!(end < IN_SCRATCH as usize, "lines are at most 1 GiB");
+        #[expect(clippy::cast_possible_truncation, reason = "lines are at most 1 GiB")]
+        Self { start: start as u32, length: (end - start) as u32 }
     }
 
-    /// Returns the bytes.
+    /// Makes a span of the scratch bytes.
     #[must_use]
-    pub fn of(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start as usize..self.end as usize]
+    pub fn scratch(start: usize, end: usize) -> Self {
+        let span = Self::line(start, end);
+        Self { start: span.start | IN_SCRATCH, ..span }
+    }
+
+    /// Tells whether it lies in the scratch bytes.
+    #[must_use]
+    #[inline]
+    pub fn is_scratch(self) -> bool {
+        self.start & IN_SCRATCH != 0
+    }
+
+    /// Returns the first byte's position in the line or the scratch bytes.
+    #[must_use]
+    #[inline]
+    pub fn start(self) -> usize {
+        (self.start & !IN_SCRATCH) as usize
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    #[inline]
+    pub fn len(self) -> usize {
+        self.length as usize
+    }
+
+    /// Tells whether it has no bytes.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns the position after the last byte.
+    #[must_use]
+    #[inline]
+    pub fn end(self) -> usize {
+        self.start() + self.len()
+    }
+
+    /// Returns the part `start..end` of it.
+    #[must_use]
+    #[inline]
+    pub fn part(self, start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end <= self.len());
+        #[expect(clippy::cast_possible_truncation, reason = "a part is not longer than the whole")]
+        Self { start: self.start + start as u32, length: (end - start) as u32 }
     }
 }
 
-/// A value.
+/// What is known of a line's bytes before it is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
-    /// Text that stands in the line.
-    Line(Span),
-    /// Text that stands in the scratch bytes.
-    Scratch(Span),
-    /// A number.
-    Number(u64),
-    /// An array of one text that stands in the line.
-    ListOfOne(Span),
+pub enum LineText {
+    /// Valid UTF-8 without control characters and backslashes: in JSON only its quotes need an escape.
+    Plain,
+    /// Valid UTF-8.
+    Valid,
+    /// Not valid UTF-8.
+    Broken,
 }
 
-/// An event under construction.
-///
-/// Invariant: `values[key]` has a meaning only where bit `key` of `present` is set.
+/// Whether a parser understood a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed {
+    /// The event has its fields.
+    Recognised,
+    /// The event has none; its document carries `message` alone.
+    Unrecognised,
+}
+
+/// Fills an event from a line.
+pub trait Parse {
+    /// Parses `line`, without its line end, into `event`, which was begun for it.
+    ///
+    /// What an event holds after [`Parsed::Unrecognised`] is not used.
+    fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed;
+}
+
+/// One event: which fields it has and where their values lie.
 #[derive(Debug, Clone)]
 pub struct EventBuf {
+    spans: [Span; FIELDS],
     present: u64,
-    values: [Value; KEYS_MAX],
+    extras: Vec<Span>,
+    extras_present: u64,
     scratch: Vec<u8>,
+    marks: [u32; MARKS_MAX],
+    mark_count: usize,
+    marks_complete: bool,
+    text: LineText,
+    quotes: Option<usize>,
+    timestamp: Option<Rendered>,
+    residue: bool,
+    status_class: u8,
+    body_bytes: u64,
 }
 
 impl Default for EventBuf {
     fn default() -> Self {
-        Self { present: 0, values: [Value::Number(0); KEYS_MAX], scratch: Vec::new() }
+        Self {
+            spans: [Span::default(); FIELDS],
+            present: 0,
+            extras: Vec::new(),
+            extras_present: 0,
+            scratch: Vec::new(),
+            marks: [0; MARKS_MAX],
+            mark_count: 0,
+            marks_complete: false,
+            text: LineText::Broken,
+            quotes: None,
+            timestamp: None,
+            residue: false,
+            status_class: 0,
+            body_bytes: 0,
+        }
     }
 }
 
 impl EventBuf {
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.present = 0;
-        self.scratch.clear();
-    }
-
-    /// Sets a value.
-    pub fn set(&mut self, key: Key, value: Value) {
-        self.present |= 1 << key;
-        self.values[usize::from(key)] = value;
-    }
-
-    /// Sets a value to bytes that do not stand in the line.
-    pub fn set_scratch(&mut self, key: Key, bytes: &[u8]) {
-        let start = self.scratch.len();
-        self.scratch.extend_from_slice(bytes);
-        self.set(key, Value::Scratch(Span::new(start, self.scratch.len())));
-    }
-
-    /// Returns a value.
+    /// Makes an event with room for `extras` fields that are not in [`Field`], at most [`EXTRAS_MAX`].
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<Value> {
-        (self.present & 1 << key != 0).then(|| self.values[usize::from(key)])
+    pub fn with_extras(extras: usize) -> Self {
+        Self { extras: vec![Span::default(); extras.min(EXTRAS_MAX)], ..Self::default() }
+    }
+
+    /// Begins the event of another line, which has so many quotes if that is known.
+    #[inline]
+    pub fn begin(&mut self, text: LineText, quotes: Option<usize>) {
+        self.present = 0;
+        self.extras_present = 0;
+        self.scratch.clear();
+        self.mark_count = 0;
+        self.marks_complete = text == LineText::Plain;
+        self.text = text;
+        self.quotes = quotes;
+        self.timestamp = None;
+        self.residue = false;
+        self.status_class = 0;
+        self.body_bytes = 0;
+    }
+
+    /// Returns what is known of the line's bytes.
+    #[must_use]
+    #[inline]
+    pub fn text(&self) -> LineText {
+        self.text
+    }
+
+    /// Returns how many quotes the line has, if that is known.
+    #[must_use]
+    #[inline]
+    pub fn quotes(&self) -> Option<usize> {
+        self.quotes
+    }
+
+    /// Sets a field.
+    #[inline]
+    pub fn set(&mut self, field: Field, value: Span) {
+        self.spans[field as usize] = value;
+        self.present |= field.bit();
+    }
+
+    /// Takes a field away.
+    pub fn unset(&mut self, field: Field) {
+        self.present &= !field.bit();
+    }
+
+    /// Returns where a field's value lies.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, field: Field) -> Option<Span> {
+        (self.present & field.bit() != 0).then(|| self.spans[field as usize])
+    }
+
+    /// Returns the bit set of the known fields: bit 0 is the first of [`Field::ALL`].
+    #[must_use]
+    #[inline]
+    pub fn present(&self) -> u64 {
+        self.present
+    }
+
+    /// Returns where the value of the known field number `index` lies; only for a bit of [`EventBuf::present`].
+    #[must_use]
+    #[inline]
+    pub fn span(&self, index: usize) -> Span {
+        self.spans[index]
+    }
+
+    /// Sets the extra field number `index`; the one past the last and later are ignored.
+    pub fn set_extra(&mut self, index: usize, value: Span) {
+        if let Some(span) = self.extras.get_mut(index) {
+            *span = value;
+            self.extras_present |= 1 << index;
+        }
+    }
+
+    /// Returns where the value of an extra field lies.
+    #[must_use]
+    pub fn extra(&self, index: usize) -> Option<Span> {
+        let span = self.extras.get(index)?;
+        (self.extras_present & (1 << index) != 0).then_some(*span)
+    }
+
+    /// Returns the bytes of a span; `line` is the line that the event was begun for, or more.
+    #[must_use]
+    #[inline]
+    pub fn bytes<'a>(&'a self, line: &'a [u8], span: Span) -> &'a [u8] {
+        if span.is_scratch() {
+            &self.scratch[span.start()..span.end()]
+        } else {
+            &line[span.start()..span.end()]
+        }
     }
 
     /// Returns the scratch bytes.
     #[must_use]
+    #[inline]
     pub fn scratch(&self) -> &[u8] {
         &self.scratch
     }
 
-    /// Returns keys and values in the order of the schema.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, Value)> + '_ {
-        let mut left = self.present;
-        std::iter::from_fn(move || {
-            if left == 0 {
-                return None;
+    /// Returns the scratch bytes, to be appended to only.
+    pub fn scratch_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
+    }
+
+    /// Notes that a quote stands at `position` of a plain line; positions rise.
+    #[inline]
+    pub fn mark(&mut self, position: usize) {
+        if let Some(mark) = self.marks.get_mut(self.mark_count) {
+            #[expect(clippy::cast_possible_truncation, reason = "lines are at most 1 GiB")]
+            {
+                *mark = position as u32;
             }
-            let key = left.trailing_zeros() as usize;
-            left &= left - 1;
-            Some((u8::try_from(key).expect("a bit's number is below 64"), self.values[key]))
-        })
-    }
-}
-
-/// Why names make no schema.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SchemaError {
-    /// There are too many.
-    #[error("{0} fields are more than the {KEYS_MAX} that a format may have")]
-    TooMany(usize),
-    /// One is a value and an object at once.
-    #[error("field `{0}` cannot be a value and hold `{1}` as well")]
-    ValueAndObject(String, String),
-    /// A name is empty, or has an empty part.
-    #[error("field name `{0}` has an empty part")]
-    EmptyPart(String),
-}
-
-/// How keys nest: names in order, and the text between any two that may follow each other.
-#[derive(Debug, Clone)]
-pub struct Schema {
-    names: Vec<String>,
-    text: Vec<u8>,
-    /// For `[previous + 1][next]`, where row 0 is "none before" and column `len` is "none behind".
-    between: Vec<Span>,
-}
-
-impl Schema {
-    /// Makes a schema of dotted names; a key is the place of its name in the order of [`Schema::names`].
-    ///
-    /// # Errors
-    /// When there are more than 64 names, or one is a prefix of another one's path.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, SchemaError> {
-        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        // By parts, so that what nests together stands together (`a.b` before `a-c`).
-        names.sort_by(|left, right| left.split('.').cmp(right.split('.')));
-        names.dedup();
-        if KEYS_MAX < names.len() {
-            return Err(SchemaError::TooMany(names.len()));
+            self.mark_count += 1;
+        } else {
+            self.marks_complete = false;
         }
-        if let Some(name) = names.iter().find(|name| name.split('.').any(str::is_empty)) {
-            return Err(SchemaError::EmptyPart(name.clone()));
-        }
-        for pair in names.windows(2) {
-            let behind = pair[1].strip_prefix(&pair[0]);
-            if behind.is_some_and(|behind| behind.starts_with('.')) {
-                return Err(SchemaError::ValueAndObject(pair[0].clone(), pair[1].clone()));
-            }
-        }
-        let mut schema = Self { names, text: Vec::new(), between: Vec::new() };
-        schema.make_texts();
-        Ok(schema)
     }
 
-    /// Returns the names in order.
+    /// Says that quotes stand where no mark was made.
+    #[inline]
+    pub fn forget_marks(&mut self) {
+        self.marks_complete = false;
+    }
+
+    /// Returns the positions of all bytes of the line that need an escape, when these are known.
     #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.names
+    #[inline]
+    pub fn marks(&self) -> Option<&[u32]> {
+        if self.marks_complete { self.marks.get(..self.mark_count) } else { None }
     }
 
-    /// Returns the key of a name.
+    /// Says when it happened.
+    #[inline]
+    pub fn set_timestamp(&mut self, timestamp: Rendered) {
+        self.timestamp = Some(timestamp);
+    }
+
+    /// Returns when it happened, if the line says so.
     #[must_use]
-    pub fn key(&self, name: &str) -> Option<Key> {
-        let place = self.names.iter().position(|known| known == name)?;
-        u8::try_from(place).ok()
+    #[inline]
+    pub fn timestamp(&self) -> Option<&Rendered> {
+        self.timestamp.as_ref()
     }
 
-    /// Returns the text to write before the value of `next` (or behind the last value, for `None`) when `previous` was
-    /// written last. It begins with `,` when it opens anything.
+    /// Says that the line holds something that no field does, so that `message` is kept in any case.
+    #[inline]
+    pub fn leave_residue(&mut self) {
+        self.residue = true;
+    }
+
+    /// Tells whether the line holds something that no field does.
     #[must_use]
-    pub fn between(&self, previous: Option<Key>, next: Option<Key>) -> &[u8] {
-        let row = previous.map_or(0, |key| usize::from(key) + 1);
-        let column = next.map_or(self.names.len(), usize::from);
-        self.between[row * (self.names.len() + 1) + column].of(&self.text)
+    #[inline]
+    pub fn has_residue(&self) -> bool {
+        self.residue
     }
 
-    fn make_texts(&mut self) {
-        let count = self.names.len();
-        for row in 0..=count {
-            for column in 0..=count {
-                let start = self.text.len();
-                if row <= column {
-                    let previous = row.checked_sub(1).map(|place| self.names[place].as_str());
-                    let next = self.names.get(column).map(String::as_str);
-                    let text = transition(previous, next);
-                    self.text.extend_from_slice(text.as_bytes());
-                }
-                self.between.push(Span::new(start, self.text.len()));
-            }
-        }
-    }
-}
-
-fn transition(previous: Option<&str>, next: Option<&str>) -> String {
-    let objects = |name: Option<&str>| -> Vec<String> {
-        let mut parts: Vec<String> =
-            name.unwrap_or_default().split('.').map(str::to_owned).collect();
-        parts.pop();
-        parts
-    };
-    let (open, wanted) = (objects(previous), objects(next));
-    let common = open.iter().zip(&wanted).take_while(|(left, right)| left == right).count();
-    let mut text = "}".repeat(open.len() - common);
-    let Some(next) = next else { return text };
-    text.push(',');
-    for object in &wanted[common..] {
-        text.push_str(&crate::json_text::string(object));
-        text.push_str(":{");
-    }
-    let leaf = next.rsplit('.').next().unwrap_or(next);
-    text.push_str(&crate::json_text::string(leaf));
-    text.push(':');
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(schema: &Schema, names: &[&str]) -> String {
-        let mut text = String::from("{\"first\":0");
-        let mut previous = None;
-        for name in names {
-            let key = schema.key(name).unwrap();
-            text.push_str(std::str::from_utf8(schema.between(previous, Some(key))).unwrap());
-            text.push('1');
-            previous = Some(key);
-        }
-        text.push_str(std::str::from_utf8(schema.between(previous, None)).unwrap());
-        text.push('}');
-        text
+    /// Sets what is counted of a request's status: its class, 1 to 5, or 0 when it has none of these.
+    #[inline]
+    pub fn set_status_class(&mut self, class: u8) {
+        self.status_class = class;
     }
 
-    #[test]
-    fn names_nest_whatever_is_left_out() {
-        let schema = Schema::new(["b", "a.x.z", "a.x.y", "a.w", "a-b", "c.d.e"]).unwrap();
-        assert_eq!(schema.names(), ["a.w", "a.x.y", "a.x.z", "a-b", "b", "c.d.e"]);
-        for (names, expected) in [
-            (
-                &["a.w", "a.x.y", "a.x.z", "a-b", "b", "c.d.e"][..],
-                r#"{"first":0,"a":{"w":1,"x":{"y":1,"z":1}},"a-b":1,"b":1,"c":{"d":{"e":1}}}"#,
-            ),
-            (&["a.x.z"], r#"{"first":0,"a":{"x":{"z":1}}}"#),
-            (&["a.w", "c.d.e"], r#"{"first":0,"a":{"w":1},"c":{"d":{"e":1}}}"#),
-            (&[], r#"{"first":0}"#),
-        ] {
-            assert_eq!(written(&schema, names), expected);
-        }
+    /// Sets what is counted of a request's answer.
+    #[inline]
+    pub fn set_body_bytes(&mut self, bytes: u64) {
+        self.body_bytes = bytes;
     }
 
-    #[test]
-    fn value_that_is_an_object_as_well_is_refused() {
-        assert_eq!(
-            Schema::new(["a.b", "a"]).unwrap_err(),
-            SchemaError::ValueAndObject("a".into(), "a.b".into())
-        );
+    /// Returns the class of the status, 0 to 5.
+    #[must_use]
+    #[inline]
+    pub fn status_class(&self) -> usize {
+        usize::from(self.status_class.min(5))
+    }
+
+    /// Returns the bytes of the response's body.
+    #[must_use]
+    #[inline]
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 }

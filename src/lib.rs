@@ -34,6 +34,7 @@ pub mod position;
 pub mod queue;
 pub mod registrar;
 pub mod reporter;
+pub mod scan;
 pub mod settings;
 pub mod stats;
 pub mod target;

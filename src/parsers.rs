@@ -1,44 +1,35 @@
-//! The parsers: which there are, and one value for whichever an input has.
+//! The parsers: which there are, and which one a format asks for.
 //!
-//! A new parser is one file here, one variant and its three arms below.
+//! A new parser is one file here, one variant of [`Parser`] and its arms.
 
 pub mod access_log;
+pub mod address;
+pub mod escapes;
 pub mod regex;
 pub mod timestamp;
+pub mod url;
 
-use crate::event::{EventBuf, Schema, SchemaError};
+use crate::event::{EventBuf, Parse, Parsed};
 use crate::settings::Format;
 use access_log::{AccessLog, Server, Shape};
 use regex::{RegexError, RegexParser};
-use timestamp::Rendered;
 
-/// What a line says beside its fields.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Parsed {
-    /// When, if the line says so.
-    pub time: Option<Rendered>,
-    /// Status code of a request; 0 when there is none.
-    pub status: u16,
-    /// Bytes of its answer.
-    pub bytes: u64,
-}
+/// Recognises nothing: every line is shipped as it is, and that is no failure.
+#[derive(Debug, Clone, Default)]
+pub struct Raw;
 
-/// Why an input has no parser.
-#[derive(Debug, thiserror::Error)]
-pub enum ParserError {
-    /// The operator's expression is no format.
-    #[error(transparent)]
-    Regex(#[from] RegexError),
-    /// The fields make no schema.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
+impl Parse for Raw {
+    #[inline]
+    fn parse(&mut self, _: &[u8], _: &mut EventBuf) -> Parsed {
+        Parsed::Unrecognised
+    }
 }
 
 /// A parser, as an input has it.
 #[derive(Debug, Clone)]
 pub enum Parser {
     /// None: every line is `message` alone.
-    Raw,
+    Raw(Raw),
     /// Access lines.
     Access(Box<AccessLog>),
     /// An operator's expression.
@@ -46,25 +37,22 @@ pub enum Parser {
 }
 
 impl Parser {
-    /// Makes the parser of a format, and the schema of the fields that it may set.
+    /// Makes the parser of a format.
     ///
     /// # Errors
     /// When an operator's expression is no format.
-    pub fn new(format: &Format) -> Result<(Self, Schema), ParserError> {
+    pub fn new(format: &Format) -> Result<Self, RegexError> {
         let shape = match format {
-            Format::Raw => return Ok((Self::Raw, Schema::new([])?)),
+            Format::Raw => return Ok(Self::Raw(Raw)),
             Format::Regex(format) => {
-                let parser = RegexParser::new(format)?;
-                let schema = parser.schema().clone();
-                return Ok((Self::Regex(Box::new(parser)), schema));
+                return RegexParser::new(format).map(|parser| Self::Regex(Box::new(parser)));
             }
             Format::Auto => Shape::Any,
             Format::Common => Shape::Common,
             Format::Combined | Format::Nginx => Shape::Combined,
             Format::VhostCombined => Shape::VhostCombined,
         };
-        let names = access_log::FIELDS.into_iter().chain([access_log::USER_AGENT]);
-        Ok((Self::Access(Box::new(AccessLog::new(shape))), Schema::new(names)?))
+        Ok(Self::Access(Box::new(AccessLog::new(shape))))
     }
 
     /// Says whose lines come next.
@@ -74,33 +62,12 @@ impl Parser {
         }
     }
 
-    /// Reads a line, valid UTF-8 without its end, into `event`; `None` when it is not recognised.
-    pub fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Option<Parsed> {
+    /// Returns the names of the fields that it may set beside the known ones, in the order of their numbers.
+    #[must_use]
+    pub fn extras(&self) -> &[String] {
         match self {
-            Self::Raw => None,
-            Self::Access(access) => access.parse(line, event).map(|access| Parsed {
-                time: Some(access.time),
-                status: access.status,
-                bytes: access.bytes,
-            }),
-            Self::Regex(regex) => regex.parse(line, event).map(|matched| Parsed {
-                time: matched.time,
-                status: matched.status.unwrap_or(0),
-                bytes: 0,
-            }),
+            Self::Regex(regex) => regex.extras(),
+            Self::Raw(_) | Self::Access(_) => &[],
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_of_access_lines_stand_in_the_order_of_their_keys() {
-        let (_, schema) = Parser::new(&Format::Auto).unwrap();
-        let mut names = access_log::FIELDS.to_vec();
-        names.push(access_log::USER_AGENT);
-        assert_eq!(schema.names(), names);
     }
 }

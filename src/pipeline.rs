@@ -1,17 +1,30 @@
 //! From whole lines of a file to items of the open batch.
+//!
+//! A pipeline belongs to one input and one worker; it keeps the scratch of the hot path and nothing of any file. There
+//! is no allocation for a line, no clock and no file access here.
 
 use crate::batch::{BatchBuilder, Fit};
-use crate::document::{Item, Shared, Target, Writer};
-use crate::event::EventBuf;
-use crate::json_text::push_escaped;
-use crate::parsers::timestamp::{Rendered, render};
-use crate::parsers::{Parser, ParserError};
+use crate::document::item::{
+    Content, Frame, Place, push_item, push_piecewise_end, push_piecewise_head,
+};
+use crate::document::{Action, FieldsError, Shared, Target, Writer};
+use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
+use crate::json_text::{Cursor, Measure, push_lossy};
+use crate::parsers::Parser;
+use crate::parsers::regex::RegexError;
 use crate::position::Epoch;
+use crate::scan::look;
 use crate::settings::InputSettings;
 use crate::target::{FormatError, FormatString};
 use std::path::Path;
 
 pub use crate::document::Source;
+
+/// Largest item that is put together beside the batch and then copied there, in bytes; a larger one is measured first.
+const SCRATCH_BYTES: usize = 16 << 10;
+
+/// Longest line whose item is tried in the scratch, in bytes.
+const SHORT_LINE_BYTES: usize = 6 << 10;
 
 /// A moment of the wall clock: milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,63 +54,66 @@ pub struct Consumed {
 pub enum PipelineError {
     /// Its format.
     #[error(transparent)]
-    Parser(#[from] ParserError),
+    Parser(#[from] RegexError),
     /// Its index.
     #[error("index: {0}")]
     Index(#[from] FormatError),
+    /// Its constants.
+    #[error(transparent)]
+    Fields(#[from] FieldsError),
 }
 
 /// Parser, event and writer of one input, for one worker.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     parser: Parser,
-    writer: Writer,
-    event: EventBuf,
-    message_bytes_max: usize,
-    jumbo: Jumbo,
-    moment: Moment,
-    rendered: Rendered,
+    encoder: Encoder,
+    piecewise: Piecewise,
 }
 
-/// The end of a piece of a long line that may be the beginning of a character.
+/// A line that is given in pieces.
 #[derive(Debug, Clone, Default)]
-struct Jumbo {
+struct Piecewise {
+    /// The end of the last piece that may be the beginning of a character.
     carried: Vec<u8>,
+    start: u64,
+    content: Option<Content>,
 }
 
 impl Pipeline {
     /// Makes the pipeline of an input.
     ///
     /// # Errors
-    /// When its format or its index cannot be understood.
+    /// When its format, its index or its `fields` cannot be understood.
     pub fn new(input: &InputSettings, shared: &Shared) -> Result<Self, PipelineError> {
-        let (parser, schema) = Parser::new(&input.format)?;
+        let parser = Parser::new(&input.format)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
-        Ok(Self {
-            parser,
-            writer: Writer::new(input, index, schema, shared.clone()),
-            event: EventBuf::default(),
+        let encoder = Encoder {
+            writer: Writer::new(input, index, &parser, shared)?,
+            frame: Frame::default(),
+            action: Action::default(),
+            event: EventBuf::with_extras(parser.extras().len()),
+            scratch: Scratch(Box::new([0; SCRATCH_BYTES])),
+            keep_original: input.keep_original,
             message_bytes_max: usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX),
-            jumbo: Jumbo::default(),
-            moment: Moment(0),
-            rendered: render(0),
-        })
+        };
+        Ok(Self { parser, encoder, piecewise: Piecewise::default() })
     }
 
     /// Returns where its events may go.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        self.writer.targets()
+        self.encoder.writer.targets()
     }
 
-    /// Makes what all lines of a file have in common.
+    /// Makes what is kept of a file while it is open.
     #[must_use]
     pub fn source(&self, path: &Path, epoch: Epoch) -> Source {
-        self.writer.source(path, epoch)
+        self.encoder.writer.source(path, epoch)
     }
 
     /// Writes the lines of `chunk`, each ended by `\n`, the first one standing at `at`; stops before the first line that
-    /// does not fit or is too long.
+    /// does not fit or is too long. A carriage return before the line end is no part of `message`.
     pub fn run_chunk(
         &mut self,
         source: &Source,
@@ -106,71 +122,21 @@ impl Pipeline {
         moment: Moment,
         batch: &mut BatchBuilder,
     ) -> Consumed {
-        self.set_moment(moment);
+        let encoder = &mut self.encoder;
+        encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
         self.parser.set_server(source.server());
-        let mut consumed = Consumed::default();
-        let valid = std::str::from_utf8(chunk).is_ok();
-        for newline in memchr::memchr_iter(b'\n', chunk) {
-            let raw = &chunk[consumed.bytes..newline];
-            let line = raw.strip_suffix(b"\r").unwrap_or(raw);
-            let length = raw.len() + 1;
-            if line.is_empty() {
-                consumed.filtered += 1;
-                consumed.bytes += length;
-                continue;
+        match &mut self.parser {
+            Parser::Raw(parser) => {
+                let consumed = encoder.run(parser, chunk, at, batch);
+                Consumed { unparsed: 0, ..consumed }
             }
-            if self.message_bytes_max < line.len() {
-                return consumed;
-            }
-            let start = at + consumed.bytes as u64;
-            let position = (start, length as u64);
-            let fit = if valid || std::str::from_utf8(line).is_ok() {
-                self.write_line(source, line, position, batch, &mut consumed)
-            } else {
-                let text = String::from_utf8_lossy(line);
-                self.write_line(source, text.as_bytes(), position, batch, &mut consumed)
-            };
-            if fit == Fit::Full {
-                consumed.full = true;
-                return consumed;
-            }
-            consumed.bytes += length;
+            Parser::Access(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
+            Parser::Regex(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
         }
-        consumed
     }
 
-    fn write_line(
-        &mut self,
-        source: &Source,
-        line: &[u8],
-        (start, length): (u64, u64),
-        batch: &mut BatchBuilder,
-        consumed: &mut Consumed,
-    ) -> Fit {
-        let Some(out) = batch.open_item() else { return Fit::Full };
-        if out.capacity() - out.len() < self.writer.most_bytes(source, line.len()) {
-            return Fit::Full;
-        }
-        let parsed = self.parser.parse(line, &mut self.event);
-        let item = Item { line, start, length, read_at: &self.rendered, parsed: parsed.as_ref() };
-        self.writer.write(out, source, &item, &self.event);
-        if batch.close_item() == Fit::Full {
-            return Fit::Full;
-        }
-        consumed.events += 1;
-        match parsed {
-            Some(parsed) => {
-                let class = usize::from(parsed.status / 100);
-                consumed.status[if class < 6 { class } else { 0 }] += 1;
-                consumed.response_bytes += parsed.bytes;
-            }
-            None if matches!(self.parser, Parser::Raw) => {}
-            None => consumed.unparsed += 1,
-        }
-        Fit::Fitted
-    }
-
-    /// Begins the event of a line of `length` raw bytes that goes into a batch of its own, piece by piece.
+    /// Begins the event of a line that goes into a batch of its own, piece by piece; `position` is where it begins and
+    /// how many raw bytes it has, line end included.
     pub fn begin_jumbo(
         &mut self,
         source: &Source,
@@ -179,55 +145,199 @@ impl Pipeline {
         truncated: bool,
         batch: &mut BatchBuilder,
     ) {
-        self.set_moment(moment);
-        self.jumbo.carried.clear();
+        let encoder = &mut self.encoder;
+        encoder.event.begin(LineText::Broken, None);
+        encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
+        let content = if truncated { Content::Truncated } else { Content::Line };
+        let (start, raw_length) = position;
+        self.piecewise = Piecewise { carried: Vec::new(), start, content: Some(content) };
         let Some(out) = batch.open_item() else { return };
-        let (start, length) = position;
-        let item = Item { line: b"", start, length, read_at: &self.rendered, parsed: None };
-        self.writer.begin_message(out, source, &item, truncated);
+        push_piecewise_head(out, &encoder.frame, Place { start, raw_length, length: 0 });
     }
 
     /// Appends a piece of the line, cut anywhere.
     pub fn push_jumbo(&mut self, piece: &[u8], batch: &mut BatchBuilder) {
         let Some(out) = batch.open_item() else { return };
-        let mut joined = Vec::new();
-        let piece = if self.jumbo.carried.is_empty() {
-            piece
-        } else {
-            joined.append(&mut self.jumbo.carried);
-            joined.extend_from_slice(piece);
-            &joined
-        };
+        let carried = &mut self.piecewise.carried;
+        let mut piece = piece;
+        // A character that began in the last piece is put together byte by byte.
+        while !carried.is_empty() {
+            let Some((first, rest)) = piece.split_first() else { return };
+            carried.push(*first);
+            piece = rest;
+            let whole = whole_characters(carried);
+            push_lossy(out, &carried[..whole]);
+            carried.drain(..whole);
+        }
         let whole = whole_characters(piece);
-        push_escaped(out, String::from_utf8_lossy(&piece[..whole]).as_bytes());
-        self.jumbo.carried.extend_from_slice(&piece[whole..]);
+        push_lossy(out, &piece[..whole]);
+        carried.extend_from_slice(&piece[whole..]);
     }
 
     /// Ends the event.
     pub fn end_jumbo(&mut self, batch: &mut BatchBuilder) -> Fit {
-        let Some(out) = batch.open_item() else { return Fit::Full };
-        push_escaped(out, String::from_utf8_lossy(&self.jumbo.carried).as_bytes());
-        Writer::end_message(out);
-        batch.close_item()
-    }
-
-    fn set_moment(&mut self, moment: Moment) {
-        if self.moment != moment {
-            self.moment = moment;
-            self.rendered = render(i64::try_from(moment.0).unwrap_or(i64::MAX));
+        let Piecewise { carried, start, content } = std::mem::take(&mut self.piecewise);
+        let Some((out, content)) = batch.open_item().zip(content) else { return Fit::Full };
+        if content != Content::Truncated {
+            push_lossy(out, &carried);
         }
+        push_piecewise_end(out, &self.encoder.frame, start, content);
+        batch.close_item()
     }
 }
 
-/// Returns the length of `piece` without a character at its end whose rest is still to come.
+/// Where an item is put together.
+#[derive(Clone)]
+struct Scratch(Box<[u8; SCRATCH_BYTES]>);
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Scratch")
+    }
+}
+
+/// The part of a pipeline that does not depend on the parser.
+#[derive(Debug, Clone)]
+struct Encoder {
+    writer: Writer,
+    frame: Frame,
+    action: Action,
+    event: EventBuf,
+    scratch: Scratch,
+    keep_original: bool,
+    message_bytes_max: usize,
+}
+
+impl Encoder {
+    fn run<P: Parse>(
+        &mut self,
+        parser: &mut P,
+        chunk: &[u8],
+        at: u64,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        let mut consumed = Consumed::default();
+        for newline in memchr::memchr_iter(b'\n', chunk) {
+            let text = &chunk[consumed.bytes..];
+            let raw_length = newline + 1 - consumed.bytes;
+            let line = line_of(&text[..raw_length]);
+            if line.is_empty() {
+                consumed.filtered += 1;
+                consumed.bytes += raw_length;
+                continue;
+            }
+            if self.message_bytes_max < line.len() {
+                break;
+            }
+            let place = Place {
+                start: at + consumed.bytes as u64,
+                raw_length: raw_length as u64,
+                length: line.len(),
+            };
+            let content = self.parse(parser, line);
+            if self.append(text, place, content, batch) == Fit::Full {
+                consumed.full = true;
+                break;
+            }
+            consumed.bytes += raw_length;
+            consumed.events += 1;
+            if content == Content::Fields {
+                consumed.status[self.event.status_class()] += 1;
+                consumed.response_bytes =
+                    consumed.response_bytes.saturating_add(self.event.body_bytes());
+            } else {
+                consumed.unparsed += 1;
+            }
+        }
+        consumed
+    }
+
+    /// Parses a line into the event.
+    #[inline]
+    fn parse<P: Parse>(&mut self, parser: &mut P, line: &[u8]) -> Content {
+        let look = look(line);
+        let known = if !look.is_ascii && std::str::from_utf8(line).is_err() {
+            LineText::Broken
+        } else if look.is_plain {
+            LineText::Plain
+        } else {
+            LineText::Valid
+        };
+        self.event.begin(known, look.quotes);
+        if parser.parse(line, &mut self.event) == Parsed::Unrecognised {
+            return Content::Line;
+        }
+        if self.keep_original || self.event.has_residue() {
+            self.event.set(Field::Message, Span::line(0, line.len()));
+        }
+        Content::Fields
+    }
+
+    /// Appends one item to the batch.
+    #[inline]
+    fn append(
+        &mut self,
+        text: &[u8],
+        place: Place,
+        content: Content,
+        batch: &mut BatchBuilder,
+    ) -> Fit {
+        let Self { writer, frame, action, event, scratch, .. } = self;
+        writer.prepare(frame, action, text, event, content);
+        let room = batch.room();
+        if place.length <= SHORT_LINE_BYTES {
+            let mut cursor = Cursor::new(&mut scratch.0);
+            push_item(&mut cursor, frame, text, place, event, content);
+            if let Some(item) = cursor.finish() {
+                if room < item.len() {
+                    return Fit::Full;
+                }
+                let Some(body) = batch.open_item() else { return Fit::Full };
+                body.extend_from_slice(item);
+                return batch.close_item();
+            }
+        }
+        append_long(frame, text, place, event, content, batch)
+    }
+}
+
+/// Appends an item that is too long for the scratch: measures it, then writes it straight into the batch.
+#[cold]
+fn append_long(
+    frame: &Frame,
+    text: &[u8],
+    place: Place,
+    event: &EventBuf,
+    content: Content,
+    batch: &mut BatchBuilder,
+) -> Fit {
+    let mut measure = Measure::default();
+    push_item(&mut measure, frame, text, place, event, content);
+    if batch.room() < measure.0 {
+        return Fit::Full;
+    }
+    let Some(body) = batch.open_item() else { return Fit::Full };
+    push_item(body, frame, text, place, event, content);
+    batch.close_item()
+}
+
+/// Returns a raw line without its end.
+#[inline]
+fn line_of(raw: &[u8]) -> &[u8] {
+    match raw {
+        [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
+        line => line,
+    }
+}
+
+/// Returns the length of `piece` without a character at its end whose rest may still come.
 fn whole_characters(piece: &[u8]) -> usize {
     for back in 1..=piece.len().min(3) {
-        let byte = piece[piece.len() - back];
-        let length = match byte {
-            0b1100_0000..=0b1101_1111 => 2,
-            0b1110_0000..=0b1110_1111 => 3,
-            0b1111_0000..=0b1111_0111 => 4,
-            0b1000_0000..=0b1011_1111 => continue,
+        let length = match piece[piece.len() - back] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            0x80..=0xbf => continue,
             _ => 1,
         };
         return if back < length { piece.len() - back } else { piece.len() };

@@ -14,6 +14,9 @@ pub const FILEBEAT_VERSION: &str = "8.19.0";
 /// What stands for a field that an event does not have: a name that is legal in an index.
 const MISSING: &str = "unknown";
 
+/// Longest name of an index that Elasticsearch takes, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
 /// Why a text is no format string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
@@ -125,15 +128,40 @@ impl FormatString {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Field(name, default) => {
+                    let before = out.len();
                     if !field(name, out) {
+                        out.truncate(before);
                         let default = default.as_deref().unwrap_or(MISSING);
                         out.extend_from_slice(default.as_bytes());
                     }
+                    replace_illegal(&mut out[before..], before == start);
                 }
                 Piece::Date(parts) => push_date(out, parts, time),
             }
         }
         out[start..].make_ascii_lowercase();
+        out.truncate(start + NAME_BYTES_MAX);
+    }
+
+    /// Tells whether an event's fields take part in it.
+    #[must_use]
+    pub fn has_fields(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Field(..)))
+    }
+}
+
+/// Replaces what no name of an index may hold: a client could otherwise stop the output by what it asks for.
+fn replace_illegal(value: &mut [u8], begins_name: bool) {
+    for (place, byte) in value.iter_mut().enumerate() {
+        let first = begins_name && place == 0;
+        *byte = match *byte {
+            b'\\' | b'/' | b'*' | b'?' | b'"' | b'<' | b'>' | b'|' | b',' | b'#' | b':' => b'_',
+            0..=b' ' | 0x7f.. => b'_',
+            other => other,
+        };
+        if first && matches!(*byte, b'-' | b'_' | b'+' | b'.') {
+            *byte = b'x';
+        }
     }
 }
 
@@ -227,7 +255,10 @@ mod tests {
             if name == "url.domain" {
                 out.extend_from_slice(b"Shop.Example");
             }
-            name == "url.domain"
+            if name == "url.path" {
+                out.extend_from_slice(b"/A b\xff*");
+            }
+            name.starts_with("url.")
         });
         String::from_utf8(out).unwrap()
     }
@@ -240,6 +271,8 @@ mod tests {
             ("w-%{+xxxx.ww}-%{+DDD}", "w-2026.01-001"),
             ("h-%{+yy-MM-dd-HH.mm.ss}", "h-26-01-01-03.04.05"),
             ("Site-%{[url.domain]}", "site-shop.example"),
+            ("x-%{[url.path]}", "x-_a_b__"),
+            ("%{[url.path]}", "xa_b__"),
             ("x-%{[no.such]}", "x-unknown"),
             ("x-%{[no.such]:other}", "x-other"),
         ] {

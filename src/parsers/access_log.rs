@@ -1,437 +1,394 @@
-//! Access lines of Apache (common, combined, vhost_combined) and nginx (combined), by hand.
+//! Access lines of Apache (common, combined, `vhost_combined`) and nginx (combined), byte by byte.
 //!
-//! The parser walks from delimiter to delimiter and notes spans; it copies only what must be decoded. It errs on the
-//! side of "not recognised": such a line is shipped as it is.
-//!
-//! Formats: Apache httpd 2.4, mod_log_config (`%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`), and nginx,
-//! ngx_http_log_module, `combined`. Field names: Elastic Common Schema 8.
+//! Walks from delimiter to delimiter and notes spans; nothing is copied but values with escapes. A line that
+//! differs from the format anywhere before its end is not recognised, rather than half understood.
 
-use super::timestamp::{CLF_BYTES, ClfCache, Rendered};
-use crate::event::{EventBuf, Key, Span, Value};
-use std::net::IpAddr;
+use super::address::{Address, IPV4_WINDOW_BYTES, ipv4_length, split_port};
+use super::escapes::unescaped;
+use super::timestamp::{CLF_BYTES, ClfCache};
+use super::url::{leading_zeros, set_target};
+use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
+use crate::scan::find;
 
-/// The fields of an access line in the order of their keys.
-pub const FIELDS: [&str; 21] = [
-    "destination.domain",
-    "destination.port",
-    "http.request.method",
-    "http.request.referrer",
-    "http.response.body.bytes",
-    "http.response.status_code",
-    "http.version",
-    "related.ip",
-    "related.user",
-    "source.address",
-    "source.domain",
-    "source.ip",
-    "url.domain",
-    "url.extension",
-    "url.fragment",
-    "url.original",
-    "url.path",
-    "url.port",
-    "url.query",
-    "url.scheme",
-    "user.name",
-];
-
-/// `user_agent.original`, apart because it sorts behind `user`.
-pub const USER_AGENT: &str = "user_agent.original";
-
-const DESTINATION_DOMAIN: Key = 0;
-const DESTINATION_PORT: Key = 1;
-const METHOD: Key = 2;
-const REFERRER: Key = 3;
-const BODY_BYTES: Key = 4;
-const STATUS: Key = 5;
-const VERSION: Key = 6;
-const RELATED_IP: Key = 7;
-const RELATED_USER: Key = 8;
-const ADDRESS: Key = 9;
-const SOURCE_DOMAIN: Key = 10;
-const SOURCE_IP: Key = 11;
-const URL_DOMAIN: Key = 12;
-const URL_EXTENSION: Key = 13;
-const URL_FRAGMENT: Key = 14;
-const URL_ORIGINAL: Key = 15;
-const URL_PATH: Key = 16;
-const URL_PORT: Key = 17;
-const URL_QUERY: Key = 18;
-const URL_SCHEME: Key = 19;
-const USER_NAME: Key = 20;
-const AGENT: Key = 21;
-
-/// Which lines are recognised.
+/// Which of the formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Any of them.
+    /// Whichever it is.
     Any,
-    /// Apache common: nothing behind the size.
+    /// Nothing is read after the number of bytes.
     Common,
-    /// Apache or nginx combined.
+    /// Referrer and user agent follow, whatever comes then.
     Combined,
-    /// Apache `vhost_combined`: `name:port` in front.
+    /// Combined, with the host in front.
     VhostCombined,
 }
 
-/// What a recognised line says beside its fields.
+/// Who wrote the lines: decides what is added to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// When, RFC 3339 in UTC.
-    pub time: Rendered,
-    /// Status code, 100 to 999.
-    pub status: u16,
-    /// Bytes of the answer, 0 when there are none.
-    pub bytes: u64,
+pub enum Server {
+    /// Apache httpd.
+    Apache,
+    /// nginx.
+    Nginx,
 }
+
+/// Most digits of a number of bytes: more does not fit the field's `long`.
+const DIGITS_MAX: usize = 18;
 
 /// Reads access lines.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     shape: Shape,
-    nginx: bool,
-    times: ClfCache,
-    decoded: Vec<u8>,
-}
-
-/// Whose lines they are, as far as fields differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
-    /// Apache httpd.
-    Apache,
-    /// nginx: related addresses and users are listed.
-    Nginx,
+    server: Server,
+    clock: ClfCache,
 }
 
 impl AccessLog {
-    /// Makes a parser.
+    /// Makes a parser for lines of one shape.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        Self { shape, nginx: false, times: ClfCache::default(), decoded: Vec::new() }
+        Self { shape, server: Server::Apache, clock: ClfCache::default() }
     }
 
-    /// Says whose lines come next.
+    /// Says who wrote the lines that follow.
     pub fn set_server(&mut self, server: Server) {
-        self.nginx = server == Server::Nginx;
+        self.server = server;
     }
 
-    /// Reads a line, which is valid UTF-8 without its end, into `event`; `None` when it is not recognised, and then
-    /// the event's content means nothing.
-    pub fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Option<Access> {
-        event.clear();
-        let bracket = memchr::memchr(b'[', line)?;
-        let closing = bracket + 1 + CLF_BYTES;
-        if bracket == 0 || line[bracket - 1] != b' ' || line.get(closing) != Some(&b']') {
+    fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
+        let time_at = self.read_head(line, event)?;
+        let time = line.get(time_at..)?.first_chunk::<CLF_BYTES>()?;
+        event.set_timestamp(self.clock.render(time)?);
+        let request_at = time_at + CLF_BYTES + 3;
+        if line.get(time_at + CLF_BYTES..request_at)? != b"] \"" {
             return None;
         }
-        let time = self.times.render(&line[bracket + 1..closing])?;
-        self.parse_client(line, bracket - 1, event)?;
-        let request = quoted(line, after(line, closing + 1, b" \"")?)?;
-        let rest = after(line, request.end as usize, b"\" ")?;
-        let (status, rest) = number(line, rest)?;
-        if !(100..1000).contains(&status) {
-            return None;
+        let request_end = closing_quote(line, request_at, event)?;
+        read_request(line, Span::line(request_at, request_end), event);
+        let bytes_end = read_response(line, request_end + 1, event)?;
+        self.read_headers(line, bytes_end, event)?;
+        if self.server == Server::Nginx {
+            add_related(event);
         }
-        let (bytes, end) = match after(line, rest, b" -") {
-            Some(end) => (None, end),
-            None => {
-                number(line, after(line, rest, b" ")?).map(|(bytes, end)| (Some(bytes), end))?
-            }
-        };
-        self.parse_tail(line, end, event)?;
-        event.set(STATUS, Value::Number(status));
-        if let Some(bytes) = bytes {
-            event.set(BODY_BYTES, Value::Number(bytes));
-        }
-        self.parse_request(line, request, event);
-        let status = u16::try_from(status).ok()?;
-        Some(Access { time, status, bytes: bytes.unwrap_or(0) })
+        Some(())
     }
 
-    /// Reads what stands before the time: `[vhost] client ident user`.
-    fn parse_client(&mut self, line: &[u8], end: usize, event: &mut EventBuf) -> Option<()> {
-        let head = &line[..end];
-        let mut at = 0;
-        let first = word(head, at)?;
-        let mut client = first;
-        let vhost = match self.shape {
+    /// Reads what stands before the time; returns where that begins.
+    #[inline]
+    fn read_head(&self, line: &[u8], event: &mut EventBuf) -> Option<usize> {
+        const NO_USER: &[u8] = b" - - [";
+        if self.shape == Shape::VhostCombined {
+            return self.read_long_head(line, event);
+        }
+        if let Some(window) = line.first_chunk::<IPV4_WINDOW_BYTES>()
+            && let Some(length) = ipv4_length(window)
+            && line[length..].starts_with(NO_USER)
+        {
+            event.set(Field::SourceAddress, Span::line(0, length));
+            event.set(Field::SourceIp, Span::line(0, length));
+            return Some(length + NO_USER.len());
+        }
+        let space = find(line, 0, [b' '])?;
+        if line[space..].starts_with(NO_USER) {
+            set_client(line, Span::line(0, space), event)?;
+            return Some(space + NO_USER.len());
+        }
+        self.read_long_head(line, event)
+    }
+
+    /// Reads a head with a host, an identity or a user.
+    ///
+    /// A user may hold spaces and brackets, but not a quote, so the first time with a quote after it is the time.
+    fn read_long_head(&self, line: &[u8], event: &mut EventBuf) -> Option<usize> {
+        let bracket = memchr::memmem::find_iter(line, b" [").find(|bracket| {
+            line.get(bracket + 2 + CLF_BYTES..).is_some_and(|rest| rest.starts_with(b"] \""))
+        })?;
+        let head = &line[..bracket];
+        if memchr::memchr(b'"', head).is_some() {
+            event.forget_marks();
+        }
+        let first = memchr::memchr(b' ', head)?;
+        let rest_has_host = match self.shape {
             Shape::VhostCombined => true,
-            Shape::Any => is_vhost(head, first),
+            Shape::Any => begins_with_host(head, first),
             Shape::Common | Shape::Combined => false,
         };
-        if vhost {
-            set_host(event, head, first, DESTINATION_DOMAIN, DESTINATION_PORT);
-            at = first.end as usize + 1;
-            client = word(head, at)?;
+        if rest_has_host {
+            set_host(line, Span::line(0, first), event);
+            read_client(line, first + 1, bracket, event)?;
+        } else {
+            read_client(line, 0, bracket, event)?;
         }
-        let ident = word(head, client.end as usize + 1)?;
-        let user = Span::new(ident.end as usize + 1, end);
-        if end <= user.start as usize || client.of(line).ends_with(b",") {
-            return None;
-        }
-        self.set_client(line, client, event);
-        if user.of(line) != b"-" && user.of(line) != b"\"\"" {
-            self.set_text(line, user, USER_NAME, event);
-            if self.nginx {
-                event.set(RELATED_USER, Value::ListOfOne(user));
-            }
-        }
-        Some(())
+        Some(bracket + 2)
     }
 
-    fn set_client(&mut self, line: &[u8], client: Span, event: &mut EventBuf) {
-        event.set(ADDRESS, Value::Line(client));
-        let text = client.of(line);
-        if is_ip(text) {
-            event.set(SOURCE_IP, Value::Line(client));
-            if self.nginx {
-                event.set(RELATED_IP, Value::ListOfOne(client));
-            }
-        } else if text != b"-" && !text.ends_with(b":") {
-            event.set(SOURCE_DOMAIN, Value::Line(client));
-        }
-    }
-
-    /// Reads what stands behind the size: nothing, or referrer and agent and whatever else was configured.
-    fn parse_tail(&mut self, line: &[u8], at: usize, event: &mut EventBuf) -> Option<()> {
+    /// Reads referrer and user agent from `at`, which is the line's end or a space.
+    #[inline]
+    fn read_headers(&self, line: &[u8], at: usize, event: &mut EventBuf) -> Option<()> {
+        let optional = matches!(self.shape, Shape::Any | Shape::Common);
         if at == line.len() {
-            return (!matches!(self.shape, Shape::Combined | Shape::VhostCombined)).then_some(());
+            return optional.then_some(());
         }
-        if self.shape == Shape::Common {
-            return None;
+        if self.shape == Shape::Common || line.get(at..at + 2)? != b" \"" {
+            return optional.then(|| leave_rest(line, at, event));
         }
-        let referrer = quoted(line, after(line, at, b" \"")?)?;
-        let agent = quoted(line, after(line, referrer.end as usize, b"\" \"")?)?;
-        let end = agent.end as usize + 1;
-        if end < line.len() && line[end] != b' ' {
-            return None;
-        }
-        for (span, key) in [(referrer, REFERRER), (agent, AGENT)] {
-            if !matches!(span.of(line), b"-" | b"") {
-                self.set_text(line, span, key, event);
+        let referrer_end = closing_quote(line, at + 2, event)?;
+        set_quoted(line, Field::Referrer, Span::line(at + 2, referrer_end), event);
+        let next = referrer_end + 1;
+        if !line[next..].starts_with(b" \"") {
+            if next != line.len() && line[next] != b' ' {
+                return None;
             }
+            return optional.then(|| leave_rest(line, next, event));
         }
-        Some(())
-    }
-
-    /// Reads `METHOD target HTTP/version`; anything else stays in `message` alone.
-    fn parse_request(&mut self, line: &[u8], request: Span, event: &mut EventBuf) {
-        let text = request.of(line);
-        let Some(first) = memchr::memchr(b' ', text) else { return };
-        let Some(last) = memchr::memrchr(b' ', text) else { return };
-        let method = &text[..first];
-        let Some(version) = text[last + 1..].strip_prefix(b"HTTP/") else { return };
-        if first == last
-            || method.is_empty()
-            || last == first + 1
-            || !method.iter().all(|byte| byte.is_ascii_uppercase() || b"-_".contains(byte))
-            || version.is_empty()
-            || !version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
-        {
-            return;
-        }
-        let start = request.start as usize;
-        event.set(METHOD, Value::Line(Span::new(start, start + first)));
-        event.set(VERSION, Value::Line(Span::new(start + last + 6, start + text.len())));
-        self.parse_target(line, Span::new(start + first + 1, start + last), event);
-    }
-
-    /// Takes a request target apart (RFC 9112, section 3.2; RFC 3986).
-    fn parse_target(&mut self, line: &[u8], target: Span, event: &mut EventBuf) {
-        self.set_text(line, target, URL_ORIGINAL, event);
-        let mut at = target.start as usize;
-        let mut end = target.end as usize;
-        if let Some(hash) = memchr::memchr(b'#', &line[at..end]) {
-            self.set_text(line, Span::new(at + hash + 1, end), URL_FRAGMENT, event);
-            end = at + hash;
-        }
-        if let Some(question) = memchr::memchr(b'?', &line[at..end]) {
-            if at + question + 1 < end {
-                self.set_text(line, Span::new(at + question + 1, end), URL_QUERY, event);
+        let agent_end = closing_agent_quote(line, next + 2, event)?;
+        set_quoted(line, Field::UserAgent, Span::line(next + 2, agent_end), event);
+        match line.get(agent_end + 1) {
+            None => Some(()),
+            Some(b' ') => {
+                leave_rest(line, agent_end + 1, event);
+                Some(())
             }
-            end = at + question;
-        }
-        if line[at] != b'/' {
-            let Some(colon) = memchr::memmem::find(&line[at..end], b"://") else { return };
-            event.set(URL_SCHEME, Value::Line(Span::new(at, at + colon)));
-            let host = at + colon + 3;
-            let slash = memchr::memchr(b'/', &line[host..end]).map_or(end, |found| host + found);
-            set_host(event, line, Span::new(host, slash), URL_DOMAIN, URL_PORT);
-            at = slash;
-        }
-        if at < end {
-            self.set_path(line, Span::new(at, end), event);
-        }
-    }
-
-    /// Sets the path, percent-decoded where that gives text, and its extension.
-    fn set_path(&mut self, line: &[u8], path: Span, event: &mut EventBuf) {
-        let text = path.of(line);
-        if memchr::memchr2(b'%', b'\\', text).is_none() {
-            event.set(URL_PATH, Value::Line(path));
-        } else {
-            self.decoded.clear();
-            percent_decode(text, &mut self.decoded);
-            if std::str::from_utf8(&self.decoded).is_ok() {
-                event.set_scratch(URL_PATH, &self.decoded);
-            } else {
-                event.set(URL_PATH, Value::Line(path));
-            }
-        }
-        let name = memchr::memrchr(b'/', text).map_or(0, |slash| slash + 1);
-        if let Some(dot) = memchr::memrchr(b'.', &text[name..]) {
-            let extension = name + dot + 1;
-            let known = &text[extension..];
-            if !known.is_empty() && known.iter().all(u8::is_ascii_alphanumeric) {
-                let start = path.start as usize + extension;
-                event.set(URL_EXTENSION, Value::Line(Span::new(start, path.end as usize)));
-            }
-        }
-    }
-
-    /// Sets a text, with the server's escapes taken back where that gives text.
-    fn set_text(&mut self, line: &[u8], span: Span, key: Key, event: &mut EventBuf) {
-        let text = span.of(line);
-        if memchr::memchr(b'\\', text).is_none() {
-            event.set(key, Value::Line(span));
-            return;
-        }
-        self.decoded.clear();
-        unescape(text, &mut self.decoded);
-        if std::str::from_utf8(&self.decoded).is_ok() {
-            event.set_scratch(key, &self.decoded);
-        } else {
-            event.set(key, Value::Line(span));
+            Some(_) => None,
         }
     }
 }
 
-/// Returns the offset behind `expected` when it stands at `at`.
-fn after(line: &[u8], at: usize, expected: &[u8]) -> Option<usize> {
-    line.get(at..)?.starts_with(expected).then_some(at + expected.len())
+impl Parse for AccessLog {
+    #[inline]
+    fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
+        match self.read(line, event) {
+            Some(()) => Parsed::Recognised,
+            None => Parsed::Unrecognised,
+        }
+    }
 }
 
-/// Returns the word at `at`, which a blank ends.
-fn word(head: &[u8], at: usize) -> Option<Span> {
-    let length = memchr::memchr(b' ', head.get(at..)?)?;
-    (0 < length).then(|| Span::new(at, at + length))
+/// Notes that there is more on the line than fields take.
+fn leave_rest(line: &[u8], at: usize, event: &mut EventBuf) {
+    if at == line.len() {
+        return;
+    }
+    event.leave_residue();
+    for quote in memchr::memchr_iter(b'"', &line[at..]) {
+        event.mark(at + quote);
+    }
 }
 
-/// Returns what stands between `at` and the next quote that is not escaped.
-fn quoted(line: &[u8], at: usize) -> Option<Span> {
+/// Finds the quote that closes a field which begins at `at`, and notes both quotes.
+#[inline]
+fn closing_quote(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> {
+    event.mark(at - 1);
+    let end = if event.text() == LineText::Plain {
+        find(line, at, [b'"'])?
+    } else {
+        closing_escaped_quote(line, at)?
+    };
+    event.mark(end);
+    Some(end)
+}
+
+/// Quotes of a combined line: two around each of request, referrer and user agent.
+const COMBINED_QUOTES: usize = 6;
+
+/// Finds the quote that closes the user agent. In a plain line with no quotes but those of its three fields it is the
+/// last of them, and the line's end, without looking for it.
+#[inline]
+fn closing_agent_quote(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> {
+    let counted = event.quotes() == Some(COMBINED_QUOTES)
+        && event.text() == LineText::Plain
+        && event.marks().is_some_and(|marks| marks.len() + 2 == COMBINED_QUOTES);
+    if counted && at < line.len() && line.last() == Some(&b'"') {
+        event.mark(at - 1);
+        event.mark(line.len() - 1);
+        return Some(line.len() - 1);
+    }
+    closing_quote(line, at, event)
+}
+
+fn closing_escaped_quote(line: &[u8], at: usize) -> Option<usize> {
     let mut from = at;
     loop {
         let found = from + memchr::memchr2(b'"', b'\\', line.get(from..)?)?;
         if line[found] == b'"' {
-            return Some(Span::new(at, found));
+            return Some(found);
         }
         from = found + 2;
     }
 }
 
-/// Reads the digits at `at`; `None` when there are none or more than 19.
-fn number(line: &[u8], at: usize) -> Option<(u64, usize)> {
-    let digits = line.get(at..)?;
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if !(1..=19).contains(&length) {
+/// Tells whether the head of a line, whose first word ends at `first`, begins with a host and not with the client.
+///
+/// A name with a port is a host. A name without one is, if the identity, which no server fills in, would
+/// otherwise be the client; an address is not, because it may be the first of a client list.
+fn begins_with_host(head: &[u8], first: usize) -> bool {
+    let mut words = head[first + 1..].split(|byte| *byte == b' ');
+    let (second, third) = (words.next(), words.next());
+    let is_client = |word: Option<&[u8]>| word.is_some_and(|word| word != b"-");
+    if !is_client(second) || third.is_none() || words.next().is_none() {
+        return false;
+    }
+    split_port(&head[..first]).is_some()
+        || third == Some(b"-") && Address::of(&head[..first]) == Address::Name
+}
+
+/// Reads `client identity user` from `start..end`.
+fn read_client(line: &[u8], start: usize, end: usize, event: &mut EventBuf) -> Option<()> {
+    let client = start + memchr::memchr(b' ', &line[start..end])?;
+    let identity = client + 1 + memchr::memchr(b' ', &line[client + 1..end])?;
+    let user = &line[identity + 1..end];
+    if user.is_empty() {
         return None;
     }
-    let number = digits[..length]
-        .iter()
-        .fold(0_u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
-    // Elasticsearch's `long` is signed.
-    i64::try_from(number).is_ok().then_some((number, at + length))
-}
-
-/// Tells whether the first of four words is `name:port`.
-fn is_vhost(head: &[u8], first: Span) -> bool {
-    let text = first.of(head);
-    let Some(colon) = memchr::memrchr(b':', text) else { return false };
-    let port = &text[colon + 1..];
-    0 < colon
-        && (1..=5).contains(&port.len())
-        && port.iter().all(u8::is_ascii_digit)
-        && !is_ip(text)
-        && head[first.end as usize + 1..].iter().filter(|byte| **byte == b' ').count() >= 2
-}
-
-/// Sets a host, and its port when it has one.
-fn set_host(event: &mut EventBuf, line: &[u8], host: Span, domain: Key, port: Key) {
-    let text = host.of(line);
-    // User information goes before the host and never into a document's domain.
-    let from = memchr::memrchr(b'@', text).map_or(0, |at| at + 1);
-    let start = host.start as usize;
-    let mut end = text.len();
-    if let Some(colon) = memchr::memrchr(b':', &text[from..])
-        && let Some((number, behind)) = number(text, from + colon + 1)
-        && behind == text.len()
-        && number <= 65_535
-    {
-        event.set(port, Value::Number(number));
-        end = from + colon;
-    }
-    if from < end {
-        event.set(domain, Value::Line(Span::new(start + from, start + end)));
-    }
-}
-
-fn is_ip(text: &[u8]) -> bool {
-    // Longest: an IPv6 address with an IPv4 one in its end.
-    text.len() <= 45
-        && text.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'))
-        && std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
-}
-
-/// Takes back the escapes of Apache (`\"`, `\\`, `\n`, `\t`, `\xHH` …) and nginx (`\xHH`).
-fn unescape(text: &[u8], out: &mut Vec<u8>) {
-    let mut at = 0;
-    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
-        out.extend_from_slice(&text[at..at + found]);
-        at += found;
-        let (byte, length) = match &text[at + 1..] {
-            [b'x', high, low, ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 4),
-                _ => (b'\\', 1),
-            },
-            [b'n', ..] => (b'\n', 2),
-            [b't', ..] => (b'\t', 2),
-            [b'r', ..] => (b'\r', 2),
-            [b'b', ..] => (8, 2),
-            [b'v', ..] => (11, 2),
-            [b'f', ..] => (12, 2),
-            [byte @ (b'"' | b'\\'), ..] => (*byte, 2),
-            _ => (b'\\', 1),
-        };
-        out.push(byte);
-        at += length;
-    }
-    out.extend_from_slice(&text[at..]);
-}
-
-fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
-    let mut unescaped = Vec::new();
-    let text = if memchr::memchr(b'\\', text).is_some() {
-        unescape(text, &mut unescaped);
-        &unescaped
-    } else {
-        text
-    };
-    let mut at = 0;
-    while let Some(found) = memchr::memchr(b'%', &text[at..]) {
-        out.extend_from_slice(&text[at..at + found]);
-        at += found;
-        let pair = text.get(at + 1..at + 3).and_then(|pair| Some((hex(pair[0])?, hex(pair[1])?)));
-        if let Some((high, low)) = pair {
-            out.push(high << 4 | low);
-            at += 3;
-        } else {
-            out.push(b'%');
-            at += 1;
+    if &line[client + 1..identity] != b"-" {
+        if memchr::memchr(b' ', user).is_some() {
+            return None;
         }
+        event.leave_residue();
     }
-    out.extend_from_slice(&text[at..]);
+    set_client(line, Span::line(start, client), event)?;
+    if user != b"\"\"" {
+        set_quoted(line, Field::UserName, Span::line(identity + 1, end), event);
+    }
+    Some(())
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+/// Sets the client; `None` for what is part of a list of clients.
+#[inline]
+fn set_client(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
+    let text = event.bytes(line, span);
+    if text.is_empty() || text.first() == Some(&b'"') || text.last() == Some(&b',') {
+        return None;
+    }
+    if text == b"-" {
+        return Some(());
+    }
+    let address = Address::of(text);
+    let quoted = address == Address::Other && text.contains(&b'"');
+    event.set(Field::SourceAddress, span);
+    match address {
+        Address::Ip => event.set(Field::SourceIp, span),
+        Address::Name => event.set(Field::SourceDomain, span),
+        Address::Other => {}
+    }
+    if quoted {
+        event.forget_marks();
+    }
+    Some(())
+}
+
+/// Sets the host that was asked: its name, its port, and its address where it is one.
+fn set_host(line: &[u8], host: Span, event: &mut EventBuf) {
+    let text = event.bytes(line, host);
+    let split = split_port(text).map(|(length, digits)| (length, leading_zeros(digits)));
+    let name = split.map_or(host, |(length, _)| host.part(0, length));
+    let is_address = Address::of(event.bytes(line, name)) == Address::Ip;
+    event.set(Field::DestinationDomain, name);
+    if is_address {
+        event.set(Field::DestinationIp, name);
+    }
+    if let Some((length, zeros)) = split {
+        event.set(Field::DestinationPort, host.part(length + 1 + zeros, host.len()));
+    }
+}
+
+#[inline]
+fn set_quoted(line: &[u8], field: Field, raw: Span, event: &mut EventBuf) {
+    let span = if event.text() == LineText::Plain { raw } else { unescaped(event, line, raw) };
+    if !(span.is_empty() || span.len() == 1 && event.bytes(line, span) == b"-") {
+        event.set(field, span);
+    }
+}
+
+/// Reads `METHOD target HTTP/version`; anything else leaves only the rest of the line to be told.
+#[inline]
+fn read_request(line: &[u8], raw: Span, event: &mut EventBuf) {
+    let request = if event.text() == LineText::Plain { raw } else { unescaped(event, line, raw) };
+    if set_request(line, request, event).is_none() && !matches!(event.bytes(line, raw), b"-" | b"")
+    {
+        event.leave_residue();
+    }
+}
+
+#[inline]
+fn set_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> {
+    let text = event.bytes(line, request);
+    let method = text.iter().position(|byte| !is_method_byte(*byte))?;
+    let version = match text.last_chunk::<9>() {
+        Some(last) if last.starts_with(b" HTTP/") && last[7] == b'.' => text.len() - 3,
+        _ => long_version(text)?,
+    };
+    let target = method + 1..version - 6;
+    let digits = text[version..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let numbered = digits && text[version] != b'.';
+    if method == 0 || text[method] != b' ' || target.is_empty() || !numbered {
+        return None;
+    }
+    event.set(Field::RequestMethod, request.part(0, method));
+    event.set(Field::HttpVersion, request.part(version, request.len()));
+    set_target(event, line, request.part(target.start, target.end));
+    if let (Some(host), None) = (event.get(Field::DestinationDomain), event.get(Field::UrlDomain)) {
+        event.set(Field::UrlDomain, host);
+    }
+    Some(())
+}
+
+/// Finds the version of a request whose version is not of three bytes.
+fn long_version(text: &[u8]) -> Option<usize> {
+    let space = memchr::memrchr(b' ', text)?;
+    let version = space + 6;
+    (text[space + 1..].starts_with(b"HTTP/") && version < text.len()).then_some(version)
+}
+
+fn is_method_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Reads ` status bytes` from `at`; returns where that ends: at a space or the line's end.
+#[inline]
+fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> {
+    let [b' ', status @ .., b' '] = line.get(at..)?.first_chunk::<5>()? else { return None };
+    if !status.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let class = status[0] - b'0';
+    event.set(Field::StatusCode, Span::line(at + 1 + leading_zeros(status), at + 4));
+    event.set(
+        if class < 4 { Field::OutcomeSuccess } else { Field::OutcomeFailure },
+        Span::line(0, 0),
+    );
+    let (start, mut end, mut bytes) = (at + 5, at + 5, 0_u64);
+    while let Some(digit) = line.get(end).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+    {
+        bytes = bytes.wrapping_mul(10).wrapping_add(u64::from(digit));
+        end += 1;
+    }
+    if start == end {
+        if line.get(end) != Some(&b'-') {
+            return None;
+        }
+        end += 1;
+    } else if DIGITS_MAX < end - start {
+        return None;
+    } else {
+        let zeros = leading_zeros(&line[start..end]);
+        event.set(Field::BodyBytes, Span::line(start + zeros, end));
+    }
+    event.set_status_class(if class < 6 { class } else { 0 });
+    event.set_body_bytes(bytes);
+    matches!(line.get(end), None | Some(b' ')).then_some(end)
+}
+
+/// Adds what nginx's documents have beside the others'.
+fn add_related(event: &mut EventBuf) {
+    if let Some(ip) = event.get(Field::SourceIp) {
+        event.set(Field::RelatedIp, ip);
+        event.set(Field::RemoteIpList, ip);
+    } else if let Some(name) = event.get(Field::SourceDomain) {
+        event.set(Field::RemoteIpList, name);
+    }
+    if let Some(user) = event.get(Field::UserName) {
+        event.set(Field::RelatedUser, user);
+    }
 }

@@ -1,23 +1,21 @@
 //! Formats that an operator defines by a regular expression: named groups become fields.
 //!
-//! Rust allows no dots in a group's name, so `__` in it means a dot, and `rename` says the rest. Groups named
-//! `timestamp` give the event's time. This is the only parser with regular expressions: it costs ten times a parser
+//! Rust allows no dots in a group's name, so `__` in it means a dot, and `rename` says the rest. A group named
+//! `timestamp` gives the event's time. This is the only parser with regular expressions: it costs ten times a parser
 //! written by hand.
 
-use super::timestamp::{Rendered, parse_clf, parse_rfc3339, render};
-use crate::event::{EventBuf, Key, Schema, SchemaError, Span, Value};
+use super::address::Address;
+use super::timestamp::{CLF_BYTES, Rendered, parse_clf, parse_rfc3339, render};
+use super::url::leading_zeros;
+use crate::event::{EXTRAS_MAX, EventBuf, Field, Kind, Parse, Parsed, Span};
 use crate::settings::RegexFormat;
 use regex::bytes::{CaptureLocations, Regex};
 
-/// Name of the group that holds the event's time.
-const TIMESTAMP: &str = "timestamp";
+/// Names of the groups that hold the event's time.
+const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
 
-/// Fields whose value is a number.
-const NUMBERS: [&str; 4] =
-    ["http.response.status_code", "http.response.body.bytes", "url.port", "destination.port"];
-
-/// Status code of a request, for counting.
-const STATUS: &str = "http.response.status_code";
+/// Most digits of a number: more does not fit a `long`.
+const DIGITS_MAX: usize = 18;
 
 /// Why an expression makes no format.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +26,18 @@ pub enum RegexError {
     /// It names no group.
     #[error("pattern has no named group such as `(?<url__original>\\S+)`")]
     NoGroup,
-    /// Its groups make no schema.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
+    /// It names too many.
+    #[error("{0} fields are more than the {EXTRAS_MAX} that a format may have of its own")]
+    TooMany(usize),
+    /// Two groups are one field.
+    #[error("field `{0}` is the name of two groups")]
+    Twice(String),
+    /// A name is empty, or has an empty part.
+    #[error("field name `{0}` has an empty part")]
+    EmptyPart(String),
+    /// A field is a value and an object at once.
+    #[error("field `{0}` cannot be a value and hold `{1}` as well")]
+    ValueAndObject(String, String),
 }
 
 /// Reads lines by a regular expression.
@@ -38,25 +45,16 @@ pub enum RegexError {
 pub struct RegexParser {
     regex: Regex,
     locations: CaptureLocations,
-    groups: Vec<(usize, Group)>,
-    schema: Schema,
+    groups: Vec<(usize, Meaning)>,
+    extras: Vec<String>,
 }
 
+/// What a group's text becomes.
 #[derive(Debug, Clone, Copy)]
-enum Group {
+enum Meaning {
     Time,
-    Text(Key),
-    Number(Key),
-    Status(Key),
-}
-
-/// What a matched line says beside its fields.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Matched {
-    /// When, if the line says so.
-    pub time: Option<Rendered>,
-    /// Status code, if the line has one.
-    pub status: Option<u16>,
+    Known(Field),
+    Extra(usize),
 }
 
 impl RegexParser {
@@ -67,43 +65,51 @@ impl RegexParser {
     pub fn new(format: &RegexFormat) -> Result<Self, RegexError> {
         let regex =
             Regex::new(&format.pattern).map_err(|error| RegexError::Syntax(Box::new(error)))?;
-        let fields: Vec<(usize, String)> = regex
-            .capture_names()
-            .enumerate()
-            .filter_map(|(group, name)| Some((group, field_of(name?, format))))
-            .collect();
-        if fields.is_empty() {
-            return Err(RegexError::NoGroup);
+        let mut names: Vec<String> = Vec::new();
+        let mut parser = Self {
+            locations: regex.capture_locations(),
+            groups: Vec::new(),
+            extras: Vec::new(),
+            regex,
+        };
+        for (group, name) in parser.regex.capture_names().enumerate() {
+            let Some(name) = name.map(|name| field_of(name, format)) else { continue };
+            check_name(&name, &names)?;
+            let meaning = if TIMESTAMPS.contains(&name.as_str()) {
+                Meaning::Time
+            } else if let Some(field) = Field::from_name(&name) {
+                Meaning::Known(field)
+            } else {
+                parser.extras.push(name.clone());
+                Meaning::Extra(parser.extras.len() - 1)
+            };
+            parser.groups.push((group, meaning));
+            names.push(name);
         }
-        let names = fields.iter().map(|(_, name)| name.as_str());
-        let schema = Schema::new(names.filter(|name| *name != TIMESTAMP))?;
-        let groups = fields
-            .iter()
-            .map(|(group, name)| {
-                let key = schema.key(name);
-                let meaning = match key {
-                    None => Group::Time,
-                    Some(key) if name == STATUS => Group::Status(key),
-                    Some(key) if NUMBERS.contains(&name.as_str()) => Group::Number(key),
-                    Some(key) => Group::Text(key),
-                };
-                (*group, meaning)
-            })
-            .collect();
-        Ok(Self { locations: regex.capture_locations(), regex, groups, schema })
+        match parser.extras.len() {
+            _ if parser.groups.is_empty() => Err(RegexError::NoGroup),
+            many if EXTRAS_MAX < many => Err(RegexError::TooMany(many)),
+            _ => Ok(parser),
+        }
     }
 
-    /// Returns the fields that it may set.
+    /// Returns the names of the fields that are not in [`Field`], in the order of their numbers.
     #[must_use]
-    pub fn schema(&self) -> &Schema {
-        &self.schema
+    pub fn extras(&self) -> &[String] {
+        &self.extras
     }
 
-    /// Reads a line into `event`; `None` when the expression does not match, or a time or number in it is none.
-    pub fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Option<Matched> {
-        event.clear();
+    /// Returns the known fields that it may set.
+    pub fn known(&self) -> impl Iterator<Item = Field> + '_ {
+        self.groups.iter().filter_map(|(_, meaning)| match meaning {
+            Meaning::Known(field) => Some(*field),
+            Meaning::Time | Meaning::Extra(_) => None,
+        })
+    }
+
+    fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
+        event.forget_marks();
         self.regex.captures_read(&mut self.locations, line)?;
-        let mut matched = Matched::default();
         for (group, meaning) in &self.groups {
             let Some((start, end)) = self.locations.get(*group) else { continue };
             let text = &line[start..end];
@@ -111,21 +117,50 @@ impl RegexParser {
                 continue;
             }
             match meaning {
-                Group::Time => {
-                    let time = parse_clf(text).or_else(|| parse_rfc3339(text))?;
-                    matched.time = Some(render(time));
-                }
-                Group::Text(key) => event.set(*key, Value::Line(Span::new(start, end))),
-                Group::Number(key) => event.set(*key, Value::Number(number(text)?)),
-                Group::Status(key) => {
-                    let status = number(text)?;
-                    event.set(*key, Value::Number(status));
-                    matched.status = u16::try_from(status).ok();
-                }
+                Meaning::Time => event.set_timestamp(time(text)?),
+                Meaning::Extra(number) => event.set_extra(*number, Span::line(start, end)),
+                Meaning::Known(field) => set_known(*field, line, Span::line(start, end), event)?,
             }
         }
-        Some(matched)
+        Some(())
     }
+}
+
+impl Parse for RegexParser {
+    fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
+        match self.read(line, event) {
+            Some(()) => Parsed::Recognised,
+            None => Parsed::Unrecognised,
+        }
+    }
+}
+
+/// Sets a field that a template gives a type; `None` for a value that is not of that type, because the server would
+/// refuse the whole document.
+fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
+    let text = &line[span.start()..span.end()];
+    let mut value = span;
+    if field.kind() == Kind::Raw {
+        let number = number(text)?;
+        value = span.part(leading_zeros(text), span.len());
+        let class = if number < 600 { u8::try_from(number / 100).unwrap_or(0) } else { 0 };
+        match field {
+            Field::StatusCode => event.set_status_class(class),
+            Field::BodyBytes => event.set_body_bytes(number),
+            _ => {}
+        }
+    }
+    let is_address = matches!(field, Field::SourceIp | Field::DestinationIp | Field::RelatedIp);
+    if is_address && Address::of(text) != Address::Ip {
+        return None;
+    }
+    event.set(field, value);
+    Some(())
+}
+
+fn time(text: &[u8]) -> Option<Rendered> {
+    let clf = <&[u8; CLF_BYTES]>::try_from(text).ok().and_then(|text| parse_clf(text));
+    clf.or_else(|| parse_rfc3339(text)).map(render)
 }
 
 fn field_of(group: &str, format: &RegexFormat) -> String {
@@ -133,10 +168,55 @@ fn field_of(group: &str, format: &RegexFormat) -> String {
     renamed.map_or_else(|| group.replace("__", "."), |(_, to)| to.clone())
 }
 
+fn check_name(name: &str, others: &[String]) -> Result<(), RegexError> {
+    if name.split('.').any(str::is_empty) {
+        return Err(RegexError::EmptyPart(name.to_owned()));
+    }
+    for other in others {
+        if name == other {
+            return Err(RegexError::Twice(name.to_owned()));
+        }
+        for (outer, inner) in [(name, other.as_str()), (other.as_str(), name)] {
+            if inner.strip_prefix(outer).is_some_and(|behind| behind.starts_with('.')) {
+                return Err(RegexError::ValueAndObject(outer.to_owned(), inner.to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text)
-        .ok()?
-        .parse::<i64>()
-        .ok()
-        .and_then(|number| u64::try_from(number).ok())
+    if DIGITS_MAX < text.len() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(pattern: &str) -> String {
+        let format = RegexFormat { pattern: pattern.to_owned(), rename: Vec::new() };
+        RegexParser::new(&format).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn expressions_that_make_no_format_are_refused() {
+        assert!(error("(").starts_with("pattern is no regular expression: "));
+        for (pattern, expected) in [
+            ("(.*)", "pattern has no named group such as `(?<url__original>\\S+)`"),
+            ("(?<a__>.*)", "field name `a.` has an empty part"),
+            ("(?<a>.)(?<a__b>.)", "field `a` cannot be a value and hold `a.b` as well"),
+            ("(?<a__b>.)(?<a>.)", "field `a` cannot be a value and hold `a.b` as well"),
+        ] {
+            assert_eq!(error(pattern), expected);
+        }
+        let format = RegexFormat {
+            pattern: "(?<x>.)(?<y>.)".to_owned(),
+            rename: vec![("x".to_owned(), "y".to_owned())],
+        };
+        let twice = RegexParser::new(&format).unwrap_err().to_string();
+        assert_eq!(twice, "field `y` is the name of two groups");
+    }
 }

@@ -9,6 +9,12 @@ pub const CLF_BYTES: usize = 26;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
+/// 0000-01-01T00:00:00Z.
+const YEAR_0_MS: i64 = -62_167_219_200_000;
+
+/// 9999-12-31T23:59:59.999Z.
+const YEAR_9999_MS: i64 = 253_402_300_799_999;
+
 /// A time as text, RFC 3339 in UTC with milliseconds.
 pub type Rendered = [u8; RENDERED_BYTES];
 
@@ -32,7 +38,7 @@ pub fn parse_clf(text: &[u8]) -> Option<i64> {
         time_of_day(digits(&text[12..14])?, digits(&text[15..17])?, digits(&text[18..20])?)?;
     let offset = zone(text[21], digits(&text[22..24])?, digits(&text[24..26])?)?;
     let days = days_from_civil(year, month, day)?;
-    Some(days * DAY_MS + (seconds - offset) * 1000)
+    Some(days * DAY_MS + (seconds - offset) * 1000).filter(|time| can_be_rendered(*time))
 }
 
 /// Reads a time of RFC 3339, with any number of fractional digits (cut after three), `T` or a blank between date and
@@ -74,14 +80,18 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    Some(days * DAY_MS + (seconds - offset) * 1000 + fraction)
+    Some(days * DAY_MS + (seconds - offset) * 1000 + fraction).filter(|time| can_be_rendered(*time))
+}
+
+/// Tells whether a time lies, in UTC, in a year of four digits.
+fn can_be_rendered(milliseconds: i64) -> bool {
+    (YEAR_0_MS..=YEAR_9999_MS).contains(&milliseconds)
 }
 
 /// Renders milliseconds since 1970, of the years 0 to 9999, as RFC 3339 in UTC; other years come out as their border.
 #[must_use]
 pub fn render(milliseconds: i64) -> Rendered {
-    // 0000-01-01 and 9999-12-31T23:59:59.999.
-    let milliseconds = milliseconds.clamp(-62_167_219_200_000, 253_402_300_799_999);
+    let milliseconds = milliseconds.clamp(YEAR_0_MS, YEAR_9999_MS);
     let (year, month, day) = civil_from_days(milliseconds.div_euclid(DAY_MS));
     let in_day = milliseconds.rem_euclid(DAY_MS);
     let (seconds, fraction) = (in_day / 1000, in_day % 1000);
@@ -111,10 +121,11 @@ impl Default for ClfCache {
 
 impl ClfCache {
     /// Reads and renders a time of the common log format; `None` when it is none.
-    pub fn render(&mut self, text: &[u8]) -> Option<Rendered> {
-        if text != self.text {
+    #[inline]
+    pub fn render(&mut self, text: &[u8; CLF_BYTES]) -> Option<Rendered> {
+        if *text != self.text {
             self.rendered = render(parse_clf(text)?);
-            self.text = text.try_into().ok()?;
+            self.text = *text;
         }
         Some(self.rendered)
     }
@@ -216,6 +227,8 @@ mod tests {
             ("21/Nov/2026:03:20:13 00000", None),
             ("21/Nov/2026:03:20:13 +00", None),
             ("2x/Nov/2026:03:20:13 +0000", None),
+            ("01/Jan/0000:00:00:00 +0001", None),
+            ("31/Dec/9999:23:59:59 -0001", None),
         ] {
             assert_eq!(clf(text).as_deref(), expected, "{text}");
         }
