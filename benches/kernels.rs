@@ -12,7 +12,7 @@ use shipper::outputs::elasticsearch::bulk;
 use shipper::parsers::access_log::{AccessLog, Shape};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::position::Epoch;
-use shipper::queue::Pool;
+use shipper::pool::Pool;
 use shipper::scan::look;
 use shipper::settings::{Format, InputSettings, Namespace};
 use shipper::wake::Wake;

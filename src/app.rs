@@ -8,11 +8,14 @@ mod threads;
 use crate::discovery::watch::{Hint, Inotify};
 use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
 use crate::disk::RealDisk;
+use crate::follow::Report;
 use crate::harvester::{Worker, WorkerLinks};
 use crate::host::{self, HostFacts};
 use crate::ledger::{Ledger, Progress};
-use crate::outputs::{self, OutputLinks, Shutdown};
-use crate::queue::{Pool, queue};
+use crate::outputs;
+use crate::outputs::links::{OutputLinks, Shutdown};
+use crate::pool::Pool;
+use crate::queue::{Sender, queue};
 use crate::registrar::{Opening, Registrar};
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
@@ -158,54 +161,36 @@ impl App {
         let (sender, receiver) = queue(worker_wakes.clone());
         let (reports_sender, reports) = mpsc::channel();
         let (hints_sender, hints) = mpsc::channel::<Hint>();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(RUNTIME_THREADS)
-            .thread_name("output")
-            .enable_all()
-            .build()?;
+        let runtime = start_runtime()?;
         let (shutdown, shutdown_seen) = watch::channel(Shutdown::Running);
-        let (output_lives, output_ended) = watch::channel(());
-        let delivering = outputs::run(
-            settings.output.clone(),
-            OutputLinks {
-                target: plan.batch_wide.clone(),
-                templates: plan.templates.clone(),
-                receiver,
-                ledger: parts.ledger.clone(),
-                stats: Arc::clone(&stats),
-                disk: RealDisk,
-                data: settings.paths.data.clone(),
-                shutdown: shutdown_seen,
-            },
-        );
-        let outputs = runtime.spawn(async move {
-            delivering.await;
-            drop(output_lives);
-        });
-        let mut workers = Vec::new();
-        let mut readers = Vec::new();
-        for (number, wake) in worker_wakes.iter().enumerate() {
-            let (orders, worker_orders) = mpsc::channel();
-            workers.push(WorkerLink { orders, wake: Arc::clone(wake) });
-            let links = WorkerLinks {
-                orders: worker_orders,
-                reports: reports_sender.clone(),
-                prospector: Arc::clone(&prospector_wake),
-                wake: Arc::clone(wake),
-                pool: pool.clone(),
-                queue: sender.clone(),
-                ledger: parts.ledger.clone(),
-                stats: Arc::clone(&stats),
-            };
-            let worker = Worker::new(RealDisk, plan.worker.clone(), links, plan.pipelines.clone());
-            readers.push(threads::harvester(number, worker, wake, &pool, &signals)?);
-        }
-        drop(sender);
+        let links = OutputLinks {
+            target: plan.batch_wide.clone(),
+            templates: plan.templates.clone(),
+            receiver,
+            ledger: parts.ledger.clone(),
+            stats: Arc::clone(&stats),
+            disk: RealDisk,
+            data: settings.paths.data.clone(),
+            shutdown: shutdown_seen,
+        };
+        let (outputs, output_ended) = start_output(&runtime, settings, links);
+        let common =
+            Common { ledger: parts.ledger.clone(), stats: Arc::clone(&stats), pool, sender };
+        let (workers, mut readers) = start_workers(
+            &plan,
+            &worker_wakes,
+            &common,
+            &reports_sender,
+            &prospector_wake,
+            &signals,
+        )?;
+        let Common { pool, .. } = common;
+        let watch = Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake)));
         let links = ProspectorLinks {
             workers,
             reports,
             hints,
-            watch: Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake))),
+            watch,
             ledger: parts.ledger,
             wake: Arc::clone(&prospector_wake),
             stats: Arc::clone(&stats),
@@ -309,6 +294,68 @@ impl App {
         }
         stopped
     }
+}
+
+/// What every worker has in common.
+struct Common {
+    ledger: Ledger,
+    stats: Arc<Stats>,
+    pool: Pool,
+    sender: Sender,
+}
+
+/// Starts the runtime that carries network, compression, timers and signals.
+fn start_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("output")
+        .enable_all()
+        .build()
+}
+
+/// Starts the output; the second value closes when it has ended.
+fn start_output(
+    runtime: &tokio::runtime::Runtime,
+    settings: &Settings,
+    links: OutputLinks<RealDisk>,
+) -> (tokio::task::JoinHandle<()>, watch::Receiver<()>) {
+    let (lives, ended) = watch::channel(());
+    let delivering = outputs::run(settings.output.clone(), links);
+    let task = runtime.spawn(async move {
+        delivering.await;
+        drop(lives);
+    });
+    (task, ended)
+}
+
+/// Starts the workers; returns how to reach them, and their threads.
+fn start_workers(
+    plan: &Plan,
+    wakes: &[Arc<Wake>],
+    common: &Common,
+    reports: &mpsc::Sender<Report>,
+    prospector: &Arc<Wake>,
+    signals: &Arc<Signals>,
+) -> std::io::Result<(Vec<WorkerLink>, Vec<JoinHandle<()>>)> {
+    let mut workers = Vec::new();
+    let mut threads = Vec::new();
+    for (number, wake) in wakes.iter().enumerate() {
+        let (orders, worker_orders) = mpsc::channel();
+        workers.push(WorkerLink { orders, wake: Arc::clone(wake) });
+        let links = WorkerLinks {
+            orders: worker_orders,
+            reports: reports.clone(),
+            prospector: Arc::clone(prospector),
+            wake: Arc::clone(wake),
+            pool: common.pool.clone(),
+            queue: common.sender.clone(),
+            ledger: common.ledger.clone(),
+            stats: Arc::clone(&common.stats),
+        };
+        let worker = Worker::new(RealDisk, plan.worker.clone(), links, plan.pipelines.clone());
+        threads.push(threads::harvester(number, worker, wake, &common.pool, signals)?);
+    }
+    Ok((workers, threads))
 }
 
 /// What is made before the threads.

@@ -1,7 +1,7 @@
 //! A batch: encoded documents in one buffer, where each ends, and which bytes of which files they came from.
 
+use crate::pool::{BUFFER_BYTES, Buffer};
 use crate::position::AckRange;
-use crate::queue::{BUFFER_BYTES, Buffer};
 use std::time::Instant;
 
 /// Most events in a batch when the operator sets no limit: keeps the list of item ends below 64 KiB.

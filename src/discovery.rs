@@ -11,10 +11,10 @@ mod listing;
 mod orphan;
 mod scan;
 
-use crate::disk::{Disk, Inode};
+use crate::disk::Disk;
 use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
-use crate::position::{Epoch, Proof};
+use crate::position::{Epoch, Inode, Proof};
 use crate::stats::Stats;
 use crate::wake::Wake;
 use glob::Pattern;

@@ -3,11 +3,11 @@
 //! Everything that reads logs or writes state goes through [`Disk`], so that a test can put a model below the
 //! production code. Nothing here waits, retries or interprets: an error is the caller's to judge.
 
+use crate::position::Inode;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-pub mod advice;
 mod real;
 
 pub use real::{RealDisk, RealFile, RealLock, RealWriter};
@@ -23,17 +23,6 @@ pub enum Kind {
     Link,
     /// A socket, pipe or device: never opened.
     Other,
-}
-
-/// Which inode: device, number and, where the file system has one, time of birth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Inode {
-    /// Device number.
-    pub device: u64,
-    /// Inode number.
-    pub number: u64,
-    /// Birth in nanoseconds since 1970; 0 where it is not known.
-    pub birth: u64,
 }
 
 /// What `stat` says.

@@ -1,8 +1,7 @@
 //! The words between the prospector, which knows which files there are, and the harvesters, which read them.
 
-use crate::disk::Inode;
 use crate::ledger::{Interval, Point, Prefix, Progress};
-use crate::position::{Epoch, Proof};
+use crate::position::{Epoch, Inode, Proof};
 use std::path::Path;
 use std::sync::Arc;
 

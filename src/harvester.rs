@@ -7,12 +7,14 @@ mod file;
 mod filling;
 mod long_line;
 
+use crate::advice;
 use crate::batch::{BatchBuilder, BatchLimits};
-use crate::disk::{Disk, advice};
+use crate::disk::Disk;
 use crate::follow::{Broken, FileKey, Order, Report};
 use crate::ledger::Ledger;
 use crate::pipeline::{Moment, Pipeline};
-use crate::queue::{Pool, Sender};
+use crate::pool::Pool;
+use crate::queue::Sender;
 use crate::stats::Stats;
 use crate::wake::Wake;
 use file::{Harvester, Obstacle};

@@ -3,9 +3,8 @@
 //! The rules are those of `ARCHITECTURE.md`, Identity: an inode is believed only together with the content that it
 //! had, and another inode continues an epoch only when its content proves it.
 
-use crate::disk::Inode;
 use crate::ledger::{Entry, Prefix};
-use crate::position::{PREFIX_BYTES, prefix_hash};
+use crate::position::{Inode, PREFIX_BYTES, prefix_hash};
 use std::path::Path;
 
 /// What a file says about itself at an open.

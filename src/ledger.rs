@@ -1,7 +1,6 @@
 //! What is known about every epoch, and the words in which the other stages tell the registrar about it.
 
-use crate::disk::Inode;
-use crate::position::{Epoch, Proof, Settled};
+use crate::position::{Epoch, Inode, Proof, Settled};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};

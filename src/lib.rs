@@ -9,6 +9,7 @@
 )]
 
 pub mod acker;
+pub mod advice;
 pub mod app;
 pub mod batch;
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod logging;
 pub mod outputs;
 pub mod parsers;
 pub mod pipeline;
+pub mod pool;
 pub mod position;
 pub mod queue;
 pub mod registrar;

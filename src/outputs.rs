@@ -5,59 +5,12 @@
 pub mod console;
 pub mod dead_letters;
 pub mod elasticsearch;
+pub mod links;
 pub mod retry;
 
 use crate::disk::Disk;
-use crate::ledger::Ledger;
-use crate::queue::Receiver;
 use crate::settings::OutputSettings;
-use crate::stats::Stats;
-use std::path::PathBuf;
-use std::sync::Arc;
-use tokio::sync::watch;
-
-/// How far a stop has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shutdown {
-    /// Not asked for.
-    Running,
-    /// Deliver what is there, without waiting for a backoff or a pause.
-    Stop,
-    /// End now.
-    Abort,
-}
-
-/// An index template that a target wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateTarget {
-    /// Its name.
-    pub name: String,
-    /// The names that it is for.
-    pub pattern: String,
-    /// Whether these are data streams.
-    pub data_stream: bool,
-}
-
-/// Whom an output talks to.
-#[derive(Debug)]
-pub struct OutputLinks<D: Disk> {
-    /// Index or data stream of every event that names none.
-    pub target: Option<String>,
-    /// Templates to be there before the first event.
-    pub templates: Vec<TemplateTarget>,
-    /// Where batches come from.
-    pub receiver: Receiver,
-    /// Where settled ranges go.
-    pub ledger: Ledger,
-    /// Counters.
-    pub stats: Arc<Stats>,
-    /// The file system, for dead letters and certificates.
-    pub disk: D,
-    /// The data path.
-    pub data: PathBuf,
-    /// How far a stop has come.
-    pub shutdown: watch::Receiver<Shutdown>,
-}
+use links::OutputLinks;
 
 /// Delivers until readers have gone and nothing is left, or until the stop says so.
 pub async fn run<D: Disk + Sync>(settings: OutputSettings, links: OutputLinks<D>) {

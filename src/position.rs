@@ -75,6 +75,17 @@ impl fmt::Debug for Epoch {
     }
 }
 
+/// Which inode: device, number and, where the file system has one, time of birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Inode {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub number: u64,
+    /// Birth in nanoseconds since 1970; 0 where it is not known.
+    pub birth: u64,
+}
+
 /// What proves, at a later open, that the bytes before an offset are still the ones that were read.
 ///
 /// Belongs to one offset of one epoch; offset 0 has [`Proof::EMPTY`].

@@ -9,7 +9,8 @@ pub mod format;
 mod journal;
 
 use crate::acker::Tracker;
-use crate::disk::{AppendFile as _, Disk, advice};
+use crate::advice;
+use crate::disk::{AppendFile as _, Disk};
 use crate::hint::Advised;
 use crate::ledger::{Entry, Inbox, Known, Note, Progress};
 use crate::logging::limiter::Limiter;

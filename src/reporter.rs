@@ -1,7 +1,7 @@
 //! The metrics line: every period what changed, at the end everything.
 
 use crate::disk::Disk;
-use crate::queue::{BUFFER_BYTES, Pool};
+use crate::pool::{BUFFER_BYTES, Pool};
 use crate::stats::Stats;
 use crate::stats::metrics::{Constants, QueueFigures, Sample, period_text};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The demo as a person starts it: the real binary, no server, no terminal.
 
+#![allow(clippy::disallowed_methods, reason = "a test has real files")]
+
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};

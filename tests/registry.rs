@@ -8,9 +8,9 @@
     reason = "a test may fail, and has real files"
 )]
 
-use shipper::disk::{Inode, RealDisk};
+use shipper::disk::RealDisk;
 use shipper::ledger::{Entry, Known, Ledger, Note, Prefix, Progress};
-use shipper::position::{AckRange, Epoch, Outcome, Proof, Settled};
+use shipper::position::{AckRange, Epoch, Inode, Outcome, Proof, Settled};
 use shipper::registrar::{Opening, Registrar};
 use shipper::settings::RegistrySettings;
 use shipper::stats::Stats;

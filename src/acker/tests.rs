@@ -1,7 +1,7 @@
 use super::*;
-use crate::disk::Inode;
 use crate::ledger::Prefix;
 use crate::position::Epoch;
+use crate::position::Inode;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;

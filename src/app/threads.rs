@@ -5,7 +5,7 @@ use crate::discovery::Prospector;
 use crate::disk::RealDisk;
 use crate::harvester::{Step, Worker};
 use crate::pipeline::Moment;
-use crate::queue::Pool;
+use crate::pool::Pool;
 use crate::registrar::Registrar;
 use crate::wake::Wake;
 use std::io;

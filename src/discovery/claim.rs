@@ -3,7 +3,8 @@
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::{File, FileKey, From, Prospector, Stage, Start};
-use crate::disk::{Disk, ReadFile, Stat, advice};
+use crate::advice;
+use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
     Looked, Verdict, compression, derived, judge, prefix_matches, prefix_of, same_inode,
 };

@@ -1,8 +1,9 @@
 //! One look at the directories: which files match, and where nothing could be seen.
 
 use super::glob::{Part, Pattern};
-use crate::disk::{Disk, Inode, Kind, Listed, Stat};
+use crate::disk::{Disk, Kind, Listed, Stat};
 use crate::identity::same_inode;
+use crate::position::Inode;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};

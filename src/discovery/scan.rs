@@ -2,10 +2,12 @@
 
 use super::listing::{Found, Listing};
 use super::{File, FileKey, Prospector, Stage};
-use crate::disk::{Disk, Inode, Kind, Stat, advice};
+use crate::advice;
+use crate::disk::{Disk, Kind, Stat};
 use crate::follow::Order;
 use crate::identity::same_inode;
 use crate::ledger::Note;
+use crate::position::Inode;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the door to the file system")]
 
-use super::{AppendFile, Disk, Inode, Kind, Listed, ReadFile, Stat};
+use super::{AppendFile, Disk, Kind, Listed, ReadFile, Stat};
+use crate::position::Inode;
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Statx,
     StatxFlags,

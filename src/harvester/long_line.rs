@@ -9,7 +9,7 @@ use super::{READ_BYTES, Turn, Worker};
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
 use crate::pipeline::Consumed;
-use crate::queue::{BUFFER_BYTES, JUMBO_BYTES_MAX};
+use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
 use std::io;
 
 /// Room in a jumbo buffer beside the escaped line, in bytes: action line, fields and the text around them.

@@ -14,7 +14,7 @@ mod hosts;
 mod template;
 
 use super::dead_letters::DeadLetters;
-use super::{OutputLinks, Shutdown, TemplateTarget};
+use super::links::{OutputLinks, Shutdown, TemplateTarget};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::ledger::Ledger;

@@ -10,9 +10,8 @@
 //! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
 //! whatever happened since. A version is refused when it is later than [`VERSION`].
 
-use crate::disk::Inode;
 use crate::ledger::{Entry, Interval, Point, Prefix};
-use crate::position::{Epoch, Proof};
+use crate::position::{Epoch, Inode, Proof};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

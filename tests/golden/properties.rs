@@ -4,7 +4,7 @@ use super::rig::{NOW, batch, epoch, input, read_item, run, shared};
 use proptest::prelude::*;
 use shipper::batch::{Batch, BatchLimits, Fit};
 use shipper::pipeline::Pipeline;
-use shipper::queue::Pool;
+use shipper::pool::Pool;
 use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
 use shipper::wake::Wake;
 use std::collections::HashSet;

@@ -5,7 +5,7 @@ use shipper::batch::{Batch, BatchBuilder, BatchLimits};
 use shipper::document::Shared;
 use shipper::pipeline::{Consumed, Moment, Pipeline};
 use shipper::position::Epoch;
-use shipper::queue::Pool;
+use shipper::pool::Pool;
 use shipper::settings::{Format, InputSettings, Namespace};
 use shipper::wake::Wake;
 use std::fmt;

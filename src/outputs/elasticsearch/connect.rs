@@ -6,7 +6,7 @@ use super::template::{index_template, template_url};
 use super::{Cluster, Shutdown};
 use crate::disk::Disk;
 use crate::host::random_bytes;
-use crate::outputs::TemplateTarget;
+use crate::outputs::links::TemplateTarget;
 use reqwest::Method;
 use serde::Deserialize;
 use std::sync::atomic::Ordering;

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::host::random_bytes;
 use crate::ledger::Note;
-use crate::outputs::Shutdown;
+use crate::outputs::links::Shutdown;
 use crate::position::{Outcome, Settled};
 use bytes::Bytes;
 use std::collections::VecDeque;

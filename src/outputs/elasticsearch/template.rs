@@ -1,6 +1,6 @@
 //! The index template: which type each of our fields has.
 
-use crate::outputs::TemplateTarget;
+use crate::outputs::links::TemplateTarget;
 use crate::settings::TemplateSettings;
 use serde_json::{Value, json};
 

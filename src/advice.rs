@@ -1,6 +1,6 @@
 //! What to do when the system refuses a log file: told once, with the user and the mode that are needed.
 
-use super::Disk;
+use crate::disk::Disk;
 use std::io;
 use std::path::Path;
 use tracing::warn;

@@ -1,0 +1,167 @@
+//! The bound of memory: a fixed number of buffers, made when they are needed.
+//!
+//! Queue, retries and requests in flight all live in these buffers, so there is no second limit to keep in step.
+//! Outputs never take from the pool, so they always make progress.
+
+use crate::wake::Wake;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Size of one buffer, in bytes: also the largest bulk body but for a jumbo event.
+pub const BUFFER_BYTES: usize = 1 << 20;
+
+/// Largest jumbo buffer, in bytes: ten MiB of control characters at six bytes each, and room for the fields.
+pub const JUMBO_BYTES_MAX: usize = 64 << 20;
+
+/// Buffers kept for use at once when idle; more are given back to the system.
+const WARM_BUFFERS: usize = 1;
+
+/// A fixed number of buffers, made when they are needed.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<PoolInner>);
+
+#[derive(Debug)]
+struct PoolInner {
+    capacity: usize,
+    state: Mutex<PoolState>,
+}
+
+#[derive(Debug, Default)]
+struct PoolState {
+    free: Vec<Vec<u8>>,
+    in_use: usize,
+    peak: usize,
+    jumbo_bytes: usize,
+    starving: Vec<Arc<Wake>>,
+}
+
+impl Pool {
+    /// Makes a pool of `bytes` in whole buffers, at least two.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let capacity = (bytes / BUFFER_BYTES).max(2);
+        Self(Arc::new(PoolInner { capacity, state: Mutex::default() }))
+    }
+
+    /// Takes a buffer; when there is none, remembers `wake` and rings it when one comes back.
+    #[must_use]
+    pub fn try_take(&self, wake: &Arc<Wake>) -> Option<Buffer> {
+        let mut state = self.0.lock();
+        if state.in_use == self.0.capacity {
+            state.starve(wake);
+            return None;
+        }
+        state.in_use += 1;
+        state.peak = state.peak.max(state.in_use);
+        let bytes = state.free.pop();
+        drop(state);
+        let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
+        Some(Buffer { bytes, pool: Arc::clone(&self.0), kind: BufferKind::Pooled })
+    }
+
+    /// Takes the one jumbo buffer with room for `bytes`, at most [`JUMBO_BYTES_MAX`]; rings `wake` later otherwise.
+    #[must_use]
+    pub fn try_take_jumbo(&self, bytes: usize, wake: &Arc<Wake>) -> Option<Buffer> {
+        let bytes = bytes.min(JUMBO_BYTES_MAX);
+        let mut state = self.0.lock();
+        if state.jumbo_bytes != 0 {
+            state.starve(wake);
+            return None;
+        }
+        state.jumbo_bytes = bytes;
+        drop(state);
+        let bytes = Vec::with_capacity(bytes);
+        Some(Buffer { bytes, pool: Arc::clone(&self.0), kind: BufferKind::Jumbo })
+    }
+
+    /// Returns how many buffers are in use; the jumbo one counts as none.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.0.lock().in_use
+    }
+
+    /// Returns the largest number of buffers that were in use at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.0.lock().peak
+    }
+
+    /// Returns the number of buffers that there may be.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity
+    }
+
+    /// Gives buffers back to the system that nobody uses; to be called when nothing is going on.
+    pub fn trim(&self) {
+        let mut state = self.0.lock();
+        state.free.truncate(WARM_BUFFERS);
+        state.free.shrink_to_fit();
+    }
+}
+
+impl PoolInner {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PoolState {
+    fn starve(&mut self, wake: &Arc<Wake>) {
+        if !self.starving.iter().any(|known| Arc::ptr_eq(known, wake)) {
+            self.starving.push(Arc::clone(wake));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BufferKind {
+    Pooled,
+    Jumbo,
+}
+
+/// Bytes that belong to the pool and go back to it when dropped.
+#[derive(Debug)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+    pool: Arc<PoolInner>,
+    kind: BufferKind,
+}
+
+impl Buffer {
+    /// The bytes written so far.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes, to be appended to; never more than the capacity that they came with.
+    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut state = self.pool.lock();
+        match self.kind {
+            BufferKind::Jumbo => state.jumbo_bytes = 0,
+            BufferKind::Pooled => {
+                state.in_use -= 1;
+                if bytes.capacity() == BUFFER_BYTES {
+                    bytes.clear();
+                    state.free.push(bytes);
+                }
+            }
+        }
+        for wake in state.starving.drain(..) {
+            wake.ring();
+        }
+    }
+}
