@@ -4,8 +4,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use shipper::batch::{Batch, BatchBuilder, BatchLimits};
 use shipper::document::Shared;
 use shipper::pipeline::{Consumed, Moment, Pipeline};
-use shipper::position::Epoch;
 use shipper::pool::Pool;
+use shipper::position::Epoch;
 use shipper::settings::{Format, InputSettings, Namespace};
 use shipper::wake::Wake;
 use std::fmt;
