@@ -1,23 +1,22 @@
 //! The HTTP client: one for all hosts, with authentication, TLS and proxy as configured.
 
 use super::compress::Compressed;
+use super::tls::{TlsError, client_config};
 use crate::batch::Batch;
 use crate::disk::Disk;
-use crate::settings::{Auth, ElasticsearchSettings, Pem, Verification};
+use crate::settings::{Auth, ElasticsearchSettings};
 use bytes::Bytes;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Certificate, Client, Method, Proxy, redirect};
+use reqwest::{Client, Method, Proxy, Url, redirect};
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Longest answer that is read, in bytes; a bulk answer has a few hundred bytes an item.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
-
-/// Longest certificate file.
-const PEM_BYTES_MAX: u64 = 4 << 20;
 
 /// Longest wait for a connection; the answer has its own, longer limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,20 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// A certificate authority cannot be read.
-    #[error("ssl.certificate_authorities: cannot read `{path}`")]
-    Read {
-        /// Its file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is none.
-    #[error("ssl.certificate_authorities: `{path}` holds no PEM certificate")]
-    Pem {
-        /// Its file, or "(inline)".
-        path: String,
-    },
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A header cannot be sent.
     #[error("headers: `{0}` cannot be sent as an HTTP header")]
     Header(String),
@@ -64,6 +52,8 @@ pub(super) struct HttpClient {
     client: Client,
     query: Vec<(String, String)>,
     timeout: Duration,
+    /// What must not be seen in texts that come from outside, longest first.
+    secrets: Vec<String>,
 }
 
 /// What a bulk request carries.
@@ -88,9 +78,12 @@ impl HttpClient {
         settings: &ElasticsearchSettings,
         disk: &D,
     ) -> Result<Self, ClientError> {
-        // Another part of the process may have chosen one before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let hosts: Vec<Url> =
+            settings.hosts.iter().filter_map(|host| Url::parse(host).ok()).collect();
+        let tls_wanted = hosts.iter().any(|host| host.scheme() == "https")
+            || settings.proxy_url.as_ref().is_some_and(|url| url.expose().starts_with("https:"));
         let mut builder = Client::builder()
+            .tls_backend_preconfigured(client_config(&settings.tls, tls_wanted, disk)?)
             .http1_only()
             .redirect(redirect::Policy::none())
             .tcp_nodelay(true)
@@ -99,22 +92,11 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(settings.idle_connection_timeout)
             .pool_max_idle_per_host(settings.worker.max(1));
-        if !settings.tls.certificate_authorities.is_empty() {
-            let mut certificates = Vec::new();
-            for pem in &settings.tls.certificate_authorities {
-                certificates.extend(read_certificates(disk, pem)?);
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        builder = match settings.tls.verification {
-            Verification::Full => builder,
-            Verification::Certificate => builder.tls_danger_accept_invalid_hostnames(true),
-            Verification::None => builder.tls_danger_accept_invalid_certs(true),
-        };
-        if settings.proxy_disable {
-            builder = builder.no_proxy();
-        } else if let Some(proxy) = &settings.proxy_url {
+        if let Some(proxy) = settings.proxy_url.as_ref().filter(|_| !settings.proxy_disable) {
             builder = builder.proxy(Proxy::all(proxy.expose()).map_err(|_| ClientError::Proxy)?);
+        } else if settings.proxy_disable || hosts.iter().all(is_loopback) {
+            // Proxies of the environment are never asked for this machine, as in Filebeat.
+            builder = builder.no_proxy();
         }
         let mut query = settings.parameters.clone();
         if let Some(pipeline) = &settings.pipeline {
@@ -124,6 +106,7 @@ impl HttpClient {
             client: builder.build().map_err(ClientError::Build)?,
             query,
             timeout: settings.timeout,
+            secrets: secrets(settings),
         })
     }
 
@@ -142,7 +125,7 @@ impl HttpClient {
             BulkBody::Plain(bytes) => request.body(bytes.clone()),
             BulkBody::Gzip(bytes) => request.header(CONTENT_ENCODING, "gzip").body(bytes.bytes()),
         };
-        read(request.send().await).await
+        self.read(request.send().await).await
     }
 
     /// Sends a small request of another kind.
@@ -156,22 +139,71 @@ impl HttpClient {
         if let Some(json) = json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
         }
-        read(request.send().await).await
+        self.read(request.send().await).await
+    }
+    async fn read(
+        &self,
+        sent: Result<reqwest::Response, reqwest::Error>,
+    ) -> Result<Response, String> {
+        let mut response = sent.map_err(|error| reason(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+            if ANSWER_BYTES_MAX < body.len() + chunk.len() {
+                return Err(format!("the answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !(200..300).contains(&status) {
+            body = self.without_secrets(body);
+        }
+        Ok(Response { status, retry_after, body })
+    }
+
+    /// Takes credentials out of a refusal, which a proxy may have made of the request.
+    fn without_secrets(&self, body: Vec<u8>) -> Vec<u8> {
+        if !self
+            .secrets
+            .iter()
+            .any(|secret| memchr::memmem::find(&body, secret.as_bytes()).is_some())
+        {
+            return body;
+        }
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret, "xxxxx");
+        }
+        text.into_bytes()
     }
 }
 
-async fn read(sent: Result<reqwest::Response, reqwest::Error>) -> Result<Response, String> {
-    let mut response = sent.map_err(|error| reason(&error))?;
-    let status = response.status().as_u16();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-        if ANSWER_BYTES_MAX < body.len() + chunk.len() {
-            return Err(format!("the answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20));
+/// Returns the texts that must not be seen, longest first.
+fn secrets(settings: &ElasticsearchSettings) -> Vec<String> {
+    let mut secrets: Vec<String> =
+        settings.headers.iter().map(|(_, value)| value.expose().to_owned()).collect();
+    match &settings.auth {
+        Auth::None => {}
+        Auth::Basic { username, password } => {
+            secrets.push(base64(format!("{username}:{}", password.expose()).as_bytes()));
+            secrets.push(password.expose().to_owned());
         }
-        body.extend_from_slice(&chunk);
+        Auth::ApiKey(key) => {
+            secrets.push(base64(key.expose().as_bytes()));
+            secrets.push(key.expose().to_owned());
+            secrets.extend(key.expose().split_once(':').map(|(_, key)| key.to_owned()));
+        }
     }
-    Ok(Response { status, retry_after, body })
+    // Shorter ones would blot out innocent words.
+    secrets.retain(|secret| 4 <= secret.len());
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Says what went wrong in words of the cause, without the address, which may hold what is nobody's business.
@@ -200,7 +232,7 @@ fn reason(error: &reqwest::Error) -> String {
 
 fn certificate_advice(text: &str) -> Option<&'static str> {
     let lower = text.to_lowercase();
-    if lower.contains("unknownissuer") || lower.contains("unknown issuer") {
+    if lower.contains("unknownissuer") || lower.contains("badsignature") {
         return Some(
             "the server's certificate is signed by an unknown authority: name its CA under ssl.certificate_authorities",
         );
@@ -251,23 +283,6 @@ fn headers(settings: &ElasticsearchSettings) -> Result<HeaderMap, ClientError> {
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(headers)
-}
-
-fn read_certificates<D: Disk>(disk: &D, pem: &Pem) -> Result<Vec<Certificate>, ClientError> {
-    let (path, bytes) = match pem {
-        Pem::Inline(text) => ("(inline)".to_owned(), text.clone().into_bytes()),
-        Pem::File(file) => {
-            let path = file.display().to_string();
-            let bytes = disk
-                .read_all(file, PEM_BYTES_MAX)
-                .map_err(|source| ClientError::Read { path: path.clone(), source })?;
-            (path, bytes)
-        }
-    };
-    match Certificate::from_pem_bundle(&bytes) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(ClientError::Pem { path }),
-    }
 }
 
 /// Encodes bytes in base64 (RFC 4648, section 4), padded.
