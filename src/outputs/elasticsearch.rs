@@ -12,6 +12,7 @@ mod connect;
 mod deliver;
 mod hosts;
 mod template;
+mod tls;
 
 use super::dead_letters::DeadLetters;
 use super::links::{OutputLinks, Shutdown, TemplateTarget};
@@ -24,7 +25,7 @@ use client::HttpClient;
 use compress::Compressor;
 use deliver::Delivery;
 use hosts::Hosts;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -41,6 +42,8 @@ pub(super) struct Cluster<D: Disk> {
     target: Option<String>,
     templates: Vec<TemplateTarget>,
     templates_there: AtomicBool,
+    /// Items stored since the start: shows whether others pass where one fails.
+    stored: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
     ledger: Ledger,
     stats: Arc<Stats>,
@@ -61,6 +64,7 @@ pub(super) async fn run<D: Disk + Sync>(settings: ElasticsearchSettings, links: 
         target: links.target,
         templates: links.templates,
         templates_there: AtomicBool::new(false),
+        stored: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
         ledger: links.ledger,
         stats: links.stats,

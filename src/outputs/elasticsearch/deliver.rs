@@ -10,10 +10,13 @@ use crate::disk::Disk;
 use crate::host::random_bytes;
 use crate::ledger::Note;
 use crate::outputs::links::Shutdown;
+use crate::outputs::retry::Schedule;
 use crate::position::{Outcome, Settled};
+use crate::stats::Stats;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -21,6 +24,10 @@ use tracing::{debug, warn};
 
 /// Answers of 5xx (other than 503) to one item, while its neighbours pass, after which it is a dead letter.
 const STRIKES_MAX: u8 = 10;
+
+/// Items refused alone, with nothing stored meanwhile, after which it is no more the items that are suspected: to halve
+/// a whole batch for nothing would be thousands of requests.
+const REFUSED_ALONE_MAX: usize = 50;
 
 /// Pause before another look whether the HTTP client has let go of a body.
 const LOOK: Duration = Duration::from_millis(2);
@@ -36,6 +43,23 @@ pub(super) struct Delivery<D: Disk> {
     open: VecDeque<Range<usize>>,
     again: Vec<usize>,
     strikes: Vec<u8>,
+    /// Items that have not had their end.
+    left: usize,
+    /// What the output had stored when this batch was first suspected to hold a culprit.
+    stored_at_doubt: Option<u64>,
+    /// Items of this round that were refused alone while nothing else was stored.
+    refused_alone: usize,
+    /// Counts the rounds that only repeat a part; the hosts have schedules of their own.
+    schedule: Schedule,
+    not_before: Option<Instant>,
+    repeating: bool,
+}
+
+impl<D: Disk> Drop for Delivery<D> {
+    fn drop(&mut self) {
+        let left = i64::try_from(self.left).unwrap_or(i64::MAX);
+        self.cluster.stats.sending.active.add(-left);
+    }
 }
 
 /// How a round went.
@@ -67,11 +91,18 @@ impl<D: Disk + Sync> Delivery<D> {
         cluster.stats.sending.total.add(items as u64);
         cluster.stats.sending.active.add(count);
         let host = host % cluster.hosts.count();
+        let schedule = Schedule::new(cluster.settings.backoff);
         Self {
             cluster,
             open: VecDeque::from([0..items]),
             again: Vec::new(),
             strikes: vec![0; items],
+            left: items,
+            stored_at_doubt: None,
+            refused_alone: 0,
+            schedule,
+            not_before: None,
+            repeating: false,
             batch: Arc::new(batch),
             host,
             shutdown,
@@ -91,16 +122,23 @@ impl<D: Disk + Sync> Delivery<D> {
 
     /// Repeats until every item has had its end, or the stop has come.
     pub(super) async fn finish(mut self, compressor: &mut Compressor) {
-        self.cluster.stats.sending.blocked.add(1);
-        loop {
-            if !self.compact().await {
-                break;
-            }
+        let _blocked = Blocked::new(Arc::clone(&self.cluster.stats));
+        self.repeating = true;
+        while self.wait_for_round().await && self.compact().await {
             if self.first_round(compressor).await != Round::Rest {
                 break;
             }
         }
-        self.cluster.stats.sending.blocked.add(-1);
+    }
+
+    /// Waits until the rest may be repeated; `false` when the stop came first.
+    async fn wait_for_round(&mut self) -> bool {
+        let Some(until) = self.not_before.take() else { return true };
+        let stopped = self.shutdown.wait_for(|how| *how != Shutdown::Running);
+        tokio::select! {
+            _ = stopped => false,
+            () = tokio::time::sleep_until(until.into()) => true,
+        }
     }
 
     fn settle(&mut self) -> Round {
@@ -179,6 +217,13 @@ impl<D: Disk + Sync> Delivery<D> {
     fn take_answer(&mut self, range: Range<usize>, answer: Answer, retry_after: Option<Duration>) {
         let stats = &self.cluster.stats.sending;
         match answer {
+            Answer::AllStored => {
+                let count = range.len() as u64;
+                self.cluster.stored.fetch_add(count, Ordering::Relaxed);
+                self.count(count, 0, 0, 0, 0);
+                self.open.pop_front();
+                self.cluster.hosts.succeeded(self.host);
+            }
             Answer::Items(verdicts) => self.take_verdicts(range, verdicts, retry_after),
             Answer::Retry(reason) => {
                 stats.read_errors.add(1);
@@ -195,7 +240,7 @@ impl<D: Disk + Sync> Delivery<D> {
                     Fault { status: 413, kind: "413".to_owned(), reason: reason.to_owned() };
                 self.halve(range, fault);
             }
-            Answer::Refused(fault) => self.halve(range, fault),
+            Answer::Refused(fault) => self.refused(range, fault),
             Answer::Pause(fault) => self.pause(&fault),
         }
     }
@@ -228,11 +273,11 @@ impl<D: Disk + Sync> Delivery<D> {
                 }
             }
         }
-        // Only when neighbours pass is it the document's own fault.
-        let neighbours_pass = 0 < stored + duplicates;
+        let stored_before = self.cluster.stored.fetch_add(stored + duplicates, Ordering::Relaxed);
         for (item, fault) in strikes {
-            self.strikes[item] += u8::from(neighbours_pass);
-            if STRIKES_MAX <= self.strikes[item] {
+            self.stored_at_doubt.get_or_insert(stored_before);
+            self.strikes[item] = self.strikes[item].saturating_add(1);
+            if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
                 dead.push((item, fault));
             } else {
                 again.push(item);
@@ -244,27 +289,71 @@ impl<D: Disk + Sync> Delivery<D> {
         }
         self.count(stored, duplicates, retries, dead.len() as u64, again.len() as u64);
         self.open.pop_front();
+        let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
         if let Some(fault) = &pause {
             self.pause(fault);
-        } else if again.is_empty() {
-            self.cluster.hosts.succeeded(self.host);
-        } else {
-            let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
+        } else if !self.repeating && again.len() == range.len() && !range.is_empty() {
+            // Nothing at all was taken: other batches would fare no better.
             self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+        } else {
+            self.cluster.hosts.succeeded(self.host);
+            if !again.is_empty() {
+                debug!("{reason}");
+                self.rest(retry_after);
+            }
         }
-        again.sort_unstable();
         self.again.extend(again);
     }
 
-    fn count(&self, stored: u64, duplicates: u64, toomany: u64, dead: u64, again: u64) {
+    /// Lets what is to be repeated wait, and nothing else.
+    fn rest(&mut self, retry_after: Option<Duration>) {
+        let until = Instant::now() + self.schedule.failed(random(), retry_after);
+        self.not_before = Some(self.not_before.map_or(until, |at| at.max(until)));
+    }
+
+    /// Tells whether anything was stored since this batch was first suspected: only then is it the document's own
+    /// fault, and not the server's or the set-up's.
+    fn neighbours_pass(&self) -> bool {
+        let stored = self.cluster.stored.load(Ordering::Relaxed);
+        self.stored_at_doubt.is_some_and(|then| then < stored)
+    }
+
+    /// Looks for the document that spoils a request; while nothing passes at all, it is the request that is at fault.
+    fn refused(&mut self, range: Range<usize>, fault: Fault) {
+        self.stored_at_doubt.get_or_insert(self.cluster.stored.load(Ordering::Relaxed));
+        let may_seek = self.refused_alone < REFUSED_ALONE_MAX || self.neighbours_pass();
+        if if range.len() == 1 { self.neighbours_pass() } else { may_seek } {
+            self.halve(range, fault);
+            return;
+        }
+        let stats = &self.cluster.stats.sending;
+        stats.failed.add(range.len() as u64);
+        if self.refused_alone == 0 {
+            warn!(
+                hint = advice(&fault),
+                kind = fault.kind,
+                "the server refuses requests as a whole, they are repeated: {}",
+                fault.reason
+            );
+        }
+        self.refused_alone += range.len();
+        self.open.pop_front();
+        self.again.extend(range);
+        if self.open.is_empty() {
+            self.rest(None);
+        }
+    }
+
+    fn count(&mut self, stored: u64, duplicates: u64, toomany: u64, dead: u64, again: u64) {
         let stats = &self.cluster.stats.sending;
         stats.acked.add(stored);
         stats.duplicates.add(duplicates);
         stats.toomany.add(toomany);
         stats.dead_letters.add(dead);
         stats.failed.add(again);
-        let ended = i64::try_from(stored + duplicates + dead).unwrap_or(i64::MAX);
-        stats.active.add(-ended);
+        let ended = stored + duplicates + dead;
+        stats.active.add(-i64::try_from(ended).unwrap_or(i64::MAX));
+        self.left = self.left.saturating_sub(usize::try_from(ended).unwrap_or(usize::MAX));
     }
 
     /// Saves dead letters; `false` when they could not be, and then they are none.
@@ -326,7 +415,9 @@ impl<D: Disk + Sync> Delivery<D> {
     async fn compact(&mut self) -> bool {
         loop {
             if let Some(batch) = Arc::get_mut(&mut self.batch) {
-                let again = std::mem::take(&mut self.again);
+                let mut again = std::mem::take(&mut self.again);
+                again.sort_unstable();
+                self.refused_alone = 0;
                 batch.retain(|item| again.binary_search(&item).is_ok());
                 self.strikes = again.iter().map(|item| self.strikes[*item]).collect();
                 self.open = VecDeque::from([0..batch.items()]);
@@ -339,6 +430,22 @@ impl<D: Disk + Sync> Delivery<D> {
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
+    }
+}
+
+/// Counts a batch as blocked.
+struct Blocked(Arc<Stats>);
+
+impl Blocked {
+    fn new(stats: Arc<Stats>) -> Self {
+        stats.sending.blocked.add(1);
+        Self(stats)
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.0.sending.blocked.add(-1);
     }
 }
 

@@ -1,0 +1,299 @@
+//! An output between a queue that a test fills and a ledger that it reads.
+
+use super::server::{PATIENCE, Reply, Request};
+use shipper::batch::{BatchBuilder, BatchLimits};
+use shipper::disk::RealDisk;
+use shipper::ledger::{Inbox, Ledger, Note};
+use shipper::outputs;
+use shipper::outputs::links::{OutputLinks, Shutdown, TemplateTarget};
+use shipper::pool::Pool;
+use shipper::position::{AckRange, Epoch, Outcome, Proof};
+use shipper::queue::{Sender, queue};
+use shipper::settings::{BackoffSettings, ElasticsearchSettings, OutputSettings};
+use shipper::stats::Stats;
+use shipper::wake::Wake;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::mpsc::TryRecvError;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) struct Rig {
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) pool: Pool,
+    host: String,
+    pub(crate) data: tempfile::TempDir,
+    pub(crate) runtime: Runtime,
+    pub(crate) shutdown: watch::Sender<Shutdown>,
+    sender: Option<Sender>,
+    notes: Inbox,
+    next: u64,
+    running: Option<JoinHandle<()>>,
+}
+
+pub(crate) fn quick(hosts: &[String]) -> ElasticsearchSettings {
+    ElasticsearchSettings {
+        hosts: hosts.to_vec(),
+        compression_level: 0,
+        backoff: BackoffSettings {
+            init: Duration::from_millis(20),
+            max: Duration::from_millis(100),
+        },
+        ..ElasticsearchSettings::default()
+    }
+}
+
+impl Rig {
+    pub(crate) fn start(settings: ElasticsearchSettings) -> Self {
+        lines();
+        let host = settings.hosts[0].clone();
+        let data = tempfile::tempdir().unwrap();
+        let (shutdown, stopping) = watch::channel(Shutdown::Running);
+        let (sender, receiver) = queue(Vec::new());
+        let (ledger, notes) = Ledger::inbox(Arc::new(Wake::default()));
+        let stats = Arc::<Stats>::default();
+        let links = OutputLinks {
+            target: Some("logs".to_owned()),
+            templates: vec![TemplateTarget {
+                name: "logs".to_owned(),
+                pattern: "logs".to_owned(),
+                data_stream: true,
+            }],
+            receiver,
+            ledger,
+            stats: Arc::clone(&stats),
+            disk: RealDisk,
+            data: data.path().to_path_buf(),
+            shutdown: stopping,
+        };
+        let settings = OutputSettings::Elasticsearch(Box::new(settings));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let running = Some(runtime.spawn(outputs::run(settings, links)));
+        let (pool, next) = (Pool::new(4 << 20), 0);
+        let sender = Some(sender);
+        Self { stats, pool, host, data, runtime, shutdown, sender, notes, next, running }
+    }
+
+    /// Starts one whose only host is `url`.
+    pub(crate) fn to(url: &str) -> Self {
+        Self::start(quick(&[url.to_owned()]))
+    }
+
+    /// Sends one batch of such documents; returns its body and what it answers for.
+    pub(crate) fn send(&mut self, documents: &[&str]) -> (String, AckRange) {
+        let buffer = self.pool.try_take(&Arc::new(Wake::default())).unwrap();
+        let mut builder = BatchBuilder::new(buffer, BatchLimits::default());
+        let start = self.next;
+        let mut body = String::new();
+        for document in documents {
+            let item = format!("{{\"create\":{{\"_id\":\"id{}\"}}}}\n{document}\n", self.next);
+            builder.open_item().unwrap().extend_from_slice(item.as_bytes());
+            let _ = builder.close_item();
+            body.push_str(&item);
+            self.next += 1;
+        }
+        let epoch = Epoch::from_random([7; 12]);
+        let range = AckRange { epoch, start, end: self.next, proof: Proof::EMPTY };
+        builder.cover(range, Instant::now());
+        self.sender.as_ref().unwrap().send(builder.seal()).unwrap();
+        (body, range)
+    }
+
+    /// Waits for the next settled batch.
+    pub(crate) fn settled(&mut self) -> Vec<AckRange> {
+        match self.next_note() {
+            Ok(Note::Settled(settled)) => {
+                assert_eq!(settled.outcome, Outcome::Delivered);
+                settled.ranges
+            }
+            other => panic!("nothing settled: {other:?}"),
+        }
+    }
+
+    fn next_note(&mut self) -> Result<Note, TryRecvError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.notes.try_recv() {
+                Err(TryRecvError::Empty) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                note => return note,
+            }
+        }
+    }
+
+    /// Asserts that nothing more has been settled by now.
+    pub(crate) fn nothing_settled(&mut self) {
+        let settled = self.notes.try_recv();
+        assert!(settled.is_err(), "{settled:?}");
+    }
+
+    /// Waits until `wanted` holds.
+    pub(crate) fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !wanted(self) {
+            assert!(Instant::now() < until, "never: {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the log speaks of an error with the first host, and returns that line.
+    pub(crate) fn wait_for_trouble(&self) -> String {
+        let of_host = |line: &String| line.starts_with("ERROR") && line.contains(&self.host);
+        self.wait_for("an error in the log", |_| lines().iter().any(of_host));
+        lines().into_iter().find(of_host).unwrap()
+    }
+
+    /// Lets the readers go and waits until all is delivered.
+    pub(crate) fn finish(&mut self) {
+        self.sender = None;
+        self.join();
+        assert_eq!(self.next_note().err(), Some(TryRecvError::Disconnected));
+        assert_eq!(self.pool.in_use(), 0);
+        assert_eq!(self.stats.sending.active.get(), 0);
+        assert_eq!(self.stats.sending.blocked.get(), 0);
+    }
+
+    /// Stops as the assembly does: what is there is delivered for so long, then all is given up.
+    pub(crate) fn stop(&mut self, left: Duration) {
+        self.shutdown.send(Shutdown::Stop).unwrap();
+        self.sender = None;
+        let mut running = self.running.take().unwrap();
+        let ended =
+            self.runtime.block_on(async { tokio::time::timeout(left, &mut running).await.is_ok() });
+        if !ended {
+            self.shutdown.send(Shutdown::Abort).unwrap();
+            running.abort();
+        }
+        self.wait_for("buffers came back", |rig| rig.pool.in_use() == 0);
+        self.wait_for("nothing is in its hands", |rig| {
+            rig.stats.sending.active.get() == 0 && rig.stats.sending.blocked.get() == 0
+        });
+    }
+
+    fn join(&mut self) {
+        let running = self.running.take().unwrap();
+        let ended = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running).await });
+        ended.expect("the output does not end").unwrap();
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
+        let path = self.data.path().join("dead_letters/dead_letters.ndjson");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines()
+            .map(|line| {
+                let mut letter: serde_json::Value = serde_json::from_str(line).unwrap();
+                letter.as_object_mut().unwrap().remove("@timestamp").unwrap();
+                letter
+            })
+            .collect()
+    }
+}
+
+pub(crate) const BANNER: &str =
+    r#"{"name":"n","version":{"number":"8.19.0"},"tagline":"You Know, for Search"}"#;
+
+/// Answers everything but bulk requests as a server does whose templates are all in place.
+pub(crate) fn greeting(request: &Request) -> Option<Reply> {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => Some(Reply::json(200, BANNER)),
+        (_, path) if path.starts_with("/_index_template/") => Some(Reply::json(200, "")),
+        _ => None,
+    }
+}
+
+/// A bulk answer with one item for each status; those from 400 on have an error of that type.
+pub(crate) fn answer(statuses: &[(u16, &str)]) -> String {
+    let items: Vec<String> = statuses
+        .iter()
+        .map(|(status, kind)| match kind {
+            &"" => format!(r#"{{"create":{{"status":{status}}}}}"#),
+            _ => format!(
+                r#"{{"create":{{"status":{status},"error":{{"type":"{kind}","reason":"because"}}}}}}"#
+            ),
+        })
+        .collect();
+    let errors = statuses.iter().any(|(status, _)| 400 <= *status);
+    format!(r#"{{"errors":{errors},"items":[{}]}}"#, items.join(","))
+}
+
+/// Answers as if each item were stored, and remembers which: again is 409.
+#[derive(Default)]
+pub(crate) struct Store(Mutex<BTreeSet<String>>);
+
+impl Store {
+    pub(crate) fn take(&self, request: &Request) -> String {
+        let mut known = self.0.lock().unwrap();
+        let statuses: Vec<(u16, &str)> = request
+            .ids()
+            .into_iter()
+            .map(|id| {
+                if known.insert(id) {
+                    (201, "")
+                } else {
+                    (409, "version_conflict_engine_exception")
+                }
+            })
+            .collect();
+        answer(&statuses)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// A server that answers bulk request number n by `script(n, request)` and everything else well.
+pub(crate) fn scripted(
+    script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
+) -> super::server::Server {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    super::server::Server::start(move |request| {
+        greeting(request).unwrap_or_else(|| {
+            script(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst), request)
+        })
+    })
+}
+
+/// Returns the log lines of this process so far.
+pub(crate) fn lines() -> Vec<String> {
+    static LINES: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
+    let lines = LINES.get_or_init(|| {
+        use tracing_subscriber::prelude::*;
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        tracing_subscriber::registry().with(Collector(Arc::clone(&lines))).init();
+        lines
+    });
+    lines.lock().unwrap().clone()
+}
+
+struct Collector(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Collector {
+    fn on_event(
+        &self,
+        event: &tracing::Event<'_>,
+        _context: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0.insert_str(0, &format!("{value:?}"));
+                } else {
+                    let _ = write!(self.0, " {}={value:?}", field.name());
+                }
+            }
+        }
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(format!("{} {}", event.metadata().level(), fields.0));
+    }
+}
