@@ -1,0 +1,119 @@
+//! The binary as an operator runs it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything that a test waits for.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A place with a configuration, logs and a data path.
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    /// Makes a place; `{logs}` in the configuration stands for its directory of logs.
+    pub fn new(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("logs")).unwrap();
+        let logs = directory.path().join("logs").display().to_string();
+        std::fs::write(directory.path().join("shipper.yml"), config.replace("{logs}", &logs))
+            .unwrap();
+        Self { directory }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path().join("logs").join(name)
+    }
+
+    /// Starts the binary.
+    pub fn start(&self, more: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_shipper"))
+            .current_dir(self.path())
+            .args(["run", "-c", "shipper.yml", "-e", "--path.data", "data"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = Arc::new(Mutex::new(String::new()));
+        let (stderr, telling) = (child.stderr.take().unwrap(), Arc::clone(&told));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut told = telling.lock().unwrap();
+                told.push_str(&line);
+                told.push('\n');
+            }
+        });
+        Running { child, told }
+    }
+
+    /// Runs the binary to its end and returns its exit code and what it told.
+    pub fn run(&self, more: &[&str]) -> (i32, String) {
+        self.start(more).wait()
+    }
+}
+
+/// A running binary; killed when dropped.
+pub struct Running {
+    child: Child,
+    told: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Returns what it has told so far.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> (i32, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                std::thread::sleep(Duration::from_millis(20));
+                return (status.code().unwrap_or(-1), self.told());
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.told());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn stop(self) -> (i32, String) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Kills it hard.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
