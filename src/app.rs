@@ -45,8 +45,8 @@ pub enum AppError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The registry.
-    #[error(transparent)]
+    /// The registry; the advice stays in the chain of causes.
+    #[error("{0}")]
     Registry(#[from] crate::hint::Advised),
     /// An input.
     #[error("{0}")]
