@@ -2,20 +2,18 @@
 //!
 //! One [`Tracker`] an epoch. It needs no word of what was read: the offset is the sequence number.
 
-use crate::ledger::{EARLIER_MAX, Entry, INTERVALS_MAX, Interval, Point};
-use crate::position::{AckRange, Proof};
+use crate::ledger::{EARLIER_MAX, Entry, Interval, Point, Prefix};
+use crate::position::{AckRange, Inode, Proof};
+use std::path::Path;
+use std::sync::Arc;
 
 /// What is settled of one epoch.
 ///
-/// Invariant: `beyond` is in order, and its intervals neither touch each other nor `committed`; `earlier` rises, lies
+/// Invariant: in the entry, `beyond` is in order, and its intervals neither touch each other nor `committed`; `earlier` rises, lies
 /// behind `base` and before `committed`, and holds at most [`EARLIER_MAX`] points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracker {
-    base: u64,
-    committed: u64,
-    proof: Proof,
-    earlier: Vec<Point>,
-    beyond: Vec<Interval>,
+    entry: Entry,
 }
 
 /// What settling a range changed.
@@ -30,26 +28,37 @@ pub struct Change {
 impl Tracker {
     /// Goes on where an entry stands.
     #[must_use]
-    pub fn of(entry: &Entry) -> Self {
-        Self {
-            base: entry.base,
-            committed: entry.committed,
-            proof: entry.proof,
-            earlier: entry.earlier.clone(),
-            beyond: entry.beyond.clone(),
-        }
+    pub const fn of(entry: Entry) -> Self {
+        Self { entry }
+    }
+
+    /// Returns what the registry is to hold.
+    #[must_use]
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Changes what is known of the file; offsets, proofs and intervals are the tracker's own.
+    pub fn seen(&mut self, name: Arc<Path>, inode: Inode, prefix: Prefix, ended: bool) {
+        let entry = &mut self.entry;
+        (entry.name, entry.inode, entry.prefix, entry.ended) = (name, inode, prefix, ended);
+    }
+
+    /// Notes that its inode was truncated or replaced.
+    pub const fn end(&mut self) {
+        self.entry.ended = true;
     }
 
     /// Returns the offset before which everything is settled.
     #[must_use]
     pub const fn committed(&self) -> u64 {
-        self.committed
+        self.entry.committed
     }
 
     /// Returns what proves the bytes before [`Tracker::committed`].
     #[must_use]
     pub const fn proof(&self) -> Proof {
-        self.proof
+        self.entry.proof
     }
 
     /// Returns a few points before the committed offset, rising.
@@ -58,20 +67,13 @@ impl Tracker {
     /// that a copy of any size is proved over most of what it holds.
     #[must_use]
     pub fn earlier(&self) -> &[Point] {
-        &self.earlier
+        &self.entry.earlier
     }
 
     /// Returns the settled intervals beyond the committed offset, in order.
     #[must_use]
     pub fn beyond(&self) -> &[Interval] {
-        &self.beyond
-    }
-
-    /// Returns those intervals that the registry keeps: the first [`INTERVALS_MAX`], because the bytes before them are
-    /// read again first, and what lies behind the last of them is sent again and found stored.
-    #[must_use]
-    pub fn kept_beyond(&self) -> &[Interval] {
-        &self.beyond[..self.beyond.len().min(INTERVALS_MAX)]
+        &self.entry.beyond
     }
 
     /// Marks a range of this epoch as settled.
@@ -82,54 +84,62 @@ impl Tracker {
     /// If the range ends before it starts: the pipeline made a range that cannot be.
     pub fn settle(&mut self, range: &AckRange) -> Change {
         assert!(range.start <= range.end, "a range ends behind its start");
-        let start = range.start.max(self.committed);
+        let start = range.start.max(self.entry.committed);
         if range.end <= start {
             return Change { fresh_bytes: 0, committed: None };
         }
         let fresh_bytes = self.add_beyond(Interval { start, end: range.end, proof: range.proof });
-        let before = self.committed;
-        while self.beyond.first().is_some_and(|interval| interval.start <= self.committed) {
-            let interval = self.beyond.remove(0);
+        let before = self.entry.committed;
+        while self
+            .entry
+            .beyond
+            .first()
+            .is_some_and(|interval| interval.start <= self.entry.committed)
+        {
+            let interval = self.entry.beyond.remove(0);
             self.commit(interval.end, interval.proof);
         }
-        let grown = before < self.committed;
-        Change { fresh_bytes, committed: grown.then_some((self.committed, self.proof)) }
+        let grown = before < self.entry.committed;
+        Change { fresh_bytes, committed: grown.then_some((self.entry.committed, self.entry.proof)) }
     }
 
     /// Merges an interval with those that it touches; returns how many bytes of it were new.
     fn add_beyond(&mut self, added: Interval) -> u64 {
-        let first = self.beyond.partition_point(|known| known.end < added.start);
-        let touched = self.beyond[first..].partition_point(|known| known.start <= added.end);
+        let first = self.entry.beyond.partition_point(|known| known.end < added.start);
+        let touched = self.entry.beyond[first..].partition_point(|known| known.start <= added.end);
         let mut merged = added;
         let mut known_bytes = 0;
-        for known in &self.beyond[first..first + touched] {
+        for known in &self.entry.beyond[first..first + touched] {
             known_bytes += known.end.min(added.end).saturating_sub(known.start.max(added.start));
             merged.start = merged.start.min(known.start);
             if merged.end < known.end {
                 (merged.end, merged.proof) = (known.end, known.proof);
             }
         }
-        self.beyond.splice(first..first + touched, [merged]);
+        self.entry.beyond.splice(first..first + touched, [merged]);
         added.end - added.start - known_bytes
     }
 
     fn commit(&mut self, offset: u64, proof: Proof) {
-        if self.base < self.committed {
-            self.earlier.push(Point { offset: self.committed, running: self.proof.running });
+        if self.entry.base < self.entry.committed {
+            self.entry
+                .earlier
+                .push(Point { offset: self.entry.committed, running: self.entry.proof.running });
         }
-        (self.committed, self.proof) = (offset, proof);
-        while EARLIER_MAX < self.earlier.len() {
+        (self.entry.committed, self.entry.proof) = (offset, proof);
+        while EARLIER_MAX < self.entry.earlier.len() {
             let dullest = self.dullest_point();
-            self.earlier.remove(dullest);
+            self.entry.earlier.remove(dullest);
         }
     }
 
     /// Returns the inner point whose neighbours are the closest, as a ratio of their distances from the committed
     /// offset: without it the points still lie the most evenly.
     fn dullest_point(&self) -> usize {
-        let distance = |index: usize| u128::from(self.committed - self.earlier[index].offset);
+        let distance =
+            |index: usize| u128::from(self.entry.committed - self.entry.earlier[index].offset);
         let mut dullest = 1;
-        for index in 2..self.earlier.len() - 1 {
+        for index in 2..self.entry.earlier.len() - 1 {
             let left = distance(index - 1) * distance(dullest + 1);
             let right = distance(dullest - 1) * distance(index + 1);
             if left < right {

@@ -1,6 +1,6 @@
 //! A batch: encoded documents in one buffer, where each ends, and which bytes of which files they came from.
 
-use crate::pool::{BUFFER_BYTES, Buffer};
+use crate::pool::{BUFFER_BYTES, Buffer, Memory};
 use crate::position::AckRange;
 use std::time::Instant;
 
@@ -64,7 +64,7 @@ impl BatchBuilder {
     }
 
     /// Returns where an item may be appended, unless the batch already has as many items as it may.
-    pub fn open_item(&mut self) -> Option<&mut Vec<u8>> {
+    pub fn open_item(&mut self) -> Option<&mut Memory> {
         if self.limits.items <= self.item_ends.len() {
             return None;
         }

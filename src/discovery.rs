@@ -7,6 +7,7 @@ pub mod glob;
 pub mod watch;
 
 mod claim;
+mod files;
 mod listing;
 mod orphan;
 mod scan;
@@ -17,6 +18,7 @@ use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::position::{Epoch, Inode, Proof};
 use crate::stats::Stats;
 use crate::wake::Wake;
+use files::Files;
 use glob::Pattern;
 use orphan::Orphan;
 use regex::Regex;
@@ -152,10 +154,7 @@ pub struct Prospector<D: Disk> {
     inputs: Vec<Watched>,
     from: From,
     links: ProspectorLinks,
-    files: HashMap<FileKey, File>,
-    next_key: u32,
-    by_inode: HashMap<(u16, u64, u64), FileKey>,
-    by_name: HashMap<Arc<Path>, Vec<FileKey>>,
+    files: Files,
     registering: HashMap<Epoch, FileKey>,
     registered: mpsc::Receiver<Vec<Epoch>>,
     registered_reply: mpsc::Sender<Vec<Epoch>>,
@@ -199,10 +198,7 @@ impl<D: Disk> Prospector<D> {
             inputs,
             from,
             links,
-            files: HashMap::new(),
-            next_key: 0,
-            by_inode: HashMap::new(),
-            by_name: HashMap::new(),
+            files: Files::default(),
             registering: HashMap::new(),
             registered,
             registered_reply,
@@ -290,7 +286,7 @@ impl<D: Disk> Prospector<D> {
         while let Ok(epochs) = self.registered.try_recv() {
             for epoch in epochs {
                 let Some(key) = self.registering.remove(&epoch) else { continue };
-                let Some(file) = self.files.get_mut(&key) else { continue };
+                let Some(file) = self.files.get_mut(key) else { continue };
                 let stage = std::mem::replace(&mut file.stage, Stage::Assigned);
                 if let Stage::Registering(start) = stage {
                     self.assign(key, *start);
@@ -313,7 +309,7 @@ impl<D: Disk> Prospector<D> {
                     self.ask_scan_soon(now);
                 }
                 Report::Refused { key } => {
-                    if let Some(file) = self.files.get_mut(&key) {
+                    if let Some(file) = self.files.get_mut(key) {
                         file.modified = 0;
                     }
                 }
@@ -328,10 +324,10 @@ impl<D: Disk> Prospector<D> {
             match hint {
                 // A file that is not known yet is found by its name's hint.
                 Hint::Changed(path) => {
-                    changed.extend(self.by_name.get(path.as_path()).into_iter().flatten());
+                    changed.extend(self.files.named(&path));
                 }
                 Hint::Names(path) => {
-                    if self.by_name.contains_key(path.as_path()) || self.leads_to(&path) {
+                    if self.files.named(&path).next().is_some() || self.leads_to(&path) {
                         self.ask_scan_soon(now);
                     }
                 }
@@ -342,7 +338,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         for key in changed {
-            if self.files.get(&key).is_some_and(File::prefix_may_grow) {
+            if self.files.get(key).is_some_and(File::prefix_may_grow) {
                 self.grow_prefix(key);
             }
             self.order(key, Order::Dirty(key));
@@ -362,7 +358,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     fn assign(&mut self, key: FileKey, start: Start) {
-        let Some(file) = self.files.get_mut(&key) else { return };
+        let Some(file) = self.files.get_mut(key) else { return };
         file.stage = Stage::Assigned;
         let assignment = Assignment {
             key,
@@ -398,7 +394,7 @@ impl<D: Disk> Prospector<D> {
 
     /// A file's name leads elsewhere: it goes on under the name where its inode is found.
     fn moved(&mut self, key: FileKey, reached: Reached) {
-        let Some(file) = self.files.get(&key) else { return };
+        let Some(file) = self.files.get(key) else { return };
         let found = listing::Listing::new(&self.disk).seek(file.inode, &file.name);
         if let Some(found) = found {
             self.rename(key, found.path);
@@ -426,37 +422,21 @@ impl<D: Disk> Prospector<D> {
 
     /// Takes a file out of all tables.
     fn take_file(&mut self, key: FileKey) -> Option<File> {
-        let file = self.files.remove(&key)?;
-        let inode = (file.input, file.inode.device, file.inode.number);
-        if self.by_inode.get(&inode) == Some(&key) {
-            self.by_inode.remove(&inode);
-        }
-        self.forget_name(&file.name, key);
+        let file = self.files.take(key)?;
         self.registering.remove(&file.epoch);
         Some(file)
     }
 
-    fn forget_name(&mut self, name: &Arc<Path>, key: FileKey) {
-        if let Some(keys) = self.by_name.get_mut(name) {
-            keys.retain(|known| *known != key);
-            if keys.is_empty() {
-                self.by_name.remove(name);
-            }
-        }
-    }
-
     /// Gives a file its new name, here, at the worker and in the registry.
     fn rename(&mut self, key: FileKey, name: Arc<Path>) {
-        let Some(file) = self.files.get_mut(&key) else { return };
-        let old = std::mem::replace(&mut file.name, Arc::clone(&name));
+        let Some(old) = self.files.rename(key, Arc::clone(&name)) else { return };
+        let Some(file) = self.files.get(key) else { return };
         let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
         let settled = file.progress.committed();
         info!(
             from = %old.display(), to = %name.display(), settled,
             "file was renamed; reading goes on where it was"
         );
-        self.forget_name(&old, key);
-        self.by_name.entry(Arc::clone(&name)).or_default().push(key);
         self.links.stats.reading.rotations.add(1);
         self.order(key, Order::Renamed(key, Arc::clone(&name)));
         self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });

@@ -92,7 +92,7 @@ pub struct Worker<D: Disk> {
     settings: WorkerSettings,
     links: WorkerLinks,
     pipelines: Vec<Pipeline>,
-    files: HashMap<FileKey, Harvester<D>>,
+    files: HashMap<FileKey, Box<Harvester<D>>>,
     /// Files with something to read, each at most once.
     ready: VecDeque<FileKey>,
     /// Open files, longest open first; may name files that were closed since.
@@ -189,7 +189,7 @@ impl<D: Disk> Worker<D> {
     fn take_orders(&mut self) {
         while let Ok(order) = self.links.orders.try_recv() {
             match order {
-                Order::Follow(assignment) => self.follow(Harvester::new(*assignment)),
+                Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
                 Order::Dirty(key) => self.mark_ready(key),
                 Order::Renamed(key, name) => {
                     if let Some(file) = self.files.get_mut(&key) {
@@ -220,7 +220,7 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn follow(&mut self, file: Harvester<D>) {
+    fn follow(&mut self, file: Box<Harvester<D>>) {
         let key = file.assignment.key;
         self.files.insert(key, file);
         self.links.stats.reading.started.add(1);
@@ -387,14 +387,14 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn finish_file(&mut self, file: Harvester<D>) {
+    fn finish_file(&mut self, file: Box<Harvester<D>>) {
         let report =
             Report::Finished { key: file.assignment.key, reached: file.reached(), size: file.size };
         self.let_go(file);
         self.report(report);
     }
 
-    fn let_go(&mut self, mut file: Harvester<D>) {
+    fn let_go(&mut self, mut file: Box<Harvester<D>>) {
         close(&mut file, &self.links.stats);
         self.links.stats.reading.running.add(-1);
         self.links.stats.reading.closed.add(1);

@@ -77,8 +77,9 @@ pub fn derived(original: &Path, name: &Path) -> bool {
         return false;
     };
     let (original, name) = (original.as_encoded_bytes(), name.as_encoded_bytes());
-    if name.starts_with(original) {
-        return name.len() == original.len() || b".-_".contains(&name[original.len()]);
+    if name.strip_prefix(original).is_some_and(|rest| rest.is_empty() || b".-_".contains(&rest[0]))
+    {
+        return true;
     }
     // `access.log` → `access-20261120.log`, `access.1.log`: the stem is kept and something put before the ending.
     let Some(dot) = original.iter().rposition(|byte| *byte == b'.') else { return false };
@@ -88,6 +89,26 @@ pub fn derived(original: &Path, name: &Path) -> bool {
         && name.starts_with(stem)
         && name.ends_with(ending)
         && b".-_".contains(&name[stem.len()])
+}
+
+/// Returns the file names of which `name` may be [`derived`], each once: its own, and what is left of it when what a
+/// rotation puts behind a name, or before its ending, is taken away.
+#[must_use]
+pub fn originals(name: &Path) -> Vec<Vec<u8>> {
+    let Some(name) = name.file_name() else { return Vec::new() };
+    let name = name.as_encoded_bytes();
+    let marks = (1..name.len()).filter(|at| b".-_".contains(&name[*at]));
+    let mut found = vec![name.to_vec()];
+    let ending = name.iter().rposition(|byte| *byte == b'.').unwrap_or(name.len());
+    for mark in marks {
+        found.push(name[..mark].to_vec());
+        if mark < ending {
+            found.push([&name[..mark], &name[ending..]].concat());
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Tells from hashes of another inode's content whether that content is a continuation of `entry`.
@@ -131,6 +152,7 @@ pub fn compression(first: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::position::{Proof, tail_hash};
+    use proptest::prelude::*;
 
     fn looked(content: &[u8], read_to: u64) -> Looked<'_> {
         let end = usize::try_from(read_to).unwrap();
@@ -172,6 +194,20 @@ mod tests {
         before[2990] = b'x';
         now[2991] = b'x';
         check(&before, 3000, &now, Verdict::Replaced);
+    }
+
+    proptest! {
+        #[test]
+        fn originals_are_the_names_that_a_name_is_derived_from(
+            original in "[a.1_-]{1,6}", more in "[a.1_-]{0,5}", at in 0_usize..7,
+        ) {
+            let mut name = original.clone();
+            name.insert_str(at.min(original.len()), &more);
+            let (original, name) = (Path::new(&original), Path::new(&name));
+            prop_assume!(original.file_name().is_some() && name.file_name().is_some());
+            let bytes = original.file_name().unwrap().as_encoded_bytes().to_vec();
+            prop_assert_eq!(originals(name).contains(&bytes), derived(original, name));
+        }
     }
 
     #[test]

@@ -129,8 +129,9 @@ impl Sink for Measure {
     }
 }
 
+/// Appends the inside of a JSON string: the one that every [`Sink::push_text`] calls.
 #[inline(never)]
-fn push_inside(sink: &mut impl Sink, text: &[u8], faults: Faults) {
+pub fn push_inside(sink: &mut impl Sink, text: &[u8], faults: Faults) {
     match faults {
         Faults::None => push_escaped(sink, text),
         Faults::Replaced => push_lossy(sink, text),

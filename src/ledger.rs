@@ -66,10 +66,19 @@ pub struct Entry {
     pub proof: Proof,
     /// Points before `committed`, rising, at most [`EARLIER_MAX`].
     pub earlier: Vec<Point>,
-    /// Settled bytes beyond it, at most [`INTERVALS_MAX`].
+    /// Settled bytes beyond it; the registry keeps [`Entry::kept_beyond`].
     pub beyond: Vec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.
     pub ended: bool,
+}
+
+impl Entry {
+    /// Returns those intervals that the registry keeps: the first [`INTERVALS_MAX`], because the bytes before them are
+    /// read again first, and what lies behind the last of them is sent again and found stored.
+    #[must_use]
+    pub fn kept_beyond(&self) -> &[Interval] {
+        &self.beyond[..self.beyond.len().min(INTERVALS_MAX)]
+    }
 }
 
 /// How far an epoch is, shared by all who need to know without asking.

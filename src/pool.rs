@@ -3,7 +3,10 @@
 //! Queue, retries and requests in flight all live in these buffers, so there is no second limit to keep in step.
 //! Outputs never take from the pool, so they always make progress.
 
+mod memory;
+
 use crate::wake::Wake;
+pub use memory::Memory;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Size of one buffer, in bytes: also the largest bulk body but for a jumbo event.
@@ -27,7 +30,7 @@ struct PoolInner {
 
 #[derive(Debug, Default)]
 struct PoolState {
-    free: Vec<Vec<u8>>,
+    free: Vec<Memory>,
     in_use: usize,
     peak: usize,
     jumbo_bytes: usize,
@@ -54,7 +57,7 @@ impl Pool {
         state.peak = state.peak.max(state.in_use);
         let bytes = state.free.pop();
         drop(state);
-        let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
+        let bytes = bytes.unwrap_or_else(|| Memory::with_capacity(BUFFER_BYTES));
         Some(Buffer { bytes, pool: Arc::clone(&self.0), kind: BufferKind::Pooled })
     }
 
@@ -69,7 +72,7 @@ impl Pool {
         }
         state.jumbo_bytes = bytes;
         drop(state);
-        let bytes = Vec::with_capacity(bytes);
+        let bytes = Memory::with_capacity(bytes);
         Some(Buffer { bytes, pool: Arc::clone(&self.0), kind: BufferKind::Jumbo })
     }
 
@@ -122,7 +125,7 @@ enum BufferKind {
 /// Bytes that belong to the pool and go back to it when dropped.
 #[derive(Debug)]
 pub struct Buffer {
-    bytes: Vec<u8>,
+    bytes: Memory,
     pool: Arc<PoolInner>,
     kind: BufferKind,
 }
@@ -131,18 +134,18 @@ impl Buffer {
     /// The bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_slice()
     }
 
-    /// The bytes, to be appended to; never more than the capacity that they came with.
-    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
+    /// The bytes, to be appended to.
+    pub fn bytes_mut(&mut self) -> &mut Memory {
         &mut self.bytes
     }
 }
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_slice()
     }
 }
 
@@ -155,7 +158,7 @@ impl Drop for Buffer {
             BufferKind::Pooled => {
                 state.in_use -= 1;
                 if bytes.capacity() == BUFFER_BYTES {
-                    bytes.clear();
+                    bytes.truncate(0);
                     state.free.push(bytes);
                 }
             }

@@ -48,7 +48,6 @@ pub struct Opening {
 
 /// One epoch.
 struct Slot {
-    entry: Entry,
     tracker: Tracker,
     progress: Arc<Progress>,
 }
@@ -63,7 +62,7 @@ struct Registration {
 /// Keeps the registry.
 pub struct Registrar<D: Disk> {
     inbox: Inbox,
-    slots: BTreeMap<Epoch, Slot>,
+    slots: BTreeMap<Epoch, Box<Slot>>,
     journal: Journal<D>,
     /// Records that are not in the journal yet, and the epochs whose offset is not.
     unsaved: Vec<u8>,
@@ -115,7 +114,7 @@ impl<D: Disk> Registrar<D> {
         journal.set_machine(opening.machine);
         let slots = slots_of(entries);
         let saved = if rewrite {
-            journal.write_snapshot(slots.values().map(|slot| &slot.entry))
+            journal.write_snapshot(slots.values().map(|slot| slot.tracker.entry()))
         } else {
             tell_torn(&journal, decoded.torn_bytes);
             journal.go_on(decoded.whole_bytes as u64)
@@ -189,23 +188,22 @@ impl<D: Disk> Registrar<D> {
                 let epochs = known.iter().map(|known| known.entry.epoch).collect();
                 for Known { entry, progress } in known {
                     format::push_entry(&mut self.unsaved, &entry);
-                    let tracker = Tracker::of(&entry);
-                    self.slots.insert(entry.epoch, Slot { entry, tracker, progress });
+                    let epoch = entry.epoch;
+                    let slot = Slot { tracker: Tracker::of(entry), progress };
+                    self.slots.insert(epoch, Box::new(slot));
                 }
                 self.waiting.push(Registration { epochs, reply, wake });
             }
             Note::Settled(settled) => self.settle(&settled),
             Note::Seen { epoch, name, inode, prefix, ended } => {
                 if let Some(slot) = self.slots.get_mut(&epoch) {
-                    let entry = &mut slot.entry;
-                    (entry.name, entry.inode, entry.prefix, entry.ended) =
-                        (name, inode, prefix, ended);
-                    format::push_seen(&mut self.unsaved, entry);
+                    slot.tracker.seen(name, inode, prefix, ended);
+                    format::push_seen(&mut self.unsaved, slot.tracker.entry());
                 }
             }
             Note::Ended(epoch) => {
                 if let Some(slot) = self.slots.get_mut(&epoch) {
-                    slot.entry.ended = true;
+                    slot.tracker.end();
                     format::push_ended(&mut self.unsaved, epoch);
                 }
             }
@@ -228,10 +226,7 @@ impl<D: Disk> Registrar<D> {
             if change.fresh_bytes == 0 {
                 continue;
             }
-            slot.entry.earlier = slot.tracker.earlier().to_vec();
-            slot.entry.beyond = slot.tracker.kept_beyond().to_vec();
-            if let Some((committed, proof)) = change.committed {
-                (slot.entry.committed, slot.entry.proof) = (committed, proof);
+            if let Some((committed, _)) = change.committed {
                 slot.progress.commit(committed);
             }
             self.moved.insert(range.epoch);
@@ -248,11 +243,11 @@ impl<D: Disk> Registrar<D> {
         let records_end = records.len();
         for epoch in &self.moved {
             if let Some(slot) = self.slots.get(epoch) {
-                format::push_position(&mut records, &slot.entry);
+                format::push_position(&mut records, slot.tracker.entry());
             }
         }
         self.stats.registering.writes.add(1);
-        let entries = self.slots.values().map(|slot| &slot.entry);
+        let entries = self.slots.values().map(|slot| slot.tracker.entry());
         match self.journal.save(&records, entries) {
             Ok(()) => {
                 self.moved.clear();
@@ -286,19 +281,20 @@ impl<D: Disk> Registrar<D> {
     }
 }
 
-fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Slot> {
-    let slot = |entry: Entry| Slot {
-        tracker: Tracker::of(&entry),
-        progress: Progress::at(entry.committed),
-        entry,
+fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Box<Slot>> {
+    let slot = |entry: Entry| {
+        let progress = Progress::at(entry.committed);
+        Box::new(Slot { tracker: Tracker::of(entry), progress })
     };
     entries.into_iter().map(|(epoch, entry)| (epoch, slot(entry))).collect()
 }
 
-fn known_of(slots: &BTreeMap<Epoch, Slot>) -> Vec<Known> {
-    let known =
-        |slot: &Slot| Known { entry: slot.entry.clone(), progress: Arc::clone(&slot.progress) };
-    slots.values().map(known).collect()
+fn known_of(slots: &BTreeMap<Epoch, Box<Slot>>) -> Vec<Known> {
+    let known = |slot: &Slot| {
+        let entry = slot.tracker.entry().clone();
+        Known { entry, progress: Arc::clone(&slot.progress) }
+    };
+    slots.values().map(|slot| known(slot)).collect()
 }
 
 /// Reads the registry; damage is told, a later version refused.

@@ -10,7 +10,7 @@ const EPOCH: Epoch = Epoch::from_random([7; 12]);
 
 fn tracker(base: u64) -> Tracker {
     let path: Arc<Path> = Arc::from(Path::new("/a"));
-    Tracker::of(&Entry {
+    Tracker::of(Entry {
         epoch: EPOCH,
         path: Arc::clone(&path),
         name: path,
@@ -73,7 +73,7 @@ fn registry_keeps_the_first_eight_intervals() {
         tracker.settle(&range(index * 10, index * 10 + 5));
     }
     let first: Vec<Interval> = (1..=8).map(|index| interval(index * 10, index * 10 + 5)).collect();
-    assert_eq!(tracker.kept_beyond(), first);
+    assert_eq!(tracker.entry().kept_beyond(), first);
 }
 
 #[test]

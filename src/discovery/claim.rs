@@ -2,7 +2,7 @@
 
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
-use super::{File, FileKey, From, Prospector, Stage, Start};
+use super::{File, From, Prospector, Stage, Start};
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
@@ -18,6 +18,9 @@ use tracing::{info, warn};
 /// Scans without growth after which a copy of a living file is a file of its own; while one waits they come every
 /// second.
 const STILL_SCANS: u8 = 5;
+
+/// Most new epochs saved at once: what they take on their way is bounded, and reading begins before all are found.
+const REGISTERED_AT_ONCE: usize = 512;
 
 /// A file whose content is a prefix of a followed one.
 pub(super) struct Waiting {
@@ -98,17 +101,14 @@ impl<D: Disk> Prospector<D> {
             {
                 self.claim_stranger(input, &found, &looked, &mut registered);
             }
+            if REGISTERED_AT_ONCE <= registered.len() {
+                self.register(&mut registered);
+            }
         }
+        self.register(&mut registered);
         self.seek_copies(listing);
         let round = self.round;
         self.waiting.retain(|_, waiting| waiting.round == round);
-        if !registered.is_empty() {
-            self.links.ledger.tell(Note::Register {
-                known: registered,
-                reply: self.registered_reply.clone(),
-                wake: Arc::clone(&self.links.wake),
-            });
-        }
         if self.round == 1 && 0 < self.backlog.bytes {
             let (files, bytes) = (self.backlog.files, self.backlog.bytes);
             info!(
@@ -116,6 +116,18 @@ impl<D: Disk> Prospector<D> {
                 bytes, "backlog at this start; `--from now` would skip what was never read before"
             );
         }
+    }
+
+    /// Has new epochs saved; they are read when that is done.
+    fn register(&mut self, registered: &mut Vec<Known>) {
+        if registered.is_empty() {
+            return;
+        }
+        self.links.ledger.tell(Note::Register {
+            known: std::mem::take(registered),
+            reply: self.registered_reply.clone(),
+            wake: Arc::clone(&self.links.wake),
+        });
     }
 
     /// Looks for what the registry held for this inode; `true` when the file is dealt with.
@@ -206,7 +218,7 @@ impl<D: Disk> Prospector<D> {
             let (Some(directory), Some(input)) = (path.parent(), input) else { continue };
             for directory in listing.nearby(directory) {
                 for (inode, found) in listing.inodes(&directory).iter() {
-                    let known = self.by_inode.contains_key(&(input, inode.0, inode.1));
+                    let known = self.files.with_inode((input, inode.0, inode.1)).is_some();
                     if known || found.path == path || !derived(&path, &found.path) {
                         continue;
                     }
@@ -307,10 +319,9 @@ impl<D: Disk> Prospector<D> {
         if looked.stat.size == 0 {
             return false;
         }
-        let original = self.files.values().find(|file| {
+        let original = self.files.originals_of(&found.path).find(|file| {
             file.input == input
                 && file.path != found.path
-                && derived(&file.name, &found.path)
                 && !same_inode(file.inode, looked.stat.inode)
                 && begins_alike(&self.disk, file, looked.first())
         });
@@ -354,7 +365,7 @@ impl<D: Disk> Prospector<D> {
             });
         }
         self.note_backlog(looked.stat.size.saturating_sub(start.offset));
-        let key = self.insert(File {
+        let key = self.files.insert(File {
             input,
             reader: entry.reader,
             path: entry.path,
@@ -403,7 +414,7 @@ impl<D: Disk> Prospector<D> {
         };
         let progress = Progress::at(base);
         let start = Start { offset: base, proof, settled: Vec::new() };
-        let key = self.insert(File {
+        let key = self.files.insert(File {
             input,
             reader: entry.reader,
             path: Arc::clone(&found.path),
@@ -423,16 +434,6 @@ impl<D: Disk> Prospector<D> {
         Some(Known { entry, progress })
     }
 
-    fn insert(&mut self, file: File) -> FileKey {
-        let key = FileKey(self.next_key);
-        self.next_key += 1;
-        let inode = (file.input, file.inode.device, file.inode.number);
-        self.by_inode.insert(inode, key);
-        self.by_name.entry(Arc::clone(&file.name)).or_default().push(key);
-        self.files.insert(key, file);
-        key
-    }
-
     fn note_backlog(&mut self, bytes: u64) {
         if self.round == 1 && 0 < bytes {
             self.backlog.files += 1;
@@ -444,7 +445,7 @@ impl<D: Disk> Prospector<D> {
     fn reader_of(&self, input: u16, stat: Stat) -> u8 {
         let before = (0..input).filter(|other| {
             let inode = (*other, stat.inode.device, stat.inode.number);
-            self.by_inode.contains_key(&inode)
+            self.files.with_inode(inode).is_some()
         });
         u8::try_from(before.count()).unwrap_or(u8::MAX)
     }

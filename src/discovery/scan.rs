@@ -45,7 +45,7 @@ impl<D: Disk> Prospector<D> {
         self.watch_directories(&listing);
         self.tell_blind(&listing);
         for (key, name) in elsewhere {
-            let at_home = self.files.get(&key).is_some_and(|file| file.at_home == self.round);
+            let at_home = self.files.get(key).is_some_and(|file| file.at_home == self.round);
             if !at_home {
                 self.rename(key, name);
             }
@@ -54,7 +54,7 @@ impl<D: Disk> Prospector<D> {
         self.passed_over.retain(|_, passed| passed.round == self.round);
         self.claim_all(newcomers.found, &mut listing);
         self.tend_orphans(&mut listing);
-        let lag = self.files.values().map(|file| {
+        let lag = self.files.iter().map(|(_, file)| {
             i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
         });
         self.links.stats.reading.lag_bytes.set(lag.sum());
@@ -90,16 +90,16 @@ impl<D: Disk> Prospector<D> {
         elsewhere: &mut HashMap<FileKey, Arc<Path>>,
     ) {
         let inode = (input, found.stat.inode.device, found.stat.inode.number);
-        let Some(&key) = self.by_inode.get(&inode) else {
+        let Some(key) = self.files.with_inode(inode) else {
             if !self.is_passed_over(inode, &found.stat) && newcomers.seen.insert(inode) {
                 newcomers.found.push((input, found));
             }
             return;
         };
-        let file = self.files.get_mut(&key).expect("every inode in the table has its file");
+        let file = self.files.get_mut(key).expect("every inode in the table has its file");
         if !same_inode(file.inode, found.stat.inode) {
             // The number was given to a new file: the old one has no name any more.
-            self.by_inode.remove(&inode);
+            self.files.forget_inode(input, found.stat.inode);
             if newcomers.seen.insert(inode) {
                 newcomers.found.push((input, found));
             }
@@ -138,7 +138,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Compares a known file with the last look; sends its worker there when it changed.
     fn look_again(&mut self, key: FileKey, found: &Found) {
-        let Some(file) = self.files.get_mut(&key) else { return };
+        let Some(file) = self.files.get_mut(key) else { return };
         let changed = file.size != found.stat.size || file.modified != found.stat.modified;
         file.size = found.stat.size;
         file.modified = found.stat.modified;
@@ -156,10 +156,10 @@ impl<D: Disk> Prospector<D> {
             .files
             .iter()
             .filter(|(_, file)| file.seen != self.round && !matches!(file.stage, Stage::Removed))
-            .map(|(key, _)| *key)
+            .map(|(key, _)| key)
             .collect();
         for key in missing {
-            let file = &self.files[&key];
+            let Some(file) = self.files.get(key) else { continue };
             let (inode, name) = (file.inode, Arc::clone(&file.name));
             match self.disk.stat(&name) {
                 Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, inode) => {
@@ -185,7 +185,7 @@ impl<D: Disk> Prospector<D> {
 
     /// A file has no name any more that could be found.
     fn removed(&mut self, key: FileKey) {
-        let Some(file) = self.files.get_mut(&key) else { return };
+        let Some(file) = self.files.get_mut(key) else { return };
         match std::mem::replace(&mut file.stage, Stage::Removed) {
             Stage::Registering(start) => {
                 if let Some(file) = self.take_file(key) {
@@ -207,7 +207,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Reads the first bytes of a file again that has grown, and keeps them when they begin as before.
     pub(super) fn grow_prefix(&mut self, key: FileKey) {
-        let Some(file) = self.files.get_mut(&key) else { return };
+        let Some(file) = self.files.get_mut(key) else { return };
         let Ok(looked) = super::claim::look(&self.disk, &file.name) else { return };
         if !same_inode(looked.stat.inode, file.inode)
             || !crate::identity::prefix_matches(file.prefix, looked.first())

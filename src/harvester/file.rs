@@ -17,7 +17,7 @@ use std::time::Instant;
 /// Invariant: `proof` belongs to `offset`, and everything before `offset` was handed over or settled.
 pub(super) struct Harvester<D: Disk> {
     /// What the prospector said.
-    pub(super) assignment: Assignment,
+    pub(super) assignment: Box<Assignment>,
     /// First byte that is not handed over yet.
     pub(super) offset: u64,
     /// What proves the bytes before it.
@@ -54,7 +54,7 @@ pub(super) enum Obstacle {
 }
 
 impl<D: Disk> Harvester<D> {
-    pub(super) fn new(mut assignment: Assignment) -> Self {
+    pub(super) fn new(mut assignment: Box<Assignment>) -> Self {
         let settled = std::mem::take(&mut assignment.settled).into();
         Self {
             offset: assignment.offset,

@@ -129,7 +129,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(&entry.earlier),
-        beyond: intervals(&entry.beyond),
+        beyond: intervals(entry.kept_beyond()),
         ended: entry.ended,
     };
     push_line(out, &Line::Entry(line));
@@ -142,7 +142,7 @@ pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(&entry.earlier),
-        beyond: intervals(&entry.beyond),
+        beyond: intervals(entry.kept_beyond()),
     };
     push_line(out, &Line::At(line));
 }

@@ -1,0 +1,124 @@
+//! The table of followed files, and the ways to find one: by inode, by name, by what a rotation makes of a name.
+
+use super::File;
+use crate::follow::FileKey;
+use crate::identity::originals;
+use crate::position::Inode;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The followed files.
+///
+/// Invariant: every key in an index has its file in `files`, under the inode or the name that it stands for there.
+#[derive(Default)]
+pub(super) struct Files {
+    files: HashMap<FileKey, Box<File>>,
+    next_key: u32,
+    by_inode: HashMap<(u16, u64, u64), FileKey>,
+    /// By the hash of the name; names are compared when one is looked up.
+    by_name: BTreeSet<(u64, FileKey)>,
+    /// By the hash of the name without its directory.
+    by_base: BTreeSet<(u64, FileKey)>,
+}
+
+impl Files {
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn get(&self, key: FileKey) -> Option<&File> {
+        self.files.get(&key).map(|file| &**file)
+    }
+
+    pub(super) fn get_mut(&mut self, key: FileKey) -> Option<&mut File> {
+        self.files.get_mut(&key).map(|file| &mut **file)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = FileKey> {
+        self.files.keys().copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FileKey, &File)> {
+        self.files.iter().map(|(key, file)| (*key, &**file))
+    }
+
+    /// Takes a file in and gives it a key.
+    pub(super) fn insert(&mut self, file: File) -> FileKey {
+        let key = FileKey(self.next_key);
+        self.next_key += 1;
+        self.by_inode.insert((file.input, file.inode.device, file.inode.number), key);
+        self.index_name(&file.name, key);
+        self.files.insert(key, Box::new(file));
+        key
+    }
+
+    /// Takes a file out of all tables.
+    pub(super) fn take(&mut self, key: FileKey) -> Option<File> {
+        let file = *self.files.remove(&key)?;
+        let inode = (file.input, file.inode.device, file.inode.number);
+        if self.by_inode.get(&inode) == Some(&key) {
+            self.by_inode.remove(&inode);
+        }
+        self.forget_name(&file.name, key);
+        Some(file)
+    }
+
+    /// Gives a file another name and returns the one that it had.
+    pub(super) fn rename(&mut self, key: FileKey, name: Arc<Path>) -> Option<Arc<Path>> {
+        self.index_name(&name, key);
+        let file = self.files.get_mut(&key)?;
+        let old = std::mem::replace(&mut file.name, name);
+        if old != file.name {
+            self.forget_name(&old, key);
+        }
+        Some(old)
+    }
+
+    /// Returns the file of an input that has the inode of that number, if one has.
+    pub(super) fn with_inode(&self, inode: (u16, u64, u64)) -> Option<FileKey> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    /// Forgets which file had an inode: its number was given to another one.
+    pub(super) fn forget_inode(&mut self, input: u16, inode: Inode) {
+        self.by_inode.remove(&(input, inode.device, inode.number));
+    }
+
+    /// Returns the files of that name, one for each input that follows it.
+    pub(super) fn named(&self, name: &Path) -> impl Iterator<Item = FileKey> {
+        let hash = hash(name.as_os_str());
+        let same = self.by_name.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
+        same.map(|(_, key)| *key).filter(move |key| &*self.files[key].name == name)
+    }
+
+    /// Returns the files of whose name a rotation may have made `name`.
+    pub(super) fn originals_of(&self, name: &Path) -> impl Iterator<Item = &File> {
+        originals(name).into_iter().flat_map(|original| {
+            let hash = xxh3_64(&original);
+            let same = self.by_base.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
+            same.map(|(_, key)| &*self.files[key])
+                .filter(move |file| base(&file.name).as_encoded_bytes() == original)
+        })
+    }
+
+    fn index_name(&mut self, name: &Path, key: FileKey) {
+        self.by_name.insert((hash(name.as_os_str()), key));
+        self.by_base.insert((hash(base(name)), key));
+    }
+
+    fn forget_name(&mut self, name: &Path, key: FileKey) {
+        self.by_name.remove(&(hash(name.as_os_str()), key));
+        self.by_base.remove(&(hash(base(name)), key));
+    }
+}
+
+fn hash(name: &OsStr) -> u64 {
+    xxh3_64(name.as_encoded_bytes())
+}
+
+fn base(name: &Path) -> &OsStr {
+    name.file_name().unwrap_or(name.as_os_str())
+}
