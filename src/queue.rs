@@ -67,6 +67,15 @@ impl Receiver {
         }
         batch
     }
+
+    /// Takes the next batch if one is there and nobody waits for it.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Batch> {
+        let batch = self.batches.try_lock().ok()?.try_recv().ok()?;
+        // The sender has counted an output as busy with it that has not become free.
+        self.free.fetch_add(1, Ordering::AcqRel);
+        Some(batch)
+    }
 }
 
 /// Counts an output as free until it gets a batch or gives up waiting.

@@ -12,10 +12,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The followed files.
 ///
-/// Invariant: every key in an index has its file in `files`, under the inode or the name that it stands for there.
+/// Invariant: every key in an index has its file in `by_key`, under the inode or the name that it stands for there.
 #[derive(Default)]
 pub(super) struct Files {
-    files: HashMap<FileKey, Box<File>>,
+    by_key: HashMap<FileKey, Box<File>>,
     next_key: u32,
     by_inode: HashMap<(u16, u64, u64), FileKey>,
     /// By the hash of the name; names are compared when one is looked up.
@@ -26,23 +26,23 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn len(&self) -> usize {
-        self.files.len()
+        self.by_key.len()
     }
 
     pub(super) fn get(&self, key: FileKey) -> Option<&File> {
-        self.files.get(&key).map(|file| &**file)
+        self.by_key.get(&key).map(|file| &**file)
     }
 
     pub(super) fn get_mut(&mut self, key: FileKey) -> Option<&mut File> {
-        self.files.get_mut(&key).map(|file| &mut **file)
+        self.by_key.get_mut(&key).map(|file| &mut **file)
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = FileKey> {
-        self.files.keys().copied()
+        self.by_key.keys().copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (FileKey, &File)> {
-        self.files.iter().map(|(key, file)| (*key, &**file))
+        self.by_key.iter().map(|(key, file)| (*key, &**file))
     }
 
     /// Takes a file in and gives it a key.
@@ -51,13 +51,13 @@ impl Files {
         self.next_key += 1;
         self.by_inode.insert((file.input, file.inode.device, file.inode.number), key);
         self.index_name(&file.name, key);
-        self.files.insert(key, Box::new(file));
+        self.by_key.insert(key, Box::new(file));
         key
     }
 
     /// Takes a file out of all tables.
     pub(super) fn take(&mut self, key: FileKey) -> Option<File> {
-        let file = *self.files.remove(&key)?;
+        let file = *self.by_key.remove(&key)?;
         let inode = (file.input, file.inode.device, file.inode.number);
         if self.by_inode.get(&inode) == Some(&key) {
             self.by_inode.remove(&inode);
@@ -69,7 +69,7 @@ impl Files {
     /// Gives a file another name and returns the one that it had.
     pub(super) fn rename(&mut self, key: FileKey, name: Arc<Path>) -> Option<Arc<Path>> {
         self.index_name(&name, key);
-        let file = self.files.get_mut(&key)?;
+        let file = self.by_key.get_mut(&key)?;
         let old = std::mem::replace(&mut file.name, name);
         if old != file.name {
             self.forget_name(&old, key);
@@ -91,7 +91,7 @@ impl Files {
     pub(super) fn named(&self, name: &Path) -> impl Iterator<Item = FileKey> {
         let hash = hash(name.as_os_str());
         let same = self.by_name.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
-        same.map(|(_, key)| *key).filter(move |key| &*self.files[key].name == name)
+        same.map(|(_, key)| *key).filter(move |key| &*self.by_key[key].name == name)
     }
 
     /// Returns the files of whose name a rotation may have made `name`.
@@ -99,7 +99,7 @@ impl Files {
         originals(name).into_iter().flat_map(|original| {
             let hash = xxh3_64(&original);
             let same = self.by_base.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
-            same.map(|(_, key)| &*self.files[key])
+            same.map(|(_, key)| &*self.by_key[key])
                 .filter(move |file| base(&file.name).as_encoded_bytes() == original)
         })
     }

@@ -22,7 +22,7 @@ use crate::ledger::Ledger;
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
 use client::HttpClient;
-use compress::Compressor;
+use compress::{Compressed, Compressor};
 use deliver::Delivery;
 use hosts::Hosts;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -86,31 +86,65 @@ pub(super) async fn run<D: Disk + Sync>(settings: ElasticsearchSettings, links: 
     }
 }
 
-/// One deliverer: takes batches one after another.
+/// A batch in hand, and its whole body if that is compressed already.
+struct Prepared {
+    batch: Arc<Batch>,
+    body: Option<Compressed>,
+}
+
+/// One deliverer: takes batches one after another. While the server works on one body, the next one is compressed.
 async fn work<D: Disk + Sync>(
     number: usize,
     cluster: Arc<Cluster<D>>,
     receiver: crate::queue::Receiver,
     shutdown: watch::Receiver<Shutdown>,
 ) {
-    let mut compressor = Compressor::new(cluster.settings.compression_level);
     let mut rests: JoinSet<()> = JoinSet::new();
     let mut stopping = shutdown.clone();
     cluster.connect_early(number, &shutdown).await;
+    let mut next: Option<Prepared> = None;
+    let level = cluster.settings.compression_level;
+    let compressor = Compressor::new(level);
     loop {
-        let batch: Option<Batch> = tokio::select! {
-            batch = receiver.next(), if rests.len() < RESTS_MAX => batch,
-            Some(_) = rests.join_next(), if !rests.is_empty() => continue,
-            () = aborted(&mut stopping) => None,
+        let prepared = match next.take() {
+            Some(prepared) if rests.len() < RESTS_MAX && *stopping.borrow() != Shutdown::Abort => {
+                Some(prepared)
+            }
+            kept => {
+                next = kept;
+                tokio::select! {
+                    batch = receiver.next(), if rests.len() < RESTS_MAX => batch.map(Prepared::of),
+                    Some(_) = rests.join_next(), if !rests.is_empty() => continue,
+                    () = aborted(&mut stopping) => None,
+                }
+            }
         };
-        let Some(batch) = batch else { break };
-        let mut delivery = Delivery::new(Arc::clone(&cluster), batch, number, shutdown.clone());
-        if delivery.first_round(&mut compressor).await.has_rest() {
-            let level = cluster.settings.compression_level;
-            rests.spawn(async move { delivery.finish(&mut Compressor::new(level)).await });
+        let Some(prepared) = prepared else { break };
+        let mut delivery = Delivery::new(Arc::clone(&cluster), prepared, number, shutdown.clone());
+        let prepare = async {
+            if level != 0
+                && let Some(batch) = receiver.try_next()
+            {
+                next = Some(Prepared::compressed(batch, &compressor));
+            }
+        };
+        let (round, ()) = tokio::join!(delivery.first_round(&compressor), prepare);
+        if round.has_rest() {
+            rests.spawn(async move { delivery.finish(&Compressor::new(level)).await });
         }
     }
     while rests.join_next().await.is_some() {}
+}
+
+impl Prepared {
+    fn of(batch: Batch) -> Self {
+        Self { batch: Arc::new(batch), body: None }
+    }
+
+    fn compressed(batch: Batch, compressor: &Compressor) -> Self {
+        let body = tokio::task::block_in_place(|| compressor.compress(batch.buffer.bytes()));
+        Self { batch: Arc::new(batch), body: Some(body) }
+    }
 }
 
 /// Returns when the process is to end now.

@@ -3,12 +3,13 @@
 use bytes::{Bytes, BytesMut};
 use flate2::write::GzEncoder;
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Compresses bodies one after another.
 #[derive(Debug)]
 pub(super) struct Compressor {
     level: flate2::Compression,
-    spare: Option<BytesMut>,
+    spare: Mutex<Option<BytesMut>>,
 }
 
 /// A compressed body.
@@ -23,12 +24,12 @@ impl Compressed {
 
 impl Compressor {
     pub(super) fn new(level: u32) -> Self {
-        Self { level: flate2::Compression::new(level.min(9)), spare: None }
+        Self { level: flate2::Compression::new(level.min(9)), spare: Mutex::new(None) }
     }
 
     /// Compresses `body`.
-    pub(super) fn compress(&mut self, body: &[u8]) -> Compressed {
-        let spare = self.spare.take().unwrap_or_default();
+    pub(super) fn compress(&self, body: &[u8]) -> Compressed {
+        let spare = self.spare().take().unwrap_or_default();
         let mut encoder = GzEncoder::new(Into(spare), self.level);
         encoder.write_all(body).expect("memory takes what is written");
         let Into(bytes) = encoder.finish().expect("memory takes what is written");
@@ -36,11 +37,15 @@ impl Compressor {
     }
 
     /// Takes a body's buffer back when nobody else has it.
-    pub(super) fn recycle(&mut self, body: Compressed) {
+    pub(super) fn recycle(&self, body: Compressed) {
         if let Ok(mut bytes) = body.0.try_into_mut() {
             bytes.clear();
-            self.spare = Some(bytes);
+            *self.spare() = Some(bytes);
         }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<BytesMut>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,10 @@
 //! One batch on its way: requests until every item has its end, then it is settled.
 
-use super::Cluster;
 use super::bulk::{Answer, Fault, Verdict, read_answer};
 use super::client::{BatchBody, BulkBody};
-use super::compress::Compressor;
+use super::compress::{Compressed, Compressor};
 use super::hosts::Failure;
+use super::{Cluster, Prepared};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::host::random_bytes;
@@ -38,6 +38,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub(super) struct Delivery<D: Disk> {
     cluster: Arc<Cluster<D>>,
     batch: Arc<Batch>,
+    /// The body of all items when it was compressed before.
+    whole: Option<Compressed>,
     host: usize,
     shutdown: watch::Receiver<Shutdown>,
     open: VecDeque<Range<usize>>,
@@ -82,10 +84,11 @@ impl Round {
 impl<D: Disk + Sync> Delivery<D> {
     pub(super) fn new(
         cluster: Arc<Cluster<D>>,
-        batch: Batch,
+        prepared: Prepared,
         host: usize,
         shutdown: watch::Receiver<Shutdown>,
     ) -> Self {
+        let Prepared { batch, body: whole } = prepared;
         let items = batch.items();
         let count = i64::try_from(items).unwrap_or(i64::MAX);
         cluster.stats.sending.total.add(items as u64);
@@ -103,14 +106,15 @@ impl<D: Disk + Sync> Delivery<D> {
             schedule,
             not_before: None,
             repeating: false,
-            batch: Arc::new(batch),
+            batch,
+            whole,
             host,
             shutdown,
         }
     }
 
     /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left.
-    pub(super) async fn first_round(&mut self, compressor: &mut Compressor) -> Round {
+    pub(super) async fn first_round(&mut self, compressor: &Compressor) -> Round {
         while let Some(range) = self.open.front().cloned() {
             if !self.wait_for_host().await {
                 return Round::Stopped;
@@ -121,7 +125,7 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     /// Repeats until every item has had its end, or the stop has come.
-    pub(super) async fn finish(mut self, compressor: &mut Compressor) {
+    pub(super) async fn finish(mut self, compressor: &Compressor) {
         let _blocked = Blocked::new(Arc::clone(&self.cluster.stats));
         self.repeating = true;
         while self.wait_for_round().await && self.compact().await {
@@ -170,7 +174,7 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     /// Sends the items of `range`, which is the first open one, and acts on the answer.
-    async fn request(&mut self, range: Range<usize>, compressor: &mut Compressor) {
+    async fn request(&mut self, range: Range<usize>, compressor: &Compressor) {
         let cluster = Arc::clone(&self.cluster);
         let body = self.body(&range, compressor);
         let url = match &cluster.target {
@@ -202,13 +206,18 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    fn body(&self, range: &Range<usize>, compressor: &mut Compressor) -> BulkBody {
+    fn body(&mut self, range: &Range<usize>, compressor: &Compressor) -> BulkBody {
         let ends = &self.batch.item_ends;
         let start = if range.start == 0 { 0 } else { ends[range.start - 1] as usize };
         let end = ends[range.end - 1] as usize;
         if self.cluster.settings.compression_level == 0 {
             let all = Bytes::from_owner(BatchBody(Arc::clone(&self.batch)));
             return BulkBody::Plain(all.slice(start..end));
+        }
+        if let Some(whole) = self.whole.take()
+            && range.len() == self.batch.items()
+        {
+            return BulkBody::Gzip(whole);
         }
         let bytes = &self.batch.buffer.bytes()[start..end];
         BulkBody::Gzip(tokio::task::block_in_place(|| compressor.compress(bytes)))
