@@ -110,12 +110,37 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry, shown: &str, known: &str) {
-        let problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
-        self.problems.push(match suggestion(known) {
-            Some(hint) => problem.hint(hint),
-            None => problem,
+        let hint = joined_otherwise(entry, known).or_else(|| suggestion(known));
+        let hint = hint.unwrap_or_else(|| {
+            "leave it out: no known key is spelt nearly so (shipper.yml.example names all)".into()
         });
+        let problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
+        self.problems.push(problem.hint(hint));
     }
+}
+
+/// Finds the key that differs from an unknown one, or from what is below it, in nothing but dots
+/// and underscores (`filebeat.shutdown.timeout`), or that stands below a key by mistake.
+fn joined_otherwise(entry: &Entry, path: &str) -> Option<String> {
+    let mut leaf = path.to_owned();
+    let mut node = &entry.value;
+    while let Value::Map(map) = &node.value
+        && let [only] = map.entries.as_slice()
+    {
+        leaf = join(&leaf, &only.key);
+        node = &only.value;
+    }
+    let plain = |path: &str| path.replace('.', "_");
+    for (key, _) in keys::all() {
+        // Of an input's key, the spelling of either kind of input might be meant.
+        if plain(&key) == plain(&leaf) && !key.starts_with("filebeat.inputs.") {
+            return Some(format!("did you mean `{key}`?"));
+        }
+        if key.contains('.') && leaf.strip_suffix(&key).is_some_and(|above| above.ends_with('.')) {
+            return Some(format!("it belongs to the top level, as `{key}`"));
+        }
+    }
+    None
 }
 
 /// Tells whether a value is one of a few words, or a map of nothing else. What is merely named,
@@ -157,8 +182,20 @@ fn suggestion(path: &str) -> Option<String> {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, Some(key)) => Some(belongs(key, last)),
         (None, None) => nearest(path, known.iter().map(|(key, _)| key.as_str()))
+            .or_else(|| misspelt_elsewhere(&known, last))
             .map(|near| format!("did you mean `{near}`?")),
     }
+}
+
+/// Finds a supported key elsewhere whose last part is spelt nearly so; of a short word anything
+/// would do.
+fn misspelt_elsewhere<'k>(known: &'k [(String, Class)], last: &str) -> Option<&'k str> {
+    let supported = || {
+        let keys = known.iter().filter(|(_, class)| *class == Class::Supported);
+        keys.map(|(key, _)| (key.as_str(), key.rsplit('.').next().unwrap_or(key)))
+    };
+    let near = nearest(last, supported().map(|(_, part)| part)).filter(|near| 5 < near.len())?;
+    supported().find(|(_, part)| *part == near).map(|(key, _)| key)
 }
 
 /// Finds a key whose last part is this one, a supported one if there is any.
@@ -246,6 +283,10 @@ mod tests {
                 Some("it belongs into an input, as `close.on_state_change.inactive`"),
             ),
             ("filebeat.prospectors", Some("it is called `filebeat.inputs` now")),
+            ("shutdown_timeout", Some("it belongs under `filebeat`")),
+            ("filebeat.registry.shutdown_timeout", Some("it belongs under `filebeat`")),
+            ("shutdwn_timeout", Some("did you mean `filebeat.shutdown_timeout`?")),
+            ("filebeat.shutdown_timout", Some("did you mean `shutdown_timeout`?")),
             ("zzzzzzzzz", None),
         ] {
             assert_eq!(suggestion(path).as_deref(), expected, "{path}");

@@ -211,6 +211,27 @@ fn single_values_of_the_command_line_win() {
 }
 
 #[test]
+fn every_unknown_key_is_told_with_what_to_do() {
+    for (lines, expected) in [
+        ("shutdown_timeout: 5s", "it belongs under `filebeat`"),
+        ("filebeat.shutdown.timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
+        ("filebeat:\n  shutdown:\n    timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
+        ("filebeat.registry_flush: 5s", "did you mean `filebeat.registry.flush`?"),
+        ("shutdwn_timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
+        ("filebeat.cloud: {id: x}", "it belongs to the top level, as `cloud.id`"),
+        (
+            "gibberish: 5s",
+            "leave it out: no known key is spelt nearly so (shipper.yml.example names all)",
+        ),
+    ] {
+        let text = format!("inputs: [{{type: log, paths: [/a]}}]\noutput.console: {{}}\n{lines}");
+        let problems = load_text(&text).expect_err(lines);
+        let [problem] = problems.list() else { panic!("{lines}: {problems}") };
+        assert_eq!(problem.hint.as_deref(), Some(expected), "{lines}");
+    }
+}
+
+#[test]
 fn later_files_win_over_earlier_ones() {
     let one = "inputs: [{type: log, paths: [/a]}]\noutput.elasticsearch: {hosts: [a], worker: 2}\n";
     let two = "output: {elasticsearch.hosts: [b]}\n";

@@ -550,6 +550,7 @@ fn directories_and_the_registry_have_their_defaults_below_each_other() {
                 "filebeat.registry: {file_permissions: 0640, flush: 0s}\nfilebeat.shutdown_timeout: 1m",
                 "(416, 0ns, 60s)",
             ),
+            ("filebeat: {shutdown_timeout: 0}", "(384, 1s, 0ns)"),
             ("filebeat.registry.file_permissions: '0600'", "(384, 1s, 5s)"),
             (
                 "filebeat.registry.file_permissions: 600",
