@@ -13,6 +13,8 @@ mod support {
     pub mod http;
     pub mod shipper;
 }
+#[path = "security/elasticsearch.rs"]
+mod security;
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

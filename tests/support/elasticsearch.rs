@@ -1,7 +1,9 @@
-//! A real Elasticsearch, fetched by `make servers`, one for a test binary.
+//! A real Elasticsearch, fetched by `make servers`: one without security for a test binary, and one with.
 
-use super::http;
+use super::http::{self, Access};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -10,9 +12,13 @@ use std::time::{Duration, Instant};
 /// Longest wait for the server to answer.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// Password of the built-in user `elastic` of the server with security.
+pub const PASSWORD: &str = "opensesame-of-tests";
+
 /// A running server.
 pub struct Elasticsearch {
     pub port: u16,
+    access: Access,
     child: Child,
     directory: tempfile::TempDir,
 }
@@ -20,11 +26,17 @@ pub struct Elasticsearch {
 /// Starts the server, or returns the one that was started before; it dies with the test.
 pub fn shared() -> &'static Elasticsearch {
     static SERVER: OnceLock<Elasticsearch> = OnceLock::new();
-    SERVER.get_or_init(Elasticsearch::start)
+    SERVER.get_or_init(|| Elasticsearch::start(false))
+}
+
+/// The same with security: HTTPS by an authority of its own, and users.
+pub fn secured() -> &'static Elasticsearch {
+    static SERVER: OnceLock<Elasticsearch> = OnceLock::new();
+    SERVER.get_or_init(|| Elasticsearch::start(true))
 }
 
 impl Elasticsearch {
-    fn start() -> Self {
+    fn start(secured: bool) -> Self {
         let distribution = distribution();
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path();
@@ -35,40 +47,24 @@ impl Elasticsearch {
         }
         let settings = format!(
             "path.data: {0}/data\npath.logs: {0}/logs\nnetwork.host: 127.0.0.1\nhttp.port: {port}\n\
-             transport.port: {1}\ndiscovery.type: single-node\nxpack.security.enabled: false\n\
-             cluster.routing.allocation.disk.threshold_enabled: false\n",
+             transport.port: {1}\ndiscovery.type: single-node\nxpack.security.enabled: {secured}\n\
+             cluster.routing.allocation.disk.threshold_enabled: false\n{2}",
             run.display(),
             http::free_port(),
+            if secured { TLS } else { "" },
         );
         std::fs::write(run.join("config/elasticsearch.yml"), settings).unwrap();
-        // The server refuses to run as root; and it must not outlive a test that is killed.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]);
-        if rustix::process::geteuid().is_root() {
-            assert!(
-                Command::new("chown")
-                    .args(["-R", "65534:65534"])
-                    .arg(run)
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        }
+        let access = if secured { secure(run, &distribution) } else { Access::default() };
         let log = std::fs::File::create(run.join("console.log")).unwrap();
+        let mut command = as_server(run);
         command
-            .arg("--")
             .arg(distribution.join("bin/elasticsearch"))
-            .env("HOME", run)
-            .env("ES_PATH_CONF", run.join("config"))
-            .env("ES_TMPDIR", run.join("tmp"))
-            .env("ES_JAVA_HOME", java_home())
-            .env("ES_JAVA_OPTS", "-Xms256m -Xmx256m -XX:TieredStopAtLevel=1")
+            .envs(environment(run))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         let child = spawn(command);
-        let mut server = Self { port, child, directory };
+        let mut server = Self { port, access, child, directory };
         server.wait();
         server
     }
@@ -76,7 +72,7 @@ impl Elasticsearch {
     fn wait(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Ok((200, _)) = http::call(self.port, "GET", "/", "") {
+            if let Ok((200, _)) = self.call("GET", "/", "") {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
@@ -92,19 +88,29 @@ impl Elasticsearch {
 
     /// Returns the address for a configuration.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.access.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the file of the authority that signed the certificate of a server with security.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join("config/ca.crt")
+    }
+
+    fn call(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+        http::call(&self.access, self.port, method, path, body)
     }
 
     /// Sends a request and returns the answer, which must be a success.
     pub fn json(&self, method: &str, path: &str, body: &str) -> Value {
-        let (status, answer) = http::call(self.port, method, path, body).unwrap();
+        let (status, answer) = self.call(method, path, body).unwrap();
         assert!(status < 300, "{method} {path}: {status} {answer}");
         serde_json::from_str(&answer).unwrap_or(Value::Null)
     }
 
     /// Returns the documents of an index, at most 10,000.
     pub fn documents(&self, index: &str) -> Vec<Value> {
-        let (status, _) = http::call(self.port, "POST", &format!("/{index}/_refresh"), "").unwrap();
+        let (status, _) = self.call("POST", &format!("/{index}/_refresh"), "").unwrap();
         if status == 404 {
             return Vec::new();
         }
@@ -112,6 +118,63 @@ impl Elasticsearch {
         let hits = found["hits"]["hits"].as_array().unwrap().clone();
         hits.into_iter().map(|mut hit| hit["_source"].take()).collect()
     }
+}
+
+const TLS: &str = "xpack.security.http.ssl.enabled: true\nxpack.security.http.ssl.key: node.key\n\
+                   xpack.security.http.ssl.certificate: node.crt\n";
+
+/// Makes an authority, the node's certificate and the password of `elastic`; returns how to ask such a server.
+fn secure(run: &Path, distribution: &Path) -> Access {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    let config = run.join("config");
+    std::fs::write(config.join("ca.crt"), authority.pem()).unwrap();
+    std::fs::write(config.join("node.crt"), certificate.pem()).unwrap();
+    std::fs::write(config.join("node.key"), key.serialize_pem()).unwrap();
+    let keystore = distribution.join("bin/elasticsearch-keystore");
+    for (arguments, input) in
+        [(&["create"][..], ""), (&["add", "--stdin", "bootstrap.password"], PASSWORD)]
+    {
+        let mut child = as_server(run)
+            .arg(&keystore)
+            .args(arguments)
+            .envs(environment(run))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "elasticsearch-keystore {arguments:?}");
+    }
+    Access::secured(authority.der(), "elastic", PASSWORD)
+}
+
+/// A command that runs as the server must: never as root, and never longer than the test.
+fn as_server(run: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if rustix::process::geteuid().is_root() {
+        let mut chown = Command::new("chown");
+        chown.args(["-R", "65534:65534"]).arg(run);
+        assert!(chown.status().unwrap().success());
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg("--");
+    command
+}
+
+fn environment(run: &Path) -> [(&'static str, PathBuf); 5] {
+    [
+        ("HOME", run.to_path_buf()),
+        ("ES_PATH_CONF", run.join("config")),
+        ("ES_TMPDIR", run.join("tmp")),
+        ("ES_JAVA_HOME", java_home()),
+        ("ES_JAVA_OPTS", "-Xms256m -Xmx256m -XX:TieredStopAtLevel=1".into()),
+    ]
 }
 
 /// Starts a process from a thread that lives as long as the test's process: the process is killed when the thread that

@@ -17,12 +17,16 @@ pub struct Place {
 impl Place {
     /// Makes a place; `{logs}` in the configuration stands for its directory of logs.
     pub fn new(config: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("logs")).unwrap();
-        let logs = directory.path().join("logs").display().to_string();
-        std::fs::write(directory.path().join("shipper.yml"), config.replace("{logs}", &logs))
-            .unwrap();
-        Self { directory }
+        let place = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(place.path().join("logs")).unwrap();
+        place.configure(config);
+        place
+    }
+
+    /// Writes another configuration.
+    pub fn configure(&self, config: &str) {
+        let logs = self.path().join("logs").display().to_string();
+        std::fs::write(self.path().join("shipper.yml"), config.replace("{logs}", &logs)).unwrap();
     }
 
     pub fn path(&self) -> &Path {
@@ -54,6 +58,14 @@ impl Place {
             }
         });
         Running { child, told }
+    }
+
+    /// Runs another command of the binary, which must succeed, and returns what it printed.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
+        let output = command.current_dir(self.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs the binary to its end and returns its exit code and what it told.

@@ -4,6 +4,7 @@
 //! rules are the table in `ARCHITECTURE.md`, Bulk answers.
 
 use serde::Deserialize;
+use std::fmt;
 
 /// What the query asks answers to be cut down to: all that verdicts need.
 pub const FILTER_PATH: &str = "errors,items.*.status,items.*.error,error,status";
@@ -37,6 +38,41 @@ pub struct Fault {
     pub kind: String,
     /// The server's reason.
     pub reason: String,
+}
+
+impl Fault {
+    /// Says what a person can do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match (self.status, self.kind.as_str()) {
+            (401, _) => "check username and password, or api_key, of output.elasticsearch",
+            (403, "cluster_block_exception") => {
+                "an index is blocked, often because the server's disk is full: make room and lift the block"
+            }
+            (403, _) => {
+                "the user or API key needs the privileges `create_doc` and `auto_configure` on the target"
+            }
+            (404, _) => {
+                "the target does not exist and may not be created: check index, path and the server's settings"
+            }
+            (400, "no answer of Elasticsearch") => {
+                "something else answers there: check the port, and http or https"
+            }
+            (300..400, _) => {
+                "the address leads elsewhere: write the address where Elasticsearch itself answers"
+            }
+            (400, _) => {
+                "check the pipeline, the index and the server's limits that the reason names"
+            }
+            _ => "check what answers at this address; delivery goes on by itself when it is mended",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}: {}", self.status, self.kind, self.reason)
+    }
 }
 
 /// What becomes of a request as a whole.

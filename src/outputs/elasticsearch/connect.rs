@@ -1,6 +1,6 @@
 //! Connecting: who answers there, and whether the templates are in place.
 
-use super::bulk::excerpt;
+use super::bulk::{Answer, excerpt, read_answer};
 use super::hosts::Failure;
 use super::template::{index_template, template_url};
 use super::{Cluster, Shutdown};
@@ -45,15 +45,15 @@ impl<D: Disk + Sync> Cluster<D> {
     pub(super) async fn connect(&self, host: usize) -> bool {
         self.hosts.connecting(host, Instant::now());
         let base = self.hosts.url(host);
-        let fail = |reason: String, retry_after, disconnects| {
+        let fail = |reason: String, retry_after, hint| {
             let random = f64::from(u16::from_ne_bytes(random_bytes())) / 65_536.0;
-            let failure = Failure { reason: &reason, retry_after, disconnects };
+            let failure = Failure { reason: &reason, retry_after, disconnects: true, hint };
             self.hosts.failed(host, failure, random, Instant::now());
             false
         };
         let response = match self.client.call(Method::GET, &format!("{base}/"), None).await {
             Ok(response) => response,
-            Err(reason) => return fail(reason, None, true),
+            Err(reason) => return fail(reason, None, None),
         };
         match response.status {
             200..300 => {
@@ -64,19 +64,19 @@ impl<D: Disk + Sync> Cluster<D> {
                 } else {
                     let page = excerpt(&response.body);
                     let reason = format!("what answers is not Elasticsearch: {page}");
-                    return fail(reason, None, true);
+                    return fail(reason, None, None);
                 }
             }
             // A key for writing alone may not ask who answers: bulk requests say what is wrong, if anything is.
             403 => debug!("the server does not say its version to this user"),
             status => {
-                let page = excerpt(&response.body);
-                return fail(format!("{status}: {page}"), response.retry_after, true);
+                let (reason, hint) = refusal(status, &response.body);
+                return fail(reason, response.retry_after, hint);
             }
         }
         if !self.templates_there.load(Ordering::Acquire) {
             if let Installed::Later(reason) = self.install_templates(base).await {
-                return fail(reason, None, true);
+                return fail(reason, None, None);
             }
             self.templates_there.store(true, Ordering::Release);
         }
@@ -145,6 +145,14 @@ impl<D: Disk + Sync> Cluster<D> {
             )),
             Err(reason) => Installed::Later(reason),
         }
+    }
+}
+
+/// Says in words what an answer that is no success means, and what a person can do about it.
+fn refusal(status: u16, body: &[u8]) -> (String, Option<&'static str>) {
+    match read_answer(status, body, 0) {
+        Answer::Pause(fault) | Answer::Refused(fault) => (fault.to_string(), Some(fault.advice())),
+        _ => (format!("{status}: {}", excerpt(body)), None),
     }
 }
 

@@ -194,7 +194,12 @@ impl<D: Disk + Sync> Delivery<D> {
         match answer {
             Err(reason) => {
                 stats.write_errors.add(1);
-                self.failed(&Failure { reason: &reason, retry_after: None, disconnects: true });
+                self.failed(&Failure {
+                    reason: &reason,
+                    retry_after: None,
+                    disconnects: true,
+                    hint: None,
+                });
                 stats.failed.add(range.len() as u64);
             }
             Ok(response) => {
@@ -237,11 +242,21 @@ impl<D: Disk + Sync> Delivery<D> {
             Answer::Retry(reason) => {
                 stats.read_errors.add(1);
                 stats.failed.add(range.len() as u64);
-                self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+                self.failed(&Failure {
+                    reason: &reason,
+                    retry_after,
+                    disconnects: false,
+                    hint: None,
+                });
             }
             Answer::Busy(reason) => {
                 stats.failed.add(range.len() as u64);
-                self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+                self.failed(&Failure {
+                    reason: &reason,
+                    retry_after,
+                    disconnects: false,
+                    hint: None,
+                });
             }
             Answer::TooLarge => {
                 let reason = "the server or a proxy before it takes no body of this size";
@@ -303,7 +318,7 @@ impl<D: Disk + Sync> Delivery<D> {
             self.pause(fault);
         } else if !self.repeating && again.len() == range.len() && !range.is_empty() {
             // Nothing at all was taken: other batches would fare no better.
-            self.failed(&Failure { reason: &reason, retry_after, disconnects: false });
+            self.failed(&Failure { reason: &reason, retry_after, disconnects: false, hint: None });
         } else {
             self.cluster.hosts.succeeded(self.host);
             if !again.is_empty() {
@@ -339,7 +354,7 @@ impl<D: Disk + Sync> Delivery<D> {
         stats.failed.add(range.len() as u64);
         if self.refused_alone == 0 {
             warn!(
-                hint = advice(&fault),
+                hint = fault.advice(),
                 kind = fault.kind,
                 "the server refuses requests as a whole, they are repeated: {}",
                 fault.reason
@@ -415,9 +430,8 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     fn pause(&self, fault: &Fault) {
-        let reason = format!("{} {}: {}", fault.status, fault.kind, fault.reason);
-        let hint = advice(fault);
-        self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
+        let reason = fault.to_string();
+        self.cluster.hosts.paused(self.host, &reason, fault.advice(), random(), Instant::now());
     }
 
     /// Moves the items to be sent again to the front of the buffer; `false` when the stop came first.
@@ -462,30 +476,6 @@ fn body_bytes(body: &BulkBody) -> usize {
     match body {
         BulkBody::Plain(bytes) => bytes.len(),
         BulkBody::Gzip(bytes) => bytes.bytes().len(),
-    }
-}
-
-/// What a person can do about a pause.
-fn advice(fault: &Fault) -> &'static str {
-    match (fault.status, fault.kind.as_str()) {
-        (401, _) => "check username and password, or api_key, of output.elasticsearch",
-        (403, "cluster_block_exception") => {
-            "an index is blocked, often because the server's disk is full: make room and lift the block"
-        }
-        (403, _) => {
-            "the user or API key needs the privileges `create_doc` and `auto_configure` on the target"
-        }
-        (404, _) => {
-            "the target does not exist and may not be created: check index, path and the server's settings"
-        }
-        (400, "no answer of Elasticsearch") => {
-            "something else answers there: check the port, and http or https"
-        }
-        (300..400, _) => {
-            "the address leads elsewhere: write the address where Elasticsearch itself answers"
-        }
-        (400, _) => "check the pipeline, the index and the server's limits that the reason names",
-        _ => "check what answers at this address; delivery goes on by itself when it is mended",
     }
 }
 

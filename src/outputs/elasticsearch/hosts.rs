@@ -120,10 +120,11 @@ impl Hosts {
         let url = &self.0[host].url;
         if let Some(suppressed) = state.failures.admit(now) {
             let delay_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            let reason = failure.reason;
+            let Failure { reason, hint, .. } = failure;
             if failure.disconnects {
                 error!(
                     delay_ms,
+                    hint,
                     "Failed to connect to backoff(elasticsearch({url})): {reason}{suppressed}"
                 );
             } else {
@@ -163,4 +164,6 @@ pub(super) struct Failure<'a> {
     pub(super) retry_after: Option<Duration>,
     /// Whether the connection is gone, rather than the server busy.
     pub(super) disconnects: bool,
+    /// What a person can do about it.
+    pub(super) hint: Option<&'static str>,
 }
