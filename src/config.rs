@@ -6,6 +6,7 @@ pub mod expand;
 pub mod files;
 pub mod keys;
 pub mod mask;
+pub mod options;
 pub mod problems;
 pub mod read;
 pub mod spelling;
@@ -17,8 +18,9 @@ pub mod yaml;
 use std::path::{Path, PathBuf};
 
 use crate::config::expand::Environment;
-use crate::config::problems::{Place, Problem, Problems, Source};
-use crate::config::tree::{KeyText, Map, Merge, Node, Scalar, Value};
+use crate::config::options::CommandLineValue;
+use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
+use crate::config::tree::{KeyText, Map, Merge, Node, Value};
 use crate::config::typed::value::{At, Notes};
 use crate::config::typed::{input, output, process};
 use crate::settings::Settings;
@@ -28,8 +30,8 @@ use crate::settings::Settings;
 pub struct Sources {
     /// Paths as given, and what stands in the files.
     pub files: Vec<(PathBuf, String)>,
-    /// Dotted keys and values, as `-E key=value` gives them.
-    pub overrides: Vec<(String, String)>,
+    /// Values of the command line.
+    pub overrides: Vec<CommandLineValue>,
 }
 
 /// A configuration that can be started with.
@@ -114,62 +116,10 @@ fn merged(sources: &Sources, problems: &mut Vec<Problem>) -> Node {
             root.insert(&key, entry.value, Merge::Override, problems);
         }
     }
-    for (index, (key, value)) in sources.overrides.iter().enumerate() {
-        let place = Place {
-            source: sources.files.len() + index,
-            line: 1,
-            column: 1,
-            length: key.chars().count(),
-        };
-        let key_text = KeyText { text: key.trim().to_owned(), place, quoted: false };
-        let offset = key.chars().count() + 1;
-        if let Some(value) = override_value(value, place, offset, problems) {
-            root.insert(&key_text, value, Merge::Override, problems);
-        }
+    for (index, value) in sources.overrides.iter().enumerate() {
+        options::insert(&mut root, sources.files.len() + index, &value.text, problems);
     }
     Node { place: start, value: Value::Map(root) }
-}
-
-/// Reads the value of a `-E`: a list or map in YAML's short form, else a text as it stands.
-fn override_value(
-    text: &str,
-    place: Place,
-    offset: usize,
-    problems: &mut Vec<Problem>,
-) -> Option<Node> {
-    let at = Place { column: offset + 1, length: text.chars().count(), ..place };
-    if text.trim_start().starts_with(['[', '{', '"', '\'']) {
-        let mut own = Vec::new();
-        let node = read::read_any(place.source, text, &mut own);
-        // Its columns count from the value; the line that is shown begins with the key.
-        for problem in &mut own {
-            problem.place = Some(at);
-        }
-        problems.append(&mut own);
-        return node.map(|mut node| {
-            move_to(&mut node, at);
-            node
-        });
-    }
-    let value = match text.trim() {
-        "" | "~" | "null" => Value::Null,
-        text => Value::Scalar(Scalar { text: text.to_owned(), plain: true, expanded: true }),
-    };
-    Some(Node { place: at, value })
-}
-
-fn move_to(node: &mut Node, place: Place) {
-    node.place = place;
-    match &mut node.value {
-        Value::Null | Value::Scalar(_) => {}
-        Value::List(items) => items.iter_mut().for_each(|item| move_to(item, place)),
-        Value::Map(map) => {
-            for entry in &mut map.entries {
-                entry.place = place;
-                move_to(&mut entry.value, place);
-            }
-        }
-    }
 }
 
 /// The texts that places point into.
@@ -177,11 +127,13 @@ fn shown(sources: &Sources) -> Vec<Source> {
     let files = sources.files.iter().map(|(path, text)| Source {
         name: path.display().to_string(),
         text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+        kind: SourceKind::File,
     });
-    let overrides = sources
-        .overrides
-        .iter()
-        .map(|(key, value)| Source { name: "-E".to_owned(), text: format!("{key}={value}") });
+    let overrides = sources.overrides.iter().map(|value| Source {
+        name: value.name.clone(),
+        text: value.text.clone(),
+        kind: SourceKind::CommandLine,
+    });
     files.chain(overrides).collect()
 }
 
@@ -191,7 +143,7 @@ fn shown(sources: &Sources) -> Vec<Source> {
 /// When a file cannot be read or is not safe to use, and all problems of the configuration.
 pub fn load_files(
     paths: &[PathBuf],
-    overrides: Vec<(String, String)>,
+    overrides: Vec<CommandLineValue>,
     strictness: files::Strictness,
     environment: Environment<'_>,
 ) -> Result<Loaded, ConfigError> {

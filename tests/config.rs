@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use shipper::config::files::{Strictness, read};
 use shipper::config::keys::class_of;
+use shipper::config::options::numbered;
 use shipper::config::problems::Problems;
 use shipper::config::{Loaded, Sources, load, load_files};
 use shipper::settings::{Format, Namespace, OutputSettings};
@@ -221,7 +222,7 @@ fn files_and_single_values_are_loaded_together() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("shipper.yml");
     std::fs::write(&path, include_str!("../fixtures/config/issue_log.yml")).expect("writable");
-    let overrides = vec![("name".to_owned(), "web".to_owned())];
+    let overrides = numbered(&["name=web".to_owned()]);
     let loaded = load_files(&[path], overrides, Strictness::Lax, &|_| None).expect("valid");
     assert_eq!(loaded.settings.name.as_deref(), Some("web"));
 }

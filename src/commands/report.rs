@@ -3,6 +3,7 @@
 use super::{BAD_CONFIGURATION, FAILED};
 use crate::cli::ConfigArgs;
 use crate::config::files::Strictness;
+use crate::config::options::{self, CommandLineValue};
 use crate::config::{self, Loaded, Sources};
 use crate::hint;
 use std::error::Error;
@@ -81,16 +82,7 @@ fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
         })?;
         files.push((path, text));
     }
-    let mut overrides = Vec::new();
-    for text in &args.overrides {
-        let Some((key, value)) = text.split_once('=') else {
-            return Err(Failure::Configuration(format!(
-                "error: -E `{}` has no `=`\nhint: write -E key=value, such as -E name=web1",
-                text.chars().take(40).collect::<String>()
-            )));
-        };
-        overrides.push((key.to_owned(), value.to_owned()));
-    }
+    let mut overrides = options::numbered(&args.overrides);
     let paths = [
         ("path.home", &args.path_home),
         ("path.config", &args.path_config),
@@ -99,7 +91,8 @@ fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
     ];
     for (key, path) in paths {
         if let Some(path) = path {
-            overrides.push((key.to_owned(), path.display().to_string()));
+            let text = format!("{key}={}", path.display());
+            overrides.push(CommandLineValue { name: format!("--{key}"), text });
         }
     }
     Ok(Sources { files, overrides })

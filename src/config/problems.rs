@@ -74,10 +74,21 @@ impl Problem {
 /// One text that places point into.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Name as shown: a path, or `-E key`.
+    /// Name as shown: a path, or `-E option 2`.
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Where it comes from.
+    pub kind: SourceKind,
+}
+
+/// Says where a text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A file, whose lines have numbers.
+    File,
+    /// The command line: one text, whose caret says enough.
+    CommandLine,
 }
 
 /// All problems of one load, in the order of their places, ready to be shown.
@@ -126,8 +137,12 @@ impl Problems {
     }
 
     fn write_place(&self, out: &mut impl fmt::Write, place: Place) -> fmt::Result {
-        let name = self.sources.get(place.source).map_or("configuration", |s| s.name.as_str());
+        let source = self.sources.get(place.source);
+        let name = source.map_or("configuration", |source| source.name.as_str());
         write!(out, "{}", mask::visible(name))?;
+        if source.is_some_and(|source| source.kind == SourceKind::CommandLine) {
+            return Ok(());
+        }
         if 0 < place.line {
             write!(out, ":{}", place.line)?;
         }
@@ -163,8 +178,12 @@ impl Problems {
         }
         let skipped = column.saturating_sub(SHOWN_CHARACTERS_MAX / 2);
         let shown: String = shown.chars().skip(skipped).take(SHOWN_CHARACTERS_MAX).collect();
-        let width = place.line.to_string().len();
-        writeln!(out, "  {} | {}", place.line, mask::visible(shown.trim_end()))?;
+        let number = match source.kind {
+            SourceKind::File => format!("{} ", place.line),
+            SourceKind::CommandLine => String::new(),
+        };
+        let width = number.len();
+        writeln!(out, "  {number}| {}", mask::visible(shown.trim_end()))?;
         if place.column == 0 {
             return Ok(());
         }
@@ -177,7 +196,7 @@ impl Problems {
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         let room = shown.trim_end().chars().count().saturating_sub(before).max(1);
-        writeln!(out, "  {:width$} | {padding}{}", "", "^".repeat(length.min(room)))
+        writeln!(out, "  {:width$}| {padding}{}", "", "^".repeat(length.min(room)))
     }
 }
 

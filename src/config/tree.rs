@@ -185,7 +185,8 @@ impl Map {
         }
         if parts.iter().any(|part| part.is_empty()) {
             let message = format!("the key `{}` has an empty part", key.text);
-            problems.push(Problem::new(key.place, message));
+            let problem = Problem::new(key.place, message);
+            problems.push(problem.hint("write one dot between two parts of a key"));
             return;
         }
         // From the last part outwards, so that only merging has to walk down.

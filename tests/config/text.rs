@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use shipper::config::options::numbered;
 use shipper::config::{Loaded, Sources, export, load};
 use shipper::settings::Settings;
 
@@ -20,9 +21,18 @@ fn load_with(
     overrides: &[(&str, &str)],
     variables: &[(&str, &str)],
 ) -> Result<Loaded, String> {
+    let overrides: Vec<String> = overrides.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    load_options(text, &overrides, variables)
+}
+
+fn load_options(
+    text: &str,
+    options: &[String],
+    variables: &[(&str, &str)],
+) -> Result<Loaded, String> {
     let sources = Sources {
         files: vec![(PathBuf::from("shipper.yml"), text.to_owned())],
-        overrides: overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        overrides: numbered(options),
     };
     let environment = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
@@ -198,14 +208,63 @@ fn single_values_of_the_command_line_win() {
     let error = load_with(text, &[("output.elasticsearch.password", "geheim"), ("nam", "x")], &[]);
     assert_eq!(
         error.expect_err("two problems"),
-        "-E:1:31: a `password` without a `username`
-  1 | output.elasticsearch.password=xxxxx
-    |                               ^^^^^
+        "-E option 1: a `password` without a `username`
+  | output.elasticsearch.password=xxxxx
+  |                               ^^^^^
   hint: add the user's name
--E:1:1: unknown key `nam`
-  1 | nam=x
-    | ^^^
+-E option 2: unknown key `nam`
+  | nam=x
+  | ^^^
   hint: did you mean `name`?
+"
+    );
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_told_with_its_number_and_a_caret() {
+    let text = "inputs: [{type: log, paths: [/a]}]\noutput.console: {}\n";
+    let told = |options: &[&str]| {
+        let options: Vec<String> = options.iter().map(|&text| text.to_owned()).collect();
+        load_options(text, &options, &[]).expect_err("wrong")
+    };
+    let syntax = told(&["name=a", "name", "=a", "a..b=1", "tags=[a, b", "tags={a: 1, a: 2}"]);
+    assert_eq!(
+        syntax,
+        "-E option 2: there is no `=` between a key and a value
+  | name
+  | ^^^^
+  hint: write -E key=value, such as -E name=web1
+-E option 3: there is no key before the `=`
+  | =a
+  | ^
+  hint: write -E key=value, such as -E name=web1
+-E option 4: the key `a..b` has an empty part
+  | a..b=1
+  | ^^^^
+  hint: write one dot between two parts of a key
+-E option 5: this is not YAML: while parsing a flow sequence, expected ',' or ']'
+  | tags=[a, b
+  |      ^
+  hint: is this `[` closed?
+-E option 6: the key `a` stands twice
+  | tags={a: 1, a: 2}
+  |             ^
+  -E option 6: it stands first here
+  | tags={a: 1, a: 2}
+  |       ^
+  hint: keep one of the two
+"
+    );
+    let values = told(&["name=a", "logging.level=laut", "fields={x: '${NOPE}'}"]);
+    assert_eq!(
+        values,
+        "-E option 2: `logging.level` cannot be `laut`, only `debug`, `info`, `warning`, `error`, `warn`, `critical`
+  | logging.level=laut
+  |               ^^^^
+-E option 3: `NOPE` is no key and no variable of the environment
+  | fields={x: '${NOPE}'}
+  |             ^^^^^^^
+  hint: set it, or give a default: `${NOPE:default}`
 "
     );
 }
