@@ -187,6 +187,46 @@ fn inputs_understand_their_lines_in_one_format() {
             ("pipeline: ''", "(None, true)"),
         ],
     );
+    let varying = |name: &str, text: &str| {
+        format!("`{name}` cannot differ from event to event yet, as `{text}` does")
+    };
+    check(
+        input,
+        |i| i.pipeline,
+        &[
+            (
+                "pipeline: 'P-%{[fields.Kind]}-%{[agent.version]}'\n    fields: {Kind: WEB, kind: x}",
+                "Some(\"p-web-8.19.0\")",
+            ),
+            (
+                "pipeline: '%{[a.b]}'\n    fields: {a: {b: 1}}\n    fields_under_root: true",
+                "Some(\"1\")",
+            ),
+            (
+                "pipeline: '%{[fields.Kind]}'\n    fields: {kind: web}",
+                &varying("filebeat.inputs[0].pipeline", "%{[fields.Kind]}"),
+            ),
+            ("pipeline: 'A-%{+yyyy}'", &varying("filebeat.inputs[0].pipeline", "A-%{+yyyy}")),
+            ("pipeline: 'a-%{[b]'", "`%{` is not closed"),
+            ("index: 'Web-%{[fields.Site]}'", "None"),
+        ],
+    );
+    check(
+        input,
+        |i| i.index,
+        &[("index: 'Web-%{[fields.Site]}'", "Some(\"Web-%{[fields.Site]}\")")],
+    );
+    check(
+        with_host,
+        |e| e.pipeline,
+        &[
+            ("pipeline: 'P-%{[agent.version]}'", "Some(\"p-8.19.0\")"),
+            (
+                "pipeline: '%{[fields.Kind]}'",
+                &varying("output.elasticsearch.pipeline", "%{[fields.Kind]}"),
+            ),
+        ],
+    );
     check(
         input,
         |_| (),

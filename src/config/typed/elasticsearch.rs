@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::typed::host::{self, Address};
-use crate::config::typed::input::format_string;
+use crate::config::typed::input::{format_string, pipeline};
 use crate::config::typed::value::At;
 use crate::config::typed::{fields, host::AddressError};
 use crate::settings::{
@@ -73,7 +73,7 @@ pub fn elasticsearch(
         headers: headers(&at.get("headers")),
         auth: auth(at, url_credentials),
         index: format_string(&at.get("index")),
-        pipeline: at.get("pipeline").text_if_any().map(|name| name.to_lowercase()),
+        pipeline: pipeline(&at.get("pipeline"), None),
         document_id: at.get("document_id").word(&["auto", "none"]) != Some(1),
         worker: at
             .first_of(&["worker", "workers"])
@@ -133,6 +133,7 @@ fn hosts(at: &At<'_>) -> (Vec<String>, Option<Credentials>) {
     };
     let path = at.get("path").text().unwrap_or_default();
     let texts = list.texts();
+    // As in Filebeat: `localhost:9200` stands in its files, but without `hosts` it does not start.
     if texts.is_empty() && list.node().is_none_or(|node| node.is_empty() || node.text().is_some()) {
         at.problem_with(
             format!("`{}` has no `hosts`", at.path()),

@@ -12,7 +12,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::value::At;
 use crate::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
-use crate::target::FormatString;
+use crate::target::{FILEBEAT_VERSION, FormatString};
 
 /// Largest line that can be asked for: 64 MiB, so that an escaped one still has a buffer.
 const MESSAGE_BYTES_MAX: u64 = 64 << 20;
@@ -108,7 +108,8 @@ fn texts(at: &At<'_>) -> Vec<String> {
 fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSettings> {
     let kind = kind(at)?;
     encoding(&at.get("encoding"));
-    let pipeline = at.get("pipeline").text_if_any().map(|name| name.to_lowercase());
+    let fields = merged_fields(at, shared);
+    let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
     let format = format(&at.get("format"));
     let seconds = Duration::from_secs;
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
@@ -142,7 +143,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         pipeline,
         index: format_string(&at.get("index")),
         tags,
-        fields: merged_fields(at, shared),
+        fields,
     })
 }
 
@@ -323,6 +324,49 @@ pub fn format_string(at: &At<'_>) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+/// Reads the name of a pipeline; an empty one counts as absent.
+///
+/// As in Filebeat it is a format string whose result is in lower case, while the names of fields in
+/// it stay as they are. Known are the fields that all events of an input share.
+#[must_use]
+pub fn pipeline(at: &At<'_>, fields: Option<&FieldsSettings>) -> Option<String> {
+    let text = at.text_if_any()?;
+    let format = match FormatString::parse(&text) {
+        Ok(format) => format,
+        Err(error) => {
+            at.problem_with(error.to_string(), "write the name of one pipeline");
+            return None;
+        }
+    };
+    let constant = |name: &str| match name {
+        "agent.version" => Some(FILEBEAT_VERSION.to_owned()),
+        name => shared_field(fields?, name),
+    };
+    let name = format.resolve(constant).constant();
+    if name.is_none() {
+        at.problem_with(
+            format!("`{}` cannot differ from event to event yet, as `{text}` does", at.path()),
+            "name one pipeline for each input; only `fields` of that input and `agent.version` can \
+             stand in it",
+        );
+    }
+    name
+}
+
+/// Returns the single value of a field that an input adds to all its events.
+fn shared_field(fields: &FieldsSettings, name: &str) -> Option<String> {
+    let name = if fields.under_root { name } else { name.strip_prefix("fields.")? };
+    let mut value: &Json = &serde_json::from_str(&fields.json_object).ok()?;
+    for part in name.split('.') {
+        value = value.get(part)?;
+    }
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(_) | Json::Bool(_) => Some(value.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
 }
 
 fn merged_fields(at: &At<'_>, shared: &Shared) -> Option<FieldsSettings> {
