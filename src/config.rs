@@ -60,10 +60,11 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
     if !problems.is_empty() {
         return Err(Problems::new(problems, shown(sources), mask::secrets_of(&root)));
     }
-    let expand::Expanded { root, failed } = expand::expand(&root, environment, &mut problems);
+    let expand::Expanded { root, failed, warnings } =
+        expand::expand(&root, environment, &mut problems);
     let told = problems.len();
     let checked = check::check(&root, &mut problems);
-    let notes = Notes::default();
+    let notes = Notes { warnings: warnings.into(), ..Notes::default() };
     notes.problems.replace(problems);
     let at = At::root(&root, &notes);
     let directories = process::directories(&at);

@@ -16,6 +16,12 @@ const WHOLE_DEPTH_MAX: usize = 8;
 /// Longest text of one value, in bytes.
 const TEXT_MAX: usize = 1 << 20;
 
+/// Sections that Filebeat does not read when it ships, unless they say `enabled: true`. It replaces
+/// a reference when it reads the value: an unset variable stops it everywhere else, below a key that
+/// only tunes as well, and so it does here; in these sections it is worth a warning only.
+const NOT_READ: [&str; 5] =
+    ["http", "instrumentation", "monitoring", "setup.dashboards", "setup.kibana"];
+
 /// A tree after its references were replaced.
 #[derive(Debug)]
 pub struct Expanded {
@@ -23,15 +29,25 @@ pub struct Expanded {
     pub root: Node,
     /// Where those values stand: what else is wrong with them is not worth telling.
     pub failed: Vec<Place>,
+    /// What is odd about references in sections that nobody reads.
+    pub warnings: Vec<String>,
 }
 
 /// Returns the tree with every reference replaced; one that leads nowhere is a problem, except
 /// below a key that says `enabled: false`.
 pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Expanded {
-    let (open, failed) = (Vec::new(), Vec::new());
-    let mut expander = Expander { root, environment, problems, open, failed, followed: 0 };
+    let mut expander = Expander {
+        root,
+        environment,
+        problems,
+        open: Vec::new(),
+        failed: Vec::new(),
+        followed: 0,
+        path: Vec::new(),
+        warnings: Vec::new(),
+    };
     let root = expander.node(root);
-    Expanded { root, failed: expander.failed }
+    Expanded { root, failed: expander.failed, warnings: expander.warnings }
 }
 
 struct Expander<'a> {
@@ -41,6 +57,9 @@ struct Expander<'a> {
     open: Vec<String>,
     failed: Vec<Place>,
     followed: usize,
+    /// Keys that lead to what is being replaced.
+    path: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// A piece of a text.
@@ -112,11 +131,30 @@ impl Expander<'_> {
         for Entry { key, place, value } in &map.entries {
             let value = match &enabled {
                 Some(enabled) if key == "enabled" => enabled.clone(),
-                _ => self.node(value),
+                _ => self.entry(key, value),
             };
             entries.push(Entry { key: key.clone(), place: *place, value });
         }
         Map { entries }
+    }
+
+    fn entry(&mut self, key: &str, value: &Node) -> Node {
+        self.path.push(key.to_owned());
+        let before = self.problems.len();
+        let replaced = self.node(value);
+        let path = self.path.join(".");
+        let enabled = || replaced.find("enabled").and_then(Node::boolean) == Some(true);
+        if NOT_READ.contains(&path.as_str()) && !enabled() {
+            for problem in self.problems.drain(before..) {
+                let line = problem.place.map_or(0, |place| place.line);
+                self.warnings.push(format!(
+                    "line {line}: {}; it does not matter, since `{path}` is not read",
+                    problem.message
+                ));
+            }
+        }
+        self.path.pop();
+        replaced
     }
 
     fn scalar(&mut self, scalar: &Scalar, place: Place) -> Node {

@@ -173,6 +173,36 @@ fn variables_and_other_keys_are_expanded() {
 }
 
 #[test]
+fn an_unset_variable_stops_the_start_except_in_sections_that_filebeat_does_not_read() {
+    let warnings = |lines: &str| {
+        let text = format!("inputs: [{{type: log, paths: [/a]}}]\noutput.console: {{}}\n{lines}\n");
+        load_with(&text, &[], &[]).map(|loaded| loaded.warnings)
+    };
+    let warning = |line: u32, section: &str| {
+        format!(
+            "line {line}: `NOPE` is no key and no variable of the environment; it does not matter, since \
+             `{section}` is not read"
+        )
+    };
+    for (lines, expected) in [
+        ("setup.kibana.host: '${NOPE}'", warning(3, "setup.kibana")),
+        ("setup:\n  kibana:\n    host: '${NOPE}:5601'", warning(5, "setup.kibana")),
+        ("monitoring: {cluster_uuid: '${NOPE}'}", warning(3, "monitoring")),
+    ] {
+        assert_eq!(warnings(lines), Ok(vec![expected]), "{lines}");
+    }
+    for lines in [
+        "monitoring: {cluster_uuid: '${NOPE}', enabled: true}",
+        "max_procs: ${NOPE}",
+        "queue.mem.events: ${NOPE}",
+        "setup.ilm.policy_name: ${NOPE}",
+    ] {
+        let error = warnings(lines).expect_err(lines);
+        assert!(error.contains("`NOPE` is no key and no variable of the environment\n"), "{error}");
+    }
+}
+
+#[test]
 fn references_in_a_circle_are_told_and_end() {
     let text = "inputs: [{type: log, paths: [/a]}]\noutput.console: {}\nname: ${path.data}\npath.data: ${name}\n";
     let error = load_with(text, &[], &[]).expect_err("a circle");
