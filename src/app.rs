@@ -13,7 +13,7 @@ use crate::harvester::{Worker, WorkerLinks};
 use crate::host::{self, HostFacts};
 use crate::ledger::{Ledger, Progress};
 use crate::outputs;
-use crate::outputs::links::{OutputLinks, Shutdown};
+use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown};
 use crate::pool::Pool;
 use crate::queue::{Sender, queue};
 use crate::registrar::{Opening, Registrar};
@@ -85,7 +85,7 @@ pub struct App {
     registrar_wake: Arc<Wake>,
     readers: Vec<JoinHandle<()>>,
     registrar: JoinHandle<()>,
-    outputs: tokio::task::JoinHandle<()>,
+    outputs: tokio::task::JoinHandle<Result<(), CannotGoOn>>,
     output_ended: watch::Receiver<()>,
     shutdown: watch::Sender<Shutdown>,
     runtime: tokio::runtime::Runtime,
@@ -276,11 +276,11 @@ impl App {
         let _ = self.shutdown.send(Shutdown::Stop);
         let deadline = self.shutdown_timeout;
         let mut outputs = self.outputs;
-        let finished = self
-            .runtime
-            .block_on(async { tokio::time::timeout(deadline, &mut outputs).await.is_ok() });
-        let stopped = if finished { Stopped::Settled } else { Stopped::GivenUp };
-        if !finished {
+        let ended =
+            self.runtime.block_on(async { tokio::time::timeout(deadline, &mut outputs).await });
+        let settled = matches!(ended, Ok(Ok(Ok(()))));
+        let stopped = if settled { Stopped::Settled } else { Stopped::GivenUp };
+        if ended.is_err() {
             let _ = self.shutdown.send(Shutdown::Abort);
             outputs.abort();
         }
@@ -318,12 +318,13 @@ fn start_output(
     runtime: &tokio::runtime::Runtime,
     settings: &Settings,
     links: OutputLinks<RealDisk>,
-) -> (tokio::task::JoinHandle<()>, watch::Receiver<()>) {
+) -> (tokio::task::JoinHandle<Result<(), CannotGoOn>>, watch::Receiver<()>) {
     let (lives, ended) = watch::channel(());
     let delivering = outputs::run(settings.output.clone(), links);
     let task = runtime.spawn(async move {
-        delivering.await;
+        let ended = delivering.await;
         drop(lives);
+        ended
     });
     (task, ended)
 }

@@ -10,10 +10,16 @@ pub mod retry;
 
 use crate::disk::Disk;
 use crate::settings::OutputSettings;
-use links::OutputLinks;
+use links::{CannotGoOn, OutputLinks};
 
 /// Delivers until readers have gone and nothing is left, or until the stop says so.
-pub async fn run<D: Disk + Sync>(settings: OutputSettings, links: OutputLinks<D>) {
+///
+/// # Errors
+/// When it cannot go on at all; it has told why and what to do, and nothing in hand is settled.
+pub async fn run<D: Disk + Sync>(
+    settings: OutputSettings,
+    links: OutputLinks<D>,
+) -> Result<(), CannotGoOn> {
     match settings {
         OutputSettings::Elasticsearch(settings) => elasticsearch::run(*settings, links).await,
         OutputSettings::Console => console::run(links.receiver, links.ledger, links.stats).await,

@@ -6,6 +6,8 @@
     reason = "tests make real files and wait for real answers, and end where they cannot go on"
 )]
 
+#[path = "output/ends.rs"]
+mod ends;
 #[path = "output/rig.rs"]
 mod rig;
 #[path = "output/server.rs"]
@@ -498,9 +500,9 @@ fn something_else_than_elasticsearch_is_not_sent_to() {
             "what answers is not Elasticsearch: <html><body>It works!</body></html>",
         ),
         (200, r#"{"hello":"world"}"#, r#"what answers is not Elasticsearch: {"hello":"world"}"#),
-        (301, "", "301: (an empty body)"),
+        (301, "", "301 no answer of Elasticsearch: (an empty body)"),
         (502, "Bad Gateway", "502: Bad Gateway"),
-        (401, r#"{"error":"no"}"#, r#"401: {"error":"no"}"#),
+        (401, r#"{"error":"no"}"#, "401: no"),
     ] {
         let server = Server::start(move |_| Reply::json(status, body));
         let mut rig = Rig::to(&server.url());

@@ -1,5 +1,7 @@
 //! Documents on standard output, one a line: for trying out and for tests.
 
+use super::links::CannotGoOn;
+use crate::advice::reason;
 use crate::batch::Batch;
 use crate::ledger::{Ledger, Note};
 use crate::position::{Outcome, Settled};
@@ -9,15 +11,24 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use tracing::error;
 
-/// Writes every batch that comes; returns when readers have gone or standard output is closed.
-pub async fn run(receiver: Receiver, ledger: Ledger, stats: Arc<Stats>) {
+/// Writes every batch that comes; returns when readers have gone.
+///
+/// # Errors
+/// When standard output cannot be written. Of the batch in hand a part may be written, and nothing is settled.
+pub async fn run(receiver: Receiver, ledger: Ledger, stats: Arc<Stats>) -> Result<(), CannotGoOn> {
     while let Some(batch) = receiver.next().await {
         let items = batch.items() as u64;
         stats.sending.batches.add(1);
         stats.sending.total.add(items);
         if let Err(error) = write(&mut io::stdout().lock(), &batch) {
-            error!("cannot write to standard output: {error}; nothing more is delivered");
-            return;
+            stats.sending.write_errors.add(1);
+            error!(
+                hint = "make room where standard output leads, or let it lead elsewhere, and start again: what was \
+                        not written is read again",
+                "cannot write to standard output: {}",
+                reason(&error)
+            );
+            return Err(CannotGoOn);
         }
         stats.sending.write_bytes.add(batch.buffer.bytes().len() as u64);
         stats.sending.acked.add(items);
@@ -26,6 +37,7 @@ pub async fn run(receiver: Receiver, ledger: Ledger, stats: Arc<Stats>) {
             outcome: Outcome::Delivered,
         }));
     }
+    Ok(())
 }
 
 fn write(out: &mut impl Write, batch: &Batch) -> io::Result<()> {

@@ -15,7 +15,7 @@ mod template;
 mod tls;
 
 use super::dead_letters::DeadLetters;
-use super::links::{OutputLinks, Shutdown, TemplateTarget};
+use super::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::ledger::Ledger;
@@ -25,10 +25,11 @@ use client::HttpClient;
 use compress::{Compressed, Compressor};
 use deliver::Delivery;
 use hosts::Hosts;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::error;
 
 /// Rests of partly taken batches that one deliverer repeats beside the next batch.
@@ -50,12 +51,19 @@ pub(super) struct Cluster<D: Disk> {
 }
 
 /// Delivers until readers have gone and nothing is left, or until the stop says so.
-pub(super) async fn run<D: Disk + Sync>(settings: ElasticsearchSettings, links: OutputLinks<D>) {
+///
+/// # Errors
+/// When there can be no HTTP client, or a deliverer ends with a panic: rather end than live on without delivering.
+pub(super) async fn run<D: Disk + Sync>(
+    settings: ElasticsearchSettings,
+    links: OutputLinks<D>,
+) -> Result<(), CannotGoOn> {
     let client = match HttpClient::new(&settings, &links.disk) {
         Ok(client) => client,
         Err(problem) => {
-            error!("{}", crate::hint::chain_text(&problem));
-            return;
+            let hint = problem.advice();
+            error!(hint, "{}", crate::hint::chain_text(&problem));
+            return Err(CannotGoOn);
         }
     };
     let cluster = Arc::new(Cluster {
@@ -78,11 +86,34 @@ pub(super) async fn run<D: Disk + Sync>(settings: ElasticsearchSettings, links: 
     }
     drop(links.receiver);
     while let Some(ended) = deliverers.join_next().await {
-        if let Err(panic) = ended
-            && panic.is_panic()
+        if let Err(ended) = ended
+            && ended.is_panic()
         {
-            error!("a deliverer has ended with a panic; its batch is read again at the next start");
+            let panic = ended.into_panic();
+            let text = panic_text(&*panic);
+            error!(
+                hint = "this is a fault of shipper: report it with this line, and start again; what is not \
+                        acknowledged is read again",
+                "a deliverer has ended with a panic: {text}"
+            );
+            return Err(CannotGoOn);
         }
+    }
+    Ok(())
+}
+
+/// Returns what a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("(no text)")
+}
+
+/// Ends this deliverer too when one of its rests has ended with a panic.
+fn ended_well(rest: Result<(), JoinError>) {
+    if let Err(ended) = rest
+        && ended.is_panic()
+    {
+        std::panic::resume_unwind(ended.into_panic());
     }
 }
 
@@ -114,7 +145,10 @@ async fn work<D: Disk + Sync>(
                 next = kept;
                 tokio::select! {
                     batch = receiver.next(), if rests.len() < RESTS_MAX => batch.map(Prepared::of),
-                    Some(_) = rests.join_next(), if !rests.is_empty() => continue,
+                    Some(rest) = rests.join_next(), if !rests.is_empty() => {
+                        ended_well(rest);
+                        continue;
+                    }
                     () = aborted(&mut stopping) => None,
                 }
             }
@@ -133,7 +167,9 @@ async fn work<D: Disk + Sync>(
             rests.spawn(async move { delivery.finish(&Compressor::new(level)).await });
         }
     }
-    while rests.join_next().await.is_some() {}
+    while let Some(rest) = rests.join_next().await {
+        ended_well(rest);
+    }
 }
 
 impl Prepared {

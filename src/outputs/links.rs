@@ -19,6 +19,11 @@ pub enum Shutdown {
     Abort,
 }
 
+/// The output cannot go on, and has said why in the log: what it had in hand is not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the output cannot go on")]
+pub struct CannotGoOn;
+
 /// An index template that a target wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateTarget {

@@ -5,7 +5,7 @@ use shipper::batch::{BatchBuilder, BatchLimits};
 use shipper::disk::RealDisk;
 use shipper::ledger::{Inbox, Ledger, Note};
 use shipper::outputs;
-use shipper::outputs::links::{OutputLinks, Shutdown, TemplateTarget};
+use shipper::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome, Proof};
 use shipper::queue::{Sender, queue};
@@ -31,7 +31,7 @@ pub(crate) struct Rig {
     sender: Option<Sender>,
     notes: Inbox,
     next: u64,
-    running: Option<JoinHandle<()>>,
+    running: Option<JoinHandle<Result<(), CannotGoOn>>>,
 }
 
 pub(crate) fn quick(hosts: &[String]) -> ElasticsearchSettings {
@@ -48,6 +48,11 @@ pub(crate) fn quick(hosts: &[String]) -> ElasticsearchSettings {
 
 impl Rig {
     pub(crate) fn start(settings: ElasticsearchSettings) -> Self {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self::start_on(runtime.worker_threads(2).enable_all().build().unwrap(), settings)
+    }
+
+    pub(crate) fn start_on(runtime: Runtime, settings: ElasticsearchSettings) -> Self {
         lines();
         let host = settings.hosts[0].clone();
         let data = tempfile::tempdir().unwrap();
@@ -70,11 +75,6 @@ impl Rig {
             shutdown: stopping,
         };
         let settings = OutputSettings::Elasticsearch(Box::new(settings));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
         let running = Some(runtime.spawn(outputs::run(settings, links)));
         let (pool, next) = (Pool::new(4 << 20), 0);
         let sender = Some(sender);
@@ -179,9 +179,14 @@ impl Rig {
     }
 
     fn join(&mut self) {
+        self.ended().expect("the output cannot go on");
+    }
+
+    /// Waits until the output ends, by itself unless it was told to.
+    pub(crate) fn ended(&mut self) -> Result<(), CannotGoOn> {
         let running = self.running.take().unwrap();
         let ended = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running).await });
-        ended.expect("the output does not end").unwrap();
+        ended.expect("the output does not end").unwrap()
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {

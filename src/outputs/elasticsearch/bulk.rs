@@ -71,7 +71,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}: {}", self.status, self.kind, self.reason)
+        let gap = if self.kind.is_empty() { "" } else { " " };
+        write!(formatter, "{}{gap}{}: {}", self.status, self.kind, self.reason)
     }
 }
 

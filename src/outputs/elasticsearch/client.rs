@@ -38,6 +38,24 @@ pub(super) enum ClientError {
     Build(#[source] reqwest::Error),
 }
 
+impl ClientError {
+    /// Says what a person can do about it.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Tls(TlsError::NoSystemRoots(_)) => {
+                "install the package ca-certificates, or name your server's CA under ssl.certificate_authorities"
+            }
+            Self::Tls(TlsError::Rustls(_)) => "check the settings below ssl",
+            Self::Tls(_) => {
+                "check ssl.certificate_authorities: files in PEM form that this user may read"
+            }
+            Self::Header(_) => "check headers, username, password and api_key for odd characters",
+            Self::Proxy => "write it as http://host:port, or set proxy_disable: true",
+            Self::Build(_) => "check the settings of output.elasticsearch",
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug)]
 pub(super) struct Response {
