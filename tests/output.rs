@@ -345,6 +345,43 @@ fn request_that_is_too_large_is_halved_and_one_event_too_large_is_a_dead_letter(
     assert_eq!(rig.dead_letters()[0]["status"], 413);
 }
 
+#[test]
+fn size_that_a_server_takes_is_learned_once_and_not_for_each_batch() {
+    const LIMIT: usize = 12_000;
+    for compression_level in [0, 1] {
+        let server = scripted(|_, request| {
+            if LIMIT < request.body.len() {
+                return Reply::json(413, "");
+            }
+            all_created(request)
+        });
+        let mut settings = quick(&[server.url()]);
+        settings.compression_level = compression_level;
+        let mut rig = Rig::start(settings);
+        let document = format!(r#"{{"x":"{}"}}"#, "y".repeat(250));
+        let mut requests = Vec::new();
+        let mut sent = String::new();
+        for _ in 0..3 {
+            let before = server.bulks().len();
+            // Of 29 kB.
+            let (body, range) = rig.send(&[document.as_str(); 100]);
+            assert_eq!(rig.settled(), [range]);
+            requests.push(server.bulks().len() - before);
+            sent.push_str(&body);
+        }
+        rig.finish();
+        // The first is refused whole and as a half.
+        assert_eq!(requests, [2 + 4, 4, 4], "level {compression_level}");
+        let taken: String = server
+            .bulks()
+            .into_iter()
+            .map(|bulk| bulk.body)
+            .filter(|body| body.len() <= LIMIT)
+            .collect();
+        assert_eq!(taken, sent);
+    }
+}
+
 const OWN_ERROR: &str =
     r#"{"error":{"type":"illegal_argument_exception","reason":"Malformed action"},"status":400}"#;
 

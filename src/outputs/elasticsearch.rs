@@ -6,6 +6,7 @@
 
 pub mod bulk;
 
+mod body_limit;
 mod client;
 mod compress;
 mod connect;
@@ -159,7 +160,15 @@ async fn work<D: Disk + Sync>(
             if level != 0
                 && let Some(batch) = receiver.try_next()
             {
-                next = Some(Prepared::compressed(batch, &compressor));
+                let largest = cluster
+                    .hosts
+                    .body_limit(number % cluster.hosts.count(), |limit| limit.largest());
+                let whole = largest.is_none_or(|largest| batch.buffer.bytes().len() <= largest);
+                next = Some(if whole {
+                    Prepared::compressed(batch, &compressor)
+                } else {
+                    Prepared::of(batch)
+                });
             }
         };
         let (round, ()) = tokio::join!(delivery.first_round(&compressor), prepare);

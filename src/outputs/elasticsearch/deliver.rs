@@ -119,6 +119,7 @@ impl<D: Disk + Sync> Delivery<D> {
             if !self.wait_for_host().await {
                 return Round::Stopped;
             }
+            let range = self.cut(range);
             self.request(range, compressor).await;
         }
         if self.again.is_empty() { self.settle() } else { Round::Rest }
@@ -173,6 +174,30 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
+    /// Cuts the first open range to what the host is known to take; returns what goes now.
+    fn cut(&mut self, range: Range<usize>) -> Range<usize> {
+        let ends = &self.batch.item_ends[range.clone()];
+        let start = self.start(range.start);
+        let count = self.cluster.hosts.body_limit(self.host, |limit| limit.cut(ends, start));
+        let now = range.start..range.start + count;
+        if now.end < range.end {
+            self.open.pop_front();
+            self.open.push_front(now.end..range.end);
+            self.open.push_front(now.clone());
+        }
+        now
+    }
+
+    /// Returns where an item starts in the buffer.
+    fn start(&self, item: usize) -> u32 {
+        if item == 0 { 0 } else { self.batch.item_ends[item - 1] }
+    }
+
+    /// Returns the bytes of items, not compressed.
+    fn bytes(&self, range: &Range<usize>) -> Range<usize> {
+        self.start(range.start) as usize..self.batch.item_ends[range.end - 1] as usize
+    }
+
     /// Sends the items of `range`, which is the first open one, and acts on the answer.
     async fn request(&mut self, range: Range<usize>, compressor: &Compressor) {
         let cluster = Arc::clone(&self.cluster);
@@ -212,24 +237,26 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     fn body(&mut self, range: &Range<usize>, compressor: &Compressor) -> BulkBody {
-        let ends = &self.batch.item_ends;
-        let start = if range.start == 0 { 0 } else { ends[range.start - 1] as usize };
-        let end = ends[range.end - 1] as usize;
+        let bytes = self.bytes(range);
         if self.cluster.settings.compression_level == 0 {
             let all = Bytes::from_owner(BatchBody(Arc::clone(&self.batch)));
-            return BulkBody::Plain(all.slice(start..end));
+            return BulkBody::Plain(all.slice(bytes));
         }
         if let Some(whole) = self.whole.take()
             && range.len() == self.batch.items()
         {
             return BulkBody::Gzip(whole);
         }
-        let bytes = &self.batch.buffer.bytes()[start..end];
+        let bytes = &self.batch.buffer.bytes()[bytes];
         BulkBody::Gzip(tokio::task::block_in_place(|| compressor.compress(bytes)))
     }
 
     fn take_answer(&mut self, range: Range<usize>, answer: Answer, retry_after: Option<Duration>) {
         let stats = &self.cluster.stats.sending;
+        if matches!(answer, Answer::AllStored | Answer::Items(_)) {
+            let bytes = self.bytes(&range).len();
+            self.cluster.hosts.body_limit(self.host, |limit| limit.passed(bytes));
+        }
         match answer {
             Answer::AllStored => {
                 let count = range.len() as u64;
@@ -262,7 +289,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 let reason = "the server or a proxy before it takes no body of this size";
                 let fault =
                     Fault { status: 413, kind: "413".to_owned(), reason: reason.to_owned() };
-                self.halve(range, fault);
+                self.too_large(range, fault);
             }
             Answer::Refused(fault) => self.refused(range, fault),
             Answer::Pause(fault) => self.pause(&fault),
@@ -407,6 +434,21 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
                 false
             }
+        }
+    }
+
+    /// Learns what the host takes: the rest of the batch, and later ones, are cut to that size.
+    fn too_large(&mut self, range: Range<usize>, fault: Fault) {
+        let bytes = self.bytes(&range).len();
+        self.cluster.hosts.body_limit(self.host, |limit| limit.refused(bytes));
+        if range.len() == 1 {
+            self.halve(range, fault);
+        } else if let Some(next) = self.open.get(1).cloned()
+            && next.start == range.end
+        {
+            // The pieces of what is left are to be of equal size again.
+            self.open.pop_front();
+            self.open[0] = range.start..next.end;
         }
     }
 

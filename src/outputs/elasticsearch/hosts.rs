@@ -1,5 +1,6 @@
 //! The hosts: which one to ask next, when, and what the log says of them.
 
+use super::body_limit::BodyLimit;
 use crate::logging::limiter::Limiter;
 use crate::outputs::retry::Schedule;
 use crate::settings::BackoffSettings;
@@ -26,6 +27,7 @@ struct State {
     ever_failed: bool,
     schedule: Schedule,
     not_before: Option<Instant>,
+    body_limit: BodyLimit,
     failures: Limiter,
     attempts: Limiter,
     pauses: Limiter,
@@ -40,6 +42,7 @@ impl Hosts {
                 ever_failed: false,
                 schedule: Schedule::new(backoff),
                 not_before: None,
+                body_limit: BodyLimit::default(),
                 failures: Limiter::once_per(TELL_EVERY),
                 attempts: Limiter::once_per(TELL_EVERY),
                 pauses: Limiter::once_per(TELL_EVERY),
@@ -106,6 +109,11 @@ impl Hosts {
             state.schedule.succeeded();
         }
         state.not_before = None;
+    }
+
+    /// Calls `act` with what is known of a host's limit of bodies.
+    pub(super) fn body_limit<T>(&self, host: usize, act: impl FnOnce(&mut BodyLimit) -> T) -> T {
+        act(&mut self.lock(host).body_limit)
     }
 
     /// Notes that a host did not answer, or answered that it is busy.
