@@ -25,8 +25,10 @@ pub fn read(source: usize, text: &str, problems: &mut Vec<Problem>) -> Node {
         Value::Null => empty,
         Value::Scalar(_) | Value::List(_) => {
             let message = format!("expected `key: value` lines, found {}", node.kind());
-            let (place, hint) = syntax::advice(text, node.place)
-                .unwrap_or((node.place, "every line of a configuration begins with a key".into()));
+            let (place, hint) = match syntax::advice(text, node.place) {
+                Some(advice) => (advice.place, advice.hint),
+                None => (node.place, "every line of a configuration begins with a key".to_owned()),
+            };
             problems.push(Problem::new(place, message).hint(hint));
             empty
         }
@@ -78,10 +80,11 @@ pub fn read_any(source: usize, text: &str, problems: &mut Vec<Problem>) -> Optio
 fn syntax_problem(source: usize, text: &str, error: &ScanError) -> Problem {
     let marker = error.marker();
     let at = Place { source, line: marker.line(), column: marker.col() + 1, length: 1 };
-    let message = format!("this is not YAML: {}", error.info());
+    let problem = |place, what: &str| Problem::new(place, format!("this is not YAML: {what}"));
     match syntax::advice(text, at) {
-        Some((place, hint)) => Problem::new(place, message).hint(hint),
-        None => Problem::new(syntax::within(text, at), message),
+        Some(advice) => problem(advice.place, advice.what).hint(advice.hint),
+        None => problem(syntax::within(text, at), error.info())
+            .hint("compare its indentation, quotes and brackets with the lines around it"),
     }
 }
 

@@ -7,34 +7,102 @@ use crate::config::problems::Place;
 /// late.
 const LINES_BACK: usize = 2;
 
-/// Returns the place of the likely mistake at or just before a place, and what to do about it.
+/// Characters that a word processor puts in place of quotes.
+pub const TYPOGRAPHIC_QUOTES: [char; 8] = ['“', '”', '„', '‘', '’', '‚', '«', '»'];
+
+/// What is likely wrong with a text that is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// Where.
+    pub place: Place,
+    /// What, to follow `this is not YAML: `.
+    pub what: &'static str,
+    /// What to do.
+    pub hint: String,
+}
+
+/// A likely mistake in one line: its column, what it is, and what to do about it.
+type Found = (usize, &'static str, String);
+
+const TAB: &str = "a tab stands where lines are indented";
+const NO_SPACE: &str = "no space follows the colon";
+const NO_SPACE_AFTER_DASH: &str = "no space follows the dash";
+const EQUALS: &str = "a key and its value are parted by `=`";
+const NEEDS_QUOTES: &str = "this character begins no plain value";
+const TYPOGRAPHIC: &str = "typographic quotes are none in YAML";
+const UNCLOSED_QUOTE: &str = "a quote is not closed";
+const UNCLOSED_BRACKET: &str = "a bracket is not closed";
+const INDENTATION: &str = "this line is not indented like the one above it";
+
+/// Guesses the mistake at or just before a place.
 #[must_use]
-pub fn advice(text: &str, at: Place) -> Option<(Place, String)> {
+pub fn advice(text: &str, at: Place) -> Option<Advice> {
     let lines: Vec<&str> = text.lines().collect();
     let last = at.line.min(lines.len());
-    for number in (last.saturating_sub(LINES_BACK).max(1)..=last).rev() {
-        let line = lines[number - 1];
-        if let Some((column, mut hint)) = line_advice(line) {
-            // An example would repeat the secret.
-            if mask::line(&lines[..number - 1], line).1.is_some()
-                && let Some(general) = hint.find(": ")
-            {
-                hint.truncate(general);
-            }
-            let length = if column == 1 && line.starts_with('\t') { 1 } else { at.length };
-            return Some((Place { line: number, column, length, ..at }, hint));
-        }
+    let back = || (last.saturating_sub(LINES_BACK).max(1)..=last).rev();
+    let tab_below =
+        || lines.get(last).filter(|line| line.trim_start_matches(' ').starts_with('\t'));
+    // A tab below the last line that could be read is noticed while that line is read.
+    let below = tab_below().map(|_| last + 1);
+    let found = back()
+        .chain(below)
+        .find_map(|number| Some((number, line_advice(lines[number - 1])?)))
+        .or_else(|| back().find_map(|number| Some((number, unclosed(lines[number - 1])?))))
+        .or_else(|| Some((last, misaligned(&lines[..last])?)));
+    let (line, (column, what, mut hint)) = found?;
+    // An example would repeat the secret.
+    if mask::line(&lines[..line - 1], lines[line - 1]).1.is_some()
+        && let Some(general) = hint.find(": ")
+    {
+        hint.truncate(general);
     }
-    for number in (last.saturating_sub(LINES_BACK).max(1)..=last).rev() {
-        if let Some((column, hint)) = unclosed(lines[number - 1]) {
-            return Some((Place { line: number, column, length: 1, ..at }, hint));
-        }
+    Some(Advice { place: Place { line, column, length: 1, ..at }, what, hint })
+}
+
+/// Says what is wrong with a text that stands where keys were expected.
+#[must_use]
+pub fn no_keys_advice(text: &str) -> Option<String> {
+    line_advice(text.lines().next()?).map(|(_, _, hint)| hint)
+}
+
+/// Compares the last line with the one above it, when both are a key with its value.
+fn misaligned(lines: &[&str]) -> Option<Found> {
+    let (line, above) = lines.split_last()?;
+    let number = above.iter().rposition(|line| {
+        let content = line.trim();
+        !content.is_empty() && !content.starts_with('#')
+    })?;
+    let (key, key_at, value) = key_of(above[number])?;
+    let (_, at, _) = key_of(line)?;
+    if at == key_at || value.trim().is_empty() {
+        return None;
     }
-    None
+    let column = column_of(above[number], key_at);
+    let hint = format!("let it begin in column {column}, below `{key}` of line {}", number + 1);
+    Some((column_of(line, at), INDENTATION, hint))
+}
+
+/// Returns the key of a line, the byte at which it stands, and what follows the colon.
+fn key_of(line: &str) -> Option<(&str, usize, &str)> {
+    let (item, at) = item_of(line);
+    let length = item.bytes().take_while(|&b| is_key_byte(b)).count();
+    let (key, after) = item.split_at(length);
+    let value = after.strip_prefix(':')?;
+    (!key.is_empty()).then_some((key, at, value))
+}
+
+/// Returns a line behind its indentation and the `- ` of an item, and where that begins.
+fn item_of(line: &str) -> (&str, usize) {
+    let content = line.trim_start_matches(' ');
+    let item = match content.strip_prefix('-') {
+        Some(rest) if rest.starts_with(' ') => rest.trim_start_matches(' '),
+        _ => content,
+    };
+    (item, line.len() - item.len())
 }
 
 /// Finds a quote or a bracket that its line opens and does not close.
-fn unclosed(line: &str) -> Option<(usize, String)> {
+fn unclosed(line: &str) -> Option<Found> {
     let mut open: Vec<(usize, char)> = Vec::new();
     let mut quote: Option<(usize, char)> = None;
     let mut before = ' ';
@@ -51,7 +119,12 @@ fn unclosed(line: &str) -> Option<(usize, String)> {
         before = c;
     }
     let (index, mark) = quote.or_else(|| open.pop())?;
-    Some((index + 1, format!("is this `{mark}` closed?")))
+    let (what, closing) = match mark {
+        '[' => (UNCLOSED_BRACKET, ']'),
+        '{' => (UNCLOSED_BRACKET, '}'),
+        quote => (UNCLOSED_QUOTE, quote),
+    };
+    Some((index + 1, what, format!("close this `{mark}` with `{closing}`")))
 }
 
 /// Moves a place that lies behind the end of a text (an unclosed bracket) to its last line.
@@ -66,32 +139,40 @@ pub fn within(text: &str, at: Place) -> Place {
     at
 }
 
-fn line_advice(line: &str) -> Option<(usize, String)> {
+fn line_advice(line: &str) -> Option<Found> {
     let content = line.trim_start_matches(' ');
     if content.starts_with('#') || content.trim().is_empty() {
         return None;
     }
     let indent = line.len() - content.len();
     if content.starts_with('\t') {
-        return Some((indent + 1, "indent with spaces: YAML allows no tabs there".to_owned()));
+        let hint = "indent with spaces: YAML allows no tabs there".to_owned();
+        return Some((indent + 1, TAB, hint));
     }
-    let (item, item_at) = match content.strip_prefix('-') {
-        Some(rest) => {
-            let rest = rest.trim_start_matches(' ');
-            (rest, line.len() - rest.len())
-        }
-        None => (content, indent),
-    };
+    if let Some(rest) = content.strip_prefix('-')
+        && rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+    {
+        let hint = format!("put a space after the dash: `- {}`", rest.trim_end());
+        return Some((indent + 2, NO_SPACE_AFTER_DASH, hint));
+    }
+    let (item, item_at) = item_of(line);
     if let Some(found) = needs_quotes(line, item, item_at) {
         return Some(found);
     }
     let key_length = item.bytes().take_while(|&b| is_key_byte(b)).count();
     let (key, after) = item.split_at(key_length);
+    if let Some(value) = after.trim_start_matches(' ').strip_prefix('=')
+        && !key.is_empty()
+    {
+        let at = line.len() - value.len() - 1;
+        let hint = format!("write a colon and a space: `{key}: {}`", value.trim());
+        return Some((column_of(line, at), EQUALS, hint));
+    }
     let rest = after.strip_prefix(':')?;
     if !key.is_empty() && !rest.is_empty() && !rest.starts_with([' ', '\t', '/']) {
         let column = column_of(line, item_at + key_length + 1);
         let hint = format!("put a space after the colon: `{key}: {}`", rest.trim_end());
-        return Some((column, hint));
+        return Some((column, NO_SPACE, hint));
     }
     let value = rest.trim_start_matches(' ');
     needs_quotes(line, value, line.len() - value.len())
@@ -102,18 +183,22 @@ fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
-fn needs_quotes(line: &str, value: &str, at: usize) -> Option<(usize, String)> {
+fn needs_quotes(line: &str, value: &str, at: usize) -> Option<Found> {
     let first = value.chars().next()?;
+    if TYPOGRAPHIC_QUOTES.contains(&first) {
+        let hint = "write plain quotes: `\"` or `'`".to_owned();
+        return Some((column_of(line, at), TYPOGRAPHIC, hint));
+    }
     if !matches!(first, '%' | '@' | '`' | '*') {
         return None;
     }
     let quoted = value.trim_end().replace('\'', "''");
     let hint = format!("a value that starts with `{first}` needs quotes: '{quoted}'");
-    Some((column_of(line, at), hint))
+    Some((column_of(line, at), NEEDS_QUOTES, hint))
 }
 
 /// Looks at the items of a list that is written in one line.
-fn list_needs_quotes(line: &str, value: &str, at: usize) -> Option<(usize, String)> {
+fn list_needs_quotes(line: &str, value: &str, at: usize) -> Option<Found> {
     let mut offset = at + value.strip_prefix('[').map(|_| 1)?;
     for item in value[1..].split(',') {
         let trimmed = item.trim_start_matches(' ');
@@ -135,38 +220,80 @@ fn column_of(line: &str, byte: usize) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_unclosed_quote_or_bracket_is_found() {
-        for (line, expected) in [
-            ("hosts: [\"a\"", Some((8, "is this `[` closed?"))),
-            ("hosts: [\"a]", Some((9, "is this `\"` closed?"))),
-            ("name: 'a", Some((7, "is this `'` closed?"))),
-            ("name: it's", None),
-            ("a: [b] # [", None),
-            ("a: {b: [c]}", None),
-        ] {
-            let expected = expected.map(|(column, hint)| (column, hint.to_owned()));
-            assert_eq!(unclosed(line), expected, "{line:?}");
+    fn check(
+        find: fn(&str) -> Option<Found>,
+        cases: &[(&str, Option<(usize, &'static str, &str)>)],
+    ) {
+        for (line, expected) in cases {
+            let expected = expected.map(|(column, what, hint)| (column, what, hint.to_owned()));
+            assert_eq!(find(line), expected, "{line:?}");
         }
     }
 
     #[test]
+    fn an_unclosed_quote_or_bracket_is_found() {
+        check(
+            unclosed,
+            &[
+                ("hosts: [\"a\"", Some((8, UNCLOSED_BRACKET, "close this `[` with `]`"))),
+                ("a: {b: c", Some((4, UNCLOSED_BRACKET, "close this `{` with `}`"))),
+                ("hosts: [\"a]", Some((9, UNCLOSED_QUOTE, "close this `\"` with `\"`"))),
+                ("name: 'a", Some((7, UNCLOSED_QUOTE, "close this `'` with `'`"))),
+                ("name: it's", None),
+                ("a: [b] # [", None),
+                ("a: {b: [c]}", None),
+            ],
+        );
+    }
+
+    #[test]
     fn usual_mistakes_are_recognised() {
-        for (line, expected) in [
-            ("\tpaths: a", Some((1, "indent with spaces: YAML allows no tabs there"))),
-            ("  \tpaths: a", Some((3, "indent with spaces: YAML allows no tabs there"))),
-            ("hosts:[a]", Some((7, "put a space after the colon: `hosts: [a]`"))),
-            ("  - type:log", Some((10, "put a space after the colon: `type: log`"))),
-            ("index: %{[a]}", Some((8, "a value that starts with `%` needs quotes: '%{[a]}'"))),
-            ("- *.log", Some((3, "a value that starts with `*` needs quotes: '*.log'"))),
-            ("paths: [a, *.log]", Some((12, "a value that starts with `*` needs quotes: '*.log'"))),
-            ("password: @a", Some((11, "a value that starts with `@` needs quotes: '@a'"))),
-            ("# a:b", None),
-            ("http://a", None),
-            ("a: b", None),
-        ] {
-            let expected = expected.map(|(column, hint)| (column, hint.to_owned()));
-            assert_eq!(line_advice(line), expected, "{line:?}");
-        }
+        let tab = "indent with spaces: YAML allows no tabs there";
+        let space = "put a space after the colon";
+        let star = "a value that starts with `*` needs quotes: '*.log'";
+        check(
+            line_advice,
+            &[
+                ("\tpaths: a", Some((1, TAB, tab))),
+                ("  \tpaths: a", Some((3, TAB, tab))),
+                ("hosts:[a]", Some((7, NO_SPACE, &format!("{space}: `hosts: [a]`")))),
+                ("  - type:log", Some((10, NO_SPACE, &format!("{space}: `type: log`")))),
+                (
+                    "  -type: a",
+                    Some((4, NO_SPACE_AFTER_DASH, "put a space after the dash: `- type: a`")),
+                ),
+                ("  -/a", Some((4, NO_SPACE_AFTER_DASH, "put a space after the dash: `- /a`"))),
+                ("a = b", Some((3, EQUALS, "write a colon and a space: `a: b`"))),
+                ("- a.b=c", Some((6, EQUALS, "write a colon and a space: `a.b: c`"))),
+                (
+                    "index: %{[a]}",
+                    Some((8, NEEDS_QUOTES, "a value that starts with `%` needs quotes: '%{[a]}'")),
+                ),
+                ("a: “b: c”", Some((4, TYPOGRAPHIC, "write plain quotes: `\"` or `'`"))),
+                ("- *.log", Some((3, NEEDS_QUOTES, star))),
+                ("paths: [a, *.log]", Some((12, NEEDS_QUOTES, star))),
+                ("# a:b", None),
+                ("http://a", None),
+                ("a: b", None),
+                ("a: b=c", None),
+                ("--- a", None),
+                ("- -1", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_not_below_its_neighbour_is_found() {
+        let check = |text: &str, expected: Option<(usize, &str)>| {
+            let lines: Vec<&str> = text.lines().collect();
+            let expected = expected.map(|(column, hint)| (column, INDENTATION, hint.to_owned()));
+            assert_eq!(misaligned(&lines), expected, "{text:?}");
+        };
+        let hint = Some("let it begin in column 5, below `type` of line 1");
+        check("  - type: log\n   paths: a", hint.map(|hint| (4, hint)));
+        check("  - type: log\n# x\n\n      paths: a", hint.map(|hint| (7, hint)));
+        check("  - type: log\n    paths: a", None);
+        check("  - type:\n      paths: a", None);
+        check("paths: a", None);
     }
 }

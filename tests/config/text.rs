@@ -272,10 +272,10 @@ fn what_is_wrong_on_the_command_line_is_told_with_its_number_and_a_caret() {
   | a..b=1
   | ^^^^
   hint: write one dot between two parts of a key
--E option 5: this is not YAML: while parsing a flow sequence, expected ',' or ']'
+-E option 5: this is not YAML: a bracket is not closed
   | tags=[a, b
   |      ^
-  hint: is this `[` closed?
+  hint: close this `[` with `]`
 -E option 6: the key `a` stands twice
   | tags={a: 1, a: 2}
   |             ^
