@@ -206,11 +206,28 @@ fn files_that_are_no_configuration_are_told_apart() {
             format!("name the file with `-c`, or write `{shown}`")
         )
     );
-    std::fs::write(&path, b"name: a\nx: \xff\n").expect("writable");
-    assert_eq!(
-        file_error(&path, Strictness::Lax).0,
-        format!("`{shown}` is no configuration file: line 2 is not UTF-8")
-    );
+    let hint = "save the file as UTF-8; from Latin-1, `iconv -f latin1 -t utf-8` makes it so";
+    for (bytes, place, line) in [
+        (&b"name: a\nx: caf\xe9 \xff\n"[..], "2:7", "  2 | x: caf\u{fffd} \u{fffd}\n    |       ^"),
+        (
+            b"name: a\npassword: a\xffgeheim\n",
+            "2:12",
+            "  2 | password: xxxxx\n    |           ^^^^^",
+        ),
+    ] {
+        std::fs::write(&path, bytes).expect("writable");
+        let told = file_error(&path, Strictness::Lax).0;
+        let expected = format!("{shown}:{place}: this byte is not UTF-8\n{line}\n  hint: {hint}\n");
+        assert_eq!(told, expected);
+    }
+    for (bytes, reason) in [
+        (&b"\xff\xfen\0a\0"[..], "it is UTF-16: save it as UTF-8"),
+        (&b"\x7fELF\x02\0\0"[..], "it holds NUL bytes, as no text does"),
+    ] {
+        std::fs::write(&path, bytes).expect("writable");
+        let told = file_error(&path, Strictness::Lax).0;
+        assert_eq!(told, format!("`{shown}` is no configuration file: {reason}"));
+    }
     assert_eq!(
         file_error(directory.path(), Strictness::Lax).0,
         format!("`{}` is no configuration file: it is a directory", directory.path().display())

@@ -2,7 +2,7 @@
 
 use super::{BAD_CONFIGURATION, FAILED};
 use crate::cli::ConfigArgs;
-use crate::config::files::Strictness;
+use crate::config::files::{FileError, Strictness};
 use crate::config::options::{self, CommandLineValue};
 use crate::config::{self, Loaded, Sources};
 use crate::hint;
@@ -76,9 +76,9 @@ fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
             Some(directory) if name.is_relative() && !name.exists() => directory.join(name),
             _ => name.clone(),
         };
-        let text = config::files::read(&path, strictness).map_err(|error| {
-            let hint = error.hint();
-            Failure::Configuration(hint::report(&error, &[hint]))
+        let text = config::files::read(&path, strictness).map_err(|error| match error {
+            FileError::NotUtf8(problems) => Failure::Configuration(problems.to_string()),
+            error => Failure::Configuration(hint::report(&error, &[error.hint()])),
         })?;
         files.push((path, text));
     }

@@ -4,6 +4,7 @@
 use crate::config::keys::{self, Class};
 use crate::config::problems::{Place, Problem};
 use crate::config::spelling::distance;
+use crate::config::syntax;
 use crate::config::tree::{Entry, Map, Node, Value};
 
 /// What going over the keys yields beside problems.
@@ -71,7 +72,8 @@ impl Walk<'_> {
             Value::Scalar(_) | Value::List(_) => {
                 let what = if is_inputs { "a list of inputs" } else { "keys below it" };
                 let message = format!("`{shown}` takes {what}, found {}", entry.value.kind());
-                self.problems.push(Problem::new(entry.value.place, message));
+                let problem = Problem::new(entry.value.place, message);
+                self.problems.push(problem.hint(no_keys_hint(&entry.value, known)));
             }
         }
     }
@@ -81,7 +83,7 @@ impl Walk<'_> {
             if !matches!(item.value, Value::Null) {
                 let message = format!("`{shown}` takes keys, found {}", item.kind());
                 let problem = Problem::new(item.place, message);
-                self.problems.push(problem.hint("an input begins with `- type: filestream`"));
+                self.problems.push(problem.hint(no_keys_hint(item, "filebeat.inputs")));
             }
             return;
         };
@@ -141,6 +143,24 @@ fn joined_otherwise(entry: &Entry, path: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// Says what to do about a value that stands where keys should.
+fn no_keys_hint(value: &Node, known: &str) -> String {
+    let is_inputs = known == "filebeat.inputs";
+    match value.text() {
+        Some(text) if is_inputs && text.starts_with(['/', '*']) => {
+            "if it is one of the `paths`, indent it deeper than `paths`".to_owned()
+        }
+        text => text.and_then(syntax::no_keys_advice).unwrap_or_else(|| {
+            let says = match &value.value {
+                _ if is_inputs => "an input begins with `- type: filestream`",
+                Value::List(_) => "take away the `- ` before its first key: it is no list",
+                _ => "write `key: value` lines below it, indented by two spaces",
+            };
+            says.to_owned()
+        }),
+    }
 }
 
 /// Tells whether a value is one of a few words, or a map of nothing else. What is merely named,

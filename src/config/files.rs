@@ -6,8 +6,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use globset::GlobBuilder;
+
+use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
 
 /// Largest file that is taken for a configuration, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -48,6 +51,9 @@ pub enum FileError {
         /// Why.
         reason: String,
     },
+    /// Bytes in it are no UTF-8: with the line, a caret and what to do.
+    #[error("{0}")]
+    NotUtf8(Box<Problems>),
     /// Its owner is neither root nor who runs this.
     #[error(
         "the configuration file `{}` belongs to user {owner}, not to root or user {user}",
@@ -88,7 +94,11 @@ impl FileError {
                 format!("let the user that runs this read it: ls -l {}", path.display())
             }
             Self::Unreadable { .. } => "look at the path and at the disk".to_owned(),
-            Self::NoText { .. } => "a configuration is YAML in UTF-8".to_owned(),
+            Self::NoText { .. } => {
+                "name the YAML file itself with `-c`, such as -c shipper.yml".to_owned()
+            }
+            // Its own text has one.
+            Self::NotUtf8(_) => String::new(),
             Self::Owner { path, .. } => {
                 format!("chown root {}, or start with --strict.perms=false", path.display())
             }
@@ -120,11 +130,34 @@ pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
         allowed(path, &metadata)?;
     }
     let bytes = fs::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + memchr::memchr_iter(b'\n', valid).count();
-        no_text(format!("line {line} is not UTF-8"))
-    })
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(no_text("it is UTF-16: save it as UTF-8".to_owned()));
+    }
+    if bytes.contains(&0) {
+        return Err(no_text("it holds NUL bytes, as no text does".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| FileError::NotUtf8(Box::new(not_utf8(path, error))))
+}
+
+/// Shows where the first byte is that is no UTF-8; its value might be part of a secret.
+fn not_utf8(path: &Path, error: FromUtf8Error) -> Problems {
+    let valid = error.utf8_error().valid_up_to();
+    let bytes = error.into_bytes();
+    let before = String::from_utf8_lossy(&bytes[..valid]).into_owned();
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let place = Place { source: 0, line, column, length: 1 };
+    let hint = "save the file as UTF-8; from Latin-1, `iconv -f latin1 -t utf-8` makes it so";
+    let source = Source {
+        name: path.display().to_string(),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        kind: SourceKind::File,
+    };
+    Problems::new(
+        vec![Problem::new(place, "this byte is not UTF-8").hint(hint)],
+        vec![source],
+        Vec::new(),
+    )
 }
 
 fn allowed(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {

@@ -51,7 +51,12 @@ pub fn read_any(source: usize, text: &str, problems: &mut Vec<Problem>) -> Optio
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                builder.problems.push(syntax_problem(source, text, &error));
+                let problem = syntax_problem(source, text, &error);
+                // One of the same place that was told before says the same.
+                let line =
+                    |problem: &Problem| problem.place.map(|place| (place.source, place.line));
+                builder.problems.retain(|told| line(told) != line(&problem));
+                builder.problems.push(problem);
                 return None;
             }
         };
@@ -132,6 +137,12 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !tag.as_deref().is_some_and(is_string);
+                let lines = span.end.line() + 1 - span.start.line();
+                if style == ScalarStyle::Plain
+                    && let Some((message, hint)) = syntax::plain_text_advice(&text, lines)
+                {
+                    self.problems.push(Problem::new(place, message).hint(hint));
+                }
                 let node = Node { place, value: scalar_value(&text, plain) };
                 if anchor != 0 {
                     self.anchors.insert(anchor, (node.clone(), Vec::new()));

@@ -65,6 +65,33 @@ pub fn no_keys_advice(text: &str) -> Option<String> {
     line_advice(text.lines().next()?).map(|(_, _, hint)| hint)
 }
 
+/// Says what is wrong with a text without quotes that YAML takes as it stands, and nobody means.
+#[must_use]
+pub fn plain_text_advice(text: &str, lines: usize) -> Option<(&'static str, &'static str)> {
+    if text.starts_with(TYPOGRAPHIC_QUOTES) {
+        return Some((
+            "this begins with a typographic quote, which is none in YAML",
+            "write plain quotes: `\"` or `'`",
+        ));
+    }
+    if text.starts_with('\u{a0}') || text.ends_with('\u{a0}') {
+        return Some((
+            "a no-break space (U+00A0) stands at this text, which is none in YAML",
+            "write plain spaces: pages and word processors put others in their place",
+        ));
+    }
+    if 1 < lines && text.contains(" - ") {
+        return Some((
+            "this runs on over items of a list",
+            "begin every `- ` of a list in the same column, or quote the text",
+        ));
+    }
+    if 1 < lines && text.contains(" -") && text.starts_with('-') {
+        return Some(("no space follows the dashes", "put a space after each dash: `- item`"));
+    }
+    None
+}
+
 /// Compares the last line with the one above it, when both are a key with its value.
 fn misaligned(lines: &[&str]) -> Option<Found> {
     let (line, above) = lines.split_last()?;
@@ -220,10 +247,9 @@ fn column_of(line: &str, byte: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn check(
-        find: fn(&str) -> Option<Found>,
-        cases: &[(&str, Option<(usize, &'static str, &str)>)],
-    ) {
+    type Case<'t> = (&'t str, Option<(usize, &'static str, &'t str)>);
+
+    fn check(find: fn(&str) -> Option<Found>, cases: &[Case<'_>]) {
         for (line, expected) in cases {
             let expected = expected.map(|(column, what, hint)| (column, what, hint.to_owned()));
             assert_eq!(find(line), expected, "{line:?}");

@@ -426,9 +426,11 @@ fn bomb() -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
     /// For every text, loading ends with settings or with problems that can be shown.
     #[test]
-    fn property_no_text_makes_the_load_panic(text in "\\PC*") {
+    fn property_no_text_makes_the_load_panic(text in "(?s:.){0,80}|\\PC*") {
         let _ = shown(&text);
     }
 
@@ -454,6 +456,32 @@ proptest! {
         let rest = if cut { "" } else { &TRICKY[at..] };
         let _ = shown(&format!("{}{inserted}{rest}", &TRICKY[..at]));
     }
+
+    /// No text on the command line makes the load panic.
+    #[test]
+    fn property_no_option_makes_the_load_panic(
+        option in "(name|fields|tags|a\\.b|\\.)?[= ]{0,2}([\\[{'\"]?(\\PC|[\\[\\]{}:,'\"\n\t -]){0,12})",
+    ) {
+        let text = "inputs: [{type: log, paths: [/a]}]\noutput.console: {}\n";
+        let _ = load_options(text, &[option], &[]);
+    }
+
+    /// Every line of a text that is wrong is told with a place inside of the text.
+    #[test]
+    fn property_every_place_lies_in_the_text(
+        lines in proptest::collection::vec(
+            " {0,4}(- ?)?(name|paths|hosts|type|tags)?(: |:|=| = )?[\\[{'\"“]?(a|/b)?[\\]}'\"]?\r?",
+            1..6,
+        )
+    ) {
+        let text = lines.join("\n");
+        let Err(problems) = load_text(&text) else { return Ok(()) };
+        for place in problems.list().iter().filter_map(|problem| problem.place) {
+            let line = text.lines().nth(place.line.max(1) - 1).unwrap_or_default();
+            prop_assert!(place.line <= text.lines().count().max(1), "{text:?} {problems}");
+            prop_assert!(place.column <= line.chars().count() + 1, "{text:?} {problems}");
+        }
+    }
 }
 
 #[test]
@@ -465,6 +493,12 @@ fn no_secret_is_shown_whatever_is_wrong_around_it() {
         "output.elasticsearch:\n  hosts: a\n  pasword hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  passwrd:hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  apikey: 'id:hunter2'\n",
+        "output.elasticsearch:\n  password:hunter2\n",
+        "output.elasticsearch:\n  password=hunter2\n",
+        "output.elasticsearch:\n  password: “hunter2”\n",
+        "output.elasticsearch:\n  hosts: a\n  password = hunter2\n",
+        "output.elasticsearch:\n  -password: hunter2\n",
+        "password=hunter2\n",
         "output.elasticsearch: {hosts: a, username: u, password: hunter2}\nnonsense: hunter2\n",
         "output.elasticsearch: {hosts: a, username: u, password: hunter2, worker: hunter2}\n",
         "output.elasticsearch: {hosts: 'http://u:hunter2@a', worker: hunter2}\n",
@@ -472,6 +506,13 @@ fn no_secret_is_shown_whatever_is_wrong_around_it() {
         let problems = load_text(&format!("{inputs}{text}")).expect_err(text);
         assert!(!problems.to_string().contains("hunter2"), "{text}{problems}");
         assert!(!format!("{problems:?}").contains("hunter2"), "{text}{problems:?}");
+    }
+    for option in
+        ["password:hunter2", "password hunter2", "a={password: hunter2", "password=[hunter2"]
+    {
+        let text = format!("{inputs}output.elasticsearch.hosts: a\n");
+        let error = load_options(&text, &[option.to_owned()], &[]).expect_err(option);
+        assert!(!error.contains("hunter2"), "{error}");
     }
     for key in ["pasword", "output.elasticsearch.pasword"] {
         let text = format!("{inputs}output.elasticsearch.hosts: a\n");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::tree::Value;
 use crate::config::typed::host::{self, Address};
 use crate::config::typed::input::{format_string, pipeline};
 use crate::config::typed::value::At;
@@ -134,7 +135,12 @@ fn hosts(at: &At<'_>) -> (Vec<String>, Option<Credentials>) {
     let path = at.get("path").text().unwrap_or_default();
     let texts = list.texts();
     // As in Filebeat: `localhost:9200` stands in its files, but without `hosts` it does not start.
-    if texts.is_empty() && list.node().is_none_or(|node| node.is_empty() || node.text().is_some()) {
+    let is_told =
+        at.node().is_some_and(|node| matches!(node.value, Value::Scalar(_) | Value::List(_)));
+    if !is_told
+        && texts.is_empty()
+        && list.node().is_none_or(|node| node.is_empty() || node.text().is_some())
+    {
         at.problem_with(
             format!("`{}` has no `hosts`", at.path()),
             "add them, for example `hosts: [\"http://localhost:9200\"]`",

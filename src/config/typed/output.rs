@@ -42,6 +42,8 @@ pub fn output(root: &At<'_>, config_directory: &Path) -> (OutputSettings, QueueS
 fn chosen(root: &At<'_>) -> Option<String> {
     let outputs: &[Entry] = match root.get("output").node().map(|node| &node.value) {
         Some(Value::Map(map)) => &map.entries,
+        // What stands there instead of keys was told.
+        Some(Value::Scalar(_) | Value::List(_)) => return None,
         _ => &[],
     };
     let mut enabled: Vec<&Entry> =
