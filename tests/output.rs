@@ -6,6 +6,8 @@
     reason = "tests make real files and wait for real answers, and end where they cannot go on"
 )]
 
+#[path = "output/answers.rs"]
+mod answers;
 #[path = "output/ends.rs"]
 mod ends;
 #[path = "output/rig.rs"]

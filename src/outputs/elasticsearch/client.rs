@@ -15,8 +15,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Longest answer that is read, in bytes; a bulk answer has a few hundred bytes an item.
-const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// Bytes that are read of any answer.
+const ANSWER_BYTES: usize = 256 << 10;
+
+/// Bytes more that are read for each item of a bulk request: 25 say that it is stored, some 400 why it is not. So an
+/// answer takes about as much memory as the batch, at most a quarter of a MiB more.
+const ANSWER_BYTES_PER_ITEM: usize = 512;
 
 /// Longest wait for a connection; the answer has its own, longer limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,6 +66,8 @@ pub(super) struct Response {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
+    /// Whether the body goes on; what would come is not read.
+    pub(super) cut: bool,
 }
 
 /// Sends requests.
@@ -128,8 +134,13 @@ impl HttpClient {
         })
     }
 
-    /// Sends one bulk request.
-    pub(super) async fn bulk(&self, url: &str, body: &BulkBody) -> Result<Response, String> {
+    /// Sends one bulk request of so many items.
+    pub(super) async fn bulk(
+        &self,
+        url: &str,
+        body: &BulkBody,
+        items: usize,
+    ) -> Result<Response, String> {
         let mut request = self
             .client
             .post(url)
@@ -143,7 +154,7 @@ impl HttpClient {
             BulkBody::Plain(bytes) => request.body(bytes.clone()),
             BulkBody::Gzip(bytes) => request.header(CONTENT_ENCODING, "gzip").body(bytes.bytes()),
         };
-        self.read(request.send().await).await
+        self.read(request.send().await, ANSWER_BYTES + items * ANSWER_BYTES_PER_ITEM).await
     }
 
     /// Sends a small request of another kind.
@@ -157,26 +168,29 @@ impl HttpClient {
         if let Some(json) = json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
         }
-        self.read(request.send().await).await
+        self.read(request.send().await, ANSWER_BYTES).await
     }
+
     async fn read(
         &self,
         sent: Result<reqwest::Response, reqwest::Error>,
+        most: usize,
     ) -> Result<Response, String> {
         let mut response = sent.map_err(|error| reason(&error))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-            if ANSWER_BYTES_MAX < body.len() + chunk.len() {
-                return Err(format!("the answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20));
-            }
-            body.extend_from_slice(&chunk);
+        let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(length.unwrap_or_default().min(most));
+        let mut cut = false;
+        while !cut && let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+            let room = most - body.len();
+            cut = room < chunk.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
         if !(200..300).contains(&status) {
             body = self.without_secrets(body);
         }
-        Ok(Response { status, retry_after, body })
+        Ok(Response { status, retry_after, body, cut })
     }
 
     /// Takes credentials out of a refusal, which a proxy may have made of the request.

@@ -210,7 +210,7 @@ impl<D: Disk + Sync> Delivery<D> {
         stats.batches.add(1);
         stats.write_bytes.add(body_bytes(&body) as u64);
         let begun = Instant::now();
-        let answer = cluster.client.bulk(&url, &body).await;
+        let answer = cluster.client.bulk(&url, &body, range.len()).await;
         if let BulkBody::Gzip(bytes) = body {
             compressor.recycle(bytes);
         }
@@ -230,6 +230,10 @@ impl<D: Disk + Sync> Delivery<D> {
             Ok(response) => {
                 stats.read_bytes.add(response.body.len() as u64);
                 debug!(status = response.status, items = range.len(), latency_us, "bulk answered");
+                if response.cut && (200..300).contains(&response.status) {
+                    self.answer_too_long(range, response.body.len());
+                    return;
+                }
                 let answer = read_answer(response.status, &response.body, range.len());
                 self.take_answer(range, answer, response.retry_after);
             }
@@ -452,6 +456,23 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
+    /// Asks again for half as many items, whose answer may be read whole; what was stored is answered as a duplicate.
+    fn answer_too_long(&mut self, range: Range<usize>, read: usize) {
+        let stats = &self.cluster.stats.sending;
+        stats.read_errors.add(1);
+        stats.failed.add(range.len() as u64);
+        let reason = format!(
+            "the answer to {} items is longer than {} KiB, which is all that is read of it",
+            range.len(),
+            read >> 10
+        );
+        let (retry_after, hint) = (None, None);
+        self.failed(&Failure { reason: &reason, retry_after, disconnects: false, hint });
+        if 1 < range.len() {
+            self.split(range);
+        }
+    }
+
     /// Halves a request that is refused as a whole, until the culprit is alone.
     fn halve(&mut self, range: Range<usize>, fault: Fault) {
         if range.len() == 1 {
@@ -461,6 +482,11 @@ impl<D: Disk + Sync> Delivery<D> {
             }
             return;
         }
+        self.split(range);
+    }
+
+    /// Makes two of the first open range.
+    fn split(&mut self, range: Range<usize>) {
         let middle = range.start + range.len() / 2;
         self.open.pop_front();
         self.open.push_front(middle..range.end);
