@@ -55,7 +55,7 @@ fn answer_of_a_full_batch_of_errors_is_read_whole() {
         Reply::json(200, answer(&vec![(409, exists); request.ids().len()]))
     });
     let mut rig = Rig::to(&server.url());
-    let (_, range) = rig.send(&["{}"; 16_000]);
+    let (_, range) = rig.send(&vec!["{}"; 16_000]);
     assert_eq!(rig.settled(), [range]);
     rig.finish();
     assert_eq!(server.bulks().len(), 1);
