@@ -6,6 +6,7 @@
 
 pub mod generator;
 mod meter;
+mod notice;
 pub mod receiver;
 mod screen;
 mod traffic;
@@ -20,6 +21,7 @@ use crate::settings::{
 };
 use crate::wake::Wake;
 use meter::Meter;
+use notice::Moment;
 use receiver::{Counts, Mode, Receiver, ReceiverError};
 use screen::{Screen, Wish};
 use std::fmt;
@@ -179,6 +181,8 @@ pub fn run(options: &Options) -> Result<Summary, DemoError> {
         traffic,
         delivered: Meter::default(),
         written: Meter::default(),
+        rotated: None,
+        ending: false,
     };
     let mut screen = Screen::open(start).map_err(DemoError::Screen)?;
     let played = stage.play(&mut screen, options.run_for, &stop);
@@ -232,6 +236,10 @@ struct Stage {
     traffic: Traffic,
     delivered: Meter,
     written: Meter,
+    /// How many rotations were seen, and when the last one was.
+    rotated: Option<(u64, Instant)>,
+    /// Whether nothing more is written.
+    ending: bool,
 }
 
 impl Stage {
@@ -244,6 +252,7 @@ impl Stage {
     ) -> Result<(), DemoError> {
         self.watch(screen, run_for, stop)?;
         let written = self.traffic.stop()?;
+        self.ending = true;
         self.drain(screen, written)
     }
 
@@ -312,7 +321,15 @@ impl Stage {
         self.delivered.take(elapsed, counts.documents);
         self.written.take(elapsed, written.lines);
         let lag = self.traffic.delivered(counts.documents, now);
-        Snapshot {
+        if self.rotated.map_or(0, |(rotations, _)| rotations) < written.rotations {
+            self.rotated = Some((written.rotations, now));
+        }
+        let moment = Moment {
+            rejected: counts.rejected,
+            since_rotation: self.rotated.map(|(_, at)| now - at),
+            ending: self.ending,
+        };
+        let mut snapshot = Snapshot {
             elapsed,
             written: written.lines,
             delivered: counts.documents,
@@ -328,7 +345,9 @@ impl Stage {
             rotations: written.rotations,
             receiver: self.receiver.url(),
             notice: None,
-        }
+        };
+        snapshot.notice = notice::notice(&snapshot, moment);
+        snapshot
     }
 }
 

@@ -55,8 +55,17 @@ pub struct Snapshot {
     pub rotations: u64,
     /// Address of the receiver.
     pub receiver: String,
-    /// The last warning, if any.
-    pub notice: Option<String>,
+    /// What has just happened or is wrong, if anything.
+    pub notice: Option<Notice>,
+}
+
+/// One line about what has just happened, or about what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The line, without its end.
+    pub text: String,
+    /// Whether something is wrong.
+    pub is_warning: bool,
 }
 
 /// Whether colours are used.
@@ -229,7 +238,8 @@ fn pipeline_lines(snapshot: &Snapshot, palette: Palette) -> Vec<Line<'static>> {
 
 fn draw_notice(frame: &mut Frame, area: Rect, snapshot: &Snapshot, palette: Palette) {
     if let Some(notice) = &snapshot.notice {
-        frame.render_widget(Line::styled(notice.clone(), palette.of(Color::Yellow)), area);
+        let style = if notice.is_warning { palette.of(Color::Yellow) } else { Style::new() };
+        frame.render_widget(Line::styled(notice.text.clone(), style), area);
     }
 }
 
@@ -264,7 +274,9 @@ fn percent(count: u64, total: u64) -> String {
     format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
-fn seconds(time: Duration) -> String {
+/// Writes a time in seconds and tenths.
+#[must_use]
+pub fn seconds(time: Duration) -> String {
     let tenths = time.as_millis() / 100;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
@@ -310,14 +322,14 @@ pub fn plain_line(snapshot: &Snapshot) -> String {
     );
     if let Some(notice) = &snapshot.notice {
         line.push_str(", ");
-        line.push_str(notice);
+        line.push_str(&notice.text);
     }
     line
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Palette, Snapshot, bar, draw, grouped, plain_line};
+    use super::{Notice, Palette, Snapshot, bar, draw, grouped, plain_line};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::buffer::{Buffer, Cell};
@@ -343,6 +355,10 @@ mod tests {
             receiver: "http://127.0.0.1:40001".to_owned(),
             notice: None,
         }
+    }
+
+    fn warning(text: &str) -> Notice {
+        Notice { text: text.to_owned(), is_warning: true }
     }
 
     fn screen(width: u16, height: u16, snapshot: &Snapshot, palette: Palette) -> Buffer {
@@ -393,11 +409,8 @@ mod tests {
 
     #[test]
     fn duplicates_and_warnings_are_coloured_unless_no_color_is_set() {
-        let bad = Snapshot {
-            duplicates: 3,
-            notice: Some("the receiver is gone".to_owned()),
-            ..snapshot()
-        };
+        let bad =
+            Snapshot { duplicates: 3, notice: Some(warning("the receiver is gone")), ..snapshot() };
         let colours = |palette| {
             let buffer = screen(80, 24, &bad, palette);
             let mut colours: Vec<Color> = buffer.content.iter().map(|cell| cell.fg).collect();
@@ -412,6 +425,22 @@ mod tests {
         );
         assert_eq!(drawn[23], "the receiver is gone");
         assert_eq!(colours(Palette::Plain), (vec![Color::Reset], drawn));
+    }
+
+    #[test]
+    fn news_are_told_without_a_colour_and_never_wrap() {
+        let text = "x".repeat(200);
+        let news = Notice { text, is_warning: false };
+        for (width, height) in [(80, 24), (60, 19), (40, 13)] {
+            let snapshot = Snapshot { notice: Some(news.clone()), ..snapshot() };
+            let buffer = screen(width, height, &snapshot, Palette::Coloured);
+            let told: Vec<String> =
+                rows(&buffer).into_iter().filter(|row| row.starts_with("xx")).collect();
+            assert_eq!(told, ["x".repeat(usize::from(width))], "{width}x{height}");
+            assert!(
+                buffer.content.iter().all(|cell| cell.symbol() != "x" || cell.fg == Color::Reset)
+            );
+        }
     }
 
     #[test]
@@ -447,11 +476,7 @@ mod tests {
     #[test]
     fn a_plain_line_tells_the_same_figures() {
         assert_eq!(
-            plain_line(&Snapshot {
-                rotations: 1,
-                notice: Some("careful".to_owned()),
-                ..snapshot()
-            }),
+            plain_line(&Snapshot { rotations: 1, notice: Some(warning("careful")), ..snapshot() }),
             "72 s: 30120 requests/min, 498 lines/s, 2xx 80.0 %, 3xx 15.0 %, 4xx 4.9 %, 5xx 0.0 %, \
              lag 2664 bytes (0.1 s), delivered 36500 of 36512, duplicates 0, retries 0, \
              rotated once, careful"
