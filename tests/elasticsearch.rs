@@ -202,7 +202,6 @@ fn document_that_is_never_taken_becomes_a_dead_letter_and_the_rest_goes_on() {
     let letters = std::fs::read_to_string(letters).unwrap();
     let kept: Vec<String> = letters
         .lines()
-        .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .map(|letter| {
             format!("{} {} {}", letter["status"], letter["type"], letter["document"]["url"]["path"])
