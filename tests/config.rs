@@ -243,3 +243,22 @@ fn files_and_single_values_are_loaded_together() {
     let loaded = load_files(&[path], overrides, Strictness::Lax, &|_| None).expect("valid");
     assert_eq!(loaded.settings.name.as_deref(), Some("web"));
 }
+
+#[test]
+fn files_of_modules_are_found_below_a_relative_directory_as_well() {
+    let here = tempfile::tempdir_in(".").expect("a directory");
+    std::fs::write(here.path().join("nginx.yml"), "- module: nginx\n").expect("writable");
+    let name = here.path().file_name().and_then(|name| name.to_str()).expect("a name");
+    let text = include_str!("../fixtures/config/issue_log.yml");
+    for (path, found) in [
+        (format!("{name}/*.yml"), true),
+        (format!("./{name}/*.yml"), true),
+        (format!("${{path.config}}/{name}/*.yml"), true),
+        (format!("${{path.config}}/{name}/nginx.yml"), true),
+        (format!("{}/*.yml", here.path().display()), true),
+        (format!("./{name}/*.yaml"), false),
+    ] {
+        let told = load_text(&format!("{text}\nfilebeat.config.modules.path: {path}\n"));
+        assert_eq!(told.is_err(), found, "{path}");
+    }
+}

@@ -44,7 +44,7 @@ impl Walk<'_> {
                         self.checked.unneeded.push(known);
                     }
                 }
-                Some(Class::NotYet(harmless)) => self.not_yet(entry, &shown, harmless),
+                Some(Class::NotYet(harmless)) => self.not_yet(entry, &shown, &known, harmless),
                 Some(Class::Branch) => self.branch(entry, &shown, &known),
                 None => self.unknown(entry, &shown, &known),
             }
@@ -95,18 +95,23 @@ impl Walk<'_> {
         }
     }
 
-    fn not_yet(&mut self, entry: &Entry, shown: &str, harmless: &[&str]) {
+    fn not_yet(&mut self, entry: &Entry, shown: &str, known: &str, harmless: &[&str]) {
         let value = &entry.value;
         if value.is_empty() || value.is_disabled() || all_harmless(value, harmless) {
             return;
         }
         let message = format!("`{shown}` is not supported yet");
-        let hint = match harmless.first() {
-            Some(only) => format!("leave it out, or set it to `{only}`"),
-            None if shown.starts_with("output.") && shown.matches('.').count() == 1 => {
-                format!("leave it out, or set `{shown}.enabled: false`")
+        let instead = INSTEAD.iter().find(|(key, _)| *key == known).map(|(_, hint)| *hint);
+        let hint = match (instead, harmless.first()) {
+            (Some(instead), _) => instead.to_owned(),
+            (None, Some(only)) => format!("leave it out, or set it to `{only}`"),
+            (None, None) if shown.starts_with("output.") && shown.matches('.').count() == 1 => {
+                format!(
+                    "send to `output.elasticsearch` instead, and leave this out or set \
+                     `{shown}.enabled: false`"
+                )
             }
-            None => "leave it out".to_owned(),
+            (None, None) => "leave it out".to_owned(),
         };
         self.problems.push(Problem::new(entry.place, message).hint(hint));
     }
@@ -225,6 +230,29 @@ fn elsewhere<'k>(known: &'k [(String, Class)], last: &str) -> Option<&'k str> {
     let supported = found.clone().find(|(_, class)| *class == Class::Supported);
     supported.or_else(|| found.next()).map(|(key, _)| key.as_str())
 }
+
+const ACCESS_LOGS: &str = "name the logs in `filebeat.inputs` instead: access lines of Apache and \
+                           nginx are understood there";
+const FROM_NOW: &str =
+    "leave it out; to skip the backlog, start for the first time with --from now";
+
+/// What to do instead of setting keys that are not built yet.
+const INSTEAD: [(&str, &str); 10] = [
+    ("filebeat.modules", ACCESS_LOGS),
+    ("modules", ACCESS_LOGS),
+    ("filebeat.autodiscover", ACCESS_LOGS),
+    (
+        "processors",
+        "leave it out: `agent` and `host.name` are added without it; `fields` and `tags` add what is \
+         the same for all events",
+    ),
+    ("cloud.id", "write the addresses into `output.elasticsearch.hosts` instead"),
+    ("cloud.auth", "write `output.elasticsearch.username` and `.password` instead"),
+    ("queue.disk", "leave it out: what is not acknowledged is read again from its file"),
+    ("filebeat.inputs.tail_files", FROM_NOW),
+    ("filebeat.inputs.seek_to_tail", FROM_NOW),
+    ("filebeat.inputs.ignore_older", FROM_NOW),
+];
 
 /// Keys of old versions that are still found in the field.
 const RENAMED: [(&str, &str); 4] = [

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::string::FromUtf8Error;
 
 use globset::GlobBuilder;
@@ -124,7 +124,10 @@ pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
         return Err(no_text("it is a directory".to_owned()));
     }
     if FILE_BYTES_MAX < metadata.len() {
-        return Err(no_text(format!("it has {} bytes", metadata.len())));
+        return Err(no_text(format!(
+            "it has {} bytes, more than the {FILE_BYTES_MAX} that are read",
+            metadata.len()
+        )));
     }
     if strictness == Strictness::Strict && metadata.is_file() {
         allowed(path, &metadata)?;
@@ -176,7 +179,12 @@ fn allowed(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
 /// Tells whether no file matches a pattern; a relative one starts in `directory`.
 #[must_use]
 pub fn matches_nothing(directory: &Path, pattern: &str) -> bool {
-    let pattern = directory.join(pattern);
+    // Without `.` parts, as the paths are that are compared with it.
+    let pattern: PathBuf = directory
+        .join(pattern)
+        .components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect();
     let Some(text) = pattern.to_str() else { return false };
     let Ok(glob) = GlobBuilder::new(text).literal_separator(true).build() else { return true };
     let matcher = glob.compile_matcher();

@@ -27,7 +27,10 @@ pub fn read(source: usize, text: &str, problems: &mut Vec<Problem>) -> Node {
             let message = format!("expected `key: value` lines, found {}", node.kind());
             let (place, hint) = match syntax::advice(text, node.place) {
                 Some(advice) => (advice.place, advice.hint),
-                None => (node.place, "every line of a configuration begins with a key".to_owned()),
+                None => (
+                    node.place,
+                    "every line of a configuration begins with a key and a colon".to_owned(),
+                ),
             };
             problems.push(Problem::new(place, message).hint(hint));
             empty

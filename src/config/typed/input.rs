@@ -216,14 +216,22 @@ fn paths(at: &At<'_>) -> Vec<String> {
             }
             all.push(path);
         } else {
-            let absolute = if path.contains('/') { "/" } else { "/var/log/" };
-            item.problem_with(
-                format!("`{path}` is not an absolute path"),
-                format!("write it from the root, for example `{absolute}{path}`"),
-            );
+            item.problem_with(format!("`{path}` is not an absolute path"), absolute_hint(&path));
         }
     }
     all
+}
+
+fn absolute_hint(path: &str) -> String {
+    if let Some(below) = path.strip_prefix("~/") {
+        return format!("write the home directory out, for example `/home/web/{below}`");
+    }
+    if path.contains('\\') {
+        return "write it from the root and with `/`: paths of Windows are not known here"
+            .to_owned();
+    }
+    let absolute = if path.contains('/') { "/" } else { "/var/log/" };
+    format!("write it from the root, for example `{absolute}{path}`")
 }
 
 fn exclude_files(at: &At<'_>) -> Vec<String> {
