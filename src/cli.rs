@@ -125,7 +125,49 @@ pub struct DemoArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::units::parse_duration(text).map_err(|error| error.to_string())
+    crate::units::parse_duration(text)
+        .map_err(|error| format!("{error}; write a time such as 10s or 1m30s"))
+}
+
+/// Parts of Filebeat's command line that are not known here, each with what to do.
+const OF_FILEBEAT: [(&str, &str); 16] = [
+    ("setup", "nothing has to be set up: a missing index template is installed at connect"),
+    ("modules", "name the logs in `filebeat.inputs`: access lines are understood there"),
+    ("keystore", "put secrets into variables of the environment: password: ${VAR}"),
+    ("output", "start it: the log says whether the output can be reached"),
+    ("template", "`export config` is there; the template is installed at connect"),
+    ("ilm-policy", "`export config` is there; policies are the server's"),
+    ("dashboard", "`export config` is there; there are no dashboards yet"),
+    ("index-pattern", "`export config` is there; patterns are Kibana's"),
+    ("-v", "leave it out: messages of level info are logged unless `logging.level` says otherwise"),
+    ("-M", "leave it out: there are no modules; name the logs in `filebeat.inputs`"),
+    ("--modules", "leave it out: there are no modules; name the logs in `filebeat.inputs`"),
+    ("-N", "to try without a server, write -E output.console.enabled=true and disable the other"),
+    (
+        "--environment",
+        "leave it out: the log goes to standard error unless `logging.to_files` is set",
+    ),
+    ("--httpprof", "leave it out"),
+    ("--cpuprofile", "leave it out"),
+    ("--memprofile", "leave it out"),
+];
+
+/// Returns what to do about a command line that is wrong, where clap does not say it.
+#[must_use]
+pub fn advice(error: &clap::Error, arguments: &[String]) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    let before = arguments.iter().position(|argument| argument == word)?.checked_sub(1);
+    if before.is_some_and(|before| arguments[before] == "--strict.perms") {
+        return Some(format!("put `=` between them: --strict.perms={word}"));
+    }
+    let known = OF_FILEBEAT.iter().find(|(name, _)| name == word);
+    known.map(|(name, hint)| format!("`{name}` is Filebeat's: {hint}"))
 }
 
 #[cfg(test)]
@@ -136,6 +178,45 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_only_filebeat_knows_is_told_with_what_to_do() {
+        for (line, expected) in [
+            (
+                "setup --dashboards",
+                Some(
+                    "`setup` is Filebeat's: nothing has to be set up: a missing index template is \
+                      installed at connect",
+                ),
+            ),
+            (
+                "test output",
+                Some(
+                    "`output` is Filebeat's: start it: the log says whether the output can be \
+                      reached",
+                ),
+            ),
+            ("-e --httpprof x", Some("`--httpprof` is Filebeat's: leave it out")),
+            ("--strict.perms false", Some("put `=` between them: --strict.perms=false")),
+            ("--onec", None),
+            ("tset", None),
+        ] {
+            let arguments: Vec<String> =
+                std::iter::once("shipper").chain(line.split(' ')).map(str::to_owned).collect();
+            let error = Cli::try_parse_from(&arguments).unwrap_err();
+            assert_eq!(advice(&error, &arguments).as_deref(), expected, "{line}");
+        }
+        for (name, _) in OF_FILEBEAT {
+            let above = match name {
+                "output" => "test",
+                "template" | "ilm-policy" | "dashboard" | "index-pattern" => "export",
+                _ => "-e",
+            };
+            let arguments = ["shipper", above, name].map(str::to_owned);
+            let error = Cli::try_parse_from(&arguments).unwrap_err();
+            assert!(advice(&error, &arguments).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ mod report;
 mod run;
 mod test;
 
-use crate::cli::{Cli, Command, ExportCommand, TestCommand};
+use crate::cli::{self, Cli, Command, ExportCommand, TestCommand};
+use clap::Parser as _;
 use std::process::ExitCode;
 
 /// Exit code of something that failed while running.
@@ -20,6 +21,23 @@ pub const NOT_ACKNOWLEDGED: u8 = 4;
 
 /// Exit code of a bad configuration (`EX_CONFIG` of sysexits.h), so that a service manager can refuse to restart on it.
 pub const BAD_CONFIGURATION: u8 = 78;
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn from_command_line() -> ExitCode {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return execute(cli),
+        Err(error) => error,
+    };
+    // Help and version are errors as well, which go to standard output.
+    let _ = error.print();
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(hint) = cli::advice(&error, &arguments) {
+        report::err(&format!("hint: {hint}"));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_USAGE))
+}
 
 /// Does what the command line says.
 #[must_use]

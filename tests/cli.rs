@@ -227,4 +227,15 @@ fn bad_command_line_has_the_usual_exit_code() {
     let (code, _, told) = said(&shipper(place.path(), &["--onec"]));
     assert_eq!(code, 2);
     assert!(told.contains("--once"), "{told}");
+    let (code, out, told) = said(&shipper(place.path(), &["setup", "-e"]));
+    assert_eq!((code, out.as_str()), (2, ""));
+    let hint = "\nhint: `setup` is Filebeat's: nothing has to be set up: a missing index template \
+                is installed at connect\n";
+    assert!(told.ends_with(hint), "{told}");
+    let (_, _, told) = said(&shipper(place.path(), &["demo", "--for", "ten"]));
+    assert!(told.contains("`ten` has no number; write a time such as 10s or 1m30s"), "{told}");
+    for arguments in [&["--help"][..], &["--version"], &["help", "demo"]] {
+        let (code, out, told) = said(&shipper(place.path(), arguments));
+        assert_eq!((code, told.as_str(), out.is_empty()), (0, "", false), "{arguments:?}");
+    }
 }
