@@ -82,6 +82,19 @@ output.elasticsearch:
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 
+#[test]
+fn a_filebeat_yml_with_keys_that_only_tune_is_taken_and_names_them() {
+    let loaded = load_text(include_str!("../fixtures/config/stock.yml"))
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(
+        loaded.unneeded,
+        ["filebeat.config.modules.reload", "queue.mem.events", "max_procs", "monitoring"]
+    );
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let ids: Vec<_> = loaded.settings.inputs.iter().map(|input| input.id.as_deref()).collect();
+    assert_eq!(ids, [Some("my-filestream-id")]);
+}
+
 /// Reads the indented list of Filebeat's keys.
 fn filebeat_keys() -> Vec<String> {
     let mut above: Vec<&str> = Vec::new();

@@ -24,6 +24,8 @@ pub struct At<'a> {
     node: Option<&'a Node>,
     /// Dotted, with `[0]` for items of lists, as the operator knows it.
     path: String,
+    /// Where the value stands; of null, which counts as absent, as well.
+    place: Option<Place>,
     notes: &'a Notes,
 }
 
@@ -31,17 +33,18 @@ impl<'a> At<'a> {
     /// Starts at the root.
     #[must_use]
     pub fn root(node: &'a Node, notes: &'a Notes) -> Self {
-        Self { node: Some(node), path: String::new(), notes }
+        Self { node: Some(node), path: String::new(), place: Some(node.place), notes }
     }
 
     /// Goes down a dotted path; null counts as absent.
     #[must_use]
     pub fn get(&self, path: &str) -> Self {
         let node = self.node.and_then(|node| node.find(path));
+        let place = node.map(|node| node.place);
         let node = node.filter(|node| !matches!(node.value, Value::Null));
         let path =
             if self.path.is_empty() { path.to_owned() } else { format!("{}.{path}", self.path) };
-        Self { node, path, notes: self.notes }
+        Self { node, path, place, notes: self.notes }
     }
 
     /// Goes to the first of several spellings of one key that is there; a second one is a problem.
@@ -82,7 +85,7 @@ impl<'a> At<'a> {
     /// Returns where the value stands.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        self.node.map(|node| node.place)
+        self.place
     }
 
     /// Tells whether nothing was found wrong so far.
@@ -270,8 +273,10 @@ impl<'a> At<'a> {
                 .iter()
                 .enumerate()
                 .map(|(index, node)| {
+                    let place = Some(node.place);
                     let node = Some(node).filter(|node| !matches!(node.value, Value::Null));
-                    At { node, path: format!("{}[{index}]", self.path), notes: self.notes }
+                    let path = format!("{}[{index}]", self.path);
+                    At { node, path, place, notes: self.notes }
                 })
                 .collect(),
             Value::Null => Vec::new(),
