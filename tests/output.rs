@@ -576,6 +576,48 @@ fn opensearch_and_servers_that_keep_silent_about_themselves_are_taken() {
 }
 
 #[test]
+fn proxy_that_lets_only_bulk_requests_through_is_taken_with_one_warning() {
+    for status in [404, 405] {
+        let broken = AtomicBool::new(false);
+        let server = Server::start(move |request| {
+            if !request.is_bulk() {
+                return Reply::json(status, "<html>no such thing</html>");
+            }
+            if request.body.contains("again") && !broken.swap(true, Ordering::SeqCst) {
+                return Reply::Close;
+            }
+            all_created(request)
+        });
+        let mut rig = Rig::to(&server.url());
+        let (_, range) = rig.send(&["{}"]);
+        assert_eq!(rig.settled(), [range]);
+        // The connection breaks: the host is asked again who it is.
+        let (_, range) = rig.send(&[r#"{"x":"again"}"#]);
+        assert_eq!(rig.settled(), [range]);
+        rig.finish();
+        let asked = server.requests().iter().filter(|request| request.path == "/").count();
+        assert!(1 < asked, "{:#?}", server.requests());
+        let told = format!("WARN {} does not say what it is ({status})", server.url());
+        let warnings = lines().into_iter().filter(|line| line.starts_with(&told));
+        assert_eq!(warnings.count(), 1, "{:#?}", lines());
+        assert!(lines().iter().any(|line| line.contains(&format!("by this user ({status})"))));
+        assert_eq!(rig.stats.snapshot().sending.reconnects, 1);
+    }
+}
+
+#[test]
+fn address_whose_path_leads_nowhere_is_told_by_the_bulk_request() {
+    let server = Server::start(|_| Reply::json(404, r#"{"error":"no handler found"}"#));
+    let mut rig = Rig::to(&format!("{}/wrong", server.url()));
+    let _ = rig.send(&["{}"]);
+    let trouble = rig.wait_for_trouble();
+    assert!(trouble.contains("pauses, nothing is dropped: 404: no handler found"), "{trouble}");
+    assert!(trouble.contains("check index, path"), "{trouble}");
+    rig.stop(Duration::from_secs(5));
+    rig.nothing_settled();
+}
+
+#[test]
 fn stop_does_not_wait_for_a_backoff() {
     for reply in [Reply::json(503, ""), Reply::json(429, ""), Reply::json(401, ""), Reply::Close] {
         let server = scripted(move |_, _| reply.clone());

@@ -44,6 +44,8 @@ pub(super) struct Cluster<D: Disk> {
     target: Option<String>,
     templates: Vec<TemplateTarget>,
     templates_there: AtomicBool,
+    /// Whether it was told that a host does not say what it is.
+    silence_told: AtomicBool,
     /// Items stored since the start: shows whether others pass where one fails.
     stored: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
@@ -73,6 +75,7 @@ pub(super) async fn run<D: Disk + Sync>(
         target: links.target,
         templates: links.templates,
         templates_there: AtomicBool::new(false),
+        silence_told: AtomicBool::new(false),
         stored: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
         ledger: links.ledger,

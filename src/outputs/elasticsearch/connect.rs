@@ -69,6 +69,15 @@ impl<D: Disk + Sync> Cluster<D> {
             }
             // A key for writing alone may not ask who answers: bulk requests say what is wrong, if anything is.
             403 => debug!("the server does not say its version to this user"),
+            // A proxy that lets only bulk requests through; if the address is wrong, these say so.
+            status @ (404 | 405) => {
+                if !self.silence_told.swap(true, Ordering::Relaxed) {
+                    warn!(
+                        "{base} does not say what it is ({status}): its version is not known, and bulk requests show \
+                         whether it takes documents"
+                    );
+                }
+            }
             status => {
                 let (reason, hint) = refusal(status, &response.body);
                 return fail(reason, response.retry_after, hint);
@@ -109,10 +118,10 @@ impl<D: Disk + Sync> Cluster<D> {
                     info!("index template `{name}` is there and kept");
                     return Installed::Yes;
                 }
+                Ok(response) if response.status == 404 => {}
                 Ok(response) if is_refusal(response.status) => {
                     return refused(name, response.status);
                 }
-                Ok(response) if response.status == 404 => {}
                 Ok(response) => {
                     let page = excerpt(&response.body);
                     return Installed::Later(format!(
@@ -156,8 +165,9 @@ fn refusal(status: u16, body: &[u8]) -> (String, Option<&'static str>) {
     }
 }
 
+/// Tells whether a template cannot be had here: for lack of a privilege, or because a proxy lets no such request through.
 fn is_refusal(status: u16) -> bool {
-    matches!(status, 401 | 403 | 405)
+    matches!(status, 401 | 403 | 404 | 405)
 }
 
 fn refused(name: &str, status: u16) -> Installed {
