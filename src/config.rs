@@ -118,7 +118,7 @@ fn merged(sources: &Sources, problems: &mut Vec<Problem>) -> Node {
         }
     }
     for (index, value) in sources.overrides.iter().enumerate() {
-        options::insert(&mut root, sources.files.len() + index, &value.text, problems);
+        options::insert(&mut root, sources.files.len() + index, value, problems);
     }
     Node { place: start, value: Value::Map(root) }
 }

@@ -97,6 +97,29 @@ fn missing_and_writable_files_are_refused() {
 }
 
 #[test]
+fn directories_of_the_command_line_are_taken_as_they_stand() {
+    let place = place(CONSOLE);
+    for (directory, expected) in
+        [("[a", "data: '[a'"), ("{a: b}", "data: '{a: b}'"), ("a", "data: a")]
+    {
+        let arguments = ["export", "config", "--path.data", directory];
+        let (code, out, told) = said(&shipper(place.path(), &arguments));
+        assert_eq!(code, 0, "{told}");
+        assert!(out.contains(&format!("  {expected}\n")), "{out}");
+    }
+    let arguments = ["test", "config", "-E", "name=a", "-E", "inputs.5.type=log"];
+    let (code, _, told) = said(&shipper(place.path(), &arguments));
+    assert_eq!(
+        (code, told.as_str()),
+        (
+            78,
+            "-E option 2: `inputs` has no item 5, only 1 from 0\n  | inputs.5.type=log\n  |        ^\n  \
+             hint: the next one to add is `inputs.1`\n"
+        )
+    );
+}
+
+#[test]
 fn exported_configuration_shows_no_secret() {
     let place = place(&to_port(9));
     let (code, out, _) = said(&shipper(place.path(), &["export", "config", "-E", "name=web7"]));

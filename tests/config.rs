@@ -216,7 +216,7 @@ fn files_that_are_no_configuration_are_told_apart() {
         file_error(&path, Strictness::Strict),
         (
             format!("there is no configuration file `{shown}`"),
-            format!("name the file with `-c`, or write `{shown}`")
+            format!("name the file with `-c`, or write `{shown}`: shipper.yml.example shows how")
         )
     );
     let hint = "save the file as UTF-8; from Latin-1, `iconv -f latin1 -t utf-8` makes it so";
@@ -241,6 +241,10 @@ fn files_that_are_no_configuration_are_told_apart() {
         let told = file_error(&path, Strictness::Lax).0;
         assert_eq!(told, format!("`{shown}` is no configuration file: {reason}"));
     }
+    assert_eq!(
+        file_error(std::path::Path::new("/dev/zero"), Strictness::Lax).0,
+        "`/dev/zero` is no configuration file: it has more than the 16777216 bytes that are read"
+    );
     assert_eq!(
         file_error(directory.path(), Strictness::Lax).0,
         format!("`{}` is no configuration file: it is a directory", directory.path().display())

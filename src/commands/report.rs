@@ -3,7 +3,7 @@
 use super::{BAD_CONFIGURATION, FAILED};
 use crate::cli::ConfigArgs;
 use crate::config::files::{FileError, Strictness};
-use crate::config::options::{self, CommandLineValue};
+use crate::config::options::{self, CommandLineValue, Reading};
 use crate::config::{self, Loaded, Sources};
 use crate::hint;
 use std::error::Error;
@@ -92,7 +92,8 @@ fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
     for (key, path) in paths {
         if let Some(path) = path {
             let text = format!("{key}={}", path.display());
-            overrides.push(CommandLineValue { name: format!("--{key}"), text });
+            let reading = Reading::AsItStands;
+            overrides.push(CommandLineValue { name: format!("--{key}"), text, reading });
         }
     }
     Ok(Sources { files, overrides })

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "small files, read before anything runs")]
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::string::FromUtf8Error;
@@ -86,7 +86,8 @@ impl FileError {
     pub fn hint(&self) -> String {
         match self {
             Self::Missing { path } => {
-                format!("name the file with `-c`, or write `{}`", path.display())
+                let path = path.display();
+                format!("name the file with `-c`, or write `{path}`: shipper.yml.example shows how")
             }
             Self::Unreadable { path, source }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
@@ -132,7 +133,13 @@ pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
     if strictness == Strictness::Strict && metadata.is_file() {
         allowed(path, &metadata)?;
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // A device or a pipe has no length, and may have no end.
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if FILE_BYTES_MAX < bytes.len() as u64 {
+        return Err(no_text(format!("it has more than the {FILE_BYTES_MAX} bytes that are read")));
+    }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(no_text("it is UTF-16: save it as UTF-8".to_owned()));
     }

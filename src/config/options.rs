@@ -11,6 +11,17 @@ pub struct CommandLineValue {
     pub name: String,
     /// `key=value`.
     pub text: String,
+    /// How the value is to be read.
+    pub reading: Reading,
+}
+
+/// Says how a value of the command line is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Lists, maps and quoted texts in YAML's short form, all else as it stands.
+    ShortForm,
+    /// As it stands: a path may begin with a bracket.
+    AsItStands,
 }
 
 /// Gives the values of `-E` the numbers that they have on the command line, from 1.
@@ -19,12 +30,19 @@ pub fn numbered(texts: &[String]) -> Vec<CommandLineValue> {
     let named = texts.iter().enumerate().map(|(index, text)| CommandLineValue {
         name: format!("-E option {}", index + 1),
         text: text.clone(),
+        reading: Reading::ShortForm,
     });
     named.collect()
 }
 
 /// Puts one value into the tree, over what stands there.
-pub fn insert(root: &mut Map, source: usize, text: &str, problems: &mut Vec<Problem>) {
+pub fn insert(
+    root: &mut Map,
+    source: usize,
+    given: &CommandLineValue,
+    problems: &mut Vec<Problem>,
+) {
+    let text = given.text.as_str();
     let whole = Place { source, line: 1, column: 1, length: text.chars().count() };
     let Some((key, value)) = text.split_once('=') else {
         let problem = Problem::new(whole, "there is no `=` between a key and a value");
@@ -41,7 +59,11 @@ pub fn insert(root: &mut Map, source: usize, text: &str, problems: &mut Vec<Prob
     let key = key.trim();
     let place = Place { column: spaces + 1, length: key.chars().count(), ..whole };
     let key = KeyText { text: key.to_owned(), place, quoted: false };
-    if let Some(value) = read_value(value, source, length + 1, problems) {
+    let value = match given.reading {
+        Reading::ShortForm => read_value(value, source, length + 1, problems),
+        Reading::AsItStands => Some(as_it_stands(value, source, length + 1)),
+    };
+    if let Some(value) = value {
         root.insert(&key, value, Merge::Override, problems);
     }
 }
@@ -69,12 +91,16 @@ fn read_value(
         }
         return node;
     }
+    Some(as_it_stands(text, source, offset))
+}
+
+fn as_it_stands(text: &str, source: usize, offset: usize) -> Node {
     let length = text.chars().count().max(1);
     let value = match text.trim() {
         "" | "~" | "null" => Value::Null,
         text => Value::Scalar(Scalar { text: text.to_owned(), plain: true, expanded: true }),
     };
-    Some(Node { place: Place { source, line: 1, column: offset + 1, length }, value })
+    Node { place: Place { source, line: 1, column: offset + 1, length }, value }
 }
 
 /// Moves a place of the value to where it is in `key=value`.

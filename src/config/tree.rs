@@ -287,7 +287,8 @@ fn merge_item(
         None if index == length => items.push(entry.value),
         None => {
             let message = format!("`{path}` has no item {index}, only {length} from 0");
-            out.push(Problem::new(entry.place, message));
+            let problem = Problem::new(entry.place, message);
+            out.push(problem.hint(format!("the next one to add is `{path}.{length}`")));
         }
     }
 }
