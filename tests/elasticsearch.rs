@@ -213,6 +213,30 @@ fn document_that_is_never_taken_becomes_a_dead_letter_and_the_rest_goes_on() {
     assert_eq!(kept, expected);
 }
 
+#[test]
+fn template_of_ours_wins_over_the_one_that_servers_have_for_all_logs() {
+    // As servers with all modules have it: the name, the pattern and the priority are Elasticsearch's.
+    let builtin = json!({
+        "index_patterns": ["logs-*-*"], "data_stream": {}, "priority": 100,
+        "template": {"mappings": {"properties": {"source": {"properties": {"ip": {"type": "keyword"}}}}}},
+    });
+    shared().json("PUT", "/_index_template/logs", &builtin.to_string());
+    let place = Place::new(&format!(
+        "inputs:\n  - type: log\n    paths: [\"{{logs}}/access.log\"]\n\
+         output.elasticsearch.hosts: [\"{}\"]\n",
+        shared().url()
+    ));
+    std::fs::write(place.log("access.log"), lines(1, 20)).unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    let stream = "logs-apache.access-default";
+    assert_eq!(paths(&shared().documents(stream)), each_once(1, 20));
+    let mapping = shared().json("GET", &format!("/{stream}/_mapping"), "");
+    let (backing, mapping) = mapping.as_object().unwrap().iter().next().unwrap();
+    assert!(backing.starts_with(".ds-logs-apache.access-default-"), "{backing}");
+    assert_eq!(mapping["mappings"]["properties"]["source"]["properties"]["ip"]["type"], "ip");
+}
+
 /// A web server that dies with the test.
 struct WebServer(Child);
 
