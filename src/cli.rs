@@ -32,8 +32,37 @@ pub enum Command {
     /// Print what is in effect
     #[command(subcommand)]
     Export(ExportCommand),
+    /// Look at the registry: how far every file was read
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Print the version
     Version,
+}
+
+/// What to do with the registry.
+#[derive(Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// List every file with how far it was read; also while a shipper runs
+    List(JsonArgs),
+    /// Show all that is known of one file
+    Show {
+        /// The file, or the epoch's id
+        #[arg(value_name = "FILE|EPOCH")]
+        of: String,
+        /// How it is printed
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Look for damage and for what does not fit the files [exit codes: 0 fine, 1 problems, 2 cannot be read]
+    Check,
+}
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct JsonArgs {
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to check.

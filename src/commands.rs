@@ -2,6 +2,7 @@
 
 mod demo;
 mod export;
+mod registry;
 mod report;
 mod run;
 mod test;
@@ -47,6 +48,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Test(TestCommand::Config)) => test::config(&cli),
         Some(Command::Export(ExportCommand::Config)) => export::config(&cli),
+        Some(Command::Registry(command)) => registry::run(&cli.config, command),
         Some(Command::Version) => {
             report::out(&format!("shipper {}\n", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@
 pub mod format;
 
 mod journal;
+mod offline;
 
 use crate::acker::Tracker;
 use crate::advice;
@@ -19,6 +20,7 @@ use crate::settings::RegistrySettings;
 use crate::stats::Stats;
 use crate::wake::Wake;
 use journal::Journal;
+pub use offline::{Place, Stored, look};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -299,12 +301,7 @@ fn known_of(slots: &BTreeMap<Epoch, Box<Slot>>) -> Vec<Known> {
 
 /// Reads the registry; damage is told, a later version refused.
 fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
-    let decoded = format::decode(bytes).map_err(|later| {
-        Advised::new(
-            format!("registry `{}`: {later}", path.display()),
-            "start the version of shipper that wrote it, or give this one another --path.data",
-        )
-    })?;
+    let decoded = format::decode(bytes).map_err(|later| refused(path, later))?;
     for damage in decoded.damage.iter().take(5) {
         error!(
             "registry `{}` is damaged at line {} (checksum differs); a file whose entry is gone is read again",
@@ -313,6 +310,13 @@ fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
         );
     }
     Ok(decoded)
+}
+
+fn refused(path: &Path, later: format::LaterVersion) -> Advised {
+    Advised::new(
+        format!("registry `{}`: {later}", path.display()),
+        "start the version of shipper that wrote it, or give this one another --path.data",
+    )
 }
 
 fn tell_torn<D: Disk>(journal: &Journal<D>, torn_bytes: usize) {

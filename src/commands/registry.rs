@@ -1,0 +1,71 @@
+//! `shipper registry …`: how far every file was read, looked at and put right.
+
+mod check;
+mod find;
+mod list;
+mod show;
+
+use super::report::{self, Failure};
+use crate::app;
+use crate::cli::{ConfigArgs, RegistryCommand};
+use crate::disk::RealDisk;
+use crate::registrar::{self, Place, Stored};
+use crate::settings::Settings;
+use serde_json::Value;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Does one of the commands.
+pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCode, Failure> {
+    let place = place(&report::load(args)?.settings);
+    match command {
+        RegistryCommand::List(json) => list::run(&look(&place)?, json.json),
+        RegistryCommand::Show { of, json } => return show::run(&look(&place)?, of, json.json),
+        RegistryCommand::Check => return Ok(check::run(&place)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns where the registry of a configuration is.
+fn place(settings: &Settings) -> Place {
+    Place {
+        settings: settings.registry.clone(),
+        data: settings.paths.data.clone(),
+        output: app::output_name(&settings.output).to_owned(),
+    }
+}
+
+/// Reads the registry as it stands; damage is told beside what could be read.
+fn look(place: &Place) -> Result<Stored, Failure> {
+    let stored = registrar::look(&RealDisk, place)?;
+    let damaged = stored.decoded.damage.len();
+    if 0 < damaged {
+        report::err(&format!(
+            "warning: {damaged} damaged line(s) of `{}` are left out; see `shipper registry check`",
+            stored.path.display()
+        ));
+    }
+    Ok(stored)
+}
+
+/// Returns a path as a terminal may be shown it.
+fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// Returns a path as JSON: text, or an array of bytes where it is none.
+fn path_json(path: &Path) -> Value {
+    match path.to_str() {
+        Some(text) => text.into(),
+        None => path.as_os_str().as_bytes().to_vec().into(),
+    }
+}

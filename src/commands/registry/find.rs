@@ -1,0 +1,135 @@
+//! Where the file of an entry is now.
+
+use crate::disk::{Disk, Kind, Stat};
+use crate::identity::same_inode;
+use crate::ledger::Entry;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How an entry stands to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its inode is there.
+    Open,
+    /// Its inode was truncated or replaced: what is left of it can only come from a copy.
+    Ended,
+    /// Its inode is there and shorter than what was read.
+    Shorter,
+    /// Its inode is not where it was, nor beside it.
+    Gone,
+    /// A directory could not be read: nothing is known.
+    Unknown,
+}
+
+impl State {
+    /// Returns its name.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ended => "ended",
+            Self::Shorter => "shorter",
+            Self::Gone => "gone",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An entry and what the disk says to it.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) state: State,
+    /// Where its inode is now; the name under which it was seen last where that is not known.
+    pub(super) name: PathBuf,
+    /// Size of that inode; `None` where it says nothing about the epoch's bytes.
+    pub(super) size: Option<u64>,
+}
+
+impl Standing {
+    /// Returns how many bytes are there that are not settled.
+    pub(super) fn behind(&self, entry: &Entry) -> Option<u64> {
+        self.size.map(|size| size.saturating_sub(entry.committed))
+    }
+}
+
+/// Inodes of one directory by device and number; `None` when it could not be read.
+type Directory = Option<BTreeMap<(u64, u64), PathBuf>>;
+
+/// Finds files by inode; reads each directory once at most.
+pub(super) struct Finder<D> {
+    disk: D,
+    directories: BTreeMap<PathBuf, Directory>,
+}
+
+impl<D: Disk> Finder<D> {
+    pub(super) fn new(disk: D) -> Self {
+        Self { disk, directories: BTreeMap::new() }
+    }
+
+    /// Says how an entry stands.
+    pub(super) fn standing(&mut self, entry: &Entry) -> Standing {
+        let (found, barred) = self.find(entry);
+        let (name, stat) = match found {
+            Some((name, stat)) => (name, Some(stat)),
+            None => (entry.name.to_path_buf(), None),
+        };
+        let state = match stat {
+            _ if entry.ended => State::Ended,
+            Some(stat) if stat.size < entry.committed && !is_compressed(&name) => State::Shorter,
+            Some(_) => State::Open,
+            None if barred => State::Unknown,
+            None => State::Gone,
+        };
+        let size = stat.filter(|_| !entry.ended && !is_compressed(&name)).map(|stat| stat.size);
+        Standing { state, name, size }
+    }
+
+    /// Looks where it was, then beside it; the second value says that a look was refused.
+    fn find(&mut self, entry: &Entry) -> (Option<(PathBuf, Stat)>, bool) {
+        let mut barred = false;
+        for name in [&entry.name, &entry.path] {
+            match self.disk.stat(name) {
+                Ok(stat) if same_inode(stat.inode, entry.inode) => {
+                    return (Some((name.to_path_buf(), stat)), false);
+                }
+                Ok(_) => {}
+                Err(error) => barred |= error.kind() != io::ErrorKind::NotFound,
+            }
+        }
+        let directory = entry.name.parent().unwrap_or(Path::new("/"));
+        let key = (entry.inode.device, entry.inode.number);
+        let name = match self.directory(directory) {
+            Some(inodes) => inodes.get(&key).cloned(),
+            None => return (None, true),
+        };
+        let found = name.and_then(|name| self.disk.stat(&name).ok().map(|stat| (name, stat)));
+        (found.filter(|(_, stat)| same_inode(stat.inode, entry.inode)), barred)
+    }
+
+    fn directory(&mut self, path: &Path) -> &Directory {
+        if !self.directories.contains_key(path) {
+            let read = self.read(path);
+            self.directories.insert(path.to_path_buf(), read);
+        }
+        &self.directories[path]
+    }
+
+    fn read(&self, path: &Path) -> Directory {
+        let listed = match self.disk.list(path) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(BTreeMap::new()),
+            Err(_) => return None,
+        };
+        let files = listed.into_iter().filter(|listed| listed.kind == Kind::File);
+        let names = files.map(|listed| path.join(listed.name));
+        let stated = names.filter_map(|name| Some((self.disk.link_stat(&name).ok()?, name)));
+        Some(stated.map(|(stat, name)| ((stat.inode.device, stat.inode.number), name)).collect())
+    }
+}
+
+/// Tells whether a file's size says nothing about the bytes that it holds.
+fn is_compressed(name: &Path) -> bool {
+    let ending = name.extension().and_then(OsStr::to_str);
+    matches!(ending, Some("gz" | "bz2" | "xz" | "zst"))
+}

@@ -1,0 +1,86 @@
+//! `shipper registry list`.
+
+use super::find::Finder;
+use super::{path_json, shown};
+use crate::commands::report;
+use crate::disk::RealDisk;
+use crate::ledger::Entry;
+use crate::registrar::Stored;
+use serde_json::{Value, json};
+
+/// Prints every entry, in the order of names.
+pub(super) fn run(stored: &Stored, as_json: bool) {
+    let mut entries: Vec<&Entry> = stored.decoded.entries.values().collect();
+    entries.sort_by(|left, right| (&left.name, left.reader).cmp(&(&right.name, right.reader)));
+    let mut finder = Finder::new(RealDisk);
+    if as_json {
+        let entries: Vec<Value> =
+            entries.iter().map(|entry| entry_json(&mut finder, entry)).collect();
+        let list = json!({"registry": path_json(&stored.path), "entries": entries});
+        report::out(&format!("{list}\n"));
+    } else {
+        report::out(&table(&mut finder, &entries));
+    }
+}
+
+/// Returns an entry as programs read it; what is not known is null.
+pub(super) fn entry_json(finder: &mut Finder<RealDisk>, entry: &Entry) -> Value {
+    let standing = finder.standing(entry);
+    let beyond: Vec<Value> =
+        entry.beyond.iter().map(|interval| json!([interval.start, interval.end])).collect();
+    json!({
+        "file": path_json(&standing.name),
+        "path": path_json(&entry.path),
+        "epoch": entry.epoch.to_string(),
+        "state": standing.state.text(),
+        "read_to": entry.committed,
+        "size": standing.size,
+        "behind": standing.behind(entry),
+        "settled_beyond": beyond,
+        "device": entry.inode.device,
+        "inode": entry.inode.number,
+        "reader": entry.reader,
+    })
+}
+
+const HEADINGS: [&str; 7] = ["FILE", "INODE", "READ TO", "SIZE", "BEHIND", "EPOCH", "STATE"];
+
+/// Columns that hold numbers, which stand to the right.
+const NUMBERS: std::ops::RangeInclusive<usize> = 1..=4;
+
+fn table(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    for entry in entries {
+        let standing = finder.standing(entry);
+        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        rows.push([
+            shown(&standing.name),
+            entry.inode.number.to_string(),
+            entry.committed.to_string(),
+            number(standing.size),
+            number(standing.behind(entry)),
+            entry.epoch.to_string(),
+            standing.state.text().to_owned(),
+        ]);
+    }
+    let mut widths = [0; HEADINGS.len()];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            if NUMBERS.contains(&column) {
+                line.push_str(&format!("{cell:>width$}  "));
+            } else {
+                line.push_str(&format!("{cell:<width$}  "));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,78 @@
+//! A place whose registry is known.
+
+use crate::shipper::Place;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Follows `{logs}/*.log` and prints documents.
+pub const CONSOLE: &str = "inputs:\n  - type: log\n    paths: [\"{logs}/*.log\"]\n    format: raw\n\
+                           output.console.enabled: true\nsetup.template.enabled: false\n";
+
+/// Runs a command of the binary; returns its exit code, standard output and standard error.
+pub fn shipper(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_shipper"))
+        .current_dir(place.path())
+        .args(arguments)
+        .args(["-c", "shipper.yml", "--path.data", "data"])
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// The journal of the console output.
+pub fn journal(place: &Place) -> PathBuf {
+    place.path().join("data/registry/console/journal.log")
+}
+
+/// A place with the registry of format 1 that is kept as a fixture.
+pub fn with_fixture() -> Place {
+    let place = Place::new(CONSOLE);
+    std::fs::create_dir_all(journal(&place).parent().unwrap()).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/registry/v1/journal.log");
+    std::fs::copy(fixture, journal(&place)).unwrap();
+    place
+}
+
+/// A place with two logs, read to their ends: `a.log` with two lines, `b.log` with one and a half.
+pub fn with_two_logs() -> Place {
+    let place = Place::new(CONSOLE);
+    std::fs::write(place.log("a.log"), "one\ntwo\n").unwrap();
+    std::fs::write(place.log("b.log"), "three\nfo").unwrap();
+    assert_eq!(place.run(&["--once"]).0, 0);
+    place
+}
+
+pub fn inode(path: &Path) -> u64 {
+    std::fs::metadata(path).unwrap().ino()
+}
+
+/// The epoch of a file, as `registry list --json` has it.
+pub fn epoch(place: &Place, file: &Path) -> String {
+    let (_, out, _) = shipper(place, &["registry", "list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let entries = list["entries"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["file"] == file.to_str().unwrap());
+    entry.unwrap_or_else(|| panic!("{out}"))["epoch"].as_str().unwrap().to_owned()
+}
+
+/// Rows as a table prints them: every column as wide as its widest cell, numbers to the right.
+pub fn table(rows: &[[String; 7]]) -> String {
+    let headings = ["FILE", "INODE", "READ TO", "SIZE", "BEHIND", "EPOCH", "STATE"];
+    let all: Vec<[String; 7]> =
+        std::iter::once(headings.map(str::to_owned)).chain(rows.iter().cloned()).collect();
+    let width = |column: usize| all.iter().map(|row| row[column].len()).max().unwrap();
+    let line = |row: &[String; 7]| {
+        let cell = |column: usize| {
+            let (text, width) = (&row[column], width(column));
+            if (1..=4).contains(&column) {
+                format!("{text:>width$}")
+            } else {
+                format!("{text:<width$}")
+            }
+        };
+        (0..7).map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    all.iter().map(line).collect()
+}
