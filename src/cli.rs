@@ -55,6 +55,41 @@ pub enum RegistryCommand {
     },
     /// Look for damage and for what does not fit the files [exit codes: 0 fine, 1 problems, 2 cannot be read]
     Check,
+    /// Set from where a file is read on; only while no shipper runs
+    Set {
+        /// The file
+        file: String,
+        /// Where to
+        #[command(flatten)]
+        to: SetTo,
+        /// Take an offset inside a line too: what is left of the line is sent as one
+        #[arg(long)]
+        force: bool,
+    },
+    /// Forget files: they are read again from their start, as new ones; only while no shipper runs
+    Reset {
+        /// The file, or the epoch's id
+        #[arg(value_name = "FILE|EPOCH", required_unless_present = "all")]
+        of: Option<String>,
+        /// Forget all files
+        #[arg(long, conflicts_with = "of")]
+        all: bool,
+    },
+}
+
+/// From where a file is read on.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = false)]
+pub struct SetTo {
+    /// At this byte, which begins a line
+    #[arg(long, value_name = "BYTES")]
+    pub offset: Option<u64>,
+    /// At its first line: what is stored already keeps its ids and is not stored twice
+    #[arg(long)]
+    pub start: bool,
+    /// Behind its last whole line: what is not sent yet is skipped
+    #[arg(long)]
+    pub end: bool,
 }
 
 /// For whom the output is.

@@ -20,7 +20,7 @@ use crate::settings::RegistrySettings;
 use crate::stats::Stats;
 use crate::wake::Wake;
 use journal::Journal;
-pub use offline::{Place, Stored, look};
+pub use offline::{Editing, Place, Stored, edit, look};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,8 @@ impl<D: Disk> Registrar<D> {
         inbox: Inbox,
         stats: Arc<Stats>,
     ) -> Result<(Self, Vec<Known>), Advised> {
-        let lock = take_lock(&disk, &opening.data)?;
+        let busy = "stop it, or give this one a data path of its own with --path.data";
+        let lock = take_lock(&disk, &opening.data, busy)?;
         let directory = opening.settings.path.join(&opening.output);
         disk.create_directory(&directory, 0o750).map_err(|error| unusable(&directory, &error))?;
         let path = directory.join("journal.log");
@@ -351,8 +352,8 @@ fn with_new_ids(
         .collect()
 }
 
-/// Takes the lock of a data path.
-fn take_lock<D: Disk>(disk: &D, data: &Path) -> Result<D::Lock, Advised> {
+/// Takes the lock of a data path; `busy` says what to do when another process has it.
+fn take_lock<D: Disk>(disk: &D, data: &Path, busy: &str) -> Result<D::Lock, Advised> {
     disk.create_directory(data, 0o750).map_err(|error| unusable(data, &error))?;
     let path = data.join("shipper.lock");
     let Some(lock) = disk.lock(&path).map_err(|error| unusable(&path, &error))? else {
@@ -361,7 +362,7 @@ fn take_lock<D: Disk>(disk: &D, data: &Path) -> Result<D::Lock, Advised> {
         let who = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
         return Err(Advised::new(
             format!("another shipper{who} uses the data path `{}`", data.display()),
-            "stop it, or give this one a data path of its own with --path.data",
+            busy,
         ));
     };
     if let Ok(mut file) = disk.create(&path, 0o640) {

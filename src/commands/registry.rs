@@ -1,6 +1,7 @@
 //! `shipper registry …`: how far every file was read, looked at and put right.
 
 mod check;
+mod edit;
 mod find;
 mod list;
 mod show;
@@ -22,6 +23,8 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
     match command {
         RegistryCommand::List(json) => list::run(&look(&place)?, json.json),
         RegistryCommand::Show { of, json } => return show::run(&look(&place)?, of, json.json),
+        RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
+        RegistryCommand::Reset { of, .. } => edit::reset(&place, of.as_deref())?,
         RegistryCommand::Check => return Ok(check::run(&place)),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! A place whose registry is known.
 
 use crate::shipper::Place;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,31 @@ pub fn with_fixture() -> Place {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/registry/v1/journal.log");
     std::fs::copy(fixture, journal(&place)).unwrap();
     place
+}
+
+/// Follows `{logs}/*.log` and delivers to a port.
+pub fn to_port(port: u16) -> String {
+    format!(
+        "inputs:\n  - type: log\n    paths: [\"{{logs}}/*.log\"]\n    format: raw\n\
+         output.elasticsearch:\n  hosts: [\"http://127.0.0.1:{port}\"]\n"
+    )
+}
+
+/// Appends to a file.
+pub fn append(path: &Path, text: &str) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Runs to the end of all files; returns the lines that were shipped.
+pub fn shipped(place: &Place) -> Vec<String> {
+    let (code, out, told) = shipper(place, &["--once", "-e"]);
+    assert_eq!(code, 0, "{told}");
+    let message = |line: &str| {
+        let document: serde_json::Value = serde_json::from_str(line).unwrap();
+        document["message"].as_str().unwrap().to_owned()
+    };
+    out.lines().map(message).collect()
 }
 
 /// A place with two logs, read to their ends: `a.log` with two lines, `b.log` with one and a half.

@@ -86,6 +86,10 @@ impl Running {
         self.told.lock().unwrap().clone()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it ends by itself.
     pub fn wait(mut self) -> (i32, String) {
         let deadline = Instant::now() + PATIENCE;
@@ -101,7 +105,7 @@ impl Running {
 
     /// Asks it to stop and waits until it has.
     pub fn stop(self) -> (i32, String) {
-        let pid = i32::try_from(self.child.id()).unwrap();
+        let pid = i32::try_from(self.pid()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.wait()

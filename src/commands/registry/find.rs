@@ -129,7 +129,7 @@ impl<D: Disk> Finder<D> {
 }
 
 /// Tells whether a file's size says nothing about the bytes that it holds.
-fn is_compressed(name: &Path) -> bool {
+pub(super) fn is_compressed(name: &Path) -> bool {
     let ending = name.extension().and_then(OsStr::to_str);
     matches!(ending, Some("gz" | "bz2" | "xz" | "zst"))
 }
