@@ -2,15 +2,15 @@
 //!
 //! One [`Tracker`] an epoch. It needs no word of what was read: the offset is the sequence number.
 
-use crate::ledger::{EARLIER_MAX, Entry, Interval, Point, Prefix};
-use crate::position::{AckRange, Inode, Proof};
+use crate::ledger::{Entry, Interval, Prefix};
+use crate::position::{AckRange, Inode, Point, Proof};
 use std::path::Path;
 use std::sync::Arc;
 
 /// What is settled of one epoch.
 ///
-/// Invariant: in the entry, `beyond` is in order, and its intervals neither touch each other nor `committed`; `earlier` rises, lies
-/// behind `base` and before `committed`, and holds at most [`EARLIER_MAX`] points.
+/// Invariant: in the entry, `beyond` is in order, and its intervals neither touch each other nor `committed`; `earlier`
+/// lies behind `base` and before `committed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracker {
     entry: Entry,
@@ -62,12 +62,9 @@ impl Tracker {
     }
 
     /// Returns a few points before the committed offset, rising.
-    ///
-    /// They lie about geometrically: the last one where the offset was just before, the first one near the beginning, so
-    /// that a copy of any size is proved over most of what it holds.
     #[must_use]
     pub fn earlier(&self) -> &[Point] {
-        &self.entry.earlier
+        self.entry.earlier.points()
     }
 
     /// Returns the settled intervals beyond the committed offset, in order.
@@ -97,7 +94,7 @@ impl Tracker {
             .is_some_and(|interval| interval.start <= self.entry.committed)
         {
             let interval = self.entry.beyond.remove(0);
-            self.commit(interval.end, interval.proof);
+            self.commit(interval.end, interval.proof, range.middle);
         }
         let grown = before < self.entry.committed;
         Change { fresh_bytes, committed: grown.then_some((self.entry.committed, self.entry.proof)) }
@@ -120,33 +117,16 @@ impl Tracker {
         added.end - added.start - known_bytes
     }
 
-    fn commit(&mut self, offset: u64, proof: Proof) {
-        if self.entry.base < self.entry.committed {
-            self.entry
-                .earlier
-                .push(Point { offset: self.entry.committed, running: self.entry.proof.running });
+    fn commit(&mut self, offset: u64, proof: Proof, middle: Point) {
+        let entry = &mut self.entry;
+        if entry.base < entry.committed {
+            let point = Point { offset: entry.committed, running: entry.proof.running };
+            entry.earlier.push(point, offset);
         }
-        (self.entry.committed, self.entry.proof) = (offset, proof);
-        while EARLIER_MAX < self.entry.earlier.len() {
-            let dullest = self.dullest_point();
-            self.entry.earlier.remove(dullest);
+        if entry.committed < middle.offset && middle.offset < offset {
+            entry.earlier.push(middle, offset);
         }
-    }
-
-    /// Returns the inner point whose neighbours are the closest, as a ratio of their distances from the committed
-    /// offset: without it the points still lie the most evenly.
-    fn dullest_point(&self) -> usize {
-        let distance =
-            |index: usize| u128::from(self.entry.committed - self.entry.earlier[index].offset);
-        let mut dullest = 1;
-        for index in 2..self.entry.earlier.len() - 1 {
-            let left = distance(index - 1) * distance(dullest + 1);
-            let right = distance(dullest - 1) * distance(index + 1);
-            if left < right {
-                dullest = index;
-            }
-        }
-        dullest
+        (entry.committed, entry.proof) = (offset, proof);
     }
 }
 

@@ -90,8 +90,7 @@ impl BatchBuilder {
         self.opened_at.get_or_insert(now);
         match self.ranges.last_mut() {
             Some(last) if last.epoch == range.epoch && last.end == range.start => {
-                last.end = range.end;
-                last.proof = range.proof;
+                last.join(&range);
             }
             _ => self.ranges.push(range),
         }

@@ -7,6 +7,7 @@ pub mod glob;
 pub mod watch;
 
 mod claim;
+mod copies;
 mod files;
 mod listing;
 mod orphan;
@@ -17,12 +18,13 @@ use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::position::{Epoch, Inode, Proof};
 use crate::stats::Stats;
+use crate::trail::Trail;
 use crate::wake::Wake;
 use files::Files;
 use glob::Pattern;
 use orphan::Orphan;
 use regex::Regex;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -129,13 +131,14 @@ enum Stage {
 struct Start {
     offset: u64,
     proof: Proof,
+    earlier: Trail,
     settled: Vec<Interval>,
 }
 
 impl Start {
     /// Returns how far a file was read that nobody has begun to read from here.
     fn reached(&self) -> Reached {
-        Reached { offset: self.offset, proof: self.proof, earlier: Vec::new() }
+        Reached { offset: self.offset, proof: self.proof, earlier: self.earlier }
     }
 }
 
@@ -155,19 +158,20 @@ pub struct Prospector<D: Disk> {
     from: From,
     links: ProspectorLinks,
     files: Files,
-    registering: HashMap<Epoch, FileKey>,
+    /// Epochs that are not saved yet, and whose file is to be read then; none while it is an orphan's.
+    registering: BTreeMap<Epoch, Option<FileKey>>,
     registered: mpsc::Receiver<Vec<Epoch>>,
     registered_reply: mpsc::Sender<Vec<Epoch>>,
     /// What the registry held and no file was found for yet, by device and inode number.
-    unclaimed: HashMap<(u64, u64), Vec<Orphan>>,
+    unclaimed: BTreeMap<(u64, u64), Vec<Orphan>>,
     /// Epochs whose inode is gone or holds other content now.
     orphans: Vec<Orphan>,
     /// Copies that may still be growing.
-    waiting: HashMap<(u64, u64), claim::Waiting>,
+    waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
-    passed_over: HashMap<(u16, u64, u64), scan::PassedOver>,
+    passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
     /// What was told already and need not be told again.
-    told: HashSet<PathBuf>,
+    told: BTreeSet<PathBuf>,
     round: u64,
     scan_at: Option<Instant>,
     last_scan: Option<Instant>,
@@ -187,7 +191,7 @@ impl<D: Disk> Prospector<D> {
         links: ProspectorLinks,
     ) -> Self {
         let (registered_reply, registered) = mpsc::channel();
-        let mut unclaimed: HashMap<(u64, u64), Vec<Orphan>> = HashMap::new();
+        let mut unclaimed: BTreeMap<(u64, u64), Vec<Orphan>> = BTreeMap::new();
         for known in known {
             let inode = known.entry.inode;
             let orphans = unclaimed.entry((inode.device, inode.number)).or_default();
@@ -199,14 +203,14 @@ impl<D: Disk> Prospector<D> {
             from,
             links,
             files: Files::default(),
-            registering: HashMap::new(),
+            registering: BTreeMap::new(),
             registered,
             registered_reply,
             unclaimed,
             orphans: Vec::new(),
-            waiting: HashMap::new(),
-            passed_over: HashMap::new(),
-            told: HashSet::new(),
+            waiting: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
+            told: BTreeSet::new(),
             round: 0,
             scan_at: None,
             last_scan: None,
@@ -223,8 +227,8 @@ impl<D: Disk> Prospector<D> {
         self.take_hints(now);
         if self.round == 0 || self.scan_at.is_some_and(|at| at <= now) {
             self.scan_at = None;
-            self.scan();
             self.last_scan = Some(now);
+            self.scan(now);
             self.plan_rescan(now);
         }
         self.scan_at
@@ -233,7 +237,7 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether the first scan is done and every file that it found is with a worker.
     #[must_use]
     pub fn has_assigned_all(&self) -> bool {
-        0 < self.round && self.registering.is_empty() && self.waiting.is_empty()
+        0 < self.round && self.registering.is_empty() && !self.copies_wait()
     }
 
     /// Returns what the first scan found to be read.
@@ -264,7 +268,7 @@ impl<D: Disk> Prospector<D> {
         if self.events {
             pause = pause.max(RESCAN_PER_FILE * count);
         }
-        if !self.waiting.is_empty() {
+        if self.copies_wait() {
             pause = pause.min(WAITING_PAUSE);
         }
         self.ask_scan(now + pause);
@@ -285,7 +289,7 @@ impl<D: Disk> Prospector<D> {
     fn take_registered(&mut self) {
         while let Ok(epochs) = self.registered.try_recv() {
             for epoch in epochs {
-                let Some(key) = self.registering.remove(&epoch) else { continue };
+                let Some(Some(key)) = self.registering.remove(&epoch) else { continue };
                 let Some(file) = self.files.get_mut(key) else { continue };
                 let stage = std::mem::replace(&mut file.stage, Stage::Assigned);
                 if let Stage::Registering(start) = stage {
@@ -319,12 +323,16 @@ impl<D: Disk> Prospector<D> {
     }
 
     fn take_hints(&mut self, now: Instant) {
-        let mut changed: HashSet<FileKey> = HashSet::new();
+        let mut changed: BTreeSet<FileKey> = BTreeSet::new();
         while let Ok(hint) = self.links.hints.try_recv() {
             match hint {
-                // A file that is not known yet is found by its name's hint.
                 Hint::Changed(path) => {
+                    let before = changed.len();
                     changed.extend(self.files.named(&path));
+                    // A file that is not known yet is found by its name's hint, unless too little of it was there.
+                    if changed.len() == before && !self.waiting.is_empty() && self.leads_to(&path) {
+                        self.ask_scan_soon(now);
+                    }
                 }
                 Hint::Names(path) => {
                     if self.files.named(&path).next().is_some() || self.leads_to(&path) {
@@ -343,6 +351,11 @@ impl<D: Disk> Prospector<D> {
             }
             self.order(key, Order::Dirty(key));
         }
+    }
+
+    /// Tells whether a file waits that may have something to read.
+    fn copies_wait(&self) -> bool {
+        self.waiting.values().any(|waiting| waiting.may_be_copy)
     }
 
     fn leads_to(&self, path: &Path) -> bool {
@@ -370,6 +383,7 @@ impl<D: Disk> Prospector<D> {
             epoch: file.epoch,
             offset: start.offset,
             proof: start.proof,
+            earlier: start.earlier,
             settled: start.settled,
             progress: Arc::clone(&file.progress),
         };
@@ -389,7 +403,7 @@ impl<D: Disk> Prospector<D> {
         let what = if why == Broken::Truncated { "truncated" } else { "replaced in place" };
         let read_to = reached.offset;
         info!(file = name, read_to, "file was {what}; it is read again from its start");
-        self.orphans.push(Orphan::parted(file, reached));
+        self.orphans.push(Orphan::parted(file, reached, true));
     }
 
     /// A file's name leads elsewhere: it goes on under the name where its inode is found.
@@ -398,11 +412,11 @@ impl<D: Disk> Prospector<D> {
         let found = listing::Listing::new(&self.disk).seek(file.inode, &file.name);
         if let Some(found) = found {
             self.rename(key, found.path);
-            let (offset, proof) = (reached.offset, reached.proof);
-            self.assign(key, Start { offset, proof, settled: Vec::new() });
+            let Reached { offset, proof, earlier } = reached;
+            self.assign(key, Start { offset, proof, earlier, settled: Vec::new() });
         } else if let Some(file) = self.take_file(key) {
             let left = file.size.saturating_sub(reached.offset);
-            let mut orphan = Orphan::parted(file, reached);
+            let mut orphan = Orphan::parted(file, reached, false);
             orphan.bytes_left = left;
             self.orphans.push(orphan);
         }
@@ -415,7 +429,7 @@ impl<D: Disk> Prospector<D> {
         let left = size.max(file.size).saturating_sub(read_to);
         let name = file.name.display().to_string();
         info!(file = name, read_to, bytes_left = left, "file was removed");
-        let mut orphan = Orphan::parted(file, reached);
+        let mut orphan = Orphan::parted(file, reached, false);
         orphan.bytes_left = left;
         self.orphans.push(orphan);
     }
@@ -423,7 +437,9 @@ impl<D: Disk> Prospector<D> {
     /// Takes a file out of all tables.
     fn take_file(&mut self, key: FileKey) -> Option<File> {
         let file = self.files.take(key)?;
-        self.registering.remove(&file.epoch);
+        if let Some(key) = self.registering.get_mut(&file.epoch) {
+            *key = None;
+        }
         Some(file)
     }
 

@@ -1,7 +1,8 @@
 //! The words between the prospector, which knows which files there are, and the harvesters, which read them.
 
-use crate::ledger::{Interval, Point, Prefix, Progress};
+use crate::ledger::{Interval, Prefix, Progress};
 use crate::position::{Epoch, Inode, Proof};
+use crate::trail::Trail;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Assignment {
     pub offset: u64,
     /// What proves the bytes before `offset`.
     pub proof: Proof,
+    /// Points before `offset`.
+    pub earlier: Trail,
     /// Bytes beyond `offset` that are settled already, in order: not to be read again.
     pub settled: Vec<Interval>,
     /// How far it is settled.
@@ -73,8 +76,8 @@ pub struct Reached {
     pub offset: u64,
     /// What proves the bytes before it.
     pub proof: Proof,
-    /// Points before it, rising, that prove a copy which ended earlier.
-    pub earlier: Vec<Point>,
+    /// Points before it that prove a copy which ended earlier.
+    pub earlier: Trail,
 }
 
 /// What a worker tells the prospector.

@@ -19,7 +19,7 @@ use crate::stats::Stats;
 use crate::wake::Wake;
 use file::{Harvester, Obstacle};
 use filling::Clock;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ pub struct Worker<D: Disk> {
     settings: WorkerSettings,
     links: WorkerLinks,
     pipelines: Vec<Pipeline>,
-    files: HashMap<FileKey, Box<Harvester<D>>>,
+    files: BTreeMap<FileKey, Box<Harvester<D>>>,
     /// Files with something to read, each at most once.
     ready: VecDeque<FileKey>,
     /// Open files, longest open first; may name files that were closed since.
@@ -143,7 +143,7 @@ impl<D: Disk> Worker<D> {
             settings,
             links,
             pipelines,
-            files: HashMap::new(),
+            files: BTreeMap::new(),
             ready: VecDeque::new(),
             open: VecDeque::new(),
             refused: Vec::new(),

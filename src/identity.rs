@@ -53,6 +53,13 @@ pub fn prefix_matches(prefix: Prefix, first: &[u8]) -> bool {
     length == 0 || (length <= first.len() && prefix_hash(&first[..length]) == prefix.hash)
 }
 
+/// Tells whether `first`, all of a file or its first 1024 bytes, agrees with `prefix`; a file that is shorter
+/// than that does.
+#[must_use]
+pub fn prefix_allows(prefix: Prefix, first: &[u8]) -> bool {
+    !prefix.is_within(first) || prefix_matches(prefix, first)
+}
+
 /// Makes the prefix of a file that begins with `first`.
 #[must_use]
 pub fn prefix_of(first: &[u8]) -> Prefix {
@@ -111,6 +118,9 @@ pub fn originals(name: &Path) -> Vec<Vec<u8>> {
     found
 }
 
+/// Least number of first bytes that prove an epoch of which nothing is settled: an address and a time.
+pub const PREFIX_PROOF_MIN: u16 = 48;
+
 /// Tells from hashes of another inode's content whether that content is a continuation of `entry`.
 ///
 /// `running` is the checksum of the other file over `entry.base..offset`, asked for at the offset that
@@ -120,20 +130,27 @@ pub fn continues(entry: &Entry, first: &[u8], offset: u64, running: u64) -> bool
     let known = if offset == entry.committed {
         Some(entry.proof.running)
     } else {
-        entry.earlier.iter().find(|point| point.offset == offset).map(|point| point.running)
+        let mut points = entry.earlier.points().iter();
+        points.find(|point| point.offset == offset).map(|point| point.running)
     };
-    0 < entry.committed
-        && prefix_matches(Prefix { length: entry.prefix.length, ..entry.prefix }, first)
-        && known == Some(running)
+    let begins_alike = prefix_allows(entry.prefix, first);
+    let is_enough = 0 < offset || entry.prefix.is_within(first);
+    can_be_proved(entry) && begins_alike && is_enough && known == Some(running)
+}
+
+/// Tells whether enough is known of an epoch's content to find it in another inode.
+#[must_use]
+pub fn can_be_proved(entry: &Entry) -> bool {
+    0 < entry.committed || PREFIX_PROOF_MIN <= entry.prefix.length
 }
 
 /// Returns the largest offset at which `entry` can be proved by a file of `size` bytes; `None` when there is none.
 #[must_use]
 pub fn proof_offset(entry: &Entry, size: u64) -> Option<u64> {
     if entry.committed <= size {
-        return (0 < entry.committed).then_some(entry.committed);
+        return Some(entry.committed);
     }
-    entry.earlier.iter().rev().map(|point| point.offset).find(|offset| *offset <= size)
+    entry.earlier.points().iter().rev().map(|point| point.offset).find(|offset| *offset <= size)
 }
 
 /// Tells whether a file's first bytes are those of a compressed file, and of which kind.

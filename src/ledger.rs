@@ -1,6 +1,7 @@
 //! What is known about every epoch, and the words in which the other stages tell the registrar about it.
 
 use crate::position::{Epoch, Inode, Proof, Settled};
+use crate::trail::Trail;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -9,9 +10,6 @@ use std::sync::mpsc;
 /// Most settled intervals beyond the committed offset that the registry keeps for an epoch.
 pub const INTERVALS_MAX: usize = 8;
 
-/// Most earlier points whose running checksum is kept, so that a copy that ended a little earlier is proved too.
-pub const EARLIER_MAX: usize = 4;
-
 /// The first bytes of a file, as a hash with their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prefix {
@@ -19,6 +17,14 @@ pub struct Prefix {
     pub length: u16,
     /// Their xxh3-64.
     pub hash: u64,
+}
+
+impl Prefix {
+    /// Tells whether `first` has as many bytes.
+    #[must_use]
+    pub fn is_within(self, first: &[u8]) -> bool {
+        usize::from(self.length) <= first.len()
+    }
 }
 
 /// Bytes beyond the committed offset that are settled already.
@@ -30,15 +36,6 @@ pub struct Interval {
     pub end: u64,
     /// What proves the bytes before `end`.
     pub proof: Proof,
-}
-
-/// A point before the committed offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Point {
-    /// The offset.
-    pub offset: u64,
-    /// Running checksum of everything before it.
-    pub running: u64,
 }
 
 /// What the registry holds for one epoch.
@@ -64,8 +61,8 @@ pub struct Entry {
     pub committed: u64,
     /// What proves the bytes before `committed`.
     pub proof: Proof,
-    /// Points before `committed`, rising, at most [`EARLIER_MAX`].
-    pub earlier: Vec<Point>,
+    /// Points behind `base` and before `committed`.
+    pub earlier: Trail,
     /// Settled bytes beyond it; the registry keeps [`Entry::kept_beyond`].
     pub beyond: Vec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.

@@ -40,5 +40,6 @@ pub mod scan;
 pub mod settings;
 pub mod stats;
 pub mod target;
+pub mod trail;
 pub mod units;
 pub mod wake;

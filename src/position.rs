@@ -130,9 +130,18 @@ pub fn carry_on(state: u64, bytes: &[u8]) -> u64 {
     !digest.get_state()
 }
 
+/// An offset at which a copy that ended early can be proved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Point {
+    /// The offset.
+    pub offset: u64,
+    /// Running checksum of everything before it.
+    pub running: u64,
+}
+
 /// The bytes `start..end` of one epoch, as they lie on disk.
 ///
-/// Invariant: `start <= end`; `proof` belongs to `end`.
+/// Invariant: `start <= middle.offset <= end`; `proof` belongs to `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AckRange {
     /// Whose bytes.
@@ -143,6 +152,20 @@ pub struct AckRange {
     pub end: u64,
     /// What proves the bytes before `end`.
     pub proof: Proof,
+    /// A point about half way: what was read at once may have been copied in part.
+    pub middle: Point,
+}
+
+impl AckRange {
+    /// Joins a range that follows this one.
+    pub fn join(&mut self, next: &Self) {
+        let seam = Point { offset: self.end, running: self.proof.running };
+        let half = self.start.midpoint(next.end);
+        let points = [self.middle, seam, next.middle];
+        let nearest = points.into_iter().min_by_key(|point| point.offset.abs_diff(half));
+        self.middle = nearest.unwrap_or(seam);
+        (self.end, self.proof) = (next.end, next.proof);
+    }
 }
 
 /// How a range of bytes came to its end; nothing more will happen to it.

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("position", 0),
     ("settings", 0),
     ("stats", 0),
+    ("trail", 0),
     ("stats::metrics", 0),
     ("stats::rollup", 0),
     ("stats::snapshot", 0),

@@ -10,10 +10,11 @@
 
 use shipper::disk::RealDisk;
 use shipper::ledger::{Entry, Known, Ledger, Note, Prefix, Progress};
-use shipper::position::{AckRange, Epoch, Inode, Outcome, Proof, Settled};
+use shipper::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
 use shipper::registrar::{Opening, Registrar};
 use shipper::settings::RegistrySettings;
 use shipper::stats::Stats;
+use shipper::trail::Trail;
 use shipper::wake::Wake;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -73,7 +74,7 @@ fn known(number: u8) -> Known {
         base: 0,
         committed: 0,
         proof: Proof::EMPTY,
-        earlier: Vec::new(),
+        earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
     };
@@ -94,7 +95,13 @@ impl Rig {
 
     fn settle(&self, number: u8, start: u64, end: u64) {
         let proof = Proof { tail: end, running: end };
-        let ranges = vec![AckRange { epoch: epoch(number), start, end, proof }];
+        let ranges = vec![AckRange {
+            epoch: epoch(number),
+            start,
+            end,
+            proof,
+            middle: Point { offset: end, running: proof.running },
+        }];
         let settled = Settled { ranges, outcome: Outcome::Delivered };
         self.ledger.tell_quietly(Note::Settled(settled));
     }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::ledger::Prefix;
 use crate::position::Epoch;
-use crate::position::Inode;
+use crate::position::{Inode, Point};
+use crate::trail::Trail;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ fn tracker(base: u64) -> Tracker {
         base,
         committed: base,
         proof: proof(base),
-        earlier: Vec::new(),
+        earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
     })
@@ -32,7 +33,7 @@ fn proof(offset: u64) -> Proof {
 }
 
 fn range(start: u64, end: u64) -> AckRange {
-    AckRange { epoch: EPOCH, start, end, proof: proof(end) }
+    AckRange { epoch: EPOCH, start, end, proof: proof(end), middle: point(start.midpoint(end)) }
 }
 
 fn interval(start: u64, end: u64) -> Interval {
@@ -54,7 +55,10 @@ fn range_beyond_an_open_one_waits_for_it() {
     assert_eq!(tracker.beyond(), [interval(30, 40)]);
     let change = tracker.settle(&range(20, 30));
     assert_eq!(change, Change { fresh_bytes: 10, committed: Some((40, proof(40))) });
-    assert_eq!((tracker.beyond(), tracker.earlier()), (&[][..], &[point(20)][..]));
+    assert_eq!(
+        (tracker.beyond(), tracker.earlier()),
+        (&[][..], &[point(5), point(20), point(25)][..])
+    );
 }
 
 #[test]
@@ -74,22 +78,6 @@ fn registry_keeps_the_first_eight_intervals() {
     }
     let first: Vec<Interval> = (1..=8).map(|index| interval(index * 10, index * 10 + 5)).collect();
     assert_eq!(tracker.entry().kept_beyond(), first);
-}
-
-#[test]
-fn earlier_points_reach_from_the_last_step_back_to_the_beginning() {
-    let mut tracker = tracker(0);
-    for index in 0..1_000_000 {
-        tracker.settle(&range(index * 100, (index + 1) * 100));
-    }
-    let distances: Vec<u64> =
-        tracker.earlier().iter().map(|point| 100_000_000 - point.offset).collect();
-    assert_eq!(distances.first(), Some(&99_999_900), "the first step is kept");
-    assert_eq!(distances.last(), Some(&100), "and the last");
-    assert_eq!(distances.len(), EARLIER_MAX);
-    for pair in distances.windows(2) {
-        assert!((2..2000).contains(&(pair[0] / pair[1])), "evenly by ratio: {distances:?}");
-    }
 }
 
 /// A settling order: pieces of `0..length`, some repeated, some overlapping, shuffled.

@@ -1,33 +1,30 @@
 //! Newcomers: which epoch does a file belong to that was not followed before?
 
+use super::copies::Waiting;
 use super::listing::{Found, Listing};
-use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
-use super::{File, From, Prospector, Stage, Start};
+use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::{File, FileKey, From, Prospector, Stage, Start};
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
-    Looked, Verdict, compression, derived, judge, prefix_matches, prefix_of, same_inode,
+    Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, compression, judge, originals,
+    prefix_matches, prefix_of, same_inode,
 };
 use crate::ledger::{Entry, Known, Note, Progress};
 use crate::position::{Epoch, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
+use crate::trail::Trail;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use tracing::{info, warn};
+use std::time::Instant;
+use tracing::{debug, info, warn};
 
-/// Scans without growth after which a copy of a living file is a file of its own; while one waits they come every
-/// second.
-const STILL_SCANS: u8 = 5;
+/// First bytes by which a file is known again also when it has no whole line yet: as many as prove a copy.
+const RIPE_BYTES: usize = PREFIX_PROOF_MIN as usize;
 
 /// Most new epochs saved at once: what they take on their way is bounded, and reading begins before all are found.
 const REGISTERED_AT_ONCE: usize = 512;
-
-/// A file whose content is a prefix of a followed one.
-pub(super) struct Waiting {
-    size: u64,
-    still: u8,
-    round: u64,
-}
 
 /// A file opened to be looked at.
 pub(super) struct Look<D: Disk> {
@@ -74,10 +71,17 @@ pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
 
 impl<D: Disk> Prospector<D> {
     /// Finds the epoch of every newcomer: those whose inode is known first, so that what is left is really gone.
-    pub(super) fn claim_all(&mut self, newcomers: Vec<(u16, Found)>, listing: &mut Listing<'_, D>) {
+    pub(super) fn claim_all(
+        &mut self,
+        newcomers: Vec<(u16, Found)>,
+        listing: &mut Listing<'_, D>,
+        now: Instant,
+    ) {
         let mut strangers = Vec::new();
         for (input, found) in newcomers {
             match look(&self.disk, &found.path) {
+                // A name that leads elsewhere by now is for the next scan.
+                Ok(looked) if !same_inode(looked.stat.inode, found.stat.inode) => {}
                 Ok(looked) => {
                     self.told.remove(&*found.path);
                     if !self.claim_by_inode(input, &found, &looked) {
@@ -95,11 +99,13 @@ impl<D: Disk> Prospector<D> {
         }
         self.seek_unclaimed(listing);
         let mut registered = Vec::new();
-        for (input, found) in strangers {
+        for (input, found) in originals_first(strangers) {
             if let Ok(looked) = look(&self.disk, &found.path)
                 && same_inode(looked.stat.inode, found.stat.inode)
+                && !self.is_followed(input, looked.stat)
             {
-                self.claim_stranger(input, &found, &looked, &mut registered);
+                let known = self.claim_stranger(input, &found, &looked, now);
+                registered.extend(known.map(|known| (looked.stat.modified, known)));
             }
             if REGISTERED_AT_ONCE <= registered.len() {
                 self.register(&mut registered);
@@ -118,13 +124,15 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Has new epochs saved; they are read when that is done.
-    fn register(&mut self, registered: &mut Vec<Known>) {
+    /// Has new epochs saved; they are read when that is done, what changed longest ago first.
+    fn register(&mut self, registered: &mut Vec<(i64, Known)>) {
         if registered.is_empty() {
             return;
         }
+        let mut registered = std::mem::take(registered);
+        registered.sort_by_key(|(modified, _)| *modified);
         self.links.ledger.tell(Note::Register {
-            known: std::mem::take(registered),
+            known: registered.into_iter().map(|(_, known)| known).collect(),
             reply: self.registered_reply.clone(),
             wake: Arc::clone(&self.links.wake),
         });
@@ -132,32 +140,68 @@ impl<D: Disk> Prospector<D> {
 
     /// Looks for what the registry held for this inode; `true` when the file is dealt with.
     fn claim_by_inode(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
+        while let Some(orphan) = self.take_unclaimed(input, looked) {
+            let Ok(tail) = looked.tail(orphan.entry.committed) else {
+                let inode = looked.stat.inode;
+                self.unclaimed.entry((inode.device, inode.number)).or_default().push(orphan);
+                return true;
+            };
+            if self.claim_orphan(input, found, looked, orphan, tail) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes an epoch that the registry held for this inode: the one that was read last, before those that had ended.
+    fn take_unclaimed(&mut self, input: u16, looked: &Look<D>) -> Option<Orphan> {
         let reader = self.reader_of(input, looked.stat);
         let key = (looked.stat.inode.device, looked.stat.inode.number);
-        let Some(candidates) = self.unclaimed.get_mut(&key) else { return false };
-        let position = candidates.iter().position(|orphan| {
+        let candidates = self.unclaimed.get_mut(&key)?;
+        let matching = |orphan: &Orphan| {
             orphan.entry.reader == reader && same_inode(orphan.entry.inode, looked.stat.inode)
-        });
-        let Some(position) = position else { return false };
-        let mut orphan = candidates.swap_remove(position);
+        };
+        let position = candidates
+            .iter()
+            .position(|orphan| matching(orphan) && !orphan.entry.ended)
+            .or_else(|| candidates.iter().position(matching))?;
+        let orphan = candidates.swap_remove(position);
         if candidates.is_empty() {
             self.unclaimed.remove(&key);
         }
+        Some(orphan)
+    }
+
+    /// Compares a file with an epoch of the same inode; `true` when the file is dealt with.
+    fn claim_orphan(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        mut orphan: Orphan,
+        tail: Option<u64>,
+    ) -> bool {
         let entry = &orphan.entry;
-        let Ok(tail) = looked.tail(entry.committed) else {
-            self.unclaimed.entry(key).or_default().push(orphan);
-            return true;
-        };
-        let seen = Looked { size: looked.stat.size, first: looked.first(), tail };
-        let verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &seen);
+        let now = Looked { size: looked.stat.size, first: looked.first(), tail };
+        let verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &now);
         if entry.ended {
+            let is_copy = entry.path != found.path && prefix_matches(entry.prefix, looked.first());
+            let inode = (input, entry.inode.device, entry.inode.number);
+            let is_free = self.files.with_inode(inode).is_none();
+            if is_copy && is_free && verdict == Verdict::Same && can_be_proved(entry) {
+                // What was read of the original beyond this is not settled: it is read again from the copy.
+                self.links.ledger.tell(seen(entry, found, looked));
+                orphan.entry.ended = false;
+                orphan.entry.name = Arc::clone(&found.path);
+                self.adopt(input, orphan, found, looked);
+                return true;
+            }
             // A copy that ended earlier than what was read of the epoch: nothing in it is new.
-            let finished = verdict == Verdict::Truncated
-                && entry.path != found.path
-                && prefix_matches(entry.prefix, looked.first());
-            self.orphans.push(orphan);
+            let finished = is_copy && verdict == Verdict::Truncated;
             if finished {
-                self.pass_over(input, &looked.stat);
+                self.pass_over(input, &looked.stat, Some(orphan));
+            } else {
+                self.orphans.push(orphan);
             }
             return finished;
         }
@@ -186,7 +230,10 @@ impl<D: Disk> Prospector<D> {
                     self.unclaimed.entry(key).or_default().push(orphan);
                     continue;
                 }
-                let found = if entry.ended { None } else { listing.seek(entry.inode, &entry.name) };
+                // What its inode holds after a truncation says nothing about it.
+                let is_truncated = entry.ended && entry.name == entry.path;
+                let found =
+                    if is_truncated { None } else { listing.seek(entry.inode, &entry.name) };
                 let Some(found) = found else {
                     self.orphans.push(orphan);
                     continue;
@@ -196,6 +243,7 @@ impl<D: Disk> Prospector<D> {
                 // Without an input that wants it, it is kept for the day when there is one again.
                 if let Some(input) = input
                     && let Ok(looked) = look(&self.disk, &found.path)
+                    && same_inode(looked.stat.inode, found.stat.inode)
                 {
                     self.claim_by_inode(input, &found, &looked);
                 }
@@ -203,37 +251,8 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Looks for copies of orphans under names that no pattern leads to.
-    fn seek_copies(&mut self, listing: &mut Listing<'_, D>) {
-        let wanted: Vec<(Arc<Path>, Option<u16>)> = self
-            .orphans
-            .iter()
-            .filter(|orphan| orphan.waited == 0 && 0 < orphan.entry.committed)
-            .map(|orphan| {
-                let input = orphan.input.or_else(|| self.input_of(&orphan.entry.path));
-                (Arc::clone(&orphan.entry.path), input)
-            })
-            .collect();
-        for (path, input) in wanted {
-            let (Some(directory), Some(input)) = (path.parent(), input) else { continue };
-            for directory in listing.nearby(directory) {
-                for (inode, found) in listing.inodes(&directory).iter() {
-                    let known = self.files.with_inode((input, inode.0, inode.1)).is_some();
-                    if known || found.path == path || !derived(&path, &found.path) {
-                        continue;
-                    }
-                    if let Ok(looked) = look(&self.disk, &found.path)
-                        && same_inode(looked.stat.inode, found.stat.inode)
-                    {
-                        self.claim_continuation(input, found, &looked);
-                    }
-                }
-            }
-        }
-    }
-
     /// Returns the first input whose patterns may lead to a path.
-    fn input_of(&self, path: &Path) -> Option<u16> {
+    pub(super) fn input_of(&self, path: &Path) -> Option<u16> {
         let input = self
             .inputs
             .iter()
@@ -247,124 +266,59 @@ impl<D: Disk> Prospector<D> {
         input: u16,
         found: &Found,
         looked: &Look<D>,
-        registered: &mut Vec<Known>,
-    ) {
+        now: Instant,
+    ) -> Option<Known> {
         if let Some(kind) = compression(looked.first()) {
-            self.pass_over(input, &looked.stat);
+            self.pass_over(input, &looked.stat, None);
             warn!(
                 file = %found.path.display(),
                 hint = "exclude it with `exclude_files: ['\\.gz$']`, or unpack it",
                 "{kind} file is passed over: compressed files are not supported yet"
             );
-            return;
+            return None;
         }
-        if self.claim_continuation(input, found, looked) || self.waits(input, found, looked) {
-            return;
+        if self.claim_continuation(input, found, looked)
+            || self.is_unripe(looked, now)
+            || self.waits(input, found, looked, now)
+            || self.claim_beginning(input, found, looked)
+        {
+            return None;
         }
-        registered.extend(self.begin_epoch(input, found, looked));
+        self.begin_epoch(input, found, looked)
     }
 
-    /// Looks for an orphan that this content continues; `true` when the file is dealt with.
-    fn claim_continuation(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
-        let reader = self.reader_of(input, looked.stat);
-        for position in 0..self.orphans.len() {
-            let orphan = &self.orphans[position];
-            let same_file_truncated =
-                orphan.entry.ended && same_inode(orphan.entry.inode, looked.stat.inode);
-            if orphan.input.unwrap_or(input) != input
-                || orphan.entry.reader != reader
-                || same_file_truncated
-                || !orphan.related(&found.path)
-            {
-                continue;
-            }
-            let proved = orphan.prove::<D>(&looked.file, looked.stat.size, looked.first());
-            let Ok(Some(continuation)) = proved else { continue };
-            let mut orphan = self.orphans.swap_remove(position);
-            let from = orphan.entry.name.display().to_string();
-            orphan.entry.inode = looked.stat.inode;
-            orphan.entry.name = Arc::clone(&found.path);
-            self.links.ledger.tell(Note::Seen {
-                epoch: orphan.entry.epoch,
-                name: Arc::clone(&found.path),
-                inode: looked.stat.inode,
-                prefix: orphan.entry.prefix,
-                ended: continuation == Continuation::Finished,
-            });
-            match continuation {
-                Continuation::From(offset) => {
-                    let left = looked.stat.size.saturating_sub(offset);
-                    info!(
-                        file = %found.path.display(), continues = from, offset, bytes_left = left,
-                        "file continues one that was read before"
-                    );
-                    orphan.entry.ended = false;
-                    self.adopt(input, orphan, found, looked);
-                }
-                Continuation::Finished => {
-                    info!(
-                        file = %found.path.display(), continues = from,
-                        "file is a copy of what was read before: nothing in it is new"
-                    );
-                    self.pass_over(input, &looked.stat);
-                }
-            }
-            return true;
-        }
-        false
-    }
-
-    /// Tells whether a file waits because its content is, so far, that of a followed file.
-    fn waits(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
-        if looked.stat.size == 0 {
+    /// Tells whether so little of a file is there that it could not be known again: less than a line. There is nothing to
+    /// send of it either.
+    fn is_unripe(&mut self, looked: &Look<D>, now: Instant) -> bool {
+        let first = looked.first();
+        if RIPE_BYTES <= first.len() || first.contains(&b'\n') {
             return false;
         }
-        let original = self.files.originals_of(&found.path).find(|file| {
-            file.input == input
-                && file.path != found.path
-                && !same_inode(file.inode, looked.stat.inode)
-                && begins_alike(&self.disk, file, looked.first())
-        });
-        if original.is_none() {
-            return false;
-        }
-        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let (key, round) = ((looked.stat.inode.device, looked.stat.inode.number), self.round);
         let size = looked.stat.size;
-        let round = self.round;
-        let waiting =
-            self.waiting.entry(key).or_insert(Waiting { size, still: 0, round: round - 1 });
-        if waiting.size == size && waiting.round != round {
-            waiting.still += 1;
-        } else if waiting.size != size {
-            (waiting.size, waiting.still) = (size, 0);
-        }
-        waiting.round = round;
-        if STILL_SCANS < waiting.still {
-            self.waiting.remove(&key);
-            return false;
-        }
+        self.waiting.insert(key, Waiting { size, since: now, round, may_be_copy: false });
         true
     }
 
     /// Makes an orphan a followed file again.
-    fn adopt(&mut self, input: u16, orphan: Orphan, found: &Found, looked: &Look<D>) {
+    pub(super) fn adopt(&mut self, input: u16, orphan: Orphan, found: &Found, looked: &Look<D>) {
         let settled = orphan.settled();
-        let entry = orphan.entry;
-        let start = Start { offset: entry.committed, proof: entry.proof, settled };
+        let mut entry = orphan.entry;
+        let start =
+            Start { offset: entry.committed, proof: entry.proof, earlier: entry.earlier, settled };
         if entry.name != found.path && !entry.ended {
             info!(
                 from = %entry.name.display(), to = %found.path.display(), offset = entry.committed,
                 "file was renamed while it was not followed; reading goes on where it was"
             );
-            self.links.ledger.tell_quietly(Note::Seen {
-                epoch: entry.epoch,
-                name: Arc::clone(&found.path),
-                inode: looked.stat.inode,
-                prefix: entry.prefix,
-                ended: false,
-            });
+            self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }
         self.note_backlog(looked.stat.size.saturating_sub(start.offset));
+        let prefix = prefix_of(looked.first());
+        if entry.prefix.length < prefix.length {
+            entry.prefix = prefix;
+            self.links.ledger.tell_quietly(seen(&entry, found, looked));
+        }
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
@@ -381,7 +335,19 @@ impl<D: Disk> Prospector<D> {
             at_home: self.round,
             stage: Stage::Assigned,
         });
-        self.assign(key, start);
+        self.assign_when_saved(key, start);
+    }
+
+    /// Hands a file to its worker, or waits with that until its epoch is saved.
+    fn assign_when_saved(&mut self, key: FileKey, start: Start) {
+        let Some(file) = self.files.get_mut(key) else { return };
+        match self.registering.get_mut(&file.epoch) {
+            Some(waiting) => {
+                *waiting = Some(key);
+                file.stage = Stage::Registering(Box::new(start));
+            }
+            None => self.assign(key, start),
+        }
     }
 
     /// Begins a new epoch for a file; what it returns is to be saved before the file is read.
@@ -396,6 +362,8 @@ impl<D: Disk> Prospector<D> {
         } else {
             (0, Proof::EMPTY)
         };
+        let size = looked.stat.size;
+        debug!(file = %found.path.display(), size, inode = looked.stat.inode.number, "file is new");
         self.links.stats.reading.skipped_bytes.add(base);
         self.note_backlog(looked.stat.size - base);
         let entry = Entry {
@@ -408,12 +376,12 @@ impl<D: Disk> Prospector<D> {
             base,
             committed: base,
             proof,
-            earlier: Vec::new(),
+            earlier: Trail::default(),
             beyond: Vec::new(),
             ended: false,
         };
         let progress = Progress::at(base);
-        let start = Start { offset: base, proof, settled: Vec::new() };
+        let start = Start { offset: base, proof, earlier: Trail::default(), settled: Vec::new() };
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
@@ -430,7 +398,7 @@ impl<D: Disk> Prospector<D> {
             at_home: self.round,
             stage: Stage::Registering(Box::new(start)),
         });
-        self.registering.insert(epoch, key);
+        self.registering.insert(epoch, Some(key));
         Some(Known { entry, progress })
     }
 
@@ -441,8 +409,12 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    fn is_followed(&self, input: u16, stat: Stat) -> bool {
+        self.files.with_inode((input, stat.inode.device, stat.inode.number)).is_some()
+    }
+
     /// Counts the inputs before `input` that follow the same inode.
-    fn reader_of(&self, input: u16, stat: Stat) -> u8 {
+    pub(super) fn reader_of(&self, input: u16, stat: Stat) -> u8 {
         let before = (0..input).filter(|other| {
             let inode = (*other, stat.inode.device, stat.inode.number);
             self.files.with_inode(inode).is_some()
@@ -451,7 +423,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Forgets orphans of which two complete scans found nothing and that are settled.
-    pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>) {
+    pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let mut position = 0;
         while position < self.orphans.len() {
             let orphan = &self.orphans[position];
@@ -462,8 +434,14 @@ impl<D: Disk> Prospector<D> {
                 continue;
             }
             let orphan = &mut self.orphans[position];
+            if std::mem::take(&mut orphan.is_put_off) {
+                position += 1;
+                continue;
+            }
             orphan.waited += 1;
-            if orphan.waited < SCANS_UNTIL_FORGOTTEN || !orphan.is_settled() {
+            let since = *orphan.since.get_or_insert(now);
+            let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
+            if !sought || !orphan.is_settled() {
                 position += 1;
                 continue;
             }
@@ -476,13 +454,29 @@ impl<D: Disk> Prospector<D> {
     }
 }
 
-/// Tells whether `first`, the first bytes of another file, are also the first bytes of `file`.
-fn begins_alike<D: Disk>(disk: &D, file: &File, first: &[u8]) -> bool {
-    if usize::from(file.prefix.length) <= first.len() {
-        // Nothing known of the original's beginning: it may be anything.
-        return prefix_matches(file.prefix, first);
+/// Puts names that a rotation may have made of another's behind all others, so that a copy finds its original followed.
+fn originals_first(mut strangers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
+    let names: BTreeSet<Vec<u8>> = strangers.iter().map(|(_, found)| base(&found.path)).collect();
+    strangers.sort_by_cached_key(|(_, found)| {
+        let own = base(&found.path);
+        originals(&found.path).iter().any(|name| *name != own && names.contains(name))
+    });
+    strangers
+}
+
+fn base(path: &Path) -> Vec<u8> {
+    path.file_name().map_or(Vec::new(), |name| name.as_encoded_bytes().to_vec())
+}
+
+/// The note that an epoch was found under a name and goes on there.
+fn seen<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> Note {
+    Note::Seen {
+        epoch: entry.epoch,
+        name: Arc::clone(&found.path),
+        inode: looked.stat.inode,
+        prefix: entry.prefix,
+        ended: false,
     }
-    look(disk, &file.name).is_ok_and(|original| original.first().starts_with(first))
 }
 
 /// Returns the offset behind the last line end of a file of `size` bytes; 0 when it has none.

@@ -4,7 +4,7 @@ use super::File;
 use crate::follow::FileKey;
 use crate::identity::originals;
 use crate::position::Inode;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Invariant: every key in an index has its file in `by_key`, under the inode or the name that it stands for there.
 #[derive(Default)]
 pub(super) struct Files {
-    by_key: HashMap<FileKey, Box<File>>,
+    by_key: BTreeMap<FileKey, Box<File>>,
     next_key: u32,
-    by_inode: HashMap<(u16, u64, u64), FileKey>,
+    by_inode: BTreeMap<(u16, u64, u64), FileKey>,
     /// By the hash of the name; names are compared when one is looked up.
     by_name: BTreeSet<(u64, FileKey)>,
-    /// By the hash of the name without its directory.
+    /// By the hash of the name without its directory: of the present one and of the first.
     by_base: BTreeSet<(u64, FileKey)>,
 }
 
@@ -51,6 +51,7 @@ impl Files {
         self.next_key += 1;
         self.by_inode.insert((file.input, file.inode.device, file.inode.number), key);
         self.index_name(&file.name, key);
+        self.by_base.insert((hash(base(&file.path)), key));
         self.by_key.insert(key, Box::new(file));
         key
     }
@@ -63,6 +64,7 @@ impl Files {
             self.by_inode.remove(&inode);
         }
         self.forget_name(&file.name, key);
+        self.by_base.remove(&(hash(base(&file.path)), key));
         Some(file)
     }
 
@@ -72,7 +74,9 @@ impl Files {
         let file = self.by_key.get_mut(&key)?;
         let old = std::mem::replace(&mut file.name, name);
         if old != file.name {
+            let (kept, name) = (Arc::clone(&file.path), Arc::clone(&file.name));
             self.forget_name(&old, key);
+            self.by_base.extend([&kept, &name].map(|name| (hash(base(name)), key)));
         }
         Some(old)
     }
@@ -94,13 +98,15 @@ impl Files {
         same.map(|(_, key)| *key).filter(move |key| &*self.by_key[key].name == name)
     }
 
-    /// Returns the files of whose name a rotation may have made `name`.
+    /// Returns the files of whose name, the present or the first one, a rotation may have made `name`.
     pub(super) fn originals_of(&self, name: &Path) -> impl Iterator<Item = &File> {
         originals(name).into_iter().flat_map(|original| {
             let hash = xxh3_64(&original);
             let same = self.by_base.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
-            same.map(|(_, key)| &*self.by_key[key])
-                .filter(move |file| base(&file.name).as_encoded_bytes() == original)
+            same.map(|(_, key)| &*self.by_key[key]).filter(move |file| {
+                let names = [&file.name, &file.path];
+                names.into_iter().any(|name| base(name).as_encoded_bytes() == original)
+            })
         })
     }
 

@@ -4,11 +4,14 @@ use super::glob::{Part, Pattern};
 use crate::disk::{Disk, Kind, Listed, Stat};
 use crate::identity::same_inode;
 use crate::position::Inode;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Looks at a directory whose names keep changing, at most.
+const STEADY_LOOKS: usize = 3;
 
 /// A regular file that matches a pattern.
 #[derive(Debug, Clone)]
@@ -17,16 +20,18 @@ pub(super) struct Found {
     pub(super) path: Arc<Path>,
     /// What it is.
     pub(super) stat: Stat,
+    /// Whether the name is a symbolic link.
+    pub(super) is_link: bool,
 }
 
 /// The regular files of a directory by device and inode number.
-pub(super) type Inodes = HashMap<(u64, u64), Found>;
+pub(super) type Inodes = BTreeMap<(u64, u64), Found>;
 
 /// One look; every directory is listed at most once in it.
 pub(super) struct Listing<'a, D: Disk> {
     disk: &'a D,
-    directories: HashMap<PathBuf, Option<Rc<Vec<Listed>>>>,
-    inodes: HashMap<PathBuf, Rc<Inodes>>,
+    directories: BTreeMap<PathBuf, Option<Rc<Vec<Listed>>>>,
+    inodes: BTreeMap<PathBuf, Rc<Inodes>>,
     /// Directories that hold matches or may come to hold them.
     pub(super) watched: BTreeSet<PathBuf>,
     /// What could not be listed or looked at although it is there, and why.
@@ -39,8 +44,8 @@ impl<'a, D: Disk> Listing<'a, D> {
     pub(super) fn new(disk: &'a D) -> Self {
         Self {
             disk,
-            directories: HashMap::new(),
-            inodes: HashMap::new(),
+            directories: BTreeMap::new(),
+            inodes: BTreeMap::new(),
             watched: BTreeSet::new(),
             blind: Vec::new(),
             links: Vec::new(),
@@ -79,16 +84,30 @@ impl<'a, D: Disk> Listing<'a, D> {
             return Rc::clone(inodes);
         }
         let mut inodes = Inodes::new();
+        for _ in 0..STEADY_LOOKS {
+            let before = self.disk.stat(directory).map(|stat| stat.modified).ok();
+            inodes = self.look_at_inodes(directory);
+            if before == self.disk.stat(directory).map(|stat| stat.modified).ok() {
+                break;
+            }
+            // Names have changed between the listing and the looks, so that an inode may have slipped through.
+            self.directories.remove(directory);
+        }
+        let inodes = Rc::new(inodes);
+        self.inodes.insert(directory.to_path_buf(), Rc::clone(&inodes));
+        inodes
+    }
+
+    fn look_at_inodes(&mut self, directory: &Path) -> Inodes {
+        let mut inodes = Inodes::new();
         let names = self.list(directory).unwrap_or_default();
         for listed in names.iter().filter(|listed| listed.kind == Kind::File) {
             let path = directory.join(&listed.name);
             if let Ok(stat) = self.disk.link_stat(&path) {
                 let key = (stat.inode.device, stat.inode.number);
-                inodes.insert(key, Found { path: path.into(), stat });
+                inodes.insert(key, Found { path: path.into(), stat, is_link: false });
             }
         }
-        let inodes = Rc::new(inodes);
-        self.inodes.insert(directory.to_path_buf(), Rc::clone(&inodes));
         inodes
     }
 
@@ -179,12 +198,14 @@ impl<'a, D: Disk> Listing<'a, D> {
         if kind.is_some_and(|kind| !matches!(kind, Kind::File | Kind::Link)) {
             return;
         }
-        let stat = match self.disk.link_stat(&path) {
-            Ok(stat) if stat.kind == Kind::Link && symlinks => self.disk.stat(&path),
-            other => other,
+        let (stat, is_link) = match self.disk.link_stat(&path) {
+            Ok(stat) if stat.kind == Kind::Link && symlinks => (self.disk.stat(&path), true),
+            other => (other, false),
         };
         match stat {
-            Ok(stat) if stat.kind == Kind::File => found.push(Found { path: path.into(), stat }),
+            Ok(stat) if stat.kind == Kind::File => {
+                found.push(Found { path: path.into(), stat, is_link });
+            }
             Ok(stat) if stat.kind == Kind::Link => self.links.push(path),
             Ok(_) => {}
             Err(error) => self.note_error(&path, error),

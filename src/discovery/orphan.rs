@@ -7,15 +7,17 @@ use super::File;
 use crate::disk::Disk;
 use crate::disk::ReadFile;
 use crate::follow::Reached;
-use crate::identity::{continues, derived, prefix_matches, proof_offset};
+use crate::identity::{continues, derived, prefix_allows, proof_offset, same_inode};
 use crate::ledger::{Entry, Interval, Known, Progress};
 use crate::position::carry_on;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// Complete scans without a trace after which a settled orphan is forgotten.
+/// Complete scans without a trace, and time since the first of them, after which a settled orphan is forgotten.
 pub(super) const SCANS_UNTIL_FORGOTTEN: u64 = 2;
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Bytes read at once when a copy is proved.
 const PROOF_BYTES: usize = 256 << 10;
@@ -31,8 +33,11 @@ pub(super) struct Orphan {
     pub(super) input: Option<u16>,
     /// Bytes known to have been there beyond what was read.
     pub(super) bytes_left: u64,
-    /// Complete scans that it has waited.
+    /// Complete scans that it has waited, and the time of the first.
     pub(super) waited: u64,
+    pub(super) since: Option<Instant>,
+    /// Whether something that may be its continuation could not be looked at in this scan.
+    pub(super) is_put_off: bool,
 }
 
 /// How a file continues an orphan.
@@ -46,10 +51,19 @@ pub(super) enum Continuation {
 
 impl Orphan {
     pub(super) fn from_registry(known: Known) -> Self {
-        Self { entry: known.entry, progress: known.progress, input: None, bytes_left: 0, waited: 0 }
+        Self {
+            entry: known.entry,
+            progress: known.progress,
+            input: None,
+            bytes_left: 0,
+            waited: 0,
+            since: None,
+            is_put_off: false,
+        }
     }
 
-    pub(super) fn parted(file: File, reached: Reached) -> Self {
+    /// Makes an orphan of a file that was let go of; `ended` when its inode holds other content now.
+    pub(super) fn parted(file: File, reached: Reached, ended: bool) -> Self {
         Self {
             entry: Entry {
                 epoch: file.epoch,
@@ -63,12 +77,14 @@ impl Orphan {
                 proof: reached.proof,
                 earlier: reached.earlier,
                 beyond: Vec::new(),
-                ended: true,
+                ended,
             },
             progress: file.progress,
             input: Some(file.input),
             bytes_left: 0,
             waited: 0,
+            since: None,
+            is_put_off: false,
         }
     }
 
@@ -87,31 +103,44 @@ impl Orphan {
         self.entry.beyond.clone()
     }
 
-    /// Proves by reading whether `file`, of `size` bytes that begin with `first`, continues this epoch.
+    /// Proves by reading whether `file`, of `size` bytes that begin with `first`, continues this epoch; returns how, and
+    /// over how many bytes that is proved.
     pub(super) fn prove<D: Disk>(
         &self,
         file: &D::File,
         size: u64,
         first: &[u8],
-    ) -> io::Result<Option<Continuation>> {
+    ) -> io::Result<Option<(Continuation, u64)>> {
         let entry = &self.entry;
-        if !prefix_matches(entry.prefix, first) {
+        if !prefix_allows(entry.prefix, first) {
             return Ok(None);
         }
         let Some(offset) = proof_offset(entry, size) else { return Ok(None) };
-        if offset < entry.base {
+        // A point where nothing was read proves nothing.
+        if offset < entry.base || (offset == entry.base && offset != entry.committed) {
+            return Ok(None);
+        }
+        // A hole that a writer left is like any other: in another inode only a line behind it proves something.
+        let is_other = !same_inode(file.stat()?.inode, entry.inode);
+        if is_other && first.first() == Some(&0) && !ends_a_line(file, offset)? {
             return Ok(None);
         }
         let running = running_over::<D>(file, entry.base, offset)?;
         if !continues(entry, first, offset, running) {
             return Ok(None);
         }
-        Ok(Some(if offset == entry.committed {
+        let continuation = if offset == entry.committed {
             Continuation::From(offset)
         } else {
             Continuation::Finished
-        }))
+        };
+        Ok(Some((continuation, offset - entry.base)))
     }
+}
+
+fn ends_a_line(file: &impl ReadFile, offset: u64) -> io::Result<bool> {
+    let mut last = [0];
+    Ok(0 < offset && file.read_at(&mut last, offset - 1)? == 1 && last == [b'\n'])
 }
 
 fn running_over<D: Disk>(file: &D::File, from: u64, to: u64) -> io::Result<u64> {

@@ -1,6 +1,7 @@
 //! A complete look: what is where now, what was renamed, what is gone.
 
 use super::listing::{Found, Listing};
+use super::orphan::Orphan;
 use super::{File, FileKey, Prospector, Stage};
 use crate::advice;
 use crate::disk::{Disk, Kind, Stat};
@@ -8,16 +9,35 @@ use crate::follow::Order;
 use crate::identity::same_inode;
 use crate::ledger::Note;
 use crate::position::Inode;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use tracing::warn;
 
 /// Files whose inode is not followed yet, each once for an input.
 #[derive(Default)]
 struct Newcomers {
     found: Vec<(u16, Found)>,
-    seen: HashSet<(u16, u64, u64)>,
+    /// Where in `found` an inode is.
+    seen: BTreeMap<(u16, u64, u64), usize>,
+}
+
+impl Newcomers {
+    /// Adds a file; of the names of one inode the first that is no link, or the one that `knows` says it had before.
+    fn add(&mut self, input: u16, found: Found, knows: impl Fn(&Found) -> bool) {
+        let inode = (input, found.stat.inode.device, found.stat.inode.number);
+        match self.seen.get(&inode) {
+            None => {
+                self.seen.insert(inode, self.found.len());
+                self.found.push((input, found));
+            }
+            Some(at) if knows(&found) || (self.found[*at].1.is_link && !found.is_link) => {
+                self.found[*at] = (input, found);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// A file that is not read as long as it is as it was.
@@ -26,16 +46,18 @@ pub(super) struct PassedOver {
     size: u64,
     modified: i64,
     round: u64,
+    /// The epoch of which it is a finished copy: known as long as the copy is there.
+    copy_of: Option<Orphan>,
 }
 
 impl<D: Disk> Prospector<D> {
     /// Looks at everything once and acts on what has changed.
-    pub(super) fn scan(&mut self) {
+    pub(super) fn scan(&mut self, now: Instant) {
         self.round += 1;
         let disk = self.disk.clone();
         let mut listing = Listing::new(&disk);
         let mut newcomers = Newcomers::default();
-        let mut elsewhere: HashMap<FileKey, Arc<Path>> = HashMap::new();
+        let mut elsewhere: BTreeMap<FileKey, Arc<Path>> = BTreeMap::new();
         for input in 0..self.inputs.len() {
             for found in self.look_for(input, &mut listing) {
                 let input = u16::try_from(input).expect("inputs are counted in 16 bits");
@@ -51,9 +73,11 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.look_after_missing(&mut listing);
-        self.passed_over.retain(|_, passed| passed.round == self.round);
-        self.claim_all(newcomers.found, &mut listing);
-        self.tend_orphans(&mut listing);
+        let round = self.round;
+        let gone = self.passed_over.extract_if(.., |_, passed| passed.round != round);
+        self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
+        self.claim_all(newcomers.found, &mut listing, now);
+        self.tend_orphans(&mut listing, now);
         let lag = self.files.iter().map(|(_, file)| {
             i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
         });
@@ -87,12 +111,12 @@ impl<D: Disk> Prospector<D> {
         input: u16,
         found: Found,
         newcomers: &mut Newcomers,
-        elsewhere: &mut HashMap<FileKey, Arc<Path>>,
+        elsewhere: &mut BTreeMap<FileKey, Arc<Path>>,
     ) {
         let inode = (input, found.stat.inode.device, found.stat.inode.number);
         let Some(key) = self.files.with_inode(inode) else {
-            if !self.is_passed_over(inode, &found.stat) && newcomers.seen.insert(inode) {
-                newcomers.found.push((input, found));
+            if !self.is_passed_over(inode, &found.stat) {
+                newcomers.add(input, found, |found| self.knows_name(found));
             }
             return;
         };
@@ -100,40 +124,50 @@ impl<D: Disk> Prospector<D> {
         if !same_inode(file.inode, found.stat.inode) {
             // The number was given to a new file: the old one has no name any more.
             self.files.forget_inode(input, found.stat.inode);
-            if newcomers.seen.insert(inode) {
-                newcomers.found.push((input, found));
-            }
+            newcomers.add(input, found, |found| self.knows_name(found));
             return;
         }
         file.seen = self.round;
         if file.name == found.path {
             file.at_home = self.round;
-        } else {
+        } else if !found.is_link {
             elsewhere.entry(key).or_insert(Arc::clone(&found.path));
         }
         self.look_again(key, &found);
     }
 
+    /// Tells whether an inode was known by this name.
+    fn knows_name(&self, found: &Found) -> bool {
+        let inode = found.stat.inode;
+        let unclaimed = self.unclaimed.get(&(inode.device, inode.number)).into_iter().flatten();
+        unclaimed
+            .chain(&self.orphans)
+            .any(|orphan| orphan.entry.name == found.path && same_inode(orphan.entry.inode, inode))
+    }
+
     /// Notes that a file is not to be read as long as it is as it is now.
-    pub(super) fn pass_over(&mut self, input: u16, stat: &Stat) {
+    pub(super) fn pass_over(&mut self, input: u16, stat: &Stat, copy_of: Option<Orphan>) {
         let key = (input, stat.inode.device, stat.inode.number);
         let passed = PassedOver {
             inode: stat.inode,
             size: stat.size,
             modified: stat.modified,
             round: self.round,
+            copy_of,
         };
         self.passed_over.insert(key, passed);
     }
 
     fn is_passed_over(&mut self, key: (u16, u64, u64), stat: &Stat) -> bool {
-        let round = self.round;
-        self.passed_over.get_mut(&key).is_some_and(|passed| {
-            passed.round = round;
-            same_inode(passed.inode, stat.inode)
-                && passed.size == stat.size
-                && passed.modified == stat.modified
-        })
+        let Some(passed) = self.passed_over.get_mut(&key) else { return false };
+        passed.round = self.round;
+        let same = same_inode(passed.inode, stat.inode)
+            && passed.size == stat.size
+            && passed.modified == stat.modified;
+        if !same && let Some(changed) = self.passed_over.remove(&key) {
+            self.orphans.extend(changed.copy_of);
+        }
+        same
     }
 
     /// Compares a known file with the last look; sends its worker there when it changed.
@@ -164,7 +198,7 @@ impl<D: Disk> Prospector<D> {
             match self.disk.stat(&name) {
                 Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, inode) => {
                     // Renamed out of the patterns earlier on, or excluded since.
-                    self.look_again(key, &Found { path: name, stat });
+                    self.look_again(key, &Found { path: name, stat, is_link: false });
                     continue;
                 }
                 Err(error) if !is_absent(&error) => continue,
@@ -190,7 +224,7 @@ impl<D: Disk> Prospector<D> {
             Stage::Registering(start) => {
                 if let Some(file) = self.take_file(key) {
                     let left = file.size.saturating_sub(start.offset);
-                    let mut orphan = super::Orphan::parted(file, start.reached());
+                    let mut orphan = super::Orphan::parted(file, start.reached(), false);
                     orphan.bytes_left = left;
                     self.orphans.push(orphan);
                 }

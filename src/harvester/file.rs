@@ -3,9 +3,10 @@
 use crate::disk::{Disk, ReadFile};
 use crate::follow::{Assignment, Broken, Reached};
 use crate::identity::{prefix_matches, same_inode};
-use crate::ledger::{EARLIER_MAX, Interval, Point};
+use crate::ledger::Interval;
 use crate::pipeline::Source;
-use crate::position::{AckRange, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
+use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
+use crate::trail::Trail;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -39,9 +40,8 @@ pub(super) struct Harvester<D: Disk> {
     /// Whether a refusal was told already.
     pub(super) refusal_told: bool,
     settled: VecDeque<Interval>,
-    /// Point `i` is at most 8^i advances old: whatever time a copy takes, one of them lies within it.
-    points: [Point; EARLIER_MAX],
-    advances: u32,
+    /// Points before the offset.
+    pub(super) trail: Trail,
 }
 
 /// Why a file cannot be read right now.
@@ -56,6 +56,7 @@ pub(super) enum Obstacle {
 impl<D: Disk> Harvester<D> {
     pub(super) fn new(mut assignment: Box<Assignment>) -> Self {
         let settled = std::mem::take(&mut assignment.settled).into();
+        let trail = assignment.earlier;
         Self {
             offset: assignment.offset,
             proof: assignment.proof,
@@ -69,8 +70,7 @@ impl<D: Disk> Harvester<D> {
             last_read: None,
             refusal_told: false,
             settled,
-            points: [Point { offset: 0, running: 0 }; EARLIER_MAX],
-            advances: 0,
+            trail,
         }
     }
 
@@ -125,6 +125,16 @@ impl<D: Disk> Harvester<D> {
         if tail_hash(&buffer[..before]) != self.proof.tail {
             return Err(Obstacle::Broken(Broken::Replaced));
         }
+        // So near the beginning the bytes before the offset prove little: it may be a truncation since the open.
+        if before < TAIL_BYTES {
+            let first = &buffer[..length.min(PREFIX_BYTES)];
+            if !self.assignment.prefix.is_within(first) {
+                return Err(Obstacle::Broken(Broken::Truncated));
+            }
+            if !prefix_matches(self.assignment.prefix, first) {
+                return Err(Obstacle::Broken(Broken::Replaced));
+            }
+        }
         self.size = self.size.max(self.offset + (length - before) as u64);
         Ok((before, length))
     }
@@ -134,25 +144,27 @@ impl<D: Disk> Harvester<D> {
     pub(super) fn advance(&mut self, bytes: &[u8], upto: &[u8]) -> AckRange {
         let tail = &upto[upto.len().saturating_sub(TAIL_BYTES)..];
         let start = self.offset;
-        let point = Point { offset: start, running: self.proof.running };
-        for (power, kept) in (0_u32..).zip(&mut self.points) {
-            if self.advances.is_multiple_of(8_u32.pow(power)) {
-                *kept = point;
-            }
-        }
-        self.advances = self.advances.wrapping_add(1);
-        self.proof = self.proof.after(bytes, tail);
+        let begun = Point { offset: start, running: self.proof.running };
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        let middle = Point {
+            offset: start + first.len() as u64,
+            running: carry_on(self.proof.running, first),
+        };
+        self.proof = Proof { tail: tail_hash(tail), running: carry_on(middle.running, second) };
         self.offset += bytes.len() as u64;
         self.scanned = self.scanned.max(self.offset);
-        AckRange { epoch: self.assignment.epoch, start, end: self.offset, proof: self.proof }
+        // A point where nothing was read proves nothing.
+        if begun.running != 0 {
+            self.trail.push(begun, self.offset);
+        }
+        self.trail.push(middle, self.offset);
+        let epoch = self.assignment.epoch;
+        AckRange { epoch, start, end: self.offset, proof: self.proof, middle }
     }
 
     /// Returns how far it was read, with what proves it.
     pub(super) fn reached(&self) -> Reached {
-        let mut earlier: Vec<Point> =
-            self.points.iter().filter(|point| point.offset != 0).copied().collect();
-        earlier.sort_by_key(|point| point.offset);
-        earlier.dedup();
+        let earlier = self.trail;
         Reached { offset: self.offset, proof: self.proof, earlier }
     }
 

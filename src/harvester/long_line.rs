@@ -84,7 +84,7 @@ impl<D: Disk> Worker<D> {
         clock: Clock,
     ) -> Result<(), super::file::Obstacle> {
         use super::file::Obstacle;
-        let start = (file.offset, file.proof);
+        let start = (file.offset, file.proof, file.trail);
         let source = file.source.take().expect("an open file has a source");
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
         let end = part.end;
@@ -114,7 +114,7 @@ impl<D: Disk> Worker<D> {
         }
         file.source = Some(source);
         if result.is_err() {
-            (file.offset, file.proof) = start;
+            (file.offset, file.proof, file.trail) = start;
             return result;
         }
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];

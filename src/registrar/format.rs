@@ -10,8 +10,9 @@
 //! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
 //! whatever happened since. A version is refused when it is later than [`VERSION`].
 
-use crate::ledger::{Entry, Interval, Point, Prefix};
-use crate::position::{Epoch, Inode, Proof};
+use crate::ledger::{Entry, Interval, Prefix};
+use crate::position::{Epoch, Inode, Point, Proof};
+use crate::trail::Trail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -128,7 +129,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         base: entry.base,
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
-        earlier: points(&entry.earlier),
+        earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
         ended: entry.ended,
     };
@@ -141,7 +142,7 @@ pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
         epoch: entry.epoch.to_string(),
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
-        earlier: points(&entry.earlier),
+        earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
     };
     push_line(out, &Line::At(line));
@@ -281,7 +282,7 @@ fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
             if let Some(entry) = entries.get_mut(&epoch) {
                 entry.committed = line.committed;
                 entry.proof = Proof { tail: line.proof.0, running: line.proof.1 };
-                entry.earlier = points_of(&line.earlier);
+                entry.earlier = trail_of(&line.earlier);
                 entry.beyond = intervals_of(&line.beyond);
             }
         }
@@ -320,7 +321,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         base: line.base,
         committed: line.committed,
         proof: Proof { tail: line.proof.0, running: line.proof.1 },
-        earlier: points_of(&line.earlier),
+        earlier: trail_of(&line.earlier),
         beyond: intervals_of(&line.beyond),
         ended: line.ended,
     })
@@ -330,8 +331,9 @@ fn to_inode((device, number, birth): (u64, u64, u64)) -> Inode {
     Inode { device, number, birth }
 }
 
-fn points_of(points: &[(u64, u64)]) -> Vec<Point> {
-    points.iter().map(|(offset, running)| Point { offset: *offset, running: *running }).collect()
+fn trail_of(points: &[(u64, u64)]) -> Trail {
+    let point = |(offset, running): &(u64, u64)| Point { offset: *offset, running: *running };
+    Trail::of(&points.iter().map(point).collect::<Vec<_>>())
 }
 
 fn intervals_of(intervals: &[(u64, u64, u64, u64)]) -> Vec<Interval> {
@@ -362,7 +364,7 @@ mod tests {
             base: 7,
             committed,
             proof: Proof { tail: 3, running: u64::MAX },
-            earlier: vec![Point { offset: 1, running: 2 }],
+            earlier: Trail::of(&[Point { offset: 1, running: 2 }]),
             beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
             ended: number.is_multiple_of(5),
         }

@@ -7,7 +7,7 @@ use shipper::ledger::{Inbox, Ledger, Note};
 use shipper::outputs;
 use shipper::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use shipper::pool::Pool;
-use shipper::position::{AckRange, Epoch, Outcome, Proof};
+use shipper::position::{AckRange, Epoch, Outcome, Point, Proof};
 use shipper::queue::{Sender, queue};
 use shipper::settings::{BackoffSettings, ElasticsearchSettings, OutputSettings};
 use shipper::stats::Stats;
@@ -100,7 +100,13 @@ impl Rig {
             self.next += 1;
         }
         let epoch = Epoch::from_random([7; 12]);
-        let range = AckRange { epoch, start, end: self.next, proof: Proof::EMPTY };
+        let range = AckRange {
+            epoch,
+            start,
+            end: self.next,
+            proof: Proof::EMPTY,
+            middle: Point { offset: start, running: 0 },
+        };
         builder.cover(range, Instant::now());
         self.sender.as_ref().unwrap().send(builder.seal()).unwrap();
         (body, range)

@@ -1,0 +1,244 @@
+//! Copies: content that was read before under another inode, or may be just being copied.
+
+use super::claim::{Look, look};
+use super::listing::{Found, Listing};
+use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::{File, Prospector};
+use crate::disk::Disk;
+use crate::identity::{derived, prefix_matches, prefix_of, same_inode};
+use crate::ledger::Note;
+use crate::position::{Epoch, Inode};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, info};
+
+/// Time without growth after which a copy of a living file is a file of its own.
+const STILL_FOR: Duration = Duration::from_secs(5);
+
+/// A file that has no epoch yet: too little of it is there to be known again, or it may be a copy.
+pub(super) struct Waiting {
+    pub(super) size: u64,
+    /// Whether its content, which may be complete, is a prefix of a followed file's.
+    pub(super) may_be_copy: bool,
+    /// When it was seen first with this size.
+    pub(super) since: Instant,
+    pub(super) round: u64,
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Looks for copies of orphans under names that no pattern leads to.
+    pub(super) fn seek_copies(&mut self, listing: &mut Listing<'_, D>) {
+        let wanted: Vec<(Epoch, Inode, Arc<Path>, Option<u16>)> = self
+            .orphans
+            .iter()
+            .filter(|orphan| orphan.waited < SCANS_UNTIL_FORGOTTEN)
+            .map(|orphan| {
+                let input = orphan.input.or_else(|| self.input_of(&orphan.entry.path));
+                let entry = &orphan.entry;
+                (entry.epoch, entry.inode, Arc::clone(&entry.path), input)
+            })
+            .collect();
+        for (epoch, sought, path, input) in wanted {
+            let (Some(directory), Some(input)) = (path.parent(), input) else { continue };
+            for directory in listing.nearby(directory) {
+                for (inode, found) in listing.inodes(&directory).iter() {
+                    let known = self.files.with_inode((input, inode.0, inode.1)).is_some();
+                    let is_name = found.path != path && derived(&path, &found.path);
+                    if known || !(is_name || same_inode(found.stat.inode, sought)) {
+                        continue;
+                    }
+                    match look(&self.disk, &found.path) {
+                        Ok(looked) if same_inode(looked.stat.inode, found.stat.inode) => {
+                            if self.claim_continuation(input, found, &looked) {
+                            } else if self.living_original(input, found, &looked).is_some() {
+                                self.put_off(epoch);
+                            } else {
+                                self.claim_beginning(input, found, &looked);
+                            }
+                        }
+                        // It may be what is sought: nothing is concluded from not seeing it.
+                        _ => self.put_off(epoch),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does not count this scan among those in which nothing of an orphan was found.
+    fn put_off(&mut self, epoch: Epoch) {
+        if let Some(orphan) = self.orphans.iter_mut().find(|orphan| orphan.entry.epoch == epoch) {
+            orphan.is_put_off = true;
+        }
+    }
+
+    /// Looks for an orphan that this content continues, proved by what was read of it; `true` when the file is dealt with.
+    pub(super) fn claim_continuation(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+    ) -> bool {
+        self.continue_best(input, found, looked, 1)
+    }
+
+    /// The same, also where nothing but its first bytes is known of an orphan.
+    pub(super) fn claim_beginning(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
+        self.continue_best(input, found, looked, 0)
+    }
+
+    /// Continues the orphan of which the most is proved, if that is at least `least` bytes.
+    fn continue_best(&mut self, input: u16, found: &Found, looked: &Look<D>, least: u64) -> bool {
+        let reader = self.reader_of(input, looked.stat);
+        let mut best: Option<(u64, usize, Continuation)> = None;
+        for (position, orphan) in self.orphans.iter().enumerate() {
+            let may_be = if same_inode(orphan.entry.inode, looked.stat.inode) {
+                // What was truncated is not continued where it was; a copy of it may have been found before.
+                !orphan.entry.ended || orphan.entry.name != orphan.entry.path
+            } else {
+                orphan.related(&found.path)
+            };
+            if orphan.input.unwrap_or(input) != input || orphan.entry.reader != reader || !may_be {
+                continue;
+            }
+            let proved = orphan.prove::<D>(&looked.file, looked.stat.size, looked.first());
+            let Ok(Some((continuation, offset))) = proved else { continue };
+            if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
+                best = Some((offset, position, continuation));
+            }
+        }
+        let Some((_, position, continuation)) = best else { return false };
+        let orphan = self.orphans.swap_remove(position);
+        self.continue_orphan(input, found, looked, orphan, continuation);
+        true
+    }
+
+    fn continue_orphan(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        mut orphan: Orphan,
+        continuation: Continuation,
+    ) {
+        let from = orphan.entry.name.display().to_string();
+        orphan.entry.inode = looked.stat.inode;
+        orphan.entry.name = Arc::clone(&found.path);
+        if !orphan.entry.prefix.is_within(looked.first()) {
+            // A copy that ended before the first bytes did that are known of its original.
+            orphan.entry.prefix = prefix_of(looked.first());
+        }
+        self.links.ledger.tell(Note::Seen {
+            epoch: orphan.entry.epoch,
+            name: Arc::clone(&found.path),
+            inode: looked.stat.inode,
+            prefix: orphan.entry.prefix,
+            ended: continuation == Continuation::Finished,
+        });
+        match continuation {
+            Continuation::From(offset) => {
+                let left = looked.stat.size.saturating_sub(offset);
+                info!(
+                    file = %found.path.display(), continues = from, offset, bytes_left = left,
+                    "file continues one that was read before"
+                );
+                orphan.entry.ended = false;
+                self.adopt(input, orphan, found, looked);
+            }
+            Continuation::Finished => {
+                info!(
+                    file = %found.path.display(), continues = from,
+                    "file is a copy of what was read before: nothing in it is new"
+                );
+                self.finish_copy(input, found, looked, orphan);
+            }
+        }
+    }
+
+    /// Keeps in mind that a file is a copy in which nothing is new, as long as somebody could take it for a new file.
+    fn finish_copy(&mut self, input: u16, found: &Found, looked: &Look<D>, mut orphan: Orphan) {
+        let patterns = &self.inputs[usize::from(input)].patterns;
+        if patterns.iter().any(|pattern| pattern.matches(&found.path)) {
+            self.pass_over(input, &looked.stat, Some(orphan));
+        } else {
+            orphan.waited = SCANS_UNTIL_FORGOTTEN;
+            self.orphans.push(orphan);
+        }
+    }
+
+    /// Tells whether a file waits because its content is, so far, that of a followed file.
+    pub(super) fn waits(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        now: Instant,
+    ) -> bool {
+        if self.hides_its_original(found, looked.first()) {
+            return true;
+        }
+        let Some(original) = self.living_original(input, found, looked) else { return false };
+        let is_as_it_was = is_as_it_was(&self.disk, original);
+        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let size = looked.stat.size;
+        let round = self.round;
+        let new = Waiting { size, since: now, round, may_be_copy: true };
+        let waiting = self.waiting.entry(key).or_insert(new);
+        if waiting.size != size || !waiting.may_be_copy {
+            (waiting.size, waiting.since, waiting.may_be_copy) = (size, now, true);
+        }
+        waiting.round = round;
+        debug!(file = %found.path.display(), size, "file may be a copy that is being made: it waits");
+        // An original that is not what it was any more will be let go of, and the copy may continue it then.
+        if is_as_it_was && waiting.since + STILL_FOR <= now {
+            self.waiting.remove(&key);
+            return false;
+        }
+        true
+    }
+
+    /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is
+    /// not what it was any more: then this may be a copy of what it is now.
+    fn living_original(&self, input: u16, found: &Found, looked: &Look<D>) -> Option<&File> {
+        self.files.originals_of(&found.path).find(|file| {
+            file.input == input
+                && file.path != found.path
+                && !same_inode(file.inode, looked.stat.inode)
+                && (begins_alike(&self.disk, file, looked.first())
+                    || !is_as_it_was(&self.disk, file))
+        })
+    }
+
+    /// Tells whether a file may be a copy of one that cannot be looked at for now: then nothing is concluded.
+    fn hides_its_original(&self, found: &Found, first: &[u8]) -> bool {
+        self.unclaimed.values().flatten().any(|orphan| {
+            let prefix = orphan.entry.prefix;
+            !orphan.entry.ended
+                && 0 < prefix.length
+                && (first.len() < usize::from(prefix.length) || prefix_matches(prefix, first))
+                && orphan.related(&found.path)
+        })
+    }
+}
+
+/// Tells whether a followed file still has its inode and its first bytes.
+fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
+    look(disk, &file.name).is_ok_and(|looked| {
+        same_inode(looked.stat.inode, file.inode) && prefix_matches(file.prefix, looked.first())
+    })
+}
+
+/// Tells whether `first`, the first bytes of another file, may also be the first bytes of `file`.
+fn begins_alike<D: Disk>(disk: &D, file: &File, first: &[u8]) -> bool {
+    if usize::from(file.prefix.length) <= first.len() {
+        // Nothing known of the original's beginning: it may be anything.
+        return prefix_matches(file.prefix, first);
+    }
+    match look(disk, &file.name) {
+        // One that is not what it was any more says nothing about what it was.
+        Ok(original) if prefix_matches(file.prefix, original.first()) => {
+            original.first().starts_with(first)
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,585 @@
+//! A file system in memory with the rules of a Unix one: names lead to inodes, an open file outlives its name, an inode
+//! number is used again, what was not synced is lost in a power cut.
+
+use shipper::discovery::watch::{Hint, Watch};
+use shipper::disk::{AppendFile, Disk, Kind, Listed, ReadFile, Stat};
+use shipper::position::Inode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+/// Where the shipper keeps its own files: only there a power cut loses what was not synced.
+pub const DATA: &str = "/data";
+
+const DEVICE: u64 = 1;
+
+/// What stops a process in the middle of a step.
+pub struct HardStop;
+
+/// One file, directory or link.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub content: Vec<u8>,
+    /// What a power cut leaves.
+    durable: Vec<u8>,
+    kind: Kind,
+    link: PathBuf,
+    birth: u64,
+    modified: i64,
+    handles: usize,
+    names: usize,
+    readable: bool,
+}
+
+/// Errors that the file system gives for the time being.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Nothing more can be appended below [`DATA`].
+    pub full: bool,
+    /// Nothing can be synced.
+    pub sync_fails: bool,
+    /// No file can be opened: the process has too many.
+    pub open_fails: bool,
+}
+
+type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
+
+/// The file system's state.
+#[derive(Default)]
+pub struct State {
+    nodes: BTreeMap<u64, Node>,
+    names: BTreeMap<PathBuf, u64>,
+    durable_names: BTreeMap<PathBuf, u64>,
+    next_inode: u64,
+    free_inodes: Vec<u64>,
+    clock: u64,
+    locks: BTreeSet<PathBuf>,
+    hints: Option<mpsc::Sender<Hint>>,
+    watched: BTreeSet<PathBuf>,
+    pub faults: Faults,
+    /// Calls until the process is stopped in the middle of one.
+    pub stop_after: Option<u64>,
+    /// What happens between two calls of the process.
+    pub meanwhile: Option<Meanwhile>,
+    /// Whether the file system knows when an inode was made.
+    pub births: bool,
+}
+
+/// The model; clones are the same file system.
+#[derive(Clone, Default)]
+pub struct ModelDisk(Arc<Mutex<State>>);
+
+impl ModelDisk {
+    pub fn new() -> Self {
+        let disk = Self::default();
+        {
+            let mut state = disk.state();
+            state.next_inode = 100;
+            state.births = true;
+            for directory in ["/", "/logs", "/logs/old", DATA] {
+                state.make(Path::new(directory), Kind::Directory);
+            }
+            state.durable_names = state.names.clone();
+        }
+        disk
+    }
+
+    /// Looks at the state or changes it from outside: no call of the process.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call of the process.
+    fn enter(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        if let Some(left) = &mut state.stop_after {
+            if *left == 0 {
+                drop(state);
+                std::panic::panic_any(HardStop);
+            }
+            *left -= 1;
+        }
+        if let Some(mut meanwhile) = state.meanwhile.take() {
+            meanwhile(&mut state);
+            state.meanwhile.get_or_insert(meanwhile);
+        }
+        state
+    }
+
+    /// Makes a watch that gives hints to `hints`.
+    pub fn watch(&self, hints: mpsc::Sender<Hint>) -> ModelWatch {
+        let mut state = self.state();
+        state.hints = Some(hints);
+        state.watched.clear();
+        ModelWatch(self.clone())
+    }
+}
+
+fn missing() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl State {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1_000;
+        self.clock
+    }
+
+    fn hint(&self, path: &Path, names: bool) {
+        if let (Some(hints), Some(directory)) = (&self.hints, path.parent())
+            && self.watched.contains(directory)
+        {
+            let path = path.to_path_buf();
+            let _ = hints.send(if names { Hint::Names(path) } else { Hint::Changed(path) });
+        }
+    }
+
+    /// Loses all hints that were given and says so, as a full queue of inotify does.
+    pub fn overflow(&mut self) {
+        if let Some(hints) = &self.hints {
+            let _ = hints.send(Hint::Overflow);
+        }
+    }
+
+    fn make(&mut self, path: &Path, kind: Kind) -> u64 {
+        let birth = self.tick();
+        let number = self.free_inodes.pop().unwrap_or_else(|| {
+            self.next_inode += 1;
+            self.next_inode
+        });
+        let node = Node {
+            content: Vec::new(),
+            durable: Vec::new(),
+            kind,
+            link: PathBuf::new(),
+            birth: if self.births { birth } else { 0 },
+            modified: i64::try_from(birth).unwrap(),
+            handles: 0,
+            names: 1,
+            readable: true,
+        };
+        self.nodes.insert(number, node);
+        self.names.insert(path.to_path_buf(), number);
+        self.touch_directory(path);
+        number
+    }
+
+    fn touch_directory(&mut self, path: &Path) {
+        let now = i64::try_from(self.tick()).unwrap();
+        let directory = path.parent().and_then(|directory| self.names.get(directory));
+        if let Some(node) = directory.copied().and_then(|number| self.nodes.get_mut(&number)) {
+            node.modified = now;
+        }
+    }
+
+    fn unlink(&mut self, path: &Path) -> bool {
+        let Some(number) = self.names.remove(path) else { return false };
+        self.touch_directory(path);
+        self.nodes.get_mut(&number).unwrap().names -= 1;
+        self.free_if_unused(number);
+        true
+    }
+
+    fn free_if_unused(&mut self, number: u64) {
+        let node = &self.nodes[&number];
+        let kept = self.durable_names.values().any(|durable| *durable == number);
+        if node.names == 0 && node.handles == 0 && !kept {
+            self.nodes.remove(&number);
+            self.free_inodes.push(number);
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<u64> {
+        let number = *self.names.get(path).ok_or_else(missing)?;
+        match self.nodes[&number].kind {
+            Kind::Link => {
+                let link = &self.nodes[&number].link;
+                self.names.get(link).copied().ok_or_else(missing)
+            }
+            _ => Ok(number),
+        }
+    }
+
+    fn stat_of(&self, number: u64) -> Stat {
+        let node = &self.nodes[&number];
+        Stat {
+            kind: node.kind,
+            inode: Inode { device: DEVICE, number, birth: node.birth },
+            size: node.content.len() as u64,
+            modified: node.modified,
+            mode: 0o640,
+            user: 0,
+            group: 0,
+        }
+    }
+
+    fn touch(&mut self, number: u64) {
+        let now = i64::try_from(self.tick()).unwrap();
+        self.nodes.get_mut(&number).unwrap().modified = now;
+        let names: Vec<PathBuf> = self
+            .names
+            .iter()
+            .filter(|(_, named)| **named == number)
+            .map(|(path, _)| path.clone())
+            .collect();
+        names.iter().for_each(|path| self.hint(path, false));
+    }
+
+    // What others than the process do.
+
+    /// Returns the number of the file of that name, made when it is missing.
+    pub fn open_log(&mut self, path: &Path) -> u64 {
+        if let Some(number) = self.names.get(path) {
+            return *number;
+        }
+        let number = self.make(path, Kind::File);
+        self.hint(path, true);
+        number
+    }
+
+    /// Holds a file open, so that it outlives its name.
+    pub fn hold(&mut self, number: u64) {
+        self.nodes.get_mut(&number).unwrap().handles += 1;
+    }
+
+    pub fn release(&mut self, number: u64) {
+        self.nodes.get_mut(&number).unwrap().handles -= 1;
+        self.free_if_unused(number);
+    }
+
+    /// Writes at an offset; a gap before it becomes a hole of NULs.
+    pub fn write_at(&mut self, number: u64, offset: usize, bytes: &[u8]) {
+        let content = &mut self.nodes.get_mut(&number).unwrap().content;
+        let end = offset + bytes.len();
+        if content.len() < end {
+            content.resize(end, 0);
+        }
+        content[offset..end].copy_from_slice(bytes);
+        self.touch(number);
+    }
+
+    pub fn truncate_log(&mut self, number: u64, length: usize) {
+        self.nodes.get_mut(&number).unwrap().content.truncate(length);
+        self.touch(number);
+    }
+
+    pub fn rename_log(&mut self, from: &Path, to: &Path) -> bool {
+        let Some(number) = self.names.get(from).copied() else { return false };
+        self.unlink(to);
+        self.names.remove(from);
+        self.names.insert(to.to_path_buf(), number);
+        self.touch_directory(from);
+        self.touch_directory(to);
+        self.hint(from, true);
+        self.hint(to, true);
+        true
+    }
+
+    pub fn remove_log(&mut self, path: &Path) {
+        if self.unlink(path) {
+            self.hint(path, true);
+        }
+    }
+
+    pub fn link_log(&mut self, from: &Path, to: &Path, symbolic: bool) {
+        if self.names.contains_key(to) {
+            return;
+        }
+        let Some(number) = self.names.get(from).copied() else { return };
+        if symbolic {
+            let link = self.make(to, Kind::Link);
+            self.nodes.get_mut(&link).unwrap().link = from.to_path_buf();
+        } else {
+            self.names.insert(to.to_path_buf(), number);
+            self.touch_directory(to);
+            self.nodes.get_mut(&number).unwrap().names += 1;
+        }
+        self.hint(to, true);
+    }
+
+    pub fn set_readable(&mut self, path: &Path, readable: bool) {
+        if let Some(number) = self.names.get(path).copied() {
+            self.nodes.get_mut(&number).unwrap().readable = readable;
+            self.hint(path, true);
+        }
+    }
+
+    /// Makes everything readable and ends all faults.
+    pub fn heal(&mut self) {
+        self.faults = Faults::default();
+        self.nodes.values_mut().for_each(|node| node.readable = true);
+    }
+
+    pub fn content(&self, number: u64) -> &[u8] {
+        self.nodes.get(&number).map_or(&[], |node| &node.content)
+    }
+
+    pub fn number_of(&self, path: &Path) -> Option<u64> {
+        self.names.get(path).copied()
+    }
+
+    /// Returns the content of every file below `/logs`, each inode once.
+    pub fn logs(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for (path, number) in self.names.range(PathBuf::from("/logs")..) {
+            let node = &self.nodes[number];
+            if path.starts_with("/logs") && node.kind == Kind::File && seen.insert(*number) {
+                found.push((path.clone(), node.content.clone()));
+            }
+        }
+        found
+    }
+
+    /// The process ends; with a power cut, what it did not sync is lost but for a part of each last write.
+    pub fn crash(&mut self, power_cut: bool, mut kept: impl FnMut(usize) -> usize) {
+        (self.hints, self.meanwhile, self.stop_after) = (None, None, None);
+        self.locks.clear();
+        let numbers: Vec<u64> = self.nodes.keys().copied().collect();
+        if power_cut {
+            let data: Vec<PathBuf> =
+                self.names.keys().filter(|path| path.starts_with(DATA)).cloned().collect();
+            self.names.retain(|path, _| !data.contains(path));
+            self.names.extend(
+                self.durable_names
+                    .iter()
+                    .filter(|(path, _)| path.starts_with(DATA))
+                    .map(|(path, number)| (path.clone(), *number)),
+            );
+        }
+        for number in &numbers {
+            let names = self.names.values().filter(|named| *named == number).count();
+            let node = self.nodes.get_mut(number).unwrap();
+            node.names = names;
+            let ours = self.names.iter().any(|(path, named)| {
+                named == number && path.starts_with(DATA) && node.kind == Kind::File
+            });
+            if ours && power_cut {
+                let mut content = node.durable.clone();
+                if node.content.starts_with(&content) {
+                    let more = &node.content[content.len()..];
+                    content.extend_from_slice(&more[..kept(more.len())]);
+                }
+                node.content = content;
+            }
+        }
+        self.durable_names = self.names.clone();
+    }
+}
+
+/// An open file.
+pub struct ModelFile {
+    disk: ModelDisk,
+    number: u64,
+}
+
+impl Drop for ModelFile {
+    fn drop(&mut self) {
+        self.disk.state().release(self.number);
+    }
+}
+
+impl ReadFile for ModelFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.disk.enter();
+        let content = &state.nodes[&self.number].content;
+        let from = usize::try_from(offset).unwrap().min(content.len());
+        let length = bytes.len().min(content.len() - from);
+        bytes[..length].copy_from_slice(&content[from..from + length]);
+        Ok(length)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(self.disk.enter().stat_of(self.number))
+    }
+}
+
+impl AppendFile for ModelFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.enter();
+        let full = state.faults.full;
+        let node = state.nodes.get_mut(&self.number).unwrap();
+        let written = if full { bytes.len() / 2 } else { bytes.len() };
+        node.content.extend_from_slice(&bytes[..written]);
+        if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut state = self.disk.enter();
+        if state.faults.sync_fails {
+            return Err(io::Error::other("input/output error"));
+        }
+        let node = state.nodes.get_mut(&self.number).unwrap();
+        node.durable.clone_from(&node.content);
+        Ok(())
+    }
+
+    fn reserve(&mut self, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut state = self.disk.enter();
+        let length = usize::try_from(length).unwrap();
+        state.nodes.get_mut(&self.number).unwrap().content.resize(length, 0);
+        Ok(())
+    }
+}
+
+/// A lock that ends with the value.
+pub struct ModelLock(ModelDisk, PathBuf);
+
+impl Drop for ModelLock {
+    fn drop(&mut self) {
+        self.0.state().locks.remove(&self.1);
+    }
+}
+
+impl ModelDisk {
+    fn handle(&self, state: &mut State, number: u64) -> ModelFile {
+        state.hold(number);
+        ModelFile { disk: self.clone(), number }
+    }
+
+    fn writer(&self, path: &Path, empty: bool) -> io::Result<ModelFile> {
+        let mut state = self.enter();
+        let there = state.names.get(path).copied();
+        let number = match there {
+            Some(number) => number,
+            None if state.faults.full => return Err(io::ErrorKind::StorageFull.into()),
+            None => state.make(path, Kind::File),
+        };
+        if empty {
+            state.nodes.get_mut(&number).unwrap().content.clear();
+        }
+        Ok(self.handle(&mut state, number))
+    }
+}
+
+impl Disk for ModelDisk {
+    type File = ModelFile;
+    type Writer = ModelFile;
+    type Lock = ModelLock;
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        let state = self.enter();
+        match state.names.get(directory) {
+            None => return Err(missing()),
+            Some(number) if state.nodes[number].kind != Kind::Directory => {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            Some(_) => {}
+        }
+        let below = state.names.iter().filter(|(path, _)| path.parent() == Some(directory));
+        Ok(below
+            .map(|(path, number)| Listed {
+                name: OsString::from(path.file_name().unwrap()),
+                kind: state.nodes[number].kind,
+            })
+            .collect())
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let state = self.enter();
+        state.resolve(path).map(|number| state.stat_of(number))
+    }
+
+    fn link_stat(&self, path: &Path) -> io::Result<Stat> {
+        let state = self.enter();
+        state.names.get(path).map(|number| state.stat_of(*number)).ok_or_else(missing)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<ModelFile> {
+        let mut state = self.enter();
+        let number = state.resolve(path)?;
+        if !state.nodes[&number].readable {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if state.faults.open_fails {
+            return Err(io::Error::from_raw_os_error(24));
+        }
+        Ok(self.handle(&mut state, number))
+    }
+
+    fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+        let state = self.enter();
+        let content = &state.nodes[&state.resolve(path)?].content;
+        if longest < content.len() as u64 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(content.clone())
+    }
+
+    fn append(&self, path: &Path, _: u32) -> io::Result<ModelFile> {
+        self.writer(path, false)
+    }
+
+    fn create(&self, path: &Path, _: u32) -> io::Result<ModelFile> {
+        self.writer(path, true)
+    }
+
+    fn create_directory(&self, path: &Path, _: u32) -> io::Result<()> {
+        let mut state = self.enter();
+        let mut parents: Vec<&Path> = path.ancestors().collect();
+        parents.reverse();
+        for parent in parents {
+            if !state.names.contains_key(parent) {
+                let number = state.make(parent, Kind::Directory);
+                // Directories outlive a power cut here: they are made once, long before anything matters.
+                state.durable_names.insert(parent.to_path_buf(), number);
+            }
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.enter();
+        if state.rename_log(from, to) { Ok(()) } else { Err(missing()) }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        if self.enter().unlink(path) { Ok(()) } else { Err(missing()) }
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.enter();
+        if state.faults.sync_fails {
+            return Err(io::Error::other("input/output error"));
+        }
+        state.durable_names.retain(|name, _| name.parent() != Some(path));
+        let below: Vec<(PathBuf, u64)> = state
+            .names
+            .iter()
+            .filter(|(name, _)| name.parent() == Some(path))
+            .map(|(name, number)| (name.clone(), *number))
+            .collect();
+        state.durable_names.extend(below);
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<ModelLock>> {
+        let mut state = self.enter();
+        let free = state.locks.insert(path.to_path_buf());
+        Ok(free.then(|| ModelLock(self.clone(), path.to_path_buf())))
+    }
+}
+
+/// Hints of the model.
+pub struct ModelWatch(ModelDisk);
+
+impl Watch for ModelWatch {
+    fn watch(&mut self, directory: &Path) -> bool {
+        let mut state = self.0.state();
+        let there = state.names.contains_key(directory);
+        if there {
+            state.watched.insert(directory.to_path_buf());
+        }
+        there
+    }
+
+    fn forget(&mut self, directory: &Path) {
+        self.0.state().watched.remove(directory);
+    }
+}

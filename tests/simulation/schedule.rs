@@ -1,0 +1,469 @@
+//! One schedule: lives of the process in a world, from one seed.
+
+use crate::disk::{DATA, HardStop, ModelDisk};
+use crate::server::{Deliverer, Server};
+use crate::story::tell;
+use crate::world::{Troubles, World};
+use fastrand::Rng;
+use shipper::batch::{Batch, BatchLimits};
+use shipper::discovery::glob::Pattern;
+use shipper::discovery::watch::{NoWatch, Watch};
+use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
+use shipper::document::Shared;
+use shipper::harvester::{Worker, WorkerLinks, WorkerSettings};
+use shipper::ledger::Ledger;
+use shipper::pipeline::{Moment, Pipeline};
+use shipper::pool::{BUFFER_BYTES, Pool};
+use shipper::queue::{Receiver, queue};
+use shipper::registrar::{Opening, Registrar};
+use shipper::settings::{Format, InputSettings, Namespace, RegistrySettings};
+use shipper::stats::Stats;
+use shipper::wake::Wake;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+const POOL_BYTES: usize = 4 << 20;
+
+/// Virtual seconds after which a silent world must be settled.
+const SETTLED_AFTER: u64 = 180;
+
+/// What a schedule was like, when it went well.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Summary {
+    pub lines: usize,
+}
+
+/// Everything that outlives the process.
+struct Scene {
+    rng: Rng,
+    disk: ModelDisk,
+    world: Arc<Mutex<World>>,
+    server: Server,
+    now: Instant,
+    glob: Vec<&'static str>,
+    workers: usize,
+    events: bool,
+    power_cuts: bool,
+    drawn: u64,
+}
+
+/// Runs a schedule.
+///
+/// # Errors
+/// What was violated, with the story that led there.
+pub fn run(seed: u64) -> Result<Summary, String> {
+    let mut rng = Rng::with_seed(seed);
+    let troubles = Troubles::draw(&mut rng);
+    let disk = ModelDisk::new();
+    disk.state().births = rng.u8(..4) != 0;
+    let globs: [&[&str]; 4] = [
+        &["/logs/*.log"],
+        &["/logs/*.log*"],
+        &["/logs/a.log", "/logs/b.log", "/logs/c.log"],
+        &["/logs/**/*"],
+    ];
+    let mut scene = Scene {
+        glob: globs[rng.usize(..globs.len())].to_vec(),
+        workers: rng.usize(1..=2),
+        events: rng.u8(..4) != 0,
+        power_cuts: rng.bool(),
+        world: Arc::new(Mutex::new(World::new(rng.fork(), troubles))),
+        rng,
+        disk,
+        server: Server::default(),
+        now: Instant::now(),
+        drawn: seed << 20,
+    };
+    let told = scene.all_lives();
+    let result = told.and_then(|()| scene.verdict());
+    let story = crate::story::take();
+    match result {
+        Ok(lines) => Ok(Summary { lines }),
+        Err(what) => Err(format!(
+            "{what}\n  with {troubles:?}, {:?}, {} workers, events {}\n  {}",
+            scene.glob,
+            scene.workers,
+            scene.events,
+            story.join("\n  ")
+        )),
+    }
+}
+
+impl Scene {
+    fn act(&mut self) {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.act(&mut self.disk.state());
+    }
+
+    fn all_lives(&mut self) -> Result<(), String> {
+        for _ in 0..self.rng.usize(1..=4) {
+            for _ in 0..self.rng.usize(..6) {
+                self.act();
+            }
+            self.life(false)?;
+        }
+        let world = Arc::clone(&self.world);
+        world.lock().unwrap_or_else(PoisonError::into_inner).fall_silent(&mut self.disk.state());
+        self.life(true)
+    }
+
+    /// One life of the process, to its stop; the last one until all is settled.
+    fn life(&mut self, last: bool) -> Result<(), String> {
+        tell(format!("start{}", if last { ", the last" } else { "" }));
+        let mut process = match Process::start(self)? {
+            Some(process) => process,
+            None => return Ok(()),
+        };
+        let steps = self.rng.usize(5..150);
+        if !last {
+            self.plan_the_end();
+        }
+        let lived = catch_unwind(AssertUnwindSafe(|| {
+            if last { process.settle(self) } else { process.live(self, steps) }
+        }));
+        let stopped = match lived {
+            Ok(result) => {
+                result?;
+                false
+            }
+            Err(panic) if panic.is::<HardStop>() => true,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                if let Some(text) = text {
+                    return Err(format!("a stage panicked: {text}"));
+                }
+                resume_unwind(panic)
+            }
+        };
+        let gently = !stopped && self.rng.bool();
+        process.end(self, gently && !last)?;
+        let cut = !gently && self.power_cuts && self.rng.bool();
+        tell(format!("stop: gently {gently}, power cut {cut}"));
+        let rng = &mut self.rng;
+        self.disk.state().crash(cut, |most| rng.usize(..=most));
+        Ok(())
+    }
+
+    /// Says at which call of the process it is stopped, and what happens between its calls.
+    fn plan_the_end(&mut self) {
+        let stop_after = self.rng.bool().then(|| self.rng.u64(..400));
+        let (world, mut rng) = (Arc::clone(&self.world), self.rng.fork());
+        let busy = self.rng.u8(1..40);
+        // A world that does more the longer a scan takes would never let it end.
+        let mut left = self.rng.u8(..200);
+        let mut state = self.disk.state();
+        state.stop_after = stop_after;
+        state.meanwhile = Some(Box::new(move |state| {
+            if 0 < left && rng.u8(..) < busy {
+                left -= 1;
+                world.lock().unwrap_or_else(PoisonError::into_inner).act(state);
+            }
+        }));
+    }
+
+    fn patterns(&self) -> Vec<Pattern> {
+        self.glob.iter().map(|text| Pattern::parse(text).unwrap()).collect()
+    }
+
+    /// Compares what is stored with what was written.
+    fn verdict(&self) -> Result<usize, String> {
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        for (line, count) in &self.server.stored {
+            match world.written.get(line) {
+                None => return Err(format!("stored, never written: `{line:.80}`")),
+                Some(written) if written < count => {
+                    return Err(format!("written {written} times, stored {count}: `{line:.80}`"));
+                }
+                Some(_) => {}
+            }
+        }
+        let mut there: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
+        for (path, content) in self.disk.state().logs() {
+            let lines = complete_lines(&content);
+            // What was rotated out of the patterns before anybody looked was never the shipper's.
+            let is_ours = self.patterns().iter().any(|pattern| pattern.matches(&path))
+                || lines.iter().any(|line| {
+                    !line.starts_with("common") && self.server.stored.contains_key(line)
+                });
+            for line in lines.into_iter().filter(|_| is_ours) {
+                there.entry(line).or_insert((0, path.clone())).0 += 1;
+            }
+        }
+        for (line, (count, path)) in there {
+            let stored = self.server.stored.get(&line).copied().unwrap_or(0);
+            if stored < count {
+                let path = path.display();
+                return Err(format!("{count} times in {path}, stored {stored}: `{line:.80}`"));
+            }
+        }
+        Ok(self.server.stored.len())
+    }
+}
+
+fn complete_lines(content: &[u8]) -> Vec<String> {
+    let Some(end) = content.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+    let lines = content[..end].split(|byte| *byte == b'\n');
+    lines.map(|line| String::from_utf8_lossy(line).trim_start_matches('\0').to_owned()).collect()
+}
+
+type NextBatch = Pin<Box<dyn Future<Output = Option<Batch>>>>;
+
+/// The stages of one life.
+struct Process {
+    prospector: Prospector<ModelDisk>,
+    workers: Vec<Worker<ModelDisk>>,
+    registrar: Registrar<ModelDisk>,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    next: NextBatch,
+    ledger: Ledger,
+    pool: Pool,
+}
+
+fn next_batch(receiver: &Receiver) -> NextBatch {
+    let receiver = receiver.clone();
+    Box::pin(async move { receiver.next().await })
+}
+
+impl Process {
+    /// Starts it; `None` when it was stopped while it started or its registry could not be written.
+    fn start(scene: &mut Scene) -> Result<Option<Self>, String> {
+        let stats = Arc::new(Stats::default());
+        let (ledger, inbox) = Ledger::inbox(Arc::new(Wake::default()));
+        scene.drawn += 1 << 10;
+        let drawn = scene.drawn;
+        let opening = Opening {
+            settings: RegistrySettings {
+                path: PathBuf::from(DATA).join("registry"),
+                ..RegistrySettings::default()
+            },
+            data: PathBuf::from(DATA),
+            output: "elasticsearch".to_owned(),
+            machine: "m".to_owned(),
+            random: random(drawn + (1 << 9)),
+        };
+        let opened = Registrar::open(scene.disk.clone(), opening, inbox, Arc::clone(&stats));
+        let (registrar, known) = match opened {
+            Ok(opened) => opened,
+            // The disk is full: whoever starts it tries again.
+            Err(error)
+                if scene.disk.state().faults.full || scene.disk.state().faults.sync_fails =>
+            {
+                tell(format!("no start: {error}"));
+                scene.disk.state().crash(false, |most| most);
+                return Ok(None);
+            }
+            Err(error) => return Err(format!("the registry cannot be opened: {error}")),
+        };
+        let holes = scene.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
+        for known in &known {
+            let entry = &known.entry;
+            tell(format!(
+                "    known: {} inode {} to {}, ended {}",
+                entry.name.display(),
+                entry.inode.number,
+                entry.committed,
+                entry.ended
+            ));
+            if !holes && !scene.server.covers(entry.epoch, entry.base, entry.committed) {
+                return Err(format!(
+                    "{} of {} is committed, but not all of it is stored",
+                    entry.committed,
+                    entry.path.display()
+                ));
+            }
+        }
+        let bells: Vec<_> = (0..scene.workers).map(|_| Arc::new(Wake::default())).collect();
+        let (sender, receiver) = queue(bells.clone());
+        let pool = Pool::new(POOL_BYTES);
+        let (report, reports) = mpsc::channel();
+        let bell = Arc::new(Wake::default());
+        let (mut links, mut workers) = (Vec::new(), Vec::new());
+        for wake in &bells {
+            let (orders, worker_orders) = mpsc::channel();
+            links.push(WorkerLink { orders, wake: Arc::clone(wake) });
+            let worker_links = WorkerLinks {
+                orders: worker_orders,
+                reports: report.clone(),
+                prospector: Arc::clone(&bell),
+                wake: Arc::clone(wake),
+                pool: pool.clone(),
+                queue: sender.clone(),
+                ledger: ledger.clone(),
+                stats: Arc::clone(&stats),
+            };
+            let settings = WorkerSettings {
+                limits: BatchLimits { bytes: BUFFER_BYTES, items: scene.rng.usize(1..20) },
+                flush_timeout: Duration::from_millis(scene.rng.u64(..2_000)),
+                close_inactive: vec![Duration::from_secs(scene.rng.u64(1..100))],
+                message_max_bytes: vec![10 << 20],
+                open_files_max: scene.rng.usize(1..6),
+            };
+            let pipelines = vec![pipeline()];
+            workers.push(Worker::new(scene.disk.clone(), settings, worker_links, pipelines));
+        }
+        let (hint, hints) = mpsc::channel();
+        let watch: Box<dyn Watch> =
+            if scene.events { Box::new(scene.disk.watch(hint)) } else { Box::new(NoWatch) };
+        let links = ProspectorLinks {
+            workers: links,
+            reports,
+            hints,
+            watch,
+            ledger: ledger.clone(),
+            wake: bell,
+            stats: Arc::clone(&stats),
+            random: random(drawn),
+        };
+        let watched = Watched {
+            patterns: scene.patterns(),
+            exclude: Vec::new(),
+            symlinks: true,
+            scan_interval: Duration::from_secs(10),
+        };
+        let prospector =
+            Prospector::new(scene.disk.clone(), vec![watched], From::Start, known, links);
+        let next = next_batch(&receiver);
+        let deliverer = Deliverer::default();
+        Ok(Some(Self { prospector, workers, registrar, deliverer, receiver, next, ledger, pool }))
+    }
+
+    /// Lives for some steps, in which anything may happen.
+    fn live(&mut self, scene: &mut Scene, steps: usize) -> Result<(), String> {
+        for _ in 0..steps {
+            let copying = scene.world.lock().unwrap_or_else(PoisonError::into_inner).is_copying();
+            let passed = match scene.rng.u8(..10) {
+                _ if copying => scene.rng.u64(..20),
+                0 => scene.rng.u64(..12_000),
+                1..=4 => scene.rng.u64(..300),
+                _ => 0,
+            };
+            scene.now += Duration::from_millis(passed);
+            match scene.rng.u8(..12) {
+                0..=2 => scene.act(),
+                3 => self.trouble(scene),
+                _ => self.step(scene, false)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn trouble(&mut self, scene: &mut Scene) {
+        let mut state = scene.disk.state();
+        match scene.rng.u8(..12) {
+            0 => self.deliverer.away = true,
+            1..=3 => self.deliverer.away = false,
+            4 => state.faults.full = true,
+            5 => state.faults.sync_fails = true,
+            6 => state.faults.open_fails = true,
+            _ => state.faults = crate::disk::Faults::default(),
+        }
+    }
+
+    /// One stage does what it has to do.
+    fn step(&mut self, scene: &mut Scene, smooth: bool) -> Result<(), String> {
+        match scene.rng.usize(..4 + self.workers.len()) {
+            0 => drop(self.prospector.step(scene.now)),
+            1 => drop(self.registrar.step(scene.now)),
+            2 => self.take_batch(scene),
+            3 => {
+                let Scene { rng, server, .. } = scene;
+                self.deliverer.step(rng, server, &self.ledger, smooth)?;
+            }
+            worker => {
+                let moment = Moment(1_700_000_000_000);
+                self.workers[worker - 4].step(scene.now, moment);
+            }
+        }
+        let peak = self.pool.peak();
+        if self.pool.capacity() < peak {
+            return Err(format!("{peak} buffers were in use"));
+        }
+        Ok(())
+    }
+
+    fn take_batch(&mut self, scene: &Scene) {
+        if !self.deliverer.is_free(1 + scene.workers) {
+            return;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Some(batch)) = self.next.as_mut().poll(&mut context) {
+            self.deliverer.take(batch);
+            self.next = next_batch(&self.receiver);
+        }
+    }
+
+    /// Lives on in a silent world until nothing is left to do.
+    fn settle(&mut self, scene: &mut Scene) -> Result<(), String> {
+        let until = scene.now + Duration::from_secs(SETTLED_AFTER);
+        while scene.now < until {
+            scene.now += Duration::from_millis(1_500);
+            for _ in 0..40 + 20 * self.workers.len() {
+                self.step(scene, true)?;
+            }
+            if scene.verdict().is_ok() && self.is_settled(scene) {
+                return Ok(());
+            }
+        }
+        scene.verdict()?;
+        Err("it is never settled".to_owned())
+    }
+
+    /// Tells whether everything that was handed over is settled.
+    fn is_settled(&self, _: &Scene) -> bool {
+        self.pool.in_use() == 0
+    }
+
+    /// Ends it; gently: with what belongs to an orderly stop.
+    fn end(self, scene: &mut Scene, gently: bool) -> Result<(), String> {
+        let Self { prospector, mut workers, registrar, mut deliverer, receiver, next, .. } = self;
+        if gently {
+            scene.disk.state().meanwhile = None;
+            scene.disk.state().stop_after = None;
+            workers.drain(..).for_each(Worker::close);
+            registrar.close(scene.now);
+        } else {
+            drop(registrar);
+        }
+        let Scene { rng, server, .. } = scene;
+        deliverer.stop(rng, server)?;
+        drop((prospector, workers, deliverer, next, receiver));
+        Ok(())
+    }
+}
+
+fn random(mut drawn: u64) -> Box<dyn FnMut() -> [u8; 12] + Send> {
+    Box::new(move || {
+        drawn += 1;
+        let mut bytes = [7; 12];
+        bytes[..8].copy_from_slice(&drawn.to_be_bytes());
+        bytes
+    })
+}
+
+fn pipeline() -> Pipeline {
+    let input = InputSettings {
+        id: None,
+        kind: "filestream".to_owned(),
+        namespace: Namespace::Filebeat,
+        paths: Vec::new(),
+        exclude_files: Vec::new(),
+        format: Format::Raw,
+        keep_original: true,
+        message_max_bytes: 10 << 20,
+        symlinks: false,
+        scan_interval: Duration::from_secs(10),
+        close_inactive: Duration::from_mins(5),
+        pipeline: None,
+        index: None,
+        tags: Vec::new(),
+        fields: None,
+    };
+    Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
+}

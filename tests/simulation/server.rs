@@ -1,0 +1,166 @@
+//! A server that keeps Elasticsearch's promise about `create`: an id is stored once, and every later one is a conflict.
+
+use fastrand::Rng;
+use shipper::batch::Batch;
+use shipper::ledger::{Ledger, Note};
+use shipper::position::{DIGITS, EPOCH_TEXT_BYTES, Epoch, Outcome, Settled};
+use std::collections::BTreeMap;
+
+/// The server.
+#[derive(Default)]
+pub struct Server {
+    documents: BTreeMap<String, String>,
+    /// How often each message is stored.
+    pub stored: BTreeMap<String, usize>,
+    /// Which bytes of each epoch are stored, by start.
+    pub ranges: BTreeMap<Epoch, BTreeMap<u64, u64>>,
+}
+
+impl Server {
+    fn create(&mut self, id: &str, message: &str) -> Result<(), String> {
+        if let Some(before) = self.documents.get(id) {
+            if before != message {
+                return Err(format!("id {id} stands for `{before:.60}` and `{message:.60}`"));
+            }
+            return Ok(());
+        }
+        self.documents.insert(id.to_owned(), message.to_owned());
+        *self.stored.entry(message.trim_start_matches('\0').to_owned()).or_default() += 1;
+        let (epoch, position) = id.split_at(EPOCH_TEXT_BYTES);
+        let position = position.trim_start_matches('.');
+        let (start, length) = position.split_once('.').ok_or_else(|| format!("id {id}"))?;
+        let epoch = Epoch::from_text(epoch).ok_or_else(|| format!("id {id}"))?;
+        self.ranges.entry(epoch).or_default().insert(number(start), number(length));
+        Ok(())
+    }
+
+    /// Tells whether every byte of an epoch from `from` to `to` is in a stored document.
+    pub fn covers(&self, epoch: Epoch, from: u64, to: u64) -> bool {
+        let mut at = from;
+        let ranges = self.ranges.get(&epoch);
+        for (start, length) in ranges.into_iter().flatten() {
+            if *start <= at {
+                at = at.max(start + length);
+            }
+        }
+        to <= at
+    }
+}
+
+fn number(digits: &str) -> u64 {
+    let value = |digit: u8| DIGITS.iter().position(|known| *known == digit).unwrap() as u64;
+    digits.bytes().fold(0, |number, digit| number << 6 | value(digit))
+}
+
+/// A batch on its way, and which of its items the server has not answered for.
+struct Flight {
+    batch: Batch,
+    open: Vec<usize>,
+}
+
+/// Takes batches to the server as a deliverer does, through whatever happens on the way.
+#[derive(Default)]
+pub struct Deliverer {
+    flights: Vec<Flight>,
+    /// Nothing arrives for the time being.
+    pub away: bool,
+}
+
+impl Deliverer {
+    pub fn is_free(&self, most: usize) -> bool {
+        self.flights.len() < most
+    }
+
+    pub fn take(&mut self, batch: Batch) {
+        let open = (0..batch.items()).collect();
+        self.flights.push(Flight { batch, open });
+    }
+
+    /// Sends one request of any of the batches and settles the batch when all its items are answered for.
+    pub fn step(
+        &mut self,
+        rng: &mut Rng,
+        server: &mut Server,
+        ledger: &Ledger,
+        smooth: bool,
+    ) -> Result<(), String> {
+        if self.flights.is_empty() || self.away {
+            return Ok(());
+        }
+        let index = rng.usize(..self.flights.len());
+        let flight = &mut self.flights[index];
+        let trouble = if smooth { 9 } else { rng.u8(..10) };
+        match trouble {
+            // The connection fails before the request has arrived.
+            0 => return Ok(()),
+            // The request arrives, its answer does not.
+            1 => return flight.send(server, |_| true).map(drop),
+            // A part of it is answered with 429.
+            2 => {
+                let answered = flight.send(server, |_| rng.bool())?;
+                flight.open.retain(|item| !answered.contains(item));
+            }
+            _ => {
+                flight.send(server, |_| true)?;
+                flight.open.clear();
+            }
+        }
+        if flight.open.is_empty() {
+            let flight = self.flights.swap_remove(index);
+            let settled = Settled { ranges: flight.batch.ranges, outcome: Outcome::Delivered };
+            ledger.tell_quietly(Note::Settled(settled));
+        }
+        Ok(())
+    }
+
+    /// The process is gone; a request that was under way may still be stored.
+    pub fn stop(&mut self, rng: &mut Rng, server: &mut Server) -> Result<(), String> {
+        for flight in self.flights.drain(..) {
+            if rng.bool() {
+                flight.send(server, |_| true)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Flight {
+    fn send(
+        &self,
+        server: &mut Server,
+        mut arrives: impl FnMut(usize) -> bool,
+    ) -> Result<Vec<usize>, String> {
+        let mut answered = Vec::new();
+        for item in self.open.iter().copied().filter(|item| arrives(*item)) {
+            let text =
+                std::str::from_utf8(self.batch.item(item)).map_err(|error| error.to_string())?;
+            let (id, message) = id_and_message(text)?;
+            server.create(id, &message)?;
+            answered.push(item);
+        }
+        Ok(answered)
+    }
+}
+
+fn id_and_message(item: &str) -> Result<(&str, String), String> {
+    #[derive(serde::Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        create: Create<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Create<'a> {
+        _id: &'a str,
+    }
+    #[derive(serde::Deserialize)]
+    struct Document {
+        message: String,
+    }
+    let mut lines = item.lines();
+    let (action, document) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let action: Line<'_> =
+        serde_json::from_str(action).map_err(|error| format!("{error}: {action}"))?;
+    let document: Document =
+        serde_json::from_str(document).map_err(|error| format!("{error}: {document}"))?;
+    Ok((action.create._id, document.message))
+}

@@ -1,0 +1,383 @@
+//! Web servers that write logs, and what rotates, copies, links and locks them meanwhile.
+
+use crate::disk::State;
+use crate::story::tell;
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Generations of rotated logs that are kept.
+const GENERATIONS: usize = 4;
+
+/// Least length of a line that may be the first of its file: it has an address and a time.
+const FIRST_LINE_BYTES: usize = 60;
+
+/// Which troubles a schedule has.
+#[derive(Debug, Clone, Copy)]
+pub struct Troubles {
+    pub sites: usize,
+    pub rename: bool,
+    pub copytruncate: bool,
+    pub refill: bool,
+    pub holes: bool,
+    pub links: bool,
+    pub olddir: bool,
+    pub locked: bool,
+    pub twins: bool,
+    pub long_lines: bool,
+    pub late_reopen: bool,
+}
+
+impl Troubles {
+    /// Draws some.
+    pub fn draw(rng: &mut Rng) -> Self {
+        let mut some = || rng.u8(..3) == 0;
+        let troubles = Self {
+            sites: 1,
+            rename: !some(),
+            copytruncate: some(),
+            refill: some(),
+            holes: some(),
+            links: some(),
+            olddir: some(),
+            locked: some(),
+            twins: some(),
+            long_lines: some() && some() && some(),
+            late_reopen: some(),
+        };
+        // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
+        // when it is truncated again can be told apart as long as nothing of it is settled.
+        let copytruncate = troubles.copytruncate && !troubles.holes;
+        let refill = troubles.refill && !troubles.holes;
+        let links = troubles.links && !troubles.holes;
+        Self { sites: rng.usize(1..=3), copytruncate, refill, links, ..troubles }
+    }
+}
+
+/// A copytruncate on its way.
+struct Copying {
+    source: u64,
+    target: u64,
+    /// Bytes copied so far.
+    copied: usize,
+    /// Whether the copier has come to the end: what is written from now on is lost.
+    ended: bool,
+}
+
+/// One log and who writes it.
+struct Site {
+    name: String,
+    path: PathBuf,
+    /// The inode that the server has open.
+    open: Option<u64>,
+    /// Where it writes when it does not append.
+    offset: Option<usize>,
+    /// The rest of a line of which only the beginning was written.
+    pending: Vec<u8>,
+    number: u64,
+    begun: bool,
+    copying: Option<Copying>,
+    moved_away: bool,
+}
+
+/// What happens around the process.
+pub struct World {
+    rng: Rng,
+    troubles: Troubles,
+    sites: Vec<Site>,
+    /// How often each line was written.
+    pub written: BTreeMap<String, usize>,
+    pub holes: bool,
+    actions: u64,
+}
+
+impl World {
+    pub fn new(mut rng: Rng, troubles: Troubles) -> Self {
+        let sites = (0..troubles.sites).map(|index| {
+            let name = ["a", "b", "c"][index];
+            Site {
+                name: name.to_owned(),
+                path: PathBuf::from(format!("/logs/{name}.log")),
+                open: None,
+                offset: None,
+                pending: Vec::new(),
+                number: 0,
+                begun: false,
+                copying: None,
+                moved_away: false,
+            }
+        });
+        let sites = sites.collect();
+        let rng = rng.fork();
+        Self { rng, troubles, sites, written: BTreeMap::new(), holes: false, actions: 0 }
+    }
+
+    /// Tells whether time must not jump, because a rotation that takes seconds is on its way.
+    pub fn is_copying(&self) -> bool {
+        self.sites.iter().any(|site| site.copying.is_some())
+    }
+
+    /// Does one thing.
+    pub fn act(&mut self, state: &mut State) {
+        self.actions += 1;
+        let site = self.rng.usize(..self.sites.len());
+        if self.sites[site].copying.is_some() && self.rng.bool() {
+            return self.go_on_copying(state, site);
+        }
+        let troubles = self.troubles;
+        match self.rng.u8(..32) {
+            0..=2 if troubles.rename => self.rotate(state, site),
+            3 | 4 if troubles.copytruncate => self.begin_copying(state, site),
+            5 if troubles.refill => self.refill(state, site),
+            6 if troubles.holes => self.leave_hole(state, site),
+            7 if troubles.links => self.link(state, site),
+            8 if troubles.olddir => self.put_away(state, site),
+            9 if troubles.locked => self.lock(state, site),
+            10 if troubles.rename => self.reopen(state, site),
+            11 if self.actions.is_multiple_of(3) => state.overflow(),
+            _ => self.write(state, site),
+        }
+    }
+
+    /// Ends everything that is on its way, so that what was written can be read to its end.
+    pub fn fall_silent(&mut self, state: &mut State) {
+        state.heal();
+        for site in 0..self.sites.len() {
+            while self.sites[site].copying.is_some() {
+                self.go_on_copying(state, site);
+            }
+            self.reopen(state, site);
+            if !self.sites[site].pending.is_empty() {
+                self.write(state, site);
+            }
+        }
+        tell("silence".to_owned());
+    }
+
+    /// Makes a line of at least `least` bytes that nobody has written before.
+    fn new_line(&mut self, site: usize, least: usize) -> Vec<u8> {
+        let long = self.troubles.long_lines && self.rng.u8(..40) == 0;
+        let width = match self.rng.u8(..8) {
+            _ if long => self.rng.usize(262_000..530_000),
+            0 => self.rng.usize(900..2_500),
+            1 | 2 => self.rng.usize(60..300),
+            _ => self.rng.usize(..30),
+        };
+        let width = width.max(least);
+        let site = &mut self.sites[site];
+        site.number += 1;
+        let line = format!("{} {} {}", site.name, site.number, "x".repeat(width));
+        *self.written.entry(line.clone()).or_default() += 1;
+        format!("{line}\n").into_bytes()
+    }
+
+    /// Lines that both of two logs begin with, as long as any of them is.
+    fn common_lines(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in 0..3 {
+            let line = format!("common {number} {}", "y".repeat(500));
+            *self.written.entry(line.clone()).or_default() += 1;
+            bytes.extend_from_slice(format!("{line}\n").as_bytes());
+        }
+        bytes
+    }
+
+    fn inode(&mut self, state: &mut State, site: usize) -> u64 {
+        if let Some(number) = self.sites[site].open {
+            return number;
+        }
+        let number = state.open_log(&self.sites[site].path);
+        state.hold(number);
+        self.sites[site].open = Some(number);
+        number
+    }
+
+    fn write(&mut self, state: &mut State, site: usize) {
+        let number = self.inode(state, site);
+        let mut bytes = std::mem::take(&mut self.sites[site].pending);
+        let is_first = !std::mem::replace(&mut self.sites[site].begun, true);
+        if self.troubles.twins && is_first {
+            bytes = self.common_lines();
+        }
+        let count = if bytes.is_empty() { self.rng.usize(1..=4) } else { self.rng.usize(..3) };
+        for _ in 0..count {
+            let line = self.new_line(site, if bytes.is_empty() { FIRST_LINE_BYTES } else { 0 });
+            bytes.extend_from_slice(&line);
+        }
+        // What a file begins with is there at once, as much of it as an address and a time take.
+        if self.rng.u8(..3) == 0 && 0 < state.content(number).len() {
+            let cut = self.rng.usize(..=bytes.len());
+            self.sites[site].pending = bytes.split_off(cut);
+        }
+        let end = state.content(number).len();
+        let at = self.sites[site].offset.map_or(end, |offset| offset.max(end));
+        state.write_at(number, at, &bytes);
+        if let Some(offset) = &mut self.sites[site].offset {
+            *offset = at + bytes.len();
+        }
+        let name = &self.sites[site].name;
+        let told = format!("{name}: inode {number}, {} bytes written at {at}", bytes.len());
+        tell(told);
+    }
+
+    fn generation(&self, site: usize, generation: usize) -> PathBuf {
+        PathBuf::from(format!("{}.{generation}", self.sites[site].path.display()))
+    }
+
+    /// Makes room for a new first generation.
+    fn shift(&mut self, state: &mut State, site: usize) {
+        state.remove_log(&self.generation(site, GENERATIONS));
+        for generation in (1..GENERATIONS).rev() {
+            let from = self.generation(site, generation);
+            state.rename_log(&from, &self.generation(site, generation + 1));
+        }
+    }
+
+    fn rotate(&mut self, state: &mut State, site: usize) {
+        if self.sites[site].copying.is_some() || self.sites[site].moved_away {
+            return;
+        }
+        self.shift(state, site);
+        let path = self.sites[site].path.clone();
+        state.rename_log(&path, &self.generation(site, 1));
+        self.sites[site].moved_away = true;
+        tell(format!("{}: renamed to .1", path.display()));
+        if !self.troubles.late_reopen {
+            self.reopen(state, site);
+        }
+    }
+
+    /// The server opens its log again.
+    fn reopen(&mut self, state: &mut State, site: usize) {
+        if !self.sites[site].moved_away {
+            return;
+        }
+        // A server writes whole lines; what it has begun goes to the file where it began.
+        if !self.sites[site].pending.is_empty() {
+            let number = self.inode(state, site);
+            let rest = std::mem::take(&mut self.sites[site].pending);
+            let end = state.content(number).len();
+            let at = self.sites[site].offset.map_or(end, |offset| offset.max(end));
+            state.write_at(number, at, &rest);
+        }
+        if let Some(number) = self.sites[site].open.take() {
+            state.release(number);
+        }
+        self.sites[site].moved_away = false;
+        self.sites[site].offset = None;
+        let number = self.inode(state, site);
+        let told = format!("{}: opened as inode {number}", self.sites[site].path.display());
+        tell(told);
+    }
+
+    fn begin_copying(&mut self, state: &mut State, site: usize) {
+        let path = self.sites[site].path.clone();
+        let Some(source) = state.number_of(&path) else { return };
+        let there = self.sites[site].copying.is_some() || self.sites[site].moved_away;
+        if there || state.content(source).is_empty() {
+            return;
+        }
+        self.shift(state, site);
+        let target = state.open_log(&self.generation(site, 1));
+        state.hold(target);
+        self.sites[site].copying = Some(Copying { source, target, copied: 0, ended: false });
+        tell(format!("{}: copying to inode {target}", path.display()));
+    }
+
+    fn go_on_copying(&mut self, state: &mut State, site: usize) {
+        let Some(mut copying) = self.sites[site].copying.take() else { return };
+        let length = state.content(copying.source).len();
+        // More than half of it written while it is copied: no copier is that slow.
+        copying.ended &= length < 2 * copying.copied;
+        // Nor does a copy end within the first bytes that its original is known by.
+        copying.ended &= 1_024 <= copying.copied || copying.copied == length;
+        if !copying.ended {
+            let end =
+                if self.rng.bool() { length } else { self.rng.usize(copying.copied..=length) };
+            let bytes = state.content(copying.source)[copying.copied..end].to_vec();
+            state.write_at(copying.target, copying.copied, &bytes);
+            (copying.copied, copying.ended) = (end, end == length);
+            self.sites[site].copying = Some(copying);
+            return;
+        }
+        state.truncate_log(copying.source, 0);
+        state.release(copying.target);
+        // What the server has begun to write is cut in two, whatever it does.
+        self.sites[site].pending.clear();
+        let told = format!(
+            "{}: {} of {length} bytes copied, truncated",
+            self.sites[site].path.display(),
+            copying.copied
+        );
+        tell(told);
+    }
+
+    fn refill(&mut self, state: &mut State, site: usize) {
+        if self.sites[site].copying.is_some() || self.sites[site].moved_away {
+            return;
+        }
+        let Some(number) = state.number_of(&self.sites[site].path) else { return };
+        let before = state.content(number).len();
+        self.sites[site].pending.clear();
+        self.sites[site].offset = None;
+        state.truncate_log(number, 0);
+        let told = format!("{}: truncated from {before}", self.sites[site].path.display());
+        tell(told);
+        if self.rng.bool() {
+            let mut bytes = Vec::new();
+            while bytes.len() <= before && bytes.len() < 20_000 {
+                let line = self.new_line(site, FIRST_LINE_BYTES);
+                bytes.extend_from_slice(&line);
+            }
+            state.write_at(number, 0, &bytes);
+            tell(format!("… and refilled to {}", bytes.len()));
+        }
+    }
+
+    /// A server that does not append writes on where it was after a truncation.
+    fn leave_hole(&mut self, state: &mut State, site: usize) {
+        if self.sites[site].copying.is_some() || self.sites[site].moved_away {
+            return;
+        }
+        let Some(number) = state.number_of(&self.sites[site].path) else { return };
+        let end = state.content(number).len();
+        let has_hole = state.content(number).first() == Some(&0);
+        if end < 100 || has_hole || self.sites[site].open != Some(number) {
+            return;
+        }
+        self.holes = true;
+        self.sites[site].pending.clear();
+        self.sites[site].offset = Some(end);
+        state.truncate_log(number, 0);
+        let told = format!("{}: truncated from {end}, hole", self.sites[site].path.display());
+        tell(told);
+        self.write(state, site);
+    }
+
+    fn link(&mut self, state: &mut State, site: usize) {
+        let name = format!("/logs/{}-link.log", self.sites[site].name);
+        // Of two hard links nobody can say by whose name a copy will go.
+        let symbolic = self.troubles.copytruncate || self.rng.bool();
+        state.remove_log(Path::new(&name));
+        state.link_log(&self.sites[site].path, Path::new(&name), symbolic);
+        tell(format!("{name} links to {}", self.sites[site].path.display()));
+    }
+
+    fn put_away(&mut self, state: &mut State, site: usize) {
+        let from = self.generation(site, 1);
+        if self.sites[site].copying.is_some() {
+            return;
+        }
+        let base = from.file_name().unwrap().to_str().unwrap();
+        let to = PathBuf::from(format!("/logs/old/{base}-{}", self.actions));
+        if state.rename_log(&from, &to) {
+            tell(format!("{} put away as {}", from.display(), to.display()));
+        }
+    }
+
+    fn lock(&mut self, state: &mut State, site: usize) {
+        let readable = self.rng.bool();
+        state.set_readable(&self.sites[site].path, readable);
+        tell(format!("{} readable: {readable}", self.sites[site].path.display()));
+    }
+}
