@@ -72,15 +72,12 @@ fn every_line_is_stored_once_in_every_schedule() {
     }
     let begun = Instant::now();
     let first = number("SHIPPER_SEED_FROM").unwrap_or(1);
-    let (count, lines) = match number("SHIPPER_SOAK_SECONDS") {
-        Some(seconds) => {
-            let until = begun + Duration::from_secs(seconds);
-            run_from(first, |_| until < Instant::now())
-        }
-        None => {
-            let count = number("SHIPPER_SCHEDULES").unwrap_or(SCHEDULES);
-            run_from(first, |seed| first + count <= seed)
-        }
+    let (count, lines) = if let Some(seconds) = number("SHIPPER_SOAK_SECONDS") {
+        let until = begun + Duration::from_secs(seconds);
+        run_from(first, |_| until < Instant::now())
+    } else {
+        let count = number("SHIPPER_SCHEDULES").unwrap_or(SCHEDULES);
+        run_from(first, |seed| first + count <= seed)
     };
     eprintln!("{count} schedules from {first} on, {lines} lines, {:?}", begun.elapsed());
     assert!(count < lines as u64, "schedules store lines");

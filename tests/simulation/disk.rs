@@ -224,7 +224,9 @@ impl State {
             .filter(|(_, named)| **named == number)
             .map(|(path, _)| path.clone())
             .collect();
-        names.iter().for_each(|path| self.hint(path, false));
+        for path in &names {
+            self.hint(path, false);
+        }
     }
 
     // What others than the process do.

@@ -115,10 +115,7 @@ impl Scene {
     /// One life of the process, to its stop; the last one until all is settled.
     fn life(&mut self, last: bool) -> Result<(), String> {
         tell(format!("start{}", if last { ", the last" } else { "" }));
-        let mut process = match Process::start(self)? {
-            Some(process) => process,
-            None => return Ok(()),
-        };
+        let Some(mut process) = Process::start(self)? else { return Ok(()) };
         let steps = self.rng.usize(5..150);
         if !last {
             self.plan_the_end();
@@ -407,17 +404,12 @@ impl Process {
             for _ in 0..40 + 20 * self.workers.len() {
                 self.step(scene, true)?;
             }
-            if scene.verdict().is_ok() && self.is_settled(scene) {
+            if scene.verdict().is_ok() && self.pool.in_use() == 0 {
                 return Ok(());
             }
         }
         scene.verdict()?;
         Err("it is never settled".to_owned())
-    }
-
-    /// Tells whether everything that was handed over is settled.
-    fn is_settled(&self, _: &Scene) -> bool {
-        self.pool.in_use() == 0
     }
 
     /// Ends it; gently: with what belongs to an orderly stop.

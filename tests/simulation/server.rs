@@ -150,7 +150,8 @@ fn id_and_message(item: &str) -> Result<(&str, String), String> {
     }
     #[derive(serde::Deserialize)]
     struct Create<'a> {
-        _id: &'a str,
+        #[serde(rename = "_id")]
+        id: &'a str,
     }
     #[derive(serde::Deserialize)]
     struct Document {
@@ -162,5 +163,5 @@ fn id_and_message(item: &str) -> Result<(&str, String), String> {
         serde_json::from_str(action).map_err(|error| format!("{error}: {action}"))?;
     let document: Document =
         serde_json::from_str(document).map_err(|error| format!("{error}: {document}"))?;
-    Ok((action.create._id, document.message))
+    Ok((action.create.id, document.message))
 }

@@ -14,6 +14,7 @@ const FIRST_LINE_BYTES: usize = 60;
 
 /// Which troubles a schedule has.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may go with any other")]
 pub struct Troubles {
     pub sites: usize,
     pub rename: bool,
@@ -205,7 +206,7 @@ impl World {
             bytes.extend_from_slice(&line);
         }
         // What a file begins with is there at once, as much of it as an address and a time take.
-        if self.rng.u8(..3) == 0 && 0 < state.content(number).len() {
+        if self.rng.u8(..3) == 0 && !state.content(number).is_empty() {
             let cut = self.rng.usize(..=bytes.len());
             self.sites[site].pending = bytes.split_off(cut);
         }

@@ -98,9 +98,12 @@ fn damage(stored: &Stored) -> Vec<Problem> {
 
 /// Looks for what no shipper would write.
 fn inner_faults(entry: &Entry) -> Option<Problem> {
-    let points_rise = entry.earlier.is_sorted_by(|left, right| left.offset < right.offset);
-    let points_lie =
-        entry.earlier.iter().all(|point| (entry.base..entry.committed).contains(&point.offset));
+    let points_rise = entry.earlier.points().is_sorted_by(|left, right| left.offset < right.offset);
+    let points_lie = entry
+        .earlier
+        .points()
+        .iter()
+        .all(|point| (entry.base..entry.committed).contains(&point.offset));
     let mut end = entry.committed;
     let intervals_lie = entry.beyond.iter().all(|interval| {
         let lies = end < interval.start && interval.start < interval.end;

@@ -56,7 +56,7 @@ pub(super) fn unknown(of: &str) -> Advised {
 fn whole_json(finder: &mut Finder<RealDisk>, entry: &Entry) -> Value {
     let mut json = entry_json(finder, entry);
     let earlier: Vec<Value> =
-        entry.earlier.iter().map(|point| json!([point.offset, point.running])).collect();
+        entry.earlier.points().iter().map(|point| json!([point.offset, point.running])).collect();
     json["birth"] = entry.inode.birth.into();
     json["prefix"] = json!({"length": entry.prefix.length, "hash": entry.prefix.hash});
     json["proof"] = json!({"tail": entry.proof.tail, "running": entry.proof.running});
@@ -72,7 +72,7 @@ fn text(finder: &mut Finder<RealDisk>, entry: &Entry) -> String {
         |texts: Vec<String>| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
     let beyond =
         entry.beyond.iter().map(|interval| format!("{}..{}", interval.start, interval.end));
-    let earlier = entry.earlier.iter().map(|point| point.offset.to_string());
+    let earlier = entry.earlier.points().iter().map(|point| point.offset.to_string());
     let birth = match entry.inode.birth {
         0 => "not known".to_owned(),
         birth => birth.to_string(),
