@@ -13,6 +13,7 @@ use crate::identity::{prefix_matches, prefix_of, same_inode};
 use crate::ledger::{Entry, Prefix};
 use crate::position::{Epoch, PREFIX_BYTES, Proof, TAIL_BYTES, carry_on, tail_hash};
 use crate::registrar;
+use crate::trail::Trail;
 use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
@@ -174,7 +175,7 @@ fn change(entry: &mut Entry, spot: &Spot) -> String {
     entry.committed = now;
     entry.proof = spot.proof;
     entry.prefix = spot.prefix;
-    entry.earlier.clear();
+    entry.earlier = Trail::default();
     entry.beyond.clear();
     let what = match now.cmp(&before) {
         Ordering::Less => format!(
