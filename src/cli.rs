@@ -35,8 +35,35 @@ pub enum Command {
     /// Look at the registry: how far every file was read
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Say how the running shipper fares [exit codes: 0 fine, 1 not as it should be, 2 not running or not known]
+    Status(StatusArgs),
+    /// Read everything to its end, wait until it is acknowledged, and end: before a host is removed [exit codes: 0 all
+    /// was acknowledged, 4 not all was]
+    Drain(DrainArgs),
     /// Print the version
     Version,
+}
+
+/// Options of `status`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StatusArgs {
+    /// Print one line for a monitoring system
+    #[arg(long, conflicts_with = "json")]
+    pub check: bool,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// More bytes than these that are not delivered yet are not as it should be, such as `500MiB` [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_lag: Option<u64>,
+}
+
+/// Options of `drain`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DrainArgs {
+    /// Longest time for it, such as `90s` or `10m`; then the shipper ends all the same [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
 }
 
 /// What to do with the registry.
@@ -186,6 +213,12 @@ pub struct DemoArgs {
     /// Port of the embedded bulk receiver; 0 for any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    crate::units::ByteSize::parse(text)
+        .map(|size| size.0)
+        .map_err(|error| format!("{error}; write a number of bytes such as 1048576 or 1MiB"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,10 +1,13 @@
 //! What the commands do: one file each.
 
+mod ask;
 mod demo;
+mod drain;
 mod export;
 mod registry;
 mod report;
 mod run;
+mod status;
 mod test;
 
 use crate::cli::{self, Cli, Command, ExportCommand, TestCommand};
@@ -49,6 +52,8 @@ pub fn execute(cli: Cli) -> ExitCode {
         Some(Command::Test(TestCommand::Config)) => test::config(&cli),
         Some(Command::Export(ExportCommand::Config)) => export::config(&cli),
         Some(Command::Registry(command)) => registry::run(&cli.config, command),
+        Some(Command::Status(args)) => Ok(status::run(&cli.config, *args)),
+        Some(Command::Drain(args)) => drain::run(&cli, *args),
         Some(Command::Version) => {
             report::out(&format!("shipper {}\n", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)

@@ -246,6 +246,11 @@ impl<D: Disk> Prospector<D> {
         self.backlog
     }
 
+    /// Asks for a scan at once, so that what came just now is drained as well.
+    pub fn look_at_once(&mut self, now: Instant) {
+        self.scan_at = Some(now);
+    }
+
     /// Asks the workers to read everything to its end and hand it over.
     pub fn drain(&mut self) {
         for worker in &self.links.workers {
@@ -255,10 +260,17 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Returns, once all workers are drained, how far each file was read.
+    /// Returns, once all workers are drained, how far each file was read, also those that are gone by now.
     #[must_use]
     pub fn drained(&self) -> Option<Vec<(Arc<Progress>, u64)>> {
-        (self.drained.len() == self.links.workers.len()).then(|| self.drained.concat())
+        if self.drained.len() < self.links.workers.len() {
+            return None;
+        }
+        let mut ends = self.drained.concat();
+        let orphan = |orphan: &Orphan| (Arc::clone(&orphan.progress), orphan.entry.committed);
+        ends.extend(self.orphans.iter().map(orphan));
+        ends.extend(self.passed_over.values().filter_map(|passed| passed.copy_of()).map(orphan));
+        Some(ends)
     }
 
     fn plan_rescan(&mut self, now: Instant) {

@@ -14,7 +14,7 @@ use lines::LineQueue;
 use record::{FieldValue, Origin, Record, push_json_line, push_text_line};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -39,11 +39,26 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Least time between two complaints on standard error about a log file.
 const COMPLAINT_PERIOD: Duration = Duration::from_mins(10);
 
+/// Longest message of an error that is kept, in bytes.
+const LAST_ERROR_BYTES_MAX: usize = 1024;
+
 /// Keeps the log alive; when dropped, the last lines are written, and later ones are dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
 pub struct Logging {
     queue: Arc<LineQueue>,
+    last_error: LastError,
+}
+
+/// The last line of level error: its time and its message, cut to [`LAST_ERROR_BYTES_MAX`].
+pub type LastError = Arc<Mutex<Option<(String, String)>>>;
+
+impl Logging {
+    /// Returns where the last error is kept.
+    #[must_use]
+    pub fn last_error(&self) -> LastError {
+        Arc::clone(&self.last_error)
+    }
 }
 
 impl Drop for Logging {
@@ -88,7 +103,9 @@ fn build<D: Disk>(
         shape,
         zone: zone.clone(),
         queue: Arc::clone(&queue),
+        last_error: LastError::default(),
     };
+    let last_error = Arc::clone(&layer.last_error);
     let files = settings.files.clone().map(|files| FileLog {
         file: RotatingFile::new(disk, files),
         failed: None,
@@ -103,7 +120,7 @@ fn build<D: Disk>(
         shape,
         zone,
     };
-    (layer, Logging { queue }, writer)
+    (layer, Logging { queue, last_error }, writer)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +214,7 @@ struct LineLayer {
     shape: Shape,
     zone: TimeZone,
     queue: Arc<LineQueue>,
+    last_error: LastError,
 }
 
 impl<S: Subscriber> Layer<S> for LineLayer {
@@ -226,6 +244,11 @@ impl<S: Subscriber> Layer<S> for LineLayer {
             message: &fields.message,
             fields: &fields.others,
         };
+        if record.level == LogLevel::Error {
+            let end = fields.message.floor_char_boundary(LAST_ERROR_BYTES_MAX);
+            let kept = (record.time.to_owned(), fields.message[..end].to_owned());
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        }
         self.queue.push(self.shape.line(&record));
     }
 }

@@ -3,7 +3,9 @@
 use snapshot::{ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+pub mod health;
 pub mod metrics;
+pub mod rate;
 pub mod rollup;
 pub mod snapshot;
 
@@ -144,6 +146,8 @@ pub struct Stats {
     pub sending: Sending,
     /// Registering.
     pub registering: Registering,
+    /// How the output's hosts fare.
+    pub health: health::Health,
 }
 
 impl Stats {

@@ -73,11 +73,15 @@ pub(super) fn prospector(
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
     Builder::new().name("prospector".to_owned()).spawn(move || {
-        let mut draining = false;
+        let (mut asked, mut draining) = (false, false);
         while !signals.stop_reading.load(Ordering::Acquire) {
             let now = Instant::now();
+            if signals.drain.load(Ordering::Acquire) && !asked {
+                asked = true;
+                prospector.look_at_once(now);
+            }
             let deadline = prospector.step(now);
-            if signals.drain.load(Ordering::Acquire) && !draining && prospector.has_assigned_all() {
+            if asked && !draining && prospector.has_assigned_all() {
                 draining = true;
                 prospector.drain();
             }

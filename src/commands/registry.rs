@@ -12,6 +12,7 @@ use crate::cli::{ConfigArgs, RegistryCommand};
 use crate::disk::RealDisk;
 use crate::registrar::{self, Place, Stored};
 use crate::settings::Settings;
+pub(in crate::commands) use find::Finder;
 use serde_json::Value;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
 }
 
 /// Returns where the registry of a configuration is.
-fn place(settings: &Settings) -> Place {
+pub(super) fn place(settings: &Settings) -> Place {
     Place {
         settings: settings.registry.clone(),
         data: settings.paths.data.clone(),

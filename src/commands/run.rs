@@ -1,41 +1,81 @@
 //! `shipper run`: follow, ship, stop in order.
 
+mod drain;
+mod teller;
+
 use super::NOT_ACKNOWLEDGED;
 use super::report::{self, Failure};
+use crate::advice;
 use crate::app::{self, App, Options, Stopped};
-use crate::cli::{Cli, FromArg};
+use crate::cli::{Cli, FromArg, RunArgs};
 use crate::config::Loaded;
+use crate::control::{Control, DrainAsked};
 use crate::discovery::From;
 use crate::disk::RealDisk;
-use crate::logging;
+use crate::logging::{self, LastError};
 use crate::reporter::MetricsReporter;
 use crate::settings::{LogLevel, Settings};
 use crate::stats::Stats;
 use crate::stats::metrics::Constants;
+use crate::status::{Drained, Status};
+use drain::Drain;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use teller::Teller;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-/// Pause between two looks whether `--once` is done.
+/// Pause between two looks whether a drain is done.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// Orders to drain that may wait for the loop to take them.
+const ORDERS_MAX: usize = 8;
 
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// A signal asked for it.
     Signal,
-    /// `--once`: all is acknowledged.
+    /// It was to drain, and all is acknowledged.
     Drained,
-    /// `--once`: the time is over.
+    /// It was to drain, and the time is over.
     Deadline,
     /// The output cannot go on.
     Output,
 }
 
+/// Told every second how a drain goes.
+type Progress<'a> = &'a dyn Fn(&Settings, &Status);
+
+/// How long it runs.
+#[derive(Clone, Copy)]
+struct Mode<'a> {
+    /// Until all is acknowledged, which the exit code tells.
+    once: bool,
+    /// Longest time for that.
+    deadline: Option<Duration>,
+    progress: Option<Progress<'a>>,
+}
+
 /// Runs until a signal, or with `--once` until all is acknowledged.
 pub(super) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+    let RunArgs { once, deadline, .. } = cli.run;
+    run_as(cli, Mode { once, deadline, progress: None })
+}
+
+/// Runs until all is acknowledged.
+pub(super) fn run_once(
+    cli: &Cli,
+    deadline: Option<Duration>,
+    progress: Progress<'_>,
+) -> Result<ExitCode, Failure> {
+    run_as(cli, Mode { once: true, deadline, progress: Some(progress) })
+}
+
+fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let Loaded { mut settings, unneeded, warnings, .. } = report::load(&cli.config)?;
     if cli.config.to_stderr {
@@ -50,19 +90,14 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     let (logging, writer) = logging::init(&settings.logging, &selectors)?;
     let log_thread =
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-    let result = supervise(cli, &settings, started, &unneeded, &warnings);
+    tell_start(&settings, &unneeded, &warnings);
+    let result = supervise(cli, mode, &settings, started, logging.last_error());
     drop(logging);
     drop(log_thread);
     result
 }
 
-fn supervise(
-    cli: &Cli,
-    settings: &Settings,
-    started: Instant,
-    unneeded: &[String],
-    warnings: &[String],
-) -> Result<ExitCode, Failure> {
+fn tell_start(settings: &Settings, unneeded: &[String], warnings: &[String]) {
     info!(
         "shipper {} starts, data path `{}`",
         env!("CARGO_PKG_VERSION"),
@@ -74,6 +109,15 @@ fn supervise(
     if !unneeded.is_empty() {
         info!("accepted, and not needed here: {}", unneeded.join(", "));
     }
+}
+
+fn supervise(
+    cli: &Cli,
+    mode: Mode<'_>,
+    settings: &Settings,
+    started: Instant,
+    last_error: LastError,
+) -> Result<ExitCode, Failure> {
     let stats = Arc::new(Stats::default());
     let from = match cli.run.from {
         FromArg::Start => From::Start,
@@ -88,59 +132,136 @@ fn supervise(
         inputs: settings.inputs.len() as u64,
         cores: crate::reporter::process::cores(),
     };
+    let teller = Arc::new(Teller::new(settings, Arc::clone(&stats), last_error, started));
+    let orders = open_control(&app, &settings.paths.data, &teller);
     let period = settings.logging.metrics_period;
-    let mut reporter =
-        MetricsReporter::new(RealDisk, stats, Some(app.pool().clone()), constants, period, started);
-    let end = app.runtime().clone().block_on(wait(cli, &app, &mut reporter, started))?;
+    let pool = Some(app.pool().clone());
+    let reporter = MetricsReporter::new(RealDisk, stats, pool, constants, period, started);
+    let drain = mode.once.then(|| Drain::new(mode.deadline, started));
+    let progress = mode.progress;
+    let mut run = Run { settings, app: &app, reporter, teller, orders, drain, progress };
+    let end = app.runtime().clone().block_on(run.wait())?;
+    let Run { mut reporter, drain, .. } = run;
     let stopped = app.stop();
     reporter.finish(Instant::now());
-    Ok(finish(end, stopped))
+    if let Some(drain) = drain {
+        drain.end(&drained(end));
+    }
+    Ok(finish(end, stopped, mode.once))
 }
 
-/// Waits for the end, and has the metrics told meanwhile.
-async fn wait(
-    cli: &Cli,
-    app: &App,
-    reporter: &mut MetricsReporter<RealDisk>,
-    started: Instant,
-) -> std::io::Result<End> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    if cli.run.once {
-        app.drain();
+/// Opens the control socket; without one, shipper runs all the same.
+fn open_control(app: &App, data: &Path, teller: &Arc<Teller>) -> mpsc::Receiver<DrainAsked> {
+    let (asked, orders) = mpsc::channel(ORDERS_MAX);
+    let _within = app.runtime().enter();
+    match Control::listen(RealDisk, data) {
+        Ok(control) => {
+            let teller = Arc::clone(teller);
+            app.runtime().spawn(control.serve(move || teller.status(), asked));
+        }
+        Err(error) => {
+            let hint = match error.kind() {
+                std::io::ErrorKind::InvalidInput => {
+                    "its path is too long for a socket: give it a shorter --path.data"
+                }
+                std::io::ErrorKind::AlreadyExists => "something else has its name: move that away",
+                _ => "the file system of the data path may know no sockets",
+            };
+            warn!(
+                hint,
+                "no socket `{}`: {}; `shipper status` can only read the registry, and `shipper drain` not be used",
+                data.join(crate::status::SOCKET).display(),
+                advice::reason(&error)
+            );
+        }
     }
-    let deadline = cli.run.deadline.map(|longest| started + longest);
-    loop {
-        let look = cli.run.once.then(|| Instant::now() + LOOK);
-        let next = [reporter.due(), look, deadline].into_iter().flatten().min();
-        let sleep = async {
-            match next {
-                Some(next) => tokio::time::sleep_until(next.into()).await,
-                None => std::future::pending().await,
+    orders
+}
+
+/// The loop of a run.
+struct Run<'a> {
+    settings: &'a Settings,
+    app: &'a App,
+    reporter: MetricsReporter<RealDisk>,
+    teller: Arc<Teller>,
+    orders: mpsc::Receiver<DrainAsked>,
+    drain: Option<Drain>,
+    progress: Option<Progress<'a>>,
+}
+
+impl Run<'_> {
+    /// Waits for the end, and has the metrics told meanwhile.
+    async fn wait(&mut self) -> std::io::Result<End> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        if self.drain.is_some() {
+            self.app.drain();
+        }
+        loop {
+            let next = self.next();
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(End::Signal),
+                _ = terminate.recv() => return Ok(End::Signal),
+                _ = hangup.recv() => return Ok(End::Signal),
+                () = self.app.output_ended() => return Ok(End::Output),
+                Some(asked) = self.orders.recv() => self.take(asked),
+                () = tokio::time::sleep_until(next.into()) => {}
             }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(End::Signal),
-            _ = terminate.recv() => return Ok(End::Signal),
-            _ = hangup.recv() => return Ok(End::Signal),
-            () = app.output_ended() => return Ok(End::Output),
-            () = sleep => {}
+            if let Some(end) = self.step(Instant::now()) {
+                return Ok(end);
+            }
         }
-        let now = Instant::now();
-        if reporter.due().is_some_and(|due| due <= now) {
-            reporter.step(now);
+    }
+
+    /// Returns when there is something to do at the latest.
+    fn next(&self) -> Instant {
+        let drain = self.drain.as_ref();
+        let look = drain.map(|_| Instant::now() + LOOK);
+        let deadline = drain.and_then(|drain| drain.deadline);
+        let next = [self.reporter.due(), look, deadline].into_iter().flatten().min();
+        next.map_or(self.teller.due(), |next| next.min(self.teller.due()))
+    }
+
+    fn take(&mut self, asked: DrainAsked) {
+        if self.drain.is_none() {
+            info!("asked to read everything to its end, and then to end");
+            self.drain = Some(Drain::new(asked.deadline, Instant::now()));
+            self.app.drain();
         }
-        if cli.run.once && app.is_drained() {
-            return Ok(End::Drained);
+        if let Some(drain) = &mut self.drain {
+            drain.join(asked);
         }
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            return Ok(End::Deadline);
+    }
+
+    fn step(&mut self, now: Instant) -> Option<End> {
+        self.teller.step(now);
+        self.reporter.step(now);
+        let drain = self.drain.as_mut()?;
+        let told = drain.step(now, || self.teller.status());
+        if let (Some(status), Some(progress)) = (told, self.progress) {
+            progress(self.settings, &status);
         }
+        if self.app.is_drained() {
+            return Some(End::Drained);
+        }
+        drain.deadline.is_some_and(|deadline| deadline <= now).then_some(End::Deadline)
     }
 }
 
-fn finish(end: End, stopped: Stopped) -> ExitCode {
+/// Says how a drain ended to those who asked for it.
+fn drained(end: End) -> Drained {
+    let reason = match end {
+        End::Drained => "",
+        End::Signal => "a signal has stopped it before",
+        End::Deadline => "the deadline has come before",
+        End::Output => "the output has ended before, and its log says why",
+    };
+    Drained { acknowledged: end == End::Drained, reason: reason.to_owned() }
+}
+
+/// Says how it ended; `once`: the exit code is to tell whether all was acknowledged.
+fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
     match (end, stopped) {
         (End::Drained, _) => {
             info!("everything was read and acknowledged");
@@ -156,7 +277,7 @@ fn finish(end: End, stopped: Stopped) -> ExitCode {
                 hint = "the next run goes on where this one was acknowledged",
                 "the deadline has come before all was acknowledged"
             );
-            ExitCode::from(NOT_ACKNOWLEDGED)
+            if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS }
         }
         (End::Output, _) => {
             error!("the output has ended; nothing more can be delivered");

@@ -50,6 +50,12 @@ pub(super) struct PassedOver {
     copy_of: Option<Orphan>,
 }
 
+impl PassedOver {
+    pub(super) fn copy_of(&self) -> Option<&Orphan> {
+        self.copy_of.as_ref()
+    }
+}
+
 impl<D: Disk> Prospector<D> {
     /// Looks at everything once and acts on what has changed.
     pub(super) fn scan(&mut self, now: Instant) {

@@ -70,7 +70,7 @@ pub(super) async fn run<D: Disk + Sync>(
         }
     };
     let cluster = Arc::new(Cluster {
-        hosts: Hosts::new(&settings.hosts, settings.backoff),
+        hosts: Hosts::new(&settings.hosts, settings.backoff, Arc::clone(&links.stats)),
         client,
         target: links.target,
         templates: links.templates,

@@ -39,9 +39,14 @@ impl Place {
 
     /// Starts the binary.
     pub fn start(&self, more: &[&str]) -> Running {
+        self.start_in("data", more)
+    }
+
+    /// Starts the binary with a data path.
+    pub fn start_in(&self, data: &str, more: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_shipper"))
             .current_dir(self.path())
-            .args(["run", "-c", "shipper.yml", "-e", "--path.data", "data"])
+            .args(["run", "-c", "shipper.yml", "-e", "--path.data", data])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// How an entry stands to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::commands) enum State {
     /// Its inode is there.
     Open,
     /// Its inode was truncated or replaced: what is left of it can only come from a copy.
@@ -38,17 +38,17 @@ impl State {
 
 /// An entry and what the disk says to it.
 #[derive(Debug)]
-pub(super) struct Standing {
-    pub(super) state: State,
+pub(in crate::commands) struct Standing {
+    pub(in crate::commands) state: State,
     /// Where its inode is now; the name under which it was seen last where that is not known.
-    pub(super) name: PathBuf,
+    pub(in crate::commands) name: PathBuf,
     /// Size of that inode; `None` where it says nothing about the epoch's bytes.
-    pub(super) size: Option<u64>,
+    pub(in crate::commands) size: Option<u64>,
 }
 
 impl Standing {
     /// Returns how many bytes are there that are not settled.
-    pub(super) fn behind(&self, entry: &Entry) -> Option<u64> {
+    pub(in crate::commands) fn behind(&self, entry: &Entry) -> Option<u64> {
         self.size.map(|size| size.saturating_sub(entry.committed))
     }
 }
@@ -57,18 +57,18 @@ impl Standing {
 type Directory = Option<BTreeMap<(u64, u64), PathBuf>>;
 
 /// Finds files by inode; reads each directory once at most.
-pub(super) struct Finder<D> {
+pub(in crate::commands) struct Finder<D> {
     disk: D,
     directories: BTreeMap<PathBuf, Directory>,
 }
 
 impl<D: Disk> Finder<D> {
-    pub(super) fn new(disk: D) -> Self {
+    pub(in crate::commands) fn new(disk: D) -> Self {
         Self { disk, directories: BTreeMap::new() }
     }
 
     /// Says how an entry stands.
-    pub(super) fn standing(&mut self, entry: &Entry) -> Standing {
+    pub(in crate::commands) fn standing(&mut self, entry: &Entry) -> Standing {
         let (found, barred) = self.find(entry);
         let (name, stat) = match found {
             Some((name, stat)) => (name, Some(stat)),

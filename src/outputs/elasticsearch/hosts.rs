@@ -4,7 +4,8 @@ use super::body_limit::BodyLimit;
 use crate::logging::limiter::Limiter;
 use crate::outputs::retry::Schedule;
 use crate::settings::BackoffSettings;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::stats::Stats;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -13,7 +14,10 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// All hosts of a cluster.
 #[derive(Debug)]
-pub(super) struct Hosts(Vec<Host>);
+pub(super) struct Hosts {
+    hosts: Vec<Host>,
+    stats: Arc<Stats>,
+}
 
 #[derive(Debug)]
 struct Host {
@@ -34,7 +38,7 @@ struct State {
 }
 
 impl Hosts {
-    pub(super) fn new(urls: &[String], backoff: BackoffSettings) -> Self {
+    pub(super) fn new(urls: &[String], backoff: BackoffSettings, stats: Arc<Stats>) -> Self {
         let host = |url: &String| Host {
             url: url.clone(),
             state: Mutex::new(State {
@@ -48,22 +52,22 @@ impl Hosts {
                 pauses: Limiter::once_per(TELL_EVERY),
             }),
         };
-        Self(urls.iter().map(host).collect())
+        Self { hosts: urls.iter().map(host).collect(), stats }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.hosts.len()
     }
 
     pub(super) fn url(&self, host: usize) -> &str {
-        &self.0[host].url
+        &self.hosts[host].url
     }
 
     /// Returns the host to ask, `preferred` if it may be asked at once, and when it may be asked.
     pub(super) fn choose(&self, preferred: usize, now: Instant) -> (usize, Option<Instant>) {
         let mut best: Option<(usize, Instant)> = None;
-        for step in 0..self.0.len() {
-            let host = (preferred + step) % self.0.len();
+        for step in 0..self.hosts.len() {
+            let host = (preferred + step) % self.hosts.len();
             match self.lock(host).not_before.filter(|at| now < *at) {
                 None => return (host, None),
                 Some(at) if best.is_none_or(|(_, earliest)| at < earliest) => {
@@ -83,7 +87,7 @@ impl Hosts {
     /// Says that a connection is tried.
     pub(super) fn connecting(&self, host: usize, now: Instant) {
         let mut state = self.lock(host);
-        let (url, failures) = (&self.0[host].url, state.schedule.failures());
+        let (url, failures) = (&self.hosts[host].url, state.schedule.failures());
         if failures == 0 {
             info!("Connecting to backoff(elasticsearch({url}))");
         } else if let Some(suppressed) = state.attempts.admit(now) {
@@ -98,7 +102,8 @@ impl Hosts {
     pub(super) fn connected(&self, host: usize) -> bool {
         let mut state = self.lock(host);
         state.connected = true;
-        info!("Connection to backoff(elasticsearch({})) established", self.0[host].url);
+        self.stats.health.connected(&self.hosts[host].url);
+        info!("Connection to backoff(elasticsearch({})) established", self.hosts[host].url);
         std::mem::take(&mut state.ever_failed)
     }
 
@@ -107,6 +112,7 @@ impl Hosts {
         let mut state = self.lock(host);
         if state.schedule.failures() != 0 {
             state.schedule.succeeded();
+            self.stats.health.succeeded(&self.hosts[host].url);
         }
         state.not_before = None;
     }
@@ -122,10 +128,11 @@ impl Hosts {
         let wait = state.schedule.failed(random, failure.retry_after);
         state.not_before = Some(now + wait);
         state.ever_failed = true;
+        self.stats.health.failed(&self.hosts[host].url, failure.reason, now);
         if failure.disconnects {
             state.connected = false;
         }
-        let url = &self.0[host].url;
+        let url = &self.hosts[host].url;
         if let Some(suppressed) = state.failures.admit(now) {
             let delay_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             let Failure { reason, hint, .. } = failure;
@@ -148,8 +155,9 @@ impl Hosts {
     pub(super) fn paused(&self, host: usize, reason: &str, hint: &str, random: f64, now: Instant) {
         let mut state = self.lock(host);
         let wait = state.schedule.failed(random, None);
+        self.stats.health.failed(&self.hosts[host].url, reason, now);
         state.not_before = Some(now + wait);
-        let url = &self.0[host].url;
+        let url = &self.hosts[host].url;
         if let Some(suppressed) = state.pauses.admit(now) {
             error!(
                 hint,
@@ -159,7 +167,7 @@ impl Hosts {
     }
 
     fn lock(&self, host: usize) -> MutexGuard<'_, State> {
-        self.0[host].state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hosts[host].state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

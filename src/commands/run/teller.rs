@@ -1,0 +1,97 @@
+//! Puts together how the process fares.
+
+use crate::app;
+use crate::logging::LastError;
+use crate::settings::{OutputSettings, Settings};
+use crate::stats::Stats;
+use crate::stats::rate::Rate;
+use crate::status::{self, HostFault, Output, OutputState, Registry, Status};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Tells how the process fares.
+pub(super) struct Teller {
+    stats: Arc<Stats>,
+    last_error: LastError,
+    output: &'static str,
+    has_hosts: bool,
+    started: Instant,
+    rate: Mutex<Rate>,
+}
+
+impl Teller {
+    pub(super) fn new(
+        settings: &Settings,
+        stats: Arc<Stats>,
+        last_error: LastError,
+        started: Instant,
+    ) -> Self {
+        Self {
+            stats,
+            last_error,
+            output: app::output_name(&settings.output),
+            has_hosts: !matches!(settings.output, OutputSettings::Console),
+            started,
+            rate: Mutex::new(Rate::new(started)),
+        }
+    }
+
+    /// Returns when to be called again.
+    pub(super) fn due(&self) -> Instant {
+        self.rate().due()
+    }
+
+    pub(super) fn step(&self, now: Instant) {
+        self.rate().step(now, self.stats.reading.events.get());
+    }
+
+    /// Returns how the process fares now.
+    pub(super) fn status(&self) -> Status {
+        let now = Instant::now();
+        let figures = self.stats.snapshot();
+        let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_ms: milliseconds(now.saturating_duration_since(self.started)),
+            output: self.output(now),
+            events_in_flight: figures.reading.events.saturating_sub(figures.sending.settled()),
+            events_per_second: self.rate().per_second(now, figures.reading.events),
+            files_open: count(figures.reading.open_files),
+            files_followed: count(figures.reading.running),
+            registry: Registry {
+                entries: count(figures.registering.current),
+                degraded: figures.registering.degraded != 0,
+            },
+            dead_letters: figures.sending.dead_letters,
+            last_error: last_error.map(|(time, message)| status::LastError { time, message }),
+        }
+    }
+
+    fn output(&self, now: Instant) -> Output {
+        let hosts = self.stats.health.hosts();
+        let state = if !self.has_hosts || hosts.values().any(|host| host.since.is_none()) {
+            OutputState::Connected
+        } else if hosts.is_empty() {
+            OutputState::Connecting
+        } else {
+            OutputState::Failing
+        };
+        let fault = |(host, health): (String, crate::stats::health::HostHealth)| {
+            let since = health.since?;
+            let for_ms = milliseconds(now.saturating_duration_since(since));
+            Some(HostFault { host, for_ms, reason: health.reason })
+        };
+        let faults = hosts.into_iter().filter_map(fault).collect();
+        Output { kind: self.output.to_owned(), state, faults }
+    }
+
+    fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

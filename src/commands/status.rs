@@ -1,0 +1,132 @@
+//! `shipper status`: asks the running shipper how it fares; reads the registry where none runs.
+
+use super::ask::{Conversation, Silence, silent};
+use super::registry::{Finder, place};
+use super::report::{self, Failure, err, out};
+use super::{BAD_USAGE, FAILED};
+use crate::cli::{ConfigArgs, StatusArgs};
+use crate::disk::RealDisk;
+use crate::hint;
+use crate::hint::Advised;
+use crate::registrar;
+use crate::settings::Settings;
+use crate::status::{Answer, Question, Status, behind};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Exit code when it is not as it should be.
+const WARNING: u8 = FAILED;
+
+/// Exit code when none runs, or nothing can be said.
+const NOT_KNOWN: u8 = BAD_USAGE;
+
+/// Longest wait for an answer; a few askers may be before this one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is not delivered yet, as the registry and the files say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backlog {
+    pub(super) bytes: u64,
+    pub(super) entries: usize,
+}
+
+/// Prints how the shipper of a configuration fares.
+pub(super) fn run(config: &ConfigArgs, args: StatusArgs) -> ExitCode {
+    let settings = match report::load(config) {
+        Ok(loaded) => loaded.settings,
+        Err(failure) => return cannot_tell(args, None, &failure_text(failure), "not_known"),
+    };
+    let backlog = backlog(&settings);
+    match ask(&settings) {
+        Ok(status) => tell(args, backlog, &status),
+        Err(Silence::NotRunning) => cannot_tell(args, backlog, "error: shipper does not run", "no"),
+        Err(Silence::CannotTell(why)) => {
+            cannot_tell(args, backlog, &hint::report(&why, &[]), "not_known")
+        }
+    }
+}
+
+fn failure_text(failure: Failure) -> String {
+    match failure {
+        Failure::Configuration(text) => text,
+        Failure::Error(error) => hint::report(&*error, &[]),
+    }
+}
+
+fn ask(settings: &Settings) -> Result<Status, Silence> {
+    let data = &settings.paths.data;
+    let mut conversation = Conversation::begin(data, &Question::Status, PATIENCE)?;
+    match conversation.next() {
+        Ok(Answer::Status(status)) => Ok(*status),
+        Ok(_) => Err(Silence::CannotTell(Advised::new(
+            "the answer is not one to this question".to_owned(),
+            "another version of shipper may run",
+        ))),
+        Err(error) => Err(Silence::CannotTell(silent(data, &error))),
+    }
+}
+
+/// Returns what the registry and the files say; `None` where there is no registry, or none that can be read.
+pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
+    let stored = registrar::look(&RealDisk, &place(settings)).ok()?;
+    let mut finder = Finder::new(RealDisk);
+    let entries = stored.decoded.entries.values();
+    let bytes = entries.filter_map(|entry| finder.standing(entry).behind(entry)).sum();
+    Some(Backlog { bytes, entries: stored.decoded.entries.len() })
+}
+
+fn tell(args: StatusArgs, backlog: Option<Backlog>, status: &Status) -> ExitCode {
+    let bytes = backlog.map(|backlog| backlog.bytes);
+    let faults = status.faults(bytes, args.max_lag);
+    if args.json {
+        let mut json = serde_json::to_value(status).expect("a status has string keys");
+        json["running"] = "yes".into();
+        json["fine"] = faults.is_empty().into();
+        json["faults"] = faults.clone().into();
+        json["backlog_bytes"] = bytes.into();
+        out(&format!("{json}\n"));
+    } else if args.check {
+        let known = bytes.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
+        let rate = status.events_per_second;
+        out(&match &faults[..] {
+            [] => format!("OK: backlog {known}, {rate:.1} events a second\n"),
+            faults => format!("WARNING: {}\n", faults.join("; ")),
+        });
+    } else {
+        out(&status.text(bytes));
+        for fault in &faults {
+            out(&format!("warning: {fault}\n"));
+        }
+    }
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WARNING) }
+}
+
+/// Says why there is no answer, and what the registry says.
+fn cannot_tell(args: StatusArgs, backlog: Option<Backlog>, why: &str, running: &str) -> ExitCode {
+    let bytes = backlog.map(|backlog| backlog.bytes);
+    let entries = backlog.map(|backlog| backlog.entries);
+    let first = why.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let mut faults = vec![first.to_owned()];
+    faults.extend(behind(bytes, args.max_lag));
+    if args.json {
+        let registry = entries.map_or(Value::Null, |entries| json!({"entries": entries}));
+        let json = json!({
+            "running": running, "fine": false, "faults": faults, "backlog_bytes": bytes,
+            "registry": registry,
+        });
+        out(&format!("{json}\n"));
+    } else if args.check {
+        out(&format!("CRITICAL: {}\n", faults.join("; ")));
+    } else {
+        err(why);
+        if let Some(Backlog { bytes, entries }) = backlog {
+            out(&format!("backlog      {bytes} bytes\nregistry     {entries} entries\n"));
+        }
+        for fault in &faults[1..] {
+            out(&format!("warning: {fault}\n"));
+        }
+    }
+    ExitCode::from(NOT_KNOWN)
+}

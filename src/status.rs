@@ -1,0 +1,274 @@
+//! How a running shipper fares: what is asked over its socket, what it answers, and what that means.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+
+/// Name of the socket in the data path.
+pub const SOCKET: &str = "shipper.sock";
+
+/// Longest question, in bytes.
+pub const QUESTION_BYTES_MAX: usize = 1024;
+
+/// What is asked; one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Question {
+    /// How it fares.
+    Status,
+    /// To read everything to its end, wait until it is acknowledged, and exit.
+    Drain {
+        /// Longest time for that, in milliseconds.
+        #[serde(default)]
+        deadline_ms: Option<u64>,
+    },
+}
+
+/// What is answered; one line of JSON. While it drains, an asker is told every second how it fares, and at last how it
+/// ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// How it fares.
+    Status(Box<Status>),
+    /// How the drain ended.
+    Drained(Drained),
+    /// The question was none.
+    NotUnderstood,
+}
+
+/// How a drain ended, when all is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// Whether everything was read and acknowledged.
+    pub acknowledged: bool,
+    /// Why not; empty when it was.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How a shipper fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Time since its start, in milliseconds.
+    pub uptime_ms: u64,
+    /// The output.
+    pub output: Output,
+    /// Events that were made and are not settled.
+    pub events_in_flight: u64,
+    /// Events made each second, over the last 30 s.
+    pub events_per_second: f64,
+    /// Files open now.
+    pub files_open: u64,
+    /// Files followed now.
+    pub files_followed: u64,
+    /// The registry.
+    pub registry: Registry,
+    /// Documents that the server refused for ever, since the start.
+    pub dead_letters: u64,
+    /// The last line of level error in its log.
+    pub last_error: Option<LastError>,
+}
+
+/// How the output fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its kind.
+    pub kind: String,
+    /// `connected`, `connecting` or `failing`: no host takes anything.
+    pub state: OutputState,
+    /// Hosts that fail.
+    pub faults: Vec<HostFault>,
+}
+
+/// Whether the output takes documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputState {
+    /// At least one host answers.
+    Connected,
+    /// No host has answered yet, and none has failed.
+    Connecting,
+    /// Every host that was tried fails.
+    Failing,
+}
+
+/// A host that fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFault {
+    /// Which.
+    pub host: String,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// How the registry fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registry {
+    /// Its entries.
+    pub entries: u64,
+    /// Whether it cannot be saved, was found damaged, or bytes were lost.
+    pub degraded: bool,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// When, as the log has it.
+    pub time: String,
+    /// What.
+    pub message: String,
+}
+
+impl Status {
+    /// Returns what is not as it should be; `backlog` is in bytes, and too much when it is more than `max_lag`.
+    #[must_use]
+    pub fn faults(&self, backlog: Option<u64>, max_lag: Option<u64>) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.output.state == OutputState::Failing {
+            for fault in &self.output.faults {
+                faults.push(format!(
+                    "the output {} fails for {}: {}",
+                    fault.host,
+                    time_text(fault.for_ms),
+                    fault.reason
+                ));
+            }
+        }
+        if self.registry.degraded {
+            faults
+                .push("the registry is degraded: see the log, and `shipper registry check`".into());
+        }
+        faults.extend(behind(backlog, max_lag));
+        faults
+    }
+
+    /// Returns it as people read it.
+    #[must_use]
+    pub fn text(&self, backlog: Option<u64>) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            // A string takes whatever is written to it.
+            let _ = writeln!(text, "{name:<12} {value}");
+        };
+        let uptime = time_text(self.uptime_ms);
+        line("shipper", format!("{}, pid {}, up for {uptime}", self.version, self.pid));
+        let state = match self.output.state {
+            OutputState::Connected => "connected",
+            OutputState::Connecting => "connecting",
+            OutputState::Failing => "failing",
+        };
+        line("output", format!("{}: {state}", self.output.kind));
+        for fault in &self.output.faults {
+            let time = time_text(fault.for_ms);
+            line("", format!("{} fails for {time}: {}", fault.host, fault.reason));
+        }
+        let backlog =
+            backlog.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
+        line("backlog", format!("{backlog}, {} events in flight", self.events_in_flight));
+        line("events", format!("{:.1} a second over the last 30 s", self.events_per_second));
+        line("files", format!("{} followed, {} open", self.files_followed, self.files_open));
+        let degraded = if self.registry.degraded { ", degraded" } else { "" };
+        line("registry", format!("{} entries{degraded}", self.registry.entries));
+        line("dead letters", self.dead_letters.to_string());
+        let error = self.last_error.as_ref();
+        line(
+            "last error",
+            error.map_or_else(|| "none".to_owned(), |e| format!("{} {}", e.time, e.message)),
+        );
+        text
+    }
+}
+
+/// Says that a backlog is larger than it may be.
+#[must_use]
+pub fn behind(backlog: Option<u64>, max_lag: Option<u64>) -> Option<String> {
+    let (backlog, max_lag) = (backlog?, max_lag?);
+    (max_lag < backlog)
+        .then(|| format!("the backlog of {backlog} bytes is larger than --max-lag {max_lag}"))
+}
+
+/// Returns a time in whole seconds, as people read it: its two largest units.
+fn time_text(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            version: "0.1.0".to_owned(),
+            pid: 12,
+            uptime_ms: 93_784_000,
+            output: Output {
+                kind: "elasticsearch".to_owned(),
+                state: OutputState::Failing,
+                faults: vec![HostFault {
+                    host: "http://a:9200".to_owned(),
+                    for_ms: 61_999,
+                    reason: "connection refused".to_owned(),
+                }],
+            },
+            events_in_flight: 3,
+            events_per_second: 2.55,
+            files_open: 1,
+            files_followed: 2,
+            registry: Registry { entries: 4, degraded: true },
+            dead_letters: 5,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn status_is_told_in_these_lines() {
+        let expected = "\
+shipper      0.1.0, pid 12, up for 1d 2h
+output       elasticsearch: failing
+             http://a:9200 fails for 1m 1s: connection refused
+backlog      17 bytes, 3 events in flight
+events       2.5 a second over the last 30 s
+files        2 followed, 1 open
+registry     4 entries, degraded
+dead letters 5
+last error   none
+";
+        assert_eq!(status().text(Some(17)), expected);
+    }
+
+    #[test]
+    fn faults_are_the_output_the_registry_and_a_backlog_beyond_its_limit() {
+        let expected = [
+            "the output http://a:9200 fails for 1m 1s: connection refused",
+            "the registry is degraded: see the log, and `shipper registry check`",
+            "the backlog of 17 bytes is larger than --max-lag 16",
+        ];
+        assert_eq!(status().faults(Some(17), Some(16)), expected);
+        assert_eq!(status().faults(Some(17), Some(17)), expected[..2]);
+        let mut fine = status();
+        fine.output.state = OutputState::Connected;
+        fine.registry.degraded = false;
+        assert_eq!(fine.faults(None, Some(0)), [""; 0], "one host that fails is no fault of all");
+    }
+
+    #[test]
+    fn question_of_a_later_version_with_more_in_it_is_understood() {
+        let question = r#"{"ask":"drain","deadline_ms":5,"more":true}"#;
+        let expected = Question::Drain { deadline_ms: Some(5) };
+        assert_eq!(serde_json::from_str::<Question>(question).unwrap(), expected);
+        let question = r#"{"ask":"status"}"#;
+        assert_eq!(serde_json::from_str::<Question>(question).unwrap(), Question::Status);
+    }
+}

@@ -1,0 +1,107 @@
+//! `drain`.
+
+use crate::rig::{append, shipper, to_port};
+use crate::shipper::{Place, wait_until};
+use crate::telling::{started, status};
+use shipper::demo::receiver::{Mode, Options, Receiver};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+fn lines(from: usize, to: usize) -> String {
+    (from..to).fold(String::new(), |mut text, number| {
+        let _ = writeln!(text, "line {number}");
+        text
+    })
+}
+
+#[test]
+fn drain_has_the_running_shipper_deliver_everything_and_end() {
+    let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
+    let place = Place::new(&to_port(receiver.address().port()));
+    std::fs::write(place.log("a.log"), lines(0, 10)).unwrap();
+    let running = started(&place);
+    append(&place.log("a.log"), &lines(10, 50_000));
+    // A file that nobody has seen yet.
+    std::fs::write(place.log("b.log"), lines(0, 1000)).unwrap();
+    let (code, out, told) = shipper(&place, &["drain"]);
+    let expected = "everything was read and acknowledged; shipper has ended\n";
+    assert_eq!((code, out.as_str()), (0, expected), "{told}");
+    let (code, log) = running.wait();
+    assert_eq!(code, 0, "{log}");
+    assert_eq!((receiver.counts().documents, receiver.counts().duplicates), (51_000, 0));
+    let json = status(&place);
+    assert_eq!((&json["running"], &json["backlog_bytes"]), (&"no".into(), &0.into()));
+}
+
+#[test]
+fn drain_that_comes_to_its_deadline_says_so_and_shipper_ends_all_the_same() {
+    let port = crate::http_port();
+    let place = Place::new(&to_port(port));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let running = place.start(&[]);
+    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    let begun = Instant::now();
+    let (code, out, told) = shipper(&place, &["drain", "--deadline", "2500ms"]);
+    assert!(Duration::from_millis(2500) <= begun.elapsed());
+    assert_eq!((code, out.as_str()), (4, ""));
+    let told: Vec<&str> = told.lines().collect();
+    let begins =
+        format!("4 bytes to go, 1 events in flight; the output http://127.0.0.1:{port} fails");
+    assert!(told[0].starts_with(&begins) && told[1].starts_with(&begins), "{told:?}");
+    let expected = [
+        "error: not everything was acknowledged: the deadline has come before",
+        "hint: the next run goes on where this one was acknowledged",
+    ];
+    assert_eq!(told[2..], expected);
+    assert_eq!(running.wait().0, 0);
+    // What was not acknowledged is delivered by the next one.
+    let receiver = Receiver::start(Options::new(port, Mode::Look)).unwrap();
+    let (code, out, _) = shipper(&place, &["drain", "-e"]);
+    assert_eq!((code, out.as_str()), (0, "everything was read and acknowledged\n"));
+    assert_eq!(receiver.counts().documents, 1);
+}
+
+#[test]
+fn without_a_running_shipper_drain_does_it_itself() {
+    let port = crate::http_port();
+    let place = Place::new(&to_port(port));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let (code, out, told) = shipper(&place, &["drain", "--deadline", "1500ms"]);
+    assert_eq!((code, out.as_str()), (4, ""), "{told}");
+    let first = "no shipper runs on this data path: everything is read and delivered from here\n";
+    assert!(
+        told.starts_with(first) && told.contains("\n4 bytes to go, 1 events in flight"),
+        "{told}"
+    );
+}
+
+#[test]
+fn drain_that_a_signal_ends_was_not_acknowledged() {
+    let place = Place::new(&to_port(crate::http_port()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let running = place.start(&[]);
+    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| shipper(&place, &["drain"]));
+        wait_until("it drains", || running.told().contains("asked to read everything"));
+        assert_eq!(running.stop().0, 0);
+        let (code, _, told) = asked.join().unwrap();
+        assert_eq!(code, 4, "{told}");
+        assert!(told.contains("a signal has stopped it before"), "{told}");
+    });
+}
+
+#[test]
+fn lines_of_a_file_that_is_gone_are_waited_for_as_well() {
+    let place = Place::new(&to_port(crate::http_port()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let running = place.start(&[]);
+    wait_until("it is read", || {
+        shipper(&place, &["status"]).0 == 1 && status(&place)["events_in_flight"] == 1
+    });
+    std::fs::remove_file(place.log("a.log")).unwrap();
+    wait_until("it is gone", || running.told().contains("file was removed"));
+    let (code, _, told) = shipper(&place, &["drain", "--deadline", "1500ms"]);
+    assert_eq!(code, 4, "{told}");
+    assert_eq!(running.wait().0, 0);
+}
