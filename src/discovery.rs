@@ -411,11 +411,10 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.take_file(key) else { return };
         self.links.stats.reading.rotations.add(1);
         self.links.ledger.tell(Note::Ended(file.epoch));
-        let name = file.name.display().to_string();
         let what = if why == Broken::Truncated { "truncated" } else { "replaced in place" };
-        let read_to = reached.offset;
-        info!(file = name, read_to, "file was {what}; it is read again from its start");
-        self.orphans.push(Orphan::parted(file, reached, true));
+        let mut orphan = Orphan::parted(file, reached, true);
+        orphan.untold = Some(what);
+        self.orphans.push(orphan);
     }
 
     /// A file's name leads elsewhere: it goes on under the name where its inode is found.
@@ -423,7 +422,7 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.files.get(key) else { return };
         let found = listing::Listing::new(&self.disk).seek(file.inode, &file.name);
         if let Some(found) = found {
-            self.rename(key, found.path);
+            self.rename(key, &found);
             let Reached { offset, proof, earlier } = reached;
             self.assign(key, Start { offset, proof, earlier, settled: Vec::new() });
         } else if let Some(file) = self.take_file(key) {
@@ -456,13 +455,15 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Gives a file its new name, here, at the worker and in the registry.
-    fn rename(&mut self, key: FileKey, name: Arc<Path>) {
+    fn rename(&mut self, key: FileKey, found: &listing::Found) {
+        let name = Arc::clone(&found.path);
         let Some(old) = self.files.rename(key, Arc::clone(&name)) else { return };
         let Some(file) = self.files.get(key) else { return };
         let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
         let settled = file.progress.committed();
+        let bytes_left = found.stat.size.saturating_sub(settled);
         info!(
-            from = %old.display(), to = %name.display(), settled,
+            from = %old.display(), to = %name.display(), settled, bytes_left,
             "file was renamed; reading goes on where it was"
         );
         self.links.stats.reading.rotations.add(1);

@@ -209,11 +209,7 @@ impl<D: Disk> Prospector<D> {
             self.adopt(input, orphan, found, looked);
             return true;
         }
-        info!(
-            file = %found.path.display(), read_to = entry.committed,
-            "file was {} while it was not followed; it is read from its start",
-            if verdict == Verdict::Truncated { "truncated" } else { "replaced" },
-        );
+        orphan.untold = Some(if verdict == Verdict::Truncated { "truncated" } else { "replaced" });
         orphan.entry.ended = true;
         self.links.stats.reading.rotations.add(1);
         self.links.ledger.tell(Note::Ended(orphan.entry.epoch));
@@ -308,7 +304,9 @@ impl<D: Disk> Prospector<D> {
             Start { offset: entry.committed, proof: entry.proof, earlier: entry.earlier, settled };
         if entry.name != found.path && !entry.ended {
             info!(
-                from = %entry.name.display(), to = %found.path.display(), offset = entry.committed,
+                from = %entry.name.display(), to = %found.path.display(),
+                read_to = entry.committed,
+                bytes_left = looked.stat.size.saturating_sub(entry.committed),
                 "file was renamed while it was not followed; reading goes on where it was"
             );
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
@@ -426,6 +424,11 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let mut position = 0;
         while position < self.orphans.len() {
+            let orphan = &mut self.orphans[position];
+            if let Some(what) = orphan.untold.take() {
+                let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
+                info!(%file, read_to, "file was {what}; it is read again from its start");
+            }
             let orphan = &self.orphans[position];
             let name = &orphan.entry.name;
             let blind = listing.is_blind(name) || self.is_unmounted(name, orphan.entry.inode);

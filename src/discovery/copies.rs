@@ -135,21 +135,25 @@ impl<D: Disk> Prospector<D> {
             prefix: orphan.entry.prefix,
             ended: continuation == Continuation::Finished,
         });
+        let to = found.path.display();
+        let what = match orphan.untold.take() {
+            Some("truncated") => "file was copied and truncated",
+            Some(_) => "file was copied and replaced",
+            None => "file was copied and is gone, or was emptied before",
+        };
         match continuation {
             Continuation::From(offset) => {
                 let left = looked.stat.size.saturating_sub(offset);
                 info!(
-                    file = %found.path.display(), continues = from, offset, bytes_left = left,
-                    "file continues one that was read before"
+                    from, %to, read_to = offset, bytes_left = left,
+                    "{what}; reading goes on in the copy where it was"
                 );
                 orphan.entry.ended = false;
                 self.adopt(input, orphan, found, looked);
             }
             Continuation::Finished => {
-                info!(
-                    file = %found.path.display(), continues = from,
-                    "file is a copy of what was read before: nothing in it is new"
-                );
+                let read_to = orphan.entry.committed;
+                info!(from, %to, read_to, "{what}; nothing in the copy is new");
                 self.finish_copy(input, found, looked, orphan);
             }
         }

@@ -38,6 +38,8 @@ pub(super) struct Orphan {
     pub(super) since: Option<Instant>,
     /// Whether something that may be its continuation could not be looked at in this scan.
     pub(super) is_put_off: bool,
+    /// What happened to its inode, while that is not told yet: a copy that the next scan finds is told in the same line.
+    pub(super) untold: Option<&'static str>,
 }
 
 /// How a file continues an orphan.
@@ -59,6 +61,7 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
+            untold: None,
         }
     }
 
@@ -85,6 +88,7 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
+            untold: None,
         }
     }
 

@@ -63,7 +63,7 @@ impl<D: Disk> Prospector<D> {
         let disk = self.disk.clone();
         let mut listing = Listing::new(&disk);
         let mut newcomers = Newcomers::default();
-        let mut elsewhere: BTreeMap<FileKey, Arc<Path>> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<FileKey, Found> = BTreeMap::new();
         for input in 0..self.inputs.len() {
             for found in self.look_for(input, &mut listing) {
                 let input = u16::try_from(input).expect("inputs are counted in 16 bits");
@@ -72,10 +72,10 @@ impl<D: Disk> Prospector<D> {
         }
         self.watch_directories(&listing);
         self.tell_blind(&listing);
-        for (key, name) in elsewhere {
+        for (key, found) in elsewhere {
             let at_home = self.files.get(key).is_some_and(|file| file.at_home == self.round);
             if !at_home {
-                self.rename(key, name);
+                self.rename(key, &found);
             }
         }
         self.look_after_missing(&mut listing);
@@ -117,7 +117,7 @@ impl<D: Disk> Prospector<D> {
         input: u16,
         found: Found,
         newcomers: &mut Newcomers,
-        elsewhere: &mut BTreeMap<FileKey, Arc<Path>>,
+        elsewhere: &mut BTreeMap<FileKey, Found>,
     ) {
         let inode = (input, found.stat.inode.device, found.stat.inode.number);
         let Some(key) = self.files.with_inode(inode) else {
@@ -137,7 +137,7 @@ impl<D: Disk> Prospector<D> {
         if file.name == found.path {
             file.at_home = self.round;
         } else if !found.is_link {
-            elsewhere.entry(key).or_insert(Arc::clone(&found.path));
+            elsewhere.entry(key).or_insert_with(|| found.clone());
         }
         self.look_again(key, &found);
     }
@@ -215,7 +215,7 @@ impl<D: Disk> Prospector<D> {
             }
             match listing.seek(inode, &name) {
                 Some(found) => {
-                    self.rename(key, Arc::clone(&found.path));
+                    self.rename(key, &found);
                     self.look_again(key, &found);
                 }
                 None => self.removed(key),

@@ -68,6 +68,7 @@ type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 struct Shared {
     handler: Box<Handler>,
     requests: Mutex<Vec<Request>>,
+    keeps_requests: bool,
     arrived: Condvar,
     ended: AtomicBool,
     connections: AtomicUsize,
@@ -91,10 +92,26 @@ impl Server {
         tls: Option<Arc<rustls::ServerConfig>>,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::listen(address, tls, true, Box::new(handler))
+    }
+
+    /// Starts one that keeps no request: for many of them.
+    #[allow(dead_code, reason = "for tests that send many")]
+    pub(crate) fn forgetful(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen("127.0.0.1:0".parse().unwrap(), None, false, Box::new(handler))
+    }
+
+    fn listen(
+        address: SocketAddr,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        keeps_requests: bool,
+        handler: Box<Handler>,
+    ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            handler: Box::new(handler),
+            handler,
+            keeps_requests,
             requests: Mutex::default(),
             arrived: Condvar::new(),
             ended: AtomicBool::new(false),
@@ -183,7 +200,9 @@ fn serve(mut stream: impl Read + Write, number: usize, shared: &Shared) -> io::R
             }
         };
         let reply = (shared.handler)(&request);
-        shared.requests.lock().unwrap().push(request);
+        if shared.keeps_requests {
+            shared.requests.lock().unwrap().push(request);
+        }
         shared.arrived.notify_all();
         match reply {
             Reply::Whole(status, headers, body) => {

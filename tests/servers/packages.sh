@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need and that are missing: nginx, apache2, a JDK and Maven, openssl, curl.
+# Installs the Debian packages that the tests need and that are missing: nginx, apache2, a JDK and Maven, openssl, curl,
+# logrotate.
 set -euo pipefail
 
 need=()
@@ -12,6 +13,8 @@ want javac default-jdk-headless
 want mvn maven
 want openssl openssl
 want setpriv util-linux
+want logrotate logrotate
+want rotatelogs apache2-utils
 [ ${#need[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" != 0 ]; then

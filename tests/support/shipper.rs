@@ -44,7 +44,13 @@ impl Place {
 
     /// Starts the binary with a data path.
     pub fn start_in(&self, data: &str, more: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_shipper"))
+        self.start_by(&[env!("CARGO_BIN_EXE_shipper")], data, more)
+    }
+
+    /// Starts the binary by the command of another one, which must become it, as `setpriv` does.
+    pub fn start_by(&self, command: &[&str], data: &str, more: &[&str]) -> Running {
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .current_dir(self.path())
             .args(["run", "-c", "shipper.yml", "-e", "--path.data", data])
             .args(more)
