@@ -27,6 +27,8 @@ mod rig;
 mod running;
 #[path = "output/server.rs"]
 mod server;
+#[path = "rotation/servers.rs"]
+mod servers;
 #[path = "support/shipper.rs"]
 mod shipper;
 #[path = "rotation/stopped.rs"]

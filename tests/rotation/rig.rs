@@ -153,6 +153,9 @@ impl Site {
         let mut lines = BTreeSet::new();
         for entry in std::fs::read_dir(self.place.path().join("logs")).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let bytes = std::fs::read(&path).unwrap();
             let mut text = String::new();
             if path.extension().is_some_and(|extension| extension == "gz") {
@@ -175,11 +178,16 @@ pub struct Logrotate {
 impl Logrotate {
     /// Writes a configuration for one log with these directives.
     pub fn new(site: &Site, log: &str, directives: &str) -> Self {
+        let path = site.log(log);
+        Self::of(site, log, &format!("{} {{\n{directives}}}\n", path.display()))
+    }
+
+    /// Writes a whole configuration.
+    pub fn of(site: &Site, name: &str, text: &str) -> Self {
         let base = site.place.path();
-        let config = base.join(format!("{log}.logrotate"));
-        let state = base.join(format!("{log}.state"));
-        let log = site.log(log);
-        std::fs::write(&config, format!("{} {{\n{directives}}}\n", log.display())).unwrap();
+        let config = base.join(format!("{name}.logrotate"));
+        let state = base.join(format!("{name}.state"));
+        std::fs::write(&config, text).unwrap();
         Self { config, state }
     }
 

@@ -18,7 +18,7 @@ fn nginx_is_rotated_and_compressed_a_rotation_later() {
     let server = Writer::start(&site.log("access.log"), "n", Model::Nginx, 10);
     let shipper = site.ship();
     for _ in 0..6 {
-        server.wait_for(5000);
+        server.wait_for(4000);
         rotate.force();
     }
     server.wait_for(2000);
@@ -39,7 +39,7 @@ fn apache_is_restarted_and_its_old_processes_write_on() {
     let server = Writer::start(&site.log("access.log"), "a", Model::Apache, 10);
     let shipper = site.ship();
     for _ in 0..6 {
-        server.wait_for(5000);
+        server.wait_for(4000);
         rotate.force();
     }
     server.wait_for(2000);
@@ -55,7 +55,7 @@ fn compressed_at_once_is_read_to_its_end_and_not_again() {
     let server = Writer::start(&site.log("access.log"), "c", Model::Nginx, 10);
     let shipper = site.ship();
     for _ in 0..6 {
-        server.wait_for(5000);
+        server.wait_for(4000);
         rotate.force();
     }
     server.wait_for(2000);
