@@ -1,10 +1,10 @@
 //! Hard kills in a loop, with rotations and a faulty server meanwhile.
 
 use crate::elasticsearch::shared;
-use crate::rig::{Logrotate, Site};
+use crate::rig::{Logrotate, NO_GZ, Site};
 use crate::shipper::{Place, wait_until};
 use crate::writer::{Model, Writer, line};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Kills a shipper so often, each after 300 to 700 ms, and rotates every few kills.
@@ -27,7 +27,7 @@ fn kill_in_a_loop(case: &'static str, copytruncate: bool) {
             rotate.force();
             drop(pause);
         }
-        if kill % 2 == 0 {
+        if kill % 5 == 0 {
             // Just after it has sent something that it cannot have noted yet.
             let documents = site.receiver.documents();
             wait_until("something new is stored", || documents < site.receiver.documents());
@@ -53,6 +53,32 @@ fn kills_in_a_loop_under_rotation_and_faults_lose_nothing_and_store_nothing_twic
 #[test]
 fn kills_in_a_loop_under_copytruncate_and_faults_lose_nothing_and_store_nothing_twice() {
     kill_in_a_loop("kill -9, copytruncate", true);
+}
+
+#[test]
+fn kills_around_a_copytruncate_of_a_file_that_is_being_written_lose_nothing_that_is_left_in_a_file()
+{
+    let site = Site::new("kill -9, copytruncate without a pause", "access.log*", NO_GZ);
+    let rotate = Logrotate::copytruncate(&site, "access.log", "nocompress");
+    let server = Writer::start(&site.log("access.log"), "v", Model::Append, 10);
+    for _ in 0..8 {
+        let shipper = site.ship();
+        server.wait_for(1000);
+        rotate.force();
+        site.kill(shipper);
+        let shipper = site.ship();
+        server.wait_for(2000);
+        site.kill(shipper);
+        rotate.force();
+    }
+    let written = server.end();
+    let written: BTreeSet<String> = (0..written).map(|number| line("v", number)).collect();
+    let left: BTreeSet<String> = site.lines_in_files().intersection(&written).cloned().collect();
+    site.look_again();
+    let torn = site.receiver.strangers(|line| written.contains(line));
+    assert!(torn.len() <= 32, "{torn:#?}");
+    let may = written.into_iter().chain(torn).collect();
+    site.reckon(&left, &may);
 }
 
 #[test]
