@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::format_collect,
     unreachable_pub,
     missing_docs,
     dead_code,
