@@ -3,7 +3,7 @@
 //! One [`Tracker`] an epoch. It needs no word of what was read: the offset is the sequence number.
 
 use crate::ledger::{Entry, Interval, Prefix};
-use crate::position::{AckRange, Inode, Point, Proof};
+use crate::position::{AckRange, Inode, Outcome, Point, Proof};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -98,6 +98,11 @@ impl Tracker {
         }
         let grown = before < self.entry.committed;
         Change { fresh_bytes, committed: grown.then_some((self.entry.committed, self.entry.proof)) }
+    }
+
+    /// Notes how settled bytes came to their end.
+    pub fn count(&mut self, outcome: Outcome, bytes: u64) {
+        self.entry.account.add(outcome, bytes);
     }
 
     /// Merges an interval with those that it touches; returns how many bytes of it were new.

@@ -11,7 +11,7 @@ use crate::disk::RealDisk;
 use crate::follow::Report;
 use crate::harvester::{Worker, WorkerLinks};
 use crate::host::{self, HostFacts};
-use crate::ledger::{Ledger, Progress};
+use crate::ledger::{Audit, Ledger, Note, Progress};
 use crate::outputs;
 use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown};
 use crate::pool::Pool;
@@ -90,6 +90,21 @@ pub struct App {
     shutdown: watch::Sender<Shutdown>,
     runtime: tokio::runtime::Runtime,
     shutdown_timeout: Duration,
+    auditor: Auditor,
+}
+
+/// Has the registrar compare what was read with what is settled and on its way.
+#[derive(Debug, Clone)]
+pub struct Auditor(Ledger);
+
+impl Auditor {
+    /// Waits for the audit, at most `longest`; a gap is told in the log.
+    #[must_use]
+    pub fn audit(&self, longest: Duration) -> Option<Audit> {
+        let (reply, answer) = mpsc::channel();
+        self.0.tell(Note::Audit(reply));
+        answer.recv_timeout(longest).ok()
+    }
 }
 
 /// How the stop went.
@@ -184,13 +199,12 @@ impl App {
             &prospector_wake,
             &signals,
         )?;
-        let Common { pool, .. } = common;
-        let watch = Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake)));
+        let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
             reports,
             hints,
-            watch,
+            watch: Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake))),
             ledger: parts.ledger,
             wake: Arc::clone(&prospector_wake),
             stats: Arc::clone(&stats),
@@ -214,6 +228,7 @@ impl App {
             shutdown,
             runtime,
             shutdown_timeout: settings.shutdown_timeout,
+            auditor: Auditor(ledger),
         })
     }
 
@@ -239,6 +254,12 @@ impl App {
     #[must_use]
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
+    }
+
+    /// Returns who has the bytes counted.
+    #[must_use]
+    pub fn auditor(&self) -> &Auditor {
+        &self.auditor
     }
 
     /// Returns when the output has ended by itself, which it only does when it cannot go on.

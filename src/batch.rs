@@ -1,7 +1,9 @@
 //! A batch: encoded documents in one buffer, where each ends, and which bytes of which files they came from.
 
+use crate::account::{Held, push_part};
 use crate::pool::{BUFFER_BYTES, Buffer, Memory};
-use crate::position::AckRange;
+use crate::position::{AckRange, Part};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Most events in a batch when the operator sets no limit: keeps the list of item ends below 64 KiB.
@@ -30,8 +32,10 @@ pub struct BatchBuilder {
     buffer: Buffer,
     item_ends: Vec<u32>,
     ranges: Vec<AckRange>,
+    others: Vec<Part>,
     limits: BatchLimits,
     opened_at: Option<Instant>,
+    held: Option<Arc<Held>>,
 }
 
 /// A sealed batch.
@@ -43,8 +47,12 @@ pub struct Batch {
     pub item_ends: Vec<u32>,
     /// The bytes that are settled when every item is.
     pub ranges: Vec<AckRange>,
+    /// Bytes among them that come to their end otherwise than its items.
+    pub others: Vec<Part>,
     /// When its first event came.
     pub opened_at: Option<Instant>,
+    /// Says, while it lives, that its ranges are on their way.
+    _held: Option<Arc<Held>>,
 }
 
 /// Whether an item found room.
@@ -60,7 +68,20 @@ impl BatchBuilder {
     /// Starts a batch in `buffer`.
     #[must_use]
     pub fn new(buffer: Buffer, limits: BatchLimits) -> Self {
-        Self { buffer, item_ends: Vec::new(), ranges: Vec::new(), limits, opened_at: None }
+        let (item_ends, ranges, others) = (Vec::new(), Vec::new(), Vec::new());
+        Self { buffer, item_ends, ranges, others, limits, opened_at: None, held: None }
+    }
+
+    /// Has what it covers counted as on its way, until the sealed batch is dropped.
+    #[must_use]
+    pub fn held(mut self, held: Arc<Held>) -> Self {
+        self.held = Some(held);
+        self
+    }
+
+    /// Notes that some of the bytes that it covers come to their end otherwise than its items.
+    pub fn except(&mut self, part: Part) {
+        push_part(&mut self.others, part);
     }
 
     /// Returns where an item may be appended, unless the batch already has as many items as it may.
@@ -88,6 +109,9 @@ impl BatchBuilder {
     /// Adds bytes that this batch answers for; joins them to the last range where they follow it.
     pub fn cover(&mut self, range: AckRange, now: Instant) {
         self.opened_at.get_or_insert(now);
+        if let Some(held) = &self.held {
+            held.add(&range);
+        }
         match self.ranges.last_mut() {
             Some(last) if last.epoch == range.epoch && last.end == range.start => {
                 last.join(&range);
@@ -127,7 +151,9 @@ impl BatchBuilder {
             buffer: self.buffer,
             item_ends: self.item_ends,
             ranges: self.ranges,
+            others: self.others,
             opened_at: self.opened_at,
+            _held: self.held,
         }
     }
 }

@@ -82,6 +82,9 @@ pub enum RegistryCommand {
     },
     /// Look for damage and for what does not fit the files [exit codes: 0 fine, 1 problems, 2 cannot be read]
     Check,
+    /// Say how all bytes came to their end that were read: stored, filtered, lost, … [exit codes: 0 every byte is accounted
+    /// for, 1 not, 2 not known]
+    Audit(JsonArgs),
     /// Set from where a file is read on; only while no shipper runs
     Set {
         /// The file

@@ -4,7 +4,7 @@
 //! another for long, nor the process at all. Only the user that runs it, and root, may connect.
 
 use crate::disk::{Disk, Kind};
-use crate::status::{Answer, QUESTION_BYTES_MAX, Question, SOCKET, Status};
+use crate::status::{Answer, Audit, QUESTION_BYTES_MAX, Question, SOCKET, Status};
 use rustix::fs::Mode;
 use std::io;
 use std::os::unix::net::UnixStream as Asker;
@@ -31,6 +31,15 @@ pub struct DrainAsked {
     pub asker: Asker,
     /// Longest time for it.
     pub deadline: Option<Duration>,
+}
+
+/// Knows the answers.
+pub trait Teller: Send + Sync + 'static {
+    /// Returns how the process fares.
+    fn status(&self) -> Status;
+
+    /// Has what was read compared with what is settled and on its way; `None` when that takes too long.
+    fn audit(&self) -> Option<Audit>;
 }
 
 /// The socket; its name is removed when it is dropped.
@@ -70,11 +79,11 @@ impl<D: Disk> Control<D> {
     }
 
     /// Serves for ever.
-    pub async fn serve(self, tell: impl Fn() -> Status, drains: mpsc::Sender<DrainAsked>) {
+    pub async fn serve(self, teller: impl Teller, drains: mpsc::Sender<DrainAsked>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let served = converse(stream, &tell, &drains);
+                    let served = converse(stream, &teller, &drains);
                     if tokio::time::timeout(TIME_MAX, served).await.is_err() {
                         debug!("a client of the control socket took too long");
                     }
@@ -88,13 +97,14 @@ impl<D: Disk> Control<D> {
     }
 }
 
-async fn converse(
-    mut stream: UnixStream,
-    tell: &impl Fn() -> Status,
-    drains: &mpsc::Sender<DrainAsked>,
-) {
+async fn converse(mut stream: UnixStream, teller: &impl Teller, drains: &mpsc::Sender<DrainAsked>) {
     let answer = match question(&mut stream).await {
-        Some(Question::Status) => Answer::Status(Box::new(tell())),
+        Some(Question::Status) => Answer::Status(Box::new(teller.status())),
+        Some(Question::Audit) => match tokio::task::block_in_place(|| teller.audit()) {
+            Some(audit) => Answer::Audit(audit),
+            // Its asker sees the connection closed.
+            None => return,
+        },
         Some(Question::Drain { deadline_ms }) => {
             let deadline = deadline_ms.map(Duration::from_millis);
             if let Ok(asker) = stream.into_std() {

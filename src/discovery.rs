@@ -16,7 +16,7 @@ mod scan;
 use crate::disk::Disk;
 use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
-use crate::position::{Epoch, Inode, Proof};
+use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
 use crate::stats::Stats;
 use crate::trail::Trail;
 use crate::wake::Wake;
@@ -472,9 +472,17 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Says that bytes are gone that were never read.
-    fn tell_lost(&self, name: &Path, from: u64, bytes: u64) {
+    fn tell_lost(&self, orphan: &Orphan) {
+        let (entry, bytes) = (&orphan.entry, orphan.bytes_left);
         self.links.stats.reading.lost_bytes.add(bytes);
-        let (name, to) = (name.display().to_string(), from + bytes);
+        let (name, from, to) =
+            (entry.name.display().to_string(), entry.committed, entry.committed + bytes);
+        let middle = Point { offset: from, running: entry.proof.running };
+        let range =
+            AckRange { epoch: entry.epoch, start: from, end: to, proof: entry.proof, middle };
+        let (ranges, others) = (vec![range], Vec::new());
+        let settled = Settled { ranges, outcome: Outcome::Lost, others };
+        self.links.ledger.tell_quietly(Note::Settled(settled));
         error!(
             file = name,
             from, to, "file went away before it was read to its end: bytes are lost"

@@ -1,7 +1,10 @@
 //! What is known about every epoch, and the words in which the other stages tell the registrar about it.
 
+use crate::account::{Account, Held, InFlight};
 use crate::position::{Epoch, Inode, Proof, Settled};
 use crate::trail::Trail;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -67,6 +70,8 @@ pub struct Entry {
     pub beyond: Vec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.
     pub ended: bool,
+    /// How its settled bytes came to their end, those before `base` among them; its sum is [`Entry::settled_bytes`].
+    pub account: Account,
 }
 
 impl Entry {
@@ -76,6 +81,25 @@ impl Entry {
     pub fn kept_beyond(&self) -> &[Interval] {
         &self.beyond[..self.beyond.len().min(INTERVALS_MAX)]
     }
+
+    /// Returns the account of what the registry keeps: without the intervals that it does not.
+    #[must_use]
+    pub fn kept_account(&self) -> Account {
+        let mut account = self.account;
+        account.take_out(length_of(&self.beyond[self.kept_beyond().len()..]));
+        account
+    }
+
+    /// Returns how many bytes are settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> u64 {
+        self.committed.saturating_add(length_of(&self.beyond))
+    }
+}
+
+fn length_of(intervals: &[Interval]) -> u64 {
+    let lengths = intervals.iter().map(|interval| interval.end.saturating_sub(interval.start));
+    lengths.fold(0, u64::saturating_add)
 }
 
 /// How far an epoch is, shared by all who need to know without asking.
@@ -86,13 +110,26 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct Progress {
     committed: AtomicU64,
+    /// How far its reader is; for the audit alone.
+    read: AtomicU64,
 }
 
 impl Progress {
     /// Starts at `committed`.
     #[must_use]
     pub fn at(committed: u64) -> Arc<Self> {
-        Arc::new(Self { committed: AtomicU64::new(committed) })
+        Arc::new(Self { committed: AtomicU64::new(committed), read: AtomicU64::new(committed) })
+    }
+
+    /// Notes how far its reader is: everything before `offset` is settled, or held by a batch. Only the reader does.
+    pub fn read_to(&self, offset: u64) {
+        self.read.store(offset, Ordering::Release);
+    }
+
+    /// Returns how far its reader is.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Acquire)
     }
 
     /// Returns the offset before which everything is settled.
@@ -148,6 +185,34 @@ pub enum Note {
     Ended(Epoch),
     /// Nothing of it is on disk any more and all that was read is settled: the entry may go.
     Forget(Epoch),
+    /// To compare what was read with what is settled and what is on its way, and to say what comes of it.
+    Audit(mpsc::Sender<Audit>),
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// Bytes on their way.
+    pub in_flight_bytes: u64,
+    /// Bytes that were read and are neither settled nor on their way.
+    pub missing_bytes: u64,
+    /// Epochs of which bytes are on their way or missing, those with missing ones first; a bounded number of them.
+    pub epochs: Vec<AuditedEpoch>,
+}
+
+/// One epoch of an audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditedEpoch {
+    /// Which.
+    pub epoch: Epoch,
+    /// The name of its file.
+    pub name: Arc<Path>,
+    /// How its settled bytes came to their end.
+    pub account: Account,
+    /// Bytes on their way.
+    pub in_flight_bytes: u64,
+    /// What is neither settled nor on its way.
+    pub missing: Vec<Range<u64>>,
 }
 
 /// The sending end of the registrar's inbox.
@@ -156,6 +221,7 @@ pub struct Ledger {
     notes: mpsc::Sender<Note>,
     wake: Arc<crate::wake::Wake>,
     quiet: Arc<Quiet>,
+    in_flight: InFlight,
 }
 
 /// The receiving end: the registrar's.
@@ -165,6 +231,7 @@ pub struct Inbox {
     /// A note that came while the registrar lay down to sleep.
     early: Option<Note>,
     quiet: Arc<Quiet>,
+    in_flight: InFlight,
 }
 
 /// What both ends know about the registrar's sleep.
@@ -180,8 +247,20 @@ impl Ledger {
     pub fn inbox(wake: Arc<crate::wake::Wake>) -> (Self, Inbox) {
         let (notes, received) = mpsc::channel();
         let quiet = Arc::new(Quiet { asleep: AtomicBool::new(true) });
-        let inbox = Inbox { notes: received, early: None, quiet: Arc::clone(&quiet) };
-        (Self { notes, wake, quiet }, inbox)
+        let in_flight = InFlight::default();
+        let inbox = Inbox {
+            notes: received,
+            early: None,
+            quiet: Arc::clone(&quiet),
+            in_flight: in_flight.clone(),
+        };
+        (Self { notes, wake, quiet, in_flight }, inbox)
+    }
+
+    /// Returns where a batch says what it carries, for as long as it lives.
+    #[must_use]
+    pub fn hold(&self) -> Arc<Held> {
+        self.in_flight.hold()
     }
 
     /// Tells the registrar something that it is to act on at once.
@@ -210,6 +289,12 @@ impl Ledger {
 }
 
 impl Inbox {
+    /// Returns what is on its way. What has come to its end since was told in a note that is there by now.
+    #[must_use]
+    pub fn in_flight(&self) -> BTreeMap<Epoch, Vec<Range<u64>>> {
+        self.in_flight.ranges()
+    }
+
     /// Takes the next note.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
     )
 )]
 
+pub mod account;
 pub mod acker;
 pub mod advice;
 pub mod app;

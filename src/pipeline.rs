@@ -43,6 +43,8 @@ pub struct Consumed {
     pub unparsed: u64,
     /// Empty lines.
     pub filtered: u64,
+    /// Their bytes.
+    pub filtered_bytes: u64,
     /// Requests by status class; `[0]` counts those without.
     pub status: [u64; 6],
     /// Response bytes of the requests.
@@ -223,6 +225,7 @@ impl Encoder {
             let line = line_of(&text[..raw_length]);
             if line.is_empty() {
                 consumed.filtered += 1;
+                consumed.filtered_bytes += raw_length as u64;
                 consumed.bytes += raw_length;
                 continue;
             }

@@ -171,12 +171,29 @@ impl AckRange {
 /// How a range of bytes came to its end; nothing more will happen to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The output has it, or keeps it in the dead letters.
-    Delivered,
-    /// An option said not to send it (`--from now`, the rest of an over-long line, empty lines).
+    /// The output has it.
+    Stored,
+    /// The output had it before.
+    AlreadyStored,
+    /// It needs no event: an empty line.
+    Filtered,
+    /// It is not to be sent: what stood there before a start `--from now`, the rest of an over-long line, a hole.
     Skipped,
+    /// The server will never take it; it is in the dead letters.
+    DeadLettered,
     /// It is gone from the disk before it was read; told as an error with its range.
     Lost,
+}
+
+/// Bytes of an epoch that came to their end in another way than most of their batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Whose bytes.
+    pub epoch: Epoch,
+    /// How they ended.
+    pub outcome: Outcome,
+    /// How many.
+    pub bytes: u64,
 }
 
 /// What comes back from the outputs, or from a reader for bytes that need no output.
@@ -184,8 +201,10 @@ pub enum Outcome {
 pub struct Settled {
     /// The ranges, in the order in which they were read.
     pub ranges: Vec<AckRange>,
-    /// How they ended.
+    /// How they ended, but for `others`.
     pub outcome: Outcome,
+    /// Bytes of these ranges that ended otherwise.
+    pub others: Vec<Part>,
 }
 
 #[cfg(test)]

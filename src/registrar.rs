@@ -6,6 +6,7 @@
 
 pub mod format;
 
+mod audit;
 mod journal;
 mod offline;
 
@@ -73,6 +74,8 @@ pub struct Registrar<D: Disk> {
     flush: Duration,
     flush_at: Option<Instant>,
     faults: Limiter,
+    /// Where gaps begin that were told.
+    told_missing: BTreeSet<(Epoch, u64)>,
     stats: Arc<Stats>,
     _lock: D::Lock,
 }
@@ -135,6 +138,7 @@ impl<D: Disk> Registrar<D> {
             flush: opening.settings.flush,
             flush_at: None,
             faults: Limiter::once_per(TELL_EVERY),
+            told_missing: BTreeSet::new(),
             stats,
             _lock: lock,
         };
@@ -144,9 +148,7 @@ impl<D: Disk> Registrar<D> {
     /// Takes notes, saves what is due, and returns when to be called again; `None`: when the bell rings.
     pub fn step(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            while let Ok(note) = self.inbox.try_recv() {
-                self.take(note);
-            }
+            self.take_all();
             if self.is_dirty() {
                 self.flush_at.get_or_insert(now + self.flush);
             }
@@ -168,9 +170,9 @@ impl<D: Disk> Registrar<D> {
 
     /// Saves everything; for the stop.
     pub fn close(mut self, now: Instant) {
-        while let Ok(note) = self.inbox.try_recv() {
-            self.take(note);
-        }
+        self.take_all();
+        // What was on its way is settled, or given up and read again.
+        self.stats.registering.in_flight_bytes.set(0);
         if self.is_dirty() {
             self.save(now);
         }
@@ -185,8 +187,27 @@ impl<D: Disk> Registrar<D> {
         !self.unsaved.is_empty() || !self.moved.is_empty() || !self.waiting.is_empty()
     }
 
+    /// Takes all notes that are there; who asks for an audit is answered when they are taken.
+    fn take_all(&mut self) {
+        let mut askers = Vec::new();
+        while let Ok(note) = self.inbox.try_recv() {
+            match note {
+                Note::Audit(reply) => askers.push(reply),
+                note => self.take(note),
+            }
+        }
+        if !askers.is_empty() {
+            let audit = self.audit();
+            for asker in askers {
+                // One that has gone needs no answer.
+                let _ = asker.send(audit.clone());
+            }
+        }
+    }
+
     fn take(&mut self, note: Note) {
         match note {
+            Note::Audit(_) => return,
             Note::Register { known, reply, wake } => {
                 let epochs = known.iter().map(|known| known.entry.epoch).collect();
                 for Known { entry, progress } in known {
@@ -223,6 +244,7 @@ impl<D: Disk> Registrar<D> {
     }
 
     fn settle(&mut self, settled: &Settled) {
+        let mut fresh: BTreeMap<Epoch, u64> = BTreeMap::new();
         for range in &settled.ranges {
             let Some(slot) = self.slots.get_mut(&range.epoch) else { continue };
             let change = slot.tracker.settle(range);
@@ -233,9 +255,25 @@ impl<D: Disk> Registrar<D> {
                 slot.progress.commit(committed);
             }
             self.moved.insert(range.epoch);
+            *fresh.entry(range.epoch).or_default() += change.fresh_bytes;
         }
-        if settled.outcome == Outcome::Lost {
-            self.stats.registering.degraded.set(1);
+        for part in &settled.others {
+            if let Some(bytes) = fresh.get_mut(&part.epoch) {
+                let counted = part.bytes.min(*bytes);
+                *bytes -= counted;
+                self.count(part.epoch, part.outcome, counted);
+            }
+        }
+        for (epoch, bytes) in fresh {
+            self.count(epoch, settled.outcome, bytes);
+        }
+    }
+
+    /// Notes how bytes came to their end.
+    fn count(&mut self, epoch: Epoch, outcome: Outcome, bytes: u64) {
+        if let Some(slot) = self.slots.get_mut(&epoch) {
+            slot.tracker.count(outcome, bytes);
+            self.stats.registering.settled[outcome as usize].add(bytes);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Counters of the whole process: written by the data path, never read by it.
 
+use crate::account::OUTCOMES;
 use snapshot::{ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -135,6 +136,12 @@ pub struct Registering {
     pub writes_succeeded: Counter,
     /// 1 while offsets cannot be saved or the registry was found damaged.
     pub degraded: Gauge,
+    /// Bytes settled, by `position::Outcome`.
+    pub settled: [Counter; OUTCOMES],
+    /// Bytes on their way, at the last audit.
+    pub in_flight_bytes: Gauge,
+    /// Bytes read that are neither settled nor on their way, at the last audit.
+    pub missing_bytes: Gauge,
 }
 
 /// All counters of the process.
@@ -217,6 +224,9 @@ impl Registering {
             writes_succeeded: self.writes_succeeded.get(),
             writes: self.writes.get(),
             degraded: self.degraded.get(),
+            settled: self.settled.each_ref().map(Counter::get),
+            in_flight_bytes: self.in_flight_bytes.get(),
+            missing_bytes: self.missing_bytes.get(),
         }
     }
 }

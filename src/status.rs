@@ -15,6 +15,8 @@ pub const QUESTION_BYTES_MAX: usize = 1024;
 pub enum Question {
     /// How it fares.
     Status,
+    /// To compare what was read with what is settled and what is on its way.
+    Audit,
     /// To read everything to its end, wait until it is acknowledged, and exit.
     Drain {
         /// Longest time for that, in milliseconds.
@@ -30,6 +32,8 @@ pub enum Question {
 pub enum Answer {
     /// How it fares.
     Status(Box<Status>),
+    /// What the audit found.
+    Audit(Audit),
     /// How the drain ended.
     Drained(Drained),
     /// The question was none.
@@ -73,6 +77,30 @@ pub struct Status {
     pub last_error: Option<LastError>,
 }
 
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    /// Bytes on their way.
+    pub in_flight_bytes: u64,
+    /// Bytes that were read and are neither settled nor on their way.
+    pub missing_bytes: u64,
+    /// Epochs of which bytes are on their way or missing; a bounded number of them.
+    pub epochs: Vec<AuditedEpoch>,
+}
+
+/// One epoch of an audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedEpoch {
+    /// Its id.
+    pub epoch: String,
+    /// How its settled bytes came to their end, as `account::COLUMNS` has them.
+    pub account: Vec<u64>,
+    /// Bytes on their way.
+    pub in_flight_bytes: u64,
+    /// Starts and ends of what is neither settled nor on its way; a bounded number of them.
+    pub missing: Vec<(u64, u64)>,
+}
+
 /// How the output fares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
@@ -112,8 +140,11 @@ pub struct HostFault {
 pub struct Registry {
     /// Its entries.
     pub entries: u64,
-    /// Whether it cannot be saved, was found damaged, or bytes were lost.
+    /// Whether it cannot be saved, or was found damaged.
     pub degraded: bool,
+    /// Bytes that the last audit could not account for.
+    #[serde(default)]
+    pub missing_bytes: u64,
 }
 
 /// A line of the log.
@@ -143,6 +174,12 @@ impl Status {
         if self.registry.degraded {
             faults
                 .push("the registry is degraded: see the log, and `shipper registry check`".into());
+        }
+        if self.registry.missing_bytes != 0 {
+            faults.push(format!(
+                "{} bytes are not accounted for: see the log, and `shipper registry audit`",
+                self.registry.missing_bytes
+            ));
         }
         faults.extend(behind(backlog, max_lag));
         faults
@@ -226,7 +263,7 @@ mod tests {
             events_per_second: 2.55,
             files_open: 1,
             files_followed: 2,
-            registry: Registry { entries: 4, degraded: true },
+            registry: Registry { entries: 4, degraded: true, missing_bytes: 6 },
             dead_letters: 5,
             last_error: None,
         }
@@ -253,13 +290,14 @@ last error   none
         let expected = [
             "the output http://a:9200 fails for 1m 1s: connection refused",
             "the registry is degraded: see the log, and `shipper registry check`",
+            "6 bytes are not accounted for: see the log, and `shipper registry audit`",
             "the backlog of 17 bytes is larger than --max-lag 16",
         ];
         assert_eq!(status().faults(Some(17), Some(16)), expected);
-        assert_eq!(status().faults(Some(17), Some(17)), expected[..2]);
+        assert_eq!(status().faults(Some(17), Some(17)), expected[..3]);
         let mut fine = status();
         fine.output.state = OutputState::Connected;
-        fine.registry.degraded = false;
+        fine.registry = Registry { entries: 4, degraded: false, missing_bytes: 0 };
         assert_eq!(fine.faults(None, Some(0)), [""; 0], "one host that fails is no fault of all");
     }
 

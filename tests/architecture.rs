@@ -15,6 +15,7 @@ use std::path::Path;
 /// child without a row has its parent's layer.
 const LAYERS: &[(&str, u8)] = &[
     // 0: leaf logic.
+    ("account", 0),
     ("acker", 0),
     ("event", 0),
     ("follow", 0),

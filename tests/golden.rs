@@ -59,6 +59,7 @@ fn apache_lines_of_every_kind_become_these_documents() {
         events: 42,
         unparsed: 12,
         filtered: 0,
+        filtered_bytes: 0,
         status: [0, 0, 16, 2, 12, 0],
         response_bytes: consumed.response_bytes,
     };

@@ -8,9 +8,10 @@
     reason = "a test may fail, and has real files"
 )]
 
+use shipper::account::Account;
 use shipper::disk::RealDisk;
-use shipper::ledger::{Entry, Known, Ledger, Note, Prefix, Progress};
-use shipper::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
+use shipper::ledger::{Audit, AuditedEpoch, Entry, Known, Ledger, Note, Prefix, Progress};
+use shipper::position::{AckRange, Epoch, Inode, Outcome, Part, Point, Proof, Settled};
 use shipper::registrar::{Opening, Registrar};
 use shipper::settings::RegistrySettings;
 use shipper::stats::Stats;
@@ -86,6 +87,7 @@ fn known(number: u8) -> Known {
         earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
+        account: Account::default(),
     };
     Known { entry, progress: Progress::at(0) }
 }
@@ -111,7 +113,7 @@ impl Rig {
             proof,
             middle: Point { offset: end, running: proof.running },
         }];
-        let settled = Settled { ranges, outcome: Outcome::Delivered };
+        let settled = Settled { ranges, outcome: Outcome::Stored, others: Vec::new() };
         self.ledger.tell_quietly(Note::Settled(settled));
     }
 
@@ -356,4 +358,98 @@ fn fixture_of_format_version_1_is_read() {
     ))
     .unwrap();
     assert_eq!(seen.join("\n") + "\n", expected);
+}
+
+/// Has the bytes counted.
+fn audited(rig: &mut Rig) -> Audit {
+    let (reply, answer) = mpsc::channel();
+    rig.ledger.tell(Note::Audit(reply));
+    rig.registrar.step(Instant::now());
+    answer.try_recv().unwrap()
+}
+
+fn ack(number: u8, start: u64, end: u64) -> AckRange {
+    let middle = Point { offset: end, running: end };
+    AckRange { epoch: epoch(number), start, end, proof: Proof { tail: end, running: end }, middle }
+}
+
+#[test]
+fn audit_finds_what_is_neither_settled_nor_on_its_way() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    let (first, second) = (known(1), known(2));
+    let progress = [Arc::clone(&first.progress), Arc::clone(&second.progress)];
+    let (reply, _answers) = mpsc::channel();
+    let wake = Arc::new(Wake::default());
+    rig.ledger.tell(Note::Register { known: vec![first, second], reply, wake });
+    assert_eq!(audited(&mut rig), Audit::default());
+    let held = rig.ledger.hold();
+    held.add(&ack(1, 0, 40));
+    held.add(&ack(2, 0, 10));
+    held.add(&ack(1, 60, 100));
+    let (name, account) = (known(1).entry.name, Account::default());
+    let on_its_way = |bytes| AuditedEpoch {
+        epoch: epoch(1),
+        name: name.clone(),
+        account,
+        in_flight_bytes: bytes,
+        missing: vec![],
+    };
+    // Nobody answers for 40..60, but the reader does not say either that it has read them.
+    progress[0].read_to(40);
+    let expected = Audit { in_flight_bytes: 40, missing_bytes: 0, epochs: vec![on_its_way(40)] };
+    assert_eq!(audited(&mut rig), expected);
+    progress[0].read_to(100);
+    progress[1].read_to(10);
+    rig.settle(1, 0, 40);
+    let audit = audited(&mut rig);
+    assert_eq!((audit.in_flight_bytes, audit.missing_bytes), (50, 20));
+    let account = Account::of(&[40]);
+    let gap = AuditedEpoch { account, missing: vec![40..60], ..on_its_way(40) };
+    assert_eq!(audit.epochs[0], gap, "what has a gap comes first");
+    let other = AuditedEpoch { epoch: epoch(2), name: known(2).entry.name, ..on_its_way(10) };
+    assert_eq!(audit.epochs[1..], [other]);
+    assert_eq!(rig.stats.registering.missing_bytes.get(), 20);
+    // A batch that is dropped and was not settled.
+    drop(held);
+    let audit = audited(&mut rig);
+    assert_eq!((audit.in_flight_bytes, audit.missing_bytes), (0, 70));
+    assert_eq!(audit.epochs[0].missing, [40..100]);
+    rig.settle(1, 40, 100);
+    rig.settle(2, 0, 10);
+    assert_eq!(audited(&mut rig), Audit::default());
+    assert_eq!(rig.stats.registering.missing_bytes.get(), 0);
+}
+
+#[test]
+fn account_says_how_bytes_ended_and_outlives_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2], Instant::now());
+    let part = |number, outcome, bytes| Part { epoch: epoch(number), outcome, bytes };
+    let settle = |rig: &Rig, ranges: Vec<AckRange>, outcome, others: Vec<Part>| {
+        rig.ledger.tell_quietly(Note::Settled(Settled { ranges, outcome, others }));
+    };
+    let others = vec![
+        part(1, Outcome::Filtered, 1),
+        part(2, Outcome::AlreadyStored, 4),
+        part(1, Outcome::DeadLettered, 2),
+    ];
+    let ranges = vec![ack(1, 0, 5), ack(2, 0, 10), ack(1, 5, 10)];
+    settle(&rig, ranges.clone(), Outcome::Stored, others.clone());
+    // A repeat changes nothing; what lies beyond a hole counts, as far as the registry keeps it.
+    settle(&rig, ranges, Outcome::Stored, others);
+    settle(&rig, vec![ack(1, 8, 12)], Outcome::Skipped, Vec::new());
+    settle(&rig, vec![ack(1, 12, 15)], Outcome::Lost, Vec::new());
+    let beyond = |from: u64| (0..10).map(|k| ack(2, from + 2 * k, from + 2 * k + 1)).collect();
+    settle(&rig, beyond(20), Outcome::Stored, Vec::new());
+    rig.registrar.close(Instant::now());
+    let total = rig.stats.registering.settled.each_ref().map(shipper::stats::Counter::get);
+    assert_eq!(total, [7 + 6 + 10, 4, 1, 2, 2, 3]);
+    let rig = open(data.path());
+    let accounts: Vec<Account> = rig.known.iter().map(|known| known.entry.account).collect();
+    assert_eq!(accounts, [Account::of(&[7, 0, 1, 2, 2, 3]), Account::of(&[6 + 8, 4])]);
+    for known in &rig.known {
+        assert_eq!(known.entry.account.sum(), known.entry.settled_bytes());
+    }
 }

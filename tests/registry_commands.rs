@@ -9,6 +9,8 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "registry_commands/auditing.rs"]
+mod auditing;
 #[path = "registry_commands/editing.rs"]
 mod editing;
 #[path = "registry_commands/looking.rs"]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::account::Account;
 use crate::ledger::Prefix;
 use crate::position::Epoch;
 use crate::position::{Inode, Point};
@@ -24,6 +25,7 @@ fn tracker(base: u64) -> Tracker {
         earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
+        account: Account::default(),
     })
 }
 

@@ -41,7 +41,7 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
                 ));
                 return Ok(ExitCode::from(NOT_ACKNOWLEDGED));
             }
-            Ok(Answer::NotUnderstood) => {
+            Ok(Answer::NotUnderstood | Answer::Audit(_)) => {
                 let what = "the running shipper does not understand the order".to_owned();
                 return Err(Advised::new(what, "another version of it may run").into());
             }

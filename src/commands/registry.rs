@@ -1,5 +1,6 @@
 //! `shipper registry …`: how far every file was read, looked at and put right.
 
+mod audit;
 mod check;
 mod edit;
 mod find;
@@ -26,6 +27,7 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
         RegistryCommand::Show { of, json } => return show::run(&look(&place)?, of, json.json),
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
         RegistryCommand::Reset { of, .. } => edit::reset(&place, of.as_deref())?,
+        RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
         RegistryCommand::Check => return Ok(check::run(&place)),
     }
     Ok(ExitCode::SUCCESS)

@@ -31,6 +31,12 @@ use tracing::{error, info, warn};
 /// Pause between two looks whether a drain is done.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Pause between two audits where no metrics are told.
+const AUDIT_EVERY: Duration = Duration::from_secs(30);
+
+/// Longest wait for an audit, during which no signal is heard; what comes later is told with the next line.
+const AUDIT_TIME_MAX: Duration = Duration::from_millis(200);
+
 /// Orders to drain that may wait for the loop to take them.
 const ORDERS_MAX: usize = 8;
 
@@ -132,14 +138,21 @@ fn supervise(
         inputs: settings.inputs.len() as u64,
         cores: crate::reporter::process::cores(),
     };
-    let teller = Arc::new(Teller::new(settings, Arc::clone(&stats), last_error, started));
+    let teller = Arc::new(Teller::new(
+        settings,
+        Arc::clone(&stats),
+        last_error,
+        started,
+        app.auditor().clone(),
+    ));
     let orders = open_control(&app, &settings.paths.data, &teller);
     let period = settings.logging.metrics_period;
     let pool = Some(app.pool().clone());
     let reporter = MetricsReporter::new(RealDisk, stats, pool, constants, period, started);
     let drain = mode.once.then(|| Drain::new(mode.deadline, started));
     let progress = mode.progress;
-    let mut run = Run { settings, app: &app, reporter, teller, orders, drain, progress };
+    let audit_at = started + audit_pause(settings);
+    let mut run = Run { settings, app: &app, reporter, teller, orders, drain, progress, audit_at };
     let end = app.runtime().clone().block_on(run.wait())?;
     let Run { mut reporter, drain, .. } = run;
     let stopped = app.stop();
@@ -150,6 +163,10 @@ fn supervise(
     Ok(finish(end, stopped, mode.once))
 }
 
+fn audit_pause(settings: &Settings) -> Duration {
+    settings.logging.metrics_period.filter(|period| !period.is_zero()).unwrap_or(AUDIT_EVERY)
+}
+
 /// Opens the control socket; without one, shipper runs all the same.
 fn open_control(app: &App, data: &Path, teller: &Arc<Teller>) -> mpsc::Receiver<DrainAsked> {
     let (asked, orders) = mpsc::channel(ORDERS_MAX);
@@ -157,7 +174,7 @@ fn open_control(app: &App, data: &Path, teller: &Arc<Teller>) -> mpsc::Receiver<
     match Control::listen(RealDisk, data) {
         Ok(control) => {
             let teller = Arc::clone(teller);
-            app.runtime().spawn(control.serve(move || teller.status(), asked));
+            app.runtime().spawn(control.serve(teller, asked));
         }
         Err(error) => {
             let hint = match error.kind() {
@@ -187,6 +204,7 @@ struct Run<'a> {
     orders: mpsc::Receiver<DrainAsked>,
     drain: Option<Drain>,
     progress: Option<Progress<'a>>,
+    audit_at: Instant,
 }
 
 impl Run<'_> {
@@ -219,8 +237,8 @@ impl Run<'_> {
         let drain = self.drain.as_ref();
         let look = drain.map(|_| Instant::now() + LOOK);
         let deadline = drain.and_then(|drain| drain.deadline);
-        let next = [self.reporter.due(), look, deadline].into_iter().flatten().min();
-        next.map_or(self.teller.due(), |next| next.min(self.teller.due()))
+        let own = self.teller.due().min(self.audit_at);
+        [self.reporter.due(), look, deadline].into_iter().flatten().fold(own, Instant::min)
     }
 
     fn take(&mut self, asked: DrainAsked) {
@@ -236,6 +254,11 @@ impl Run<'_> {
 
     fn step(&mut self, now: Instant) -> Option<End> {
         self.teller.step(now);
+        if self.audit_at <= now {
+            self.audit_at = now + audit_pause(self.settings);
+            // Before the line of metrics, which tells what it found.
+            let _ = self.app.auditor().audit(AUDIT_TIME_MAX);
+        }
         self.reporter.step(now);
         let drain = self.drain.as_mut()?;
         let told = drain.step(now, || self.teller.status());

@@ -4,6 +4,7 @@ use super::copies::Waiting;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::{File, FileKey, From, Prospector, Stage, Start};
+use crate::account::Account;
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
@@ -11,7 +12,7 @@ use crate::identity::{
     prefix_matches, prefix_of, same_inode,
 };
 use crate::ledger::{Entry, Known, Note, Progress};
-use crate::position::{Epoch, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
+use crate::position::{Epoch, Outcome, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
 use crate::trail::Trail;
 use std::collections::BTreeSet;
 use std::io;
@@ -377,6 +378,7 @@ impl<D: Disk> Prospector<D> {
             earlier: Trail::default(),
             beyond: Vec::new(),
             ended: false,
+            account: skipped_to(base),
         };
         let progress = Progress::at(base);
         let start = Start { offset: base, proof, earlier: Trail::default(), settled: Vec::new() };
@@ -450,7 +452,7 @@ impl<D: Disk> Prospector<D> {
             }
             let orphan = self.orphans.swap_remove(position);
             if 0 < orphan.bytes_left {
-                self.tell_lost(&orphan.entry.name, orphan.entry.committed, orphan.bytes_left);
+                self.tell_lost(&orphan);
             }
             self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
         }
@@ -480,6 +482,13 @@ fn seen<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> Note {
         prefix: entry.prefix,
         ended: false,
     }
+}
+
+/// The account of an epoch that begins at an offset.
+fn skipped_to(base: u64) -> Account {
+    let mut account = Account::default();
+    account.add(Outcome::Skipped, base);
+    account
 }
 
 /// Returns the offset behind the last line end of a file of `size` bytes; 0 when it has none.

@@ -4,6 +4,7 @@
 //! forgotten when it is settled and nothing of it was found in two complete scans.
 
 use super::File;
+use crate::account::Account;
 use crate::disk::Disk;
 use crate::disk::ReadFile;
 use crate::follow::Reached;
@@ -81,6 +82,8 @@ impl Orphan {
                 earlier: reached.earlier,
                 beyond: Vec::new(),
                 ended,
+                // The registrar's own business.
+                account: Account::default(),
             },
             progress: file.progress,
             input: Some(file.input),

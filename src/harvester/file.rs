@@ -57,6 +57,7 @@ impl<D: Disk> Harvester<D> {
     pub(super) fn new(mut assignment: Box<Assignment>) -> Self {
         let settled = std::mem::take(&mut assignment.settled).into();
         let trail = assignment.earlier;
+        assignment.progress.read_to(assignment.offset);
         Self {
             offset: assignment.offset,
             proof: assignment.proof,

@@ -6,7 +6,7 @@ use crate::batch::BatchBuilder;
 use crate::disk::Disk;
 use crate::ledger::Note;
 use crate::pipeline::{Consumed, Moment};
-use crate::position::{AckRange, Outcome, Settled};
+use crate::position::{AckRange, Outcome, Part, Settled};
 use std::time::Instant;
 
 /// The time of a step, for deadlines and for documents.
@@ -112,6 +112,9 @@ impl<D: Disk> Worker<D> {
             if at < next {
                 let range = file.advance(&bytes[at..next], &bytes[..next]);
                 batch.cover(range, clock.now);
+                let (epoch, bytes) = (range.epoch, consumed.filtered_bytes);
+                batch.except(Part { epoch, outcome: Outcome::Filtered, bytes });
+                file.assignment.progress.read_to(file.offset);
             }
             self.count(&consumed);
             at = next;
@@ -132,18 +135,22 @@ impl<D: Disk> Worker<D> {
         let range = file.advance(&upto[before..], upto);
         self.links.stats.reading.hole_bytes.add(range.end - range.start);
         self.settle(range, Outcome::Skipped);
+        file.assignment.progress.read_to(file.offset);
     }
 
     /// Tells the registrar that a range needs no output.
     pub(super) fn settle(&self, range: AckRange, outcome: Outcome) {
-        self.links.ledger.tell_quietly(Note::Settled(Settled { ranges: vec![range], outcome }));
+        let settled = Settled { ranges: vec![range], outcome, others: Vec::new() };
+        self.links.ledger.tell_quietly(Note::Settled(settled));
     }
 
     /// Tells whether there is an open batch, after trying to open one.
     pub(super) fn has_batch(&mut self) -> bool {
         if self.batch.is_none() {
             let buffer = self.links.pool.try_take(&self.links.wake);
-            self.batch = buffer.map(|buffer| BatchBuilder::new(buffer, self.settings.limits));
+            let limits = self.settings.limits;
+            self.batch = buffer
+                .map(|buffer| BatchBuilder::new(buffer, limits).held(self.links.ledger.hold()));
         }
         self.batch.is_some()
     }
@@ -158,7 +165,8 @@ impl<D: Disk> Worker<D> {
         }
         let batch = batch.seal();
         if batch.items() == 0 {
-            let settled = Settled { ranges: batch.ranges, outcome: Outcome::Skipped };
+            let (ranges, others) = (batch.ranges.clone(), Vec::new());
+            let settled = Settled { ranges, outcome: Outcome::Filtered, others };
             self.links.ledger.tell_quietly(Note::Settled(settled));
             return true;
         }

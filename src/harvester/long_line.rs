@@ -10,6 +10,7 @@ use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
 use crate::pipeline::Consumed;
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
+use crate::position::{Outcome, Part};
 use std::io;
 
 /// Room in a jumbo buffer beside the escaped line, in bytes: action line, fields and the text around them.
@@ -57,13 +58,16 @@ impl<D: Disk> Worker<D> {
             return Turn::Starved;
         };
         let limits = BatchLimits { bytes, items: 1 };
-        let mut batch = BatchBuilder::new(jumbo, limits);
-        let part = Part { end, kept: kept as u64, truncated: (kept as u64) < content };
+        let mut batch = BatchBuilder::new(jumbo, limits).held(self.links.ledger.hold());
+        let part = Extent { end, kept: kept as u64, truncated: (kept as u64) < content };
         match self.copy_large_line(file, part, buffer, &mut batch, clock) {
             Ok(()) => {}
             Err(obstacle) => return self.obstacle(file, obstacle),
         }
         let skipped = content - kept as u64;
+        let epoch = file.assignment.epoch;
+        batch.except(Part { epoch, outcome: Outcome::Skipped, bytes: skipped });
+        file.assignment.progress.read_to(file.offset);
         self.links.stats.reading.skipped_bytes.add(skipped);
         self.count(&Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
@@ -78,7 +82,7 @@ impl<D: Disk> Worker<D> {
     fn copy_large_line(
         &mut self,
         file: &mut Harvester<D>,
-        part: Part,
+        part: Extent,
         buffer: &mut [u8],
         batch: &mut BatchBuilder,
         clock: Clock,
@@ -128,7 +132,7 @@ impl<D: Disk> Worker<D> {
 
 /// How much of a line is taken.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct Extent {
     /// Offset behind its line end.
     end: u64,
     /// Bytes of its content that are kept.

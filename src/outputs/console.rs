@@ -33,8 +33,9 @@ pub async fn run(receiver: Receiver, ledger: Ledger, stats: Arc<Stats>) -> Resul
         stats.sending.write_bytes.add(batch.buffer.bytes().len() as u64);
         stats.sending.acked.add(items);
         ledger.tell_quietly(Note::Settled(Settled {
-            ranges: batch.ranges,
-            outcome: Outcome::Delivered,
+            ranges: batch.ranges.clone(),
+            outcome: Outcome::Stored,
+            others: batch.others.clone(),
         }));
     }
     Ok(())

@@ -10,6 +10,7 @@
 //! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
 //! whatever happened since. A version is refused when it is later than [`VERSION`].
 
+use crate::account::Account;
 use crate::ledger::{Entry, Interval, Prefix};
 use crate::position::{Epoch, Inode, Point, Proof};
 use crate::trail::Trail;
@@ -84,6 +85,8 @@ struct EntryLine {
     beyond: Vec<(u64, u64, u64, u64)>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,6 +98,8 @@ struct AtLine {
     earlier: Vec<(u64, u64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     beyond: Vec<(u64, u64, u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,6 +137,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
         ended: entry.ended,
+        account: Some(columns(entry)),
     };
     push_line(out, &Line::Entry(line));
 }
@@ -144,6 +150,7 @@ pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
+        account: Some(columns(entry)),
     };
     push_line(out, &Line::At(line));
 }
@@ -175,6 +182,14 @@ fn push_line(out: &mut Vec<u8>, line: &impl Serialize) {
     out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&text)).as_bytes());
     out.extend_from_slice(&text);
     out.push(b'\n');
+}
+
+/// Returns the columns of an account up to the last one that is not empty.
+fn columns(entry: &Entry) -> Vec<u64> {
+    let account = entry.kept_account();
+    let columns = account.columns();
+    let count = columns.iter().rposition(|bytes| *bytes != 0).map_or(0, |last| last + 1);
+    columns[..count].to_vec()
 }
 
 fn inode_of(inode: Inode) -> (u64, u64, u64) {
@@ -284,6 +299,7 @@ fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
                 entry.proof = Proof { tail: line.proof.0, running: line.proof.1 };
                 entry.earlier = trail_of(&line.earlier);
                 entry.beyond = intervals_of(&line.beyond);
+                entry.account = account_of(line.account.as_deref(), entry);
             }
         }
         Line::Seen(line) => {
@@ -311,7 +327,7 @@ fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
 
 fn entry_of(line: &EntryLine) -> Option<Entry> {
     let path = line.path.path();
-    Some(Entry {
+    let mut entry = Entry {
         epoch: Epoch::from_text(&line.epoch)?,
         name: line.name.as_ref().map_or_else(|| Arc::clone(&path), PathText::path),
         path,
@@ -324,7 +340,15 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         earlier: trail_of(&line.earlier),
         beyond: intervals_of(&line.beyond),
         ended: line.ended,
-    })
+        account: Account::default(),
+    };
+    entry.account = account_of(line.account.as_deref(), &entry);
+    Some(entry)
+}
+
+/// Returns the account that a record has; without one nobody knows how what is settled came to its end.
+fn account_of(columns: Option<&[u64]>, entry: &Entry) -> Account {
+    columns.map_or_else(|| Account::unknown(entry.settled_bytes()), Account::of)
 }
 
 fn to_inode((device, number, birth): (u64, u64, u64)) -> Inode {
@@ -367,6 +391,7 @@ mod tests {
             earlier: Trail::of(&[Point { offset: 1, running: 2 }]),
             beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
             ended: number.is_multiple_of(5),
+            account: Account::of(&[committed, 0, 1]),
         }
     }
 

@@ -296,6 +296,20 @@ fn push_registrar(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot
 /// Tells what Filebeat has no name for.
 fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
     let (reading, sending) = (&snapshot.reading, &snapshot.sending);
+    let registering = &snapshot.registering;
+    let [stored, already_stored, filtered, skipped, dead_lettered, lost] = registering.settled;
+    let read = reading.bytes + reading.hole_bytes + reading.lost_bytes;
+    figures.extend([
+        ("shipper.audit.already_stored_bytes", Figure::Counter(already_stored)),
+        ("shipper.audit.dead_lettered_bytes", Figure::Counter(dead_lettered)),
+        ("shipper.audit.filtered_bytes", Figure::Counter(filtered)),
+        ("shipper.audit.in_flight_bytes", gauge(registering.in_flight_bytes)),
+        ("shipper.audit.lost_bytes", Figure::Counter(lost)),
+        ("shipper.audit.missing_bytes", gauge(registering.missing_bytes)),
+        ("shipper.audit.read_bytes", Figure::Counter(read)),
+        ("shipper.audit.skipped_bytes", Figure::Counter(skipped)),
+        ("shipper.audit.stored_bytes", Figure::Counter(stored)),
+    ]);
     figures.extend([
         ("shipper.output.blocked_batches", gauge(sending.blocked)),
         ("shipper.output.latency.us", Figure::Counter(sending.latency_us)),
@@ -429,7 +443,9 @@ mod tests {
             updates: 2,
             writes: 1,
             writes_succeeded: 1,
-            degraded: 0,
+            settled: [200_000, 0, 1, 0, 0, 0],
+            in_flight_bytes: 7,
+            ..RegisteringFigures::default()
         };
         Snapshot { reading, sending, registering }
     }
@@ -437,6 +453,7 @@ mod tests {
     fn second() -> Snapshot {
         let mut next = first();
         next.reading.bytes += 24_200;
+        next.registering.settled = [210_000, 5, 3, 0, 9, 0];
         next.reading.events += 100;
         next.reading.filtered += 3;
         next.reading.unparsed += 1;
@@ -513,6 +530,11 @@ mod tests {
                 "writes": {"fail": 1, "success": 1, "total": 2}
             },
             "shipper": {
+                "audit": {
+                    "already_stored_bytes": 5, "dead_lettered_bytes": 9, "filtered_bytes": 2,
+                    "in_flight_bytes": 7, "missing_bytes": 0, "read_bytes": 24_200,
+                    "stored_bytes": 10_000
+                },
                 "output": {"blocked_batches": 0},
                 "reading": {"bytes": 24_200, "lag_bytes": 0, "unparsed": 1},
                 "registrar": {"degraded": 0},

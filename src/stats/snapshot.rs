@@ -1,6 +1,8 @@
 //! The numbers of one moment: plain data that the metrics line, the live view and the endpoint
 //! read.
 
+use crate::account::OUTCOMES;
+
 /// All numbers of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -106,4 +108,10 @@ pub struct RegisteringFigures {
     pub writes_succeeded: u64,
     /// 1 while offsets could not be saved or the registry was damaged.
     pub degraded: i64,
+    /// Bytes settled, by `position::Outcome`.
+    pub settled: [u64; OUTCOMES],
+    /// Bytes on their way, at the last audit.
+    pub in_flight_bytes: i64,
+    /// Bytes read that are neither settled nor on their way, at the last audit.
+    pub missing_bytes: i64,
 }

@@ -191,7 +191,7 @@ impl Rig {
                     wake.ring();
                 }
                 Note::Settled(settled) => {
-                    if settled.outcome == Outcome::Skipped {
+                    if settled.outcome == Outcome::Filtered {
                         self.skipped.extend(&settled.ranges);
                     }
                     settled.ranges.iter().for_each(|range| self.commit(range));
@@ -203,6 +203,7 @@ impl Rig {
                 }
                 Note::Ended(epoch) => self.known.get_mut(&epoch).unwrap().entry.ended = true,
                 Note::Forget(epoch) => drop(self.known.remove(&epoch).unwrap()),
+                Note::Audit(_) => unreachable!(),
             }
         }
         any

@@ -116,7 +116,7 @@ impl Rig {
     pub(crate) fn settled(&mut self) -> Vec<AckRange> {
         match self.next_note() {
             Ok(Note::Settled(settled)) => {
-                assert_eq!(settled.outcome, Outcome::Delivered);
+                assert_eq!(settled.outcome, Outcome::Stored);
                 settled.ranges
             }
             other => panic!("nothing settled: {other:?}"),

@@ -223,3 +223,60 @@ fn damaged_lines_are_set_aside_by_a_change() {
     let kept = std::fs::read_to_string(journal(&place).with_extension("damaged")).unwrap();
     assert_eq!(kept.lines().count(), 1, "{kept}");
 }
+
+/// Two lines, then copytruncate as logrotate does it, whose copy misses a line that was written meanwhile, then one line
+/// more: all are shipped, and nothing in the copy is new.
+fn with_a_copy() -> Place {
+    let place = Place::new(&CONSOLE.replace("*.log", "a.log*"));
+    let log = place.log("a.log");
+    std::fs::write(&log, "one\ntwo\n").unwrap();
+    assert_eq!(shipped(&place), ["one", "two"]);
+    append(&log, "three\n");
+    assert_eq!(shipped(&place), ["three"]);
+    std::fs::write(place.log("a.log.1"), "one\ntwo\n").unwrap();
+    std::fs::write(&log, "new\n").unwrap();
+    assert_eq!(shipped(&place), ["new"]);
+    assert_eq!(shipped(&place), [""; 0]);
+    place
+}
+
+#[test]
+fn file_that_is_reset_is_read_anew_with_its_copies() {
+    let place = with_a_copy();
+    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log"]);
+    assert_eq!((code, out.lines().last()), (0, Some("2 forgotten, 0 kept")), "{out}");
+    let mut lines = shipped(&place);
+    lines.sort();
+    assert_eq!(lines, ["new", "one", "two"]);
+    let place = with_a_copy();
+    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log.1"]);
+    assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 1 kept")), "{out}");
+    assert_eq!(shipped(&place), ["one", "two"]);
+}
+
+#[test]
+fn file_that_was_renamed_is_not_reset_with_its_successor() {
+    let place = Place::new(&CONSOLE.replace("*.log", "a.log*"));
+    let log = place.log("a.log");
+    std::fs::write(&log, "one\ntwo\n").unwrap();
+    assert_eq!(shipped(&place), ["one", "two"]);
+    std::fs::rename(&log, place.log("a.log.1")).unwrap();
+    std::fs::write(&log, "new\n").unwrap();
+    assert_eq!(shipped(&place), ["new"]);
+    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log"]);
+    assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 1 kept")), "{out}");
+    assert_eq!(shipped(&place), ["new"]);
+}
+
+#[test]
+fn copy_is_read_again_from_where_it_is_set() {
+    let place = with_a_copy();
+    let (code, out, told) = shipper(&place, &["registry", "set", "logs/a.log.1", "--offset", "4"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("from 14 to 4 of 8 bytes: 10 bytes are read again"), "{out}");
+    assert_eq!(shipped(&place), ["two"]);
+    assert_eq!(shipped(&place), [""; 0]);
+    // Setting the living file leaves its copies alone.
+    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--start"]).0, 0);
+    assert_eq!(shipped(&place), ["new"]);
+}

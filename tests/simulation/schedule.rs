@@ -11,11 +11,11 @@ use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::document::Shared;
 use shipper::harvester::{Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::Ledger;
+use shipper::ledger::{Ledger, Note};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::queue::{Receiver, queue};
-use shipper::registrar::{Opening, Registrar};
+use shipper::registrar::{Opening, Place, Registrar, look};
 use shipper::settings::{Format, InputSettings, Namespace, RegistrySettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
@@ -367,7 +367,12 @@ impl Process {
     fn step(&mut self, scene: &mut Scene, smooth: bool) -> Result<(), String> {
         match scene.rng.usize(..4 + self.workers.len()) {
             0 => drop(self.prospector.step(scene.now)),
-            1 => drop(self.registrar.step(scene.now)),
+            1 => {
+                self.registrar.step(scene.now);
+                if scene.rng.u8(..4) == 0 {
+                    self.audit(scene.now)?;
+                }
+            }
             2 => self.take_batch(scene),
             3 => {
                 let Scene { rng, server, .. } = scene;
@@ -383,6 +388,18 @@ impl Process {
             return Err(format!("{peak} buffers were in use"));
         }
         Ok(())
+    }
+
+    /// Has the bytes counted: none is missing, whatever goes on. Returns how many are on their way.
+    fn audit(&mut self, now: Instant) -> Result<u64, String> {
+        let (reply, answer) = mpsc::channel();
+        self.ledger.tell(Note::Audit(reply));
+        self.registrar.step(now);
+        let audit = answer.try_recv().map_err(|_| "the audit has no answer")?;
+        if audit.missing_bytes != 0 {
+            return Err(format!("the audit found a gap: {:?}", audit.epochs));
+        }
+        Ok(audit.in_flight_bytes)
     }
 
     fn take_batch(&mut self, scene: &Scene) {
@@ -405,7 +422,10 @@ impl Process {
                 self.step(scene, true)?;
             }
             if scene.verdict().is_ok() && self.pool.in_use() == 0 {
-                return Ok(());
+                return match self.audit(scene.now)? {
+                    0 => Ok(()),
+                    bytes => Err(format!("{bytes} bytes are still on their way for the audit")),
+                };
             }
         }
         scene.verdict()?;
@@ -420,6 +440,7 @@ impl Process {
             scene.disk.state().stop_after = None;
             workers.drain(..).for_each(Worker::close);
             registrar.close(scene.now);
+            check_accounts(scene)?;
         } else {
             drop(registrar);
         }
@@ -427,6 +448,22 @@ impl Process {
         deliverer.stop(rng, server)?;
         drop((prospector, workers, deliverer, next, receiver));
         Ok(())
+    }
+}
+
+/// For every entry of the registry, its account has all that is settled of it.
+fn check_accounts(scene: &Scene) -> Result<(), String> {
+    let settings = RegistrySettings {
+        path: PathBuf::from(DATA).join("registry"),
+        ..RegistrySettings::default()
+    };
+    let output = "elasticsearch".to_owned();
+    let place = Place { settings, data: PathBuf::from(DATA), output };
+    let Ok(stored) = look(&scene.disk, &place) else { return Ok(()) };
+    match stored.decoded.entries.values().find(|entry| entry.account.sum() != entry.settled_bytes())
+    {
+        Some(entry) => Err(format!("an account differs from what is settled: {entry:?}")),
+        None => Ok(()),
     }
 }
 

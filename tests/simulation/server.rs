@@ -107,7 +107,8 @@ impl Deliverer {
         }
         if flight.open.is_empty() {
             let flight = self.flights.swap_remove(index);
-            let settled = Settled { ranges: flight.batch.ranges, outcome: Outcome::Delivered };
+            let (ranges, others) = (flight.batch.ranges.clone(), flight.batch.others.clone());
+            let settled = Settled { ranges, outcome: Outcome::Stored, others };
             ledger.tell_quietly(Note::Settled(settled));
         }
         Ok(())

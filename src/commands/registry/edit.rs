@@ -11,7 +11,7 @@ use crate::disk::{Disk, Kind, ReadFile, RealDisk, Stat};
 use crate::hint::Advised;
 use crate::identity::{prefix_matches, prefix_of, same_inode};
 use crate::ledger::{Entry, Prefix};
-use crate::position::{Epoch, PREFIX_BYTES, Proof, TAIL_BYTES, carry_on, tail_hash};
+use crate::position::{Epoch, Outcome, PREFIX_BYTES, Proof, TAIL_BYTES, carry_on, tail_hash};
 use crate::registrar;
 use crate::trail::Trail;
 use std::cmp::Ordering;
@@ -65,7 +65,10 @@ fn epochs_of<'e>(
             "name the log itself; `shipper registry reset` forgets any entry",
         ));
     }
-    let goes_on = |entry: &&Entry| !entry.ended && same_inode(entry.inode, stat.inode);
+    // What was truncated does not go on where it was; in a copy of it, it does.
+    let goes_on = |entry: &&Entry| {
+        same_inode(entry.inode, stat.inode) && (!entry.ended || entry.name != entry.path)
+    };
     let epochs: Vec<Epoch> = entries.clone().filter(goes_on).map(|entry| entry.epoch).collect();
     if !epochs.is_empty() {
         return Ok(epochs);
@@ -171,6 +174,14 @@ fn spot(file: &impl ReadFile, offset: u64, size: u64, first: &[u8]) -> io::Resul
 /// Changes an entry; returns what that means.
 fn change(entry: &mut Entry, spot: &Spot) -> String {
     let (before, now) = (entry.committed, spot.offset);
+    let settled = entry.account.sum();
+    if settled < now {
+        entry.account.add(Outcome::Skipped, now - settled);
+    } else {
+        entry.account.take_out(settled - now);
+    }
+    // A copy in which nothing was new: it is read after all.
+    entry.ended = false;
     entry.base = 0;
     entry.committed = now;
     entry.proof = spot.proof;
@@ -193,12 +204,30 @@ fn change(entry: &mut Entry, spot: &Spot) -> String {
     )
 }
 
+/// Returns the epochs that are to be forgotten with a file: what goes on in it, and what it held before it was truncated
+/// or replaced, so that copies of that are read again as well. What was renamed is a file of its own.
+fn meant<'e>(entries: impl Iterator<Item = &'e Entry>, of: &str) -> Vec<Epoch> {
+    let named = named(entries, of);
+    let path = std::path::absolute(of).unwrap_or_else(|_| of.into());
+    let inode = RealDisk.stat(&path).ok().map(|stat| stat.inode);
+    let is_elsewhere = |entry: &Entry| {
+        *entry.path == *path
+            && *entry.name != *path
+            && !entry.ended
+            && !inode.is_some_and(|inode| same_inode(inode, entry.inode))
+    };
+    let (elsewhere, here): (Vec<&Entry>, Vec<&Entry>) =
+        named.into_iter().partition(|entry| is_elsewhere(entry));
+    let meant = if here.is_empty() { elsewhere } else { here };
+    meant.iter().map(|entry| entry.epoch).collect()
+}
+
 /// Forgets what `of` names, or everything.
 pub(super) fn reset(place: &Place, of: Option<&str>) -> Result<(), Failure> {
     let mut editing = registrar::edit(RealDisk, place)?;
     let entries = editing.entries();
     let found: Vec<Epoch> = match of {
-        Some(of) => named(entries.values(), of).iter().map(|entry| entry.epoch).collect(),
+        Some(of) => meant(entries.values(), of),
         None => entries.keys().copied().collect(),
     };
     if found.is_empty()

@@ -1,13 +1,22 @@
 //! Puts together how the process fares.
 
-use crate::app;
+use crate::app::{self, Auditor};
+use crate::control;
+use crate::ledger::AuditedEpoch;
 use crate::logging::LastError;
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::rate::Rate;
-use crate::status::{self, HostFault, Output, OutputState, Registry, Status};
+use crate::status::{self, Audit, HostFault, Output, OutputState, Registry, Status};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Longest wait for an audit: less than a client of the socket has.
+const AUDIT_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Most gaps of one epoch that are told.
+const GAPS_MAX: usize = 8;
 
 /// Tells how the process fares.
 pub(super) struct Teller {
@@ -17,6 +26,29 @@ pub(super) struct Teller {
     has_hosts: bool,
     started: Instant,
     rate: Mutex<Rate>,
+    auditor: Auditor,
+}
+
+impl control::Teller for Arc<Teller> {
+    fn status(&self) -> Status {
+        Teller::status(self)
+    }
+
+    fn audit(&self) -> Option<Audit> {
+        let audit = self.auditor.audit(AUDIT_TIME_MAX)?;
+        let ranges = |gap: &Range<u64>| (gap.start, gap.end);
+        let epoch = |audited: &AuditedEpoch| status::AuditedEpoch {
+            epoch: audited.epoch.to_string(),
+            account: audited.account.columns().to_vec(),
+            in_flight_bytes: audited.in_flight_bytes,
+            missing: audited.missing.iter().take(GAPS_MAX).map(ranges).collect(),
+        };
+        Some(Audit {
+            in_flight_bytes: audit.in_flight_bytes,
+            missing_bytes: audit.missing_bytes,
+            epochs: audit.epochs.iter().map(epoch).collect(),
+        })
+    }
 }
 
 impl Teller {
@@ -25,8 +57,10 @@ impl Teller {
         stats: Arc<Stats>,
         last_error: LastError,
         started: Instant,
+        auditor: Auditor,
     ) -> Self {
         Self {
+            auditor,
             stats,
             last_error,
             output: app::output_name(&settings.output),
@@ -63,6 +97,7 @@ impl Teller {
             registry: Registry {
                 entries: count(figures.registering.current),
                 degraded: figures.registering.degraded != 0,
+                missing_bytes: count(figures.registering.missing_bytes),
             },
             dead_letters: figures.sending.dead_letters,
             last_error: last_error.map(|(time, message)| status::LastError { time, message }),

@@ -3,6 +3,7 @@
 //! Source: Elasticsearch 8 reference, "Bulk API", and the answers of 8.19 and OpenSearch 2.19 to provoked faults. The
 //! rules are the table in `ARCHITECTURE.md`, Bulk answers.
 
+use crate::position::{DIGITS, EPOCH_TEXT_BYTES, Epoch};
 use serde::Deserialize;
 use std::fmt;
 
@@ -292,9 +293,37 @@ fn cut(text: &str) -> String {
     text[..end].to_owned()
 }
 
+/// Returns which line an item was made of: its epoch and its bytes on disk, as its id says; `None` without an id of ours.
+#[must_use]
+pub fn line_of(item: &[u8]) -> Option<(Epoch, u64)> {
+    let action = &item[..memchr::memchr(b'\n', item)?];
+    let id = &action[memchr::memmem::rfind(action, b"\"_id\":\"")? + 7..];
+    let id = std::str::from_utf8(&id[..memchr::memchr(b'"', id)?]).ok()?;
+    let (epoch, position) = id.split_at_checked(EPOCH_TEXT_BYTES)?;
+    let (_, length) = position.strip_prefix('.')?.split_once('.')?;
+    let mut bytes = 0_u64;
+    for digit in length.bytes() {
+        let value = DIGITS.iter().position(|known| *known == digit)? as u64;
+        bytes = bytes.checked_mul(64)?.checked_add(value)?;
+    }
+    Some((Epoch::from_text(epoch)?, bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn line_of_an_item_is_in_its_id() {
+        let epoch = Epoch::from_random([7; 12]);
+        let mut item =
+            format!("{{\"create\":{{\"_index\":\"a\",\"_id\":\"{epoch}.BA.").into_bytes();
+        crate::json_text::push_digits(&mut item, 123_456_789);
+        item.extend_from_slice(b"\"}}\n{\"message\":\"\\\"_id\\\":\\\"no\\\"\"}\n");
+        assert_eq!(line_of(&item), Some((epoch, 123_456_789)));
+        assert_eq!(line_of(b"{\"create\":{}}\n{\"_id\":\"AAAAAAAAAAAAAAAA.A.B\"}\n"), None);
+        assert_eq!(line_of(b"{\"create\":{\"_id\":\"mine\"}}\n{}\n"), None);
+    }
     use proptest::prelude::*;
 
     fn one(item: &str) -> Verdict {

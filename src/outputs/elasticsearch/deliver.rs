@@ -1,17 +1,18 @@
 //! One batch on its way: requests until every item has its end, then it is settled.
 
-use super::bulk::{Answer, Fault, Verdict, read_answer};
+use super::bulk::{Answer, Fault, Verdict, line_of, read_answer};
 use super::client::{BatchBody, BulkBody};
 use super::compress::{Compressed, Compressor};
 use super::hosts::Failure;
 use super::{Cluster, Prepared};
+use crate::account::push_part;
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::host::random_bytes;
 use crate::ledger::Note;
 use crate::outputs::links::Shutdown;
 use crate::outputs::retry::Schedule;
-use crate::position::{Outcome, Settled};
+use crate::position::{Outcome, Part, Settled};
 use crate::stats::Stats;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -47,6 +48,8 @@ pub(super) struct Delivery<D: Disk> {
     strikes: Vec<u8>,
     /// Items that have not had their end.
     left: usize,
+    /// Bytes of items that ended otherwise than by being stored.
+    others: Vec<Part>,
     /// What the output had stored when this batch was first suspected to hold a culprit.
     stored_at_doubt: Option<u64>,
     /// Items of this round that were refused alone while nothing else was stored.
@@ -101,6 +104,7 @@ impl<D: Disk + Sync> Delivery<D> {
             again: Vec::new(),
             strikes: vec![0; items],
             left: items,
+            others: Vec::new(),
             stored_at_doubt: None,
             refused_alone: 0,
             schedule,
@@ -148,7 +152,9 @@ impl<D: Disk + Sync> Delivery<D> {
 
     fn settle(&mut self) -> Round {
         let ranges = self.batch.ranges.clone();
-        let settled = Settled { ranges, outcome: Outcome::Delivered };
+        let mut others = self.batch.others.clone();
+        others.append(&mut self.others);
+        let settled = Settled { ranges, outcome: Outcome::Stored, others };
         self.cluster.ledger.tell_quietly(Note::Settled(settled));
         Round::Settled
     }
@@ -315,7 +321,10 @@ impl<D: Disk + Sync> Delivery<D> {
         for (item, verdict) in range.clone().zip(verdicts) {
             match verdict {
                 Verdict::Stored => stored += 1,
-                Verdict::Duplicate => duplicates += 1,
+                Verdict::Duplicate => {
+                    duplicates += 1;
+                    self.except(item, Outcome::AlreadyStored);
+                }
                 Verdict::Retry => {
                     retries += 1;
                     again.push(item);
@@ -411,8 +420,15 @@ impl<D: Disk + Sync> Delivery<D> {
         self.left = self.left.saturating_sub(usize::try_from(ended).unwrap_or(usize::MAX));
     }
 
+    /// Notes that an item has ended otherwise than by being stored. One without an id of ours is not told apart.
+    fn except(&mut self, item: usize, outcome: Outcome) {
+        if let Some((epoch, bytes)) = line_of(self.batch.item(item)) {
+            push_part(&mut self.others, Part { epoch, outcome, bytes });
+        }
+    }
+
     /// Saves dead letters; `false` when they could not be, and then they are none.
-    fn keep_dead(&self, dead: &[(usize, Fault)]) -> bool {
+    fn keep_dead(&mut self, dead: &[(usize, Fault)]) -> bool {
         let time = jiff::Timestamp::now().to_string();
         let letters: Vec<(&[u8], &Fault)> =
             dead.iter().map(|(item, fault)| (self.batch.item(*item), fault)).collect();
@@ -423,6 +439,9 @@ impl<D: Disk + Sync> Delivery<D> {
         let (_, fault) = &dead[0];
         match kept {
             Ok(()) => {
+                for (item, _) in dead {
+                    self.except(*item, Outcome::DeadLettered);
+                }
                 warn!(
                     documents = dead.len(),
                     status = fault.status,

@@ -1,0 +1,200 @@
+//! `shipper registry audit`.
+
+use super::{path_json, shown};
+use crate::account::{Account, COLUMNS};
+use crate::commands::ask::{Conversation, Silence, silent};
+use crate::commands::report;
+use crate::commands::{BAD_USAGE, FAILED};
+use crate::disk::RealDisk;
+use crate::hint;
+use crate::hint::Advised;
+use crate::ledger::Entry;
+use crate::registrar::{self, Place};
+use crate::status::{Answer, Audit, Question};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Longest wait for the running shipper.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Headings of the numbers: those of `COLUMNS` in between.
+const HEADINGS: [&str; 10] = [
+    "READ",
+    "STORED",
+    "BEFORE",
+    "FILTERED",
+    "SKIPPED",
+    "DEAD",
+    "LOST",
+    "UNKNOWN",
+    "IN FLIGHT",
+    "MISSING",
+];
+
+/// The account of one epoch.
+#[derive(Default)]
+struct Row {
+    name: PathBuf,
+    epoch: String,
+    account: Account,
+    in_flight: u64,
+    missing: Vec<(u64, u64)>,
+    /// Bytes by which the account differs from what is settled.
+    unaccounted: u64,
+}
+
+impl Row {
+    fn missing_bytes(&self) -> u64 {
+        let gaps = self.missing.iter().map(|(start, end)| end.saturating_sub(*start));
+        gaps.fold(self.unaccounted, u64::saturating_add)
+    }
+
+    /// Returns the numbers below [`HEADINGS`].
+    fn numbers(&self) -> [u64; HEADINGS.len()] {
+        let (in_flight, missing) = (self.in_flight, self.missing_bytes());
+        let read = self.account.sum().saturating_add(in_flight).saturating_add(missing);
+        let [stored, before, filtered, skipped, dead, lost, unknown] = *self.account.columns();
+        [read, stored, before, filtered, skipped, dead, lost, unknown, in_flight, missing]
+    }
+}
+
+/// Says how all bytes came to their end that were read of the files in the registry.
+pub(super) fn run(place: &Place, as_json: bool) -> ExitCode {
+    let (rows, asked) = match rows(place) {
+        Ok(found) => found,
+        Err(error) => {
+            report::err(&hint::report(&error, &[]));
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
+    let mut sum = Row { name: "sum".into(), ..Row::default() };
+    for row in &rows {
+        sum.account.add_all(&row.account);
+        sum.in_flight += row.in_flight;
+        sum.unaccounted += row.missing_bytes();
+    }
+    if as_json {
+        let epochs: Vec<Value> = rows.iter().map(row_json).collect();
+        let json = json!({"running": asked, "epochs": epochs, "sum": numbers_json(&sum)});
+        report::out(&format!("{json}\n"));
+    } else {
+        report::out(&table(&rows, &sum));
+        for row in rows.iter().filter(|row| 0 < row.missing_bytes()) {
+            report::out(&faults(row));
+        }
+    }
+    if sum.unaccounted == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+/// Returns the accounts in the order of names, and whether a running shipper has said what is on its way.
+fn rows(place: &Place) -> Result<(Vec<Row>, bool), Advised> {
+    // First what moves: what the registry says later has its place in one or the other.
+    let running = ask(&place.data)?;
+    let asked = running.is_some();
+    let moving: BTreeMap<String, _> = running
+        .map(|audit| audit.epochs)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|audited| (audited.epoch.clone(), audited))
+        .collect();
+    let stored = registrar::look(&RealDisk, place)?;
+    let row = |entry: &Entry| {
+        let (name, epoch) = (entry.name.to_path_buf(), entry.epoch.to_string());
+        let account = entry.account;
+        let unaccounted = entry.settled_bytes().abs_diff(account.sum());
+        let row = Row { name, epoch, account, unaccounted, ..Row::default() };
+        let Some(audited) = moving.get(&row.epoch) else { return row };
+        Row {
+            account: Account::of(&audited.account),
+            in_flight: audited.in_flight_bytes,
+            missing: audited.missing.clone(),
+            unaccounted: 0,
+            ..row
+        }
+    };
+    let mut rows: Vec<Row> = stored.decoded.entries.values().map(row).collect();
+    rows.sort_by(|left, right| (&left.name, &left.epoch).cmp(&(&right.name, &right.epoch)));
+    Ok((rows, asked))
+}
+
+/// Asks the running shipper; `None` where none runs: then nothing is on its way.
+fn ask(data: &Path) -> Result<Option<Audit>, Advised> {
+    let mut conversation = match Conversation::begin(data, &Question::Audit, PATIENCE) {
+        Ok(conversation) => conversation,
+        Err(Silence::NotRunning) => return Ok(None),
+        Err(Silence::CannotTell(why)) => return Err(why),
+    };
+    match conversation.next() {
+        Ok(Answer::Audit(audit)) => Ok(Some(audit)),
+        Ok(_) => Err(silent(data, &std::io::ErrorKind::InvalidData.into())),
+        Err(error) => Err(silent(data, &error)),
+    }
+}
+
+fn numbers_json(row: &Row) -> Map<String, Value> {
+    let numbers = row.numbers();
+    let names = ["read"].into_iter().chain(COLUMNS).chain(["in_flight", "missing"]);
+    names.zip(numbers).map(|(name, number)| (name.to_owned(), number.into())).collect()
+}
+
+fn row_json(row: &Row) -> Value {
+    let mut json = Map::new();
+    json.insert("file".to_owned(), path_json(&row.name));
+    json.insert("epoch".to_owned(), row.epoch.clone().into());
+    json.append(&mut numbers_json(row));
+    json.insert("missing_ranges".to_owned(), json!(row.missing));
+    Value::Object(json)
+}
+
+fn table(rows: &[Row], sum: &Row) -> String {
+    let mut lines: Vec<Vec<String>> =
+        vec![["FILE", "EPOCH"].iter().chain(&HEADINGS).map(|&text| text.to_owned()).collect()];
+    for row in rows.iter().chain([sum]) {
+        let mut line = vec![shown(&row.name), row.epoch.clone()];
+        line.extend(row.numbers().map(|number| number.to_string()));
+        lines.push(line);
+    }
+    let width = |column: usize| {
+        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..HEADINGS.len() + 2).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            if column < 2 {
+                text.push_str(&format!("{cell:<width$}"));
+            } else {
+                text.push_str(&format!("  {cell:>width$}"));
+            }
+            if column == 0 {
+                text.push_str("  ");
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Says where the gaps of an epoch are.
+fn faults(row: &Row) -> String {
+    let name = shown(&row.name);
+    let mut text = String::new();
+    for (start, end) in &row.missing {
+        text.push_str(&format!(
+            "{name} (epoch {}): bytes {start}..{end} were read, and are neither settled nor on their way\n  hint: this \
+             is a fault of shipper: report it; after a restart these bytes are read again\n",
+            row.epoch
+        ));
+    }
+    if 0 < row.unaccounted {
+        text.push_str(&format!(
+            "{name} (epoch {}): its account and what is settled differ by {} bytes\n  hint: this is a fault of shipper: report it; \
+             `shipper registry set {name} --offset N` reads lines again, which are not stored twice\n",
+            row.epoch, row.unaccounted
+        ));
+    }
+    text
+}
