@@ -3,21 +3,30 @@
 use crate::rig::{Logrotate, Site};
 use crate::writer::{Model, Writer};
 
-/// Lets a shipper read the first lines, rotates `times` while it is stopped, and reckons up after its next start.
-fn rotate_while_stopped(case: &'static str, times: usize, copytruncate: bool) {
-    let site = Site::new(case, "access.log*", "");
-    let (rotate, model) = if copytruncate {
-        (Logrotate::copytruncate(&site, "access.log", "nocompress"), Model::Append)
+/// How logs are rotated while nobody looks.
+#[derive(Clone, Copy)]
+struct Manner {
+    case: &'static str,
+    times: usize,
+    copytruncate: bool,
+    compression: &'static str,
+}
+
+/// Lets a shipper read the first lines, rotates while it is stopped, and reckons up after its next start.
+fn rotate_while_stopped(manner: Manner) {
+    let site = Site::new(manner.case, "access.log*", "");
+    let (rotate, model) = if manner.copytruncate {
+        (Logrotate::copytruncate(&site, "access.log", manner.compression), Model::Append)
     } else {
-        (Logrotate::nginx(&site, "access.log", "nocompress"), Model::Nginx)
+        (Logrotate::patient(&site, "access.log", manner.compression), Model::Nginx)
     };
     let server = Writer::start(&site.log("access.log"), "s", model, 20);
     let shipper = site.ship();
     site.wait_for(&shipper, 3000);
     site.stop(shipper);
-    for _ in 0..times {
+    for _ in 0..manner.times {
         server.wait_for(3000);
-        let pause = copytruncate.then(|| server.pause());
+        let pause = manner.copytruncate.then(|| server.pause());
         rotate.force();
         drop(pause);
     }
@@ -31,20 +40,40 @@ fn rotate_while_stopped(case: &'static str, times: usize, copytruncate: bool) {
 
 #[test]
 fn one_rotation_while_stopped_is_caught_up() {
-    rotate_while_stopped("stopped for 1 rotation", 1, false);
+    rotate_while_stopped(Manner {
+        case: "stopped for 1 rotation",
+        times: 1,
+        copytruncate: false,
+        compression: "nocompress",
+    });
 }
 
 #[test]
 fn five_rotations_while_stopped_are_caught_up() {
-    rotate_while_stopped("stopped for 5 rotations", 5, false);
+    rotate_while_stopped(Manner {
+        case: "stopped for 5 rotations",
+        times: 5,
+        copytruncate: false,
+        compression: "nocompress",
+    });
 }
 
 #[test]
 fn one_copytruncate_while_stopped_is_caught_up() {
-    rotate_while_stopped("stopped for 1 copytruncate", 1, true);
+    rotate_while_stopped(Manner {
+        case: "stopped for 1 copytruncate",
+        times: 1,
+        copytruncate: true,
+        compression: "nocompress",
+    });
 }
 
 #[test]
 fn five_copytruncates_while_stopped_are_caught_up() {
-    rotate_while_stopped("stopped for 5 copytruncates", 5, true);
+    rotate_while_stopped(Manner {
+        case: "stopped for 5 copytruncates",
+        times: 5,
+        copytruncate: true,
+        compression: "nocompress",
+    });
 }
