@@ -1,5 +1,7 @@
 //! What to do when the system refuses a log file: told once, with the user and the mode that are needed.
 
+mod access;
+
 use crate::disk::Disk;
 use std::io;
 use std::path::Path;
@@ -28,15 +30,7 @@ fn hint<D: Disk>(disk: &D, path: &Path, error: &io::Error) -> String {
             disk.stat(directory).ok().filter(|_| disk.list(directory).is_err()).map(|_| directory)
         });
         return match disk.stat(path) {
-            Ok(stat) => format!(
-                "it has mode {:04o}, owner {} and group {}, this process runs as user {user}: add that user to the \
-                 group (`usermod -aG <group {}> <user {user}>`) and let the group read it (`chmod g+r {}`)",
-                stat.mode,
-                stat.user,
-                stat.group,
-                stat.group,
-                path.display(),
-            ),
+            Ok(stat) => access::hint(disk, path, &stat),
             Err(_) => format!(
                 "user {user} may not pass a directory above it{}: give it the execute right there",
                 barred

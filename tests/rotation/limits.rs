@@ -190,8 +190,9 @@ fn file_that_a_rotation_made_unreadable_is_told_and_read_once_it_may_be() {
     let refusals: Vec<&str> = told.lines().filter(|line| line.contains("cannot read")).collect();
     let [refusal] = refusals[..] else { panic!("{refusals:#?}") };
     let expected = format!(
-        "cannot read `{0}`: permission denied; other files go on hint=\"it has mode 0600, owner 0 and group 0, this \
-         process runs as user {NOBODY}: add that user to the group",
+        "cannot read `{0}`: permission denied; other files go on hint=\"it has mode 0600, owner root and group root, \
+         and this process runs as nobody: `chgrp nogroup {0}`, `chmod g+r {0}`; for the next rotation \
+         `create 0640 root nogroup` in logrotate's configuration\"",
         log.display()
     );
     assert!(refusal.contains(&expected), "{refusal}\n{expected}");
