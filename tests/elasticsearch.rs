@@ -211,6 +211,11 @@ fn document_that_is_never_taken_becomes_a_dead_letter_and_the_rest_goes_on() {
         .map(|number| format!("400 \"document_parsing_exception\" \"/page/{number}\""))
         .collect();
     assert_eq!(kept, expected);
+    let audit = ["registry", "audit", "--json", "-c", "shipper.yml", "--path.data", "data"];
+    let audit: Value = serde_json::from_str(&place.command(&audit)).unwrap();
+    let (dead, stored) = (lines(128, 130).len(), lines(100, 127).len());
+    assert_eq!(audit["sum"]["dead_lettered"], dead, "{audit}");
+    assert_eq!((&audit["sum"]["stored"], &audit["sum"]["missing"]), (&stored.into(), &0.into()));
 }
 
 #[test]

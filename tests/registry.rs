@@ -17,6 +17,7 @@ use shipper::settings::RegistrySettings;
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -419,6 +420,47 @@ fn audit_finds_what_is_neither_settled_nor_on_its_way() {
     rig.settle(2, 0, 10);
     assert_eq!(audited(&mut rig), Audit::default());
     assert_eq!(rig.stats.registering.missing_bytes.get(), 0);
+}
+
+/// While a reader and an output go on as fast as they can, an audit never takes what is between them for a gap.
+#[test]
+fn audit_is_exact_while_everything_goes_on() {
+    const BATCHES: u64 = 100_000;
+    const OPEN: u64 = 50;
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = open(data.path());
+    let new = known(1);
+    let progress = Arc::clone(&new.progress);
+    let (reply, _answers) = mpsc::channel();
+    rig.ledger.tell(Note::Register { known: vec![new], reply, wake: Arc::new(Wake::default()) });
+    rig.registrar.step(Instant::now());
+    let ledger = rig.ledger.clone();
+    let going_on = std::thread::spawn(move || {
+        let mut open = VecDeque::new();
+        for batch in 0..BATCHES + OPEN {
+            if batch < BATCHES {
+                let range = ack(1, batch * 10, batch * 10 + 10);
+                let held = ledger.hold();
+                held.add(&range);
+                progress.read_to(range.end);
+                open.push_back((range, held));
+            }
+            if OPEN <= batch {
+                let (range, held) = open.pop_front().unwrap();
+                let (ranges, others) = (vec![range], Vec::new());
+                let settled = Settled { ranges, outcome: Outcome::Stored, others };
+                ledger.tell_quietly(Note::Settled(settled));
+                drop(held);
+            }
+        }
+    });
+    while !going_on.is_finished() {
+        let audit = audited(&mut rig);
+        assert_eq!(audit.missing_bytes, 0, "{audit:?}");
+    }
+    going_on.join().unwrap();
+    assert_eq!(audited(&mut rig), Audit::default());
+    assert_eq!(rig.stats.registering.settled[0].get(), BATCHES * 10);
 }
 
 #[test]
