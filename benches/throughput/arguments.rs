@@ -10,14 +10,17 @@ cargo bench --bench throughput -- [options]
   --idle          memory and CPU while files are followed and nothing happens
   --latency       from append to arrival
   --start         start to first document, and the size of the binary
+  --busy          100 busy files beside quiet ones: CPU, memory, latency, what a scan costs
+  --fairness      500 slow files beside one that grows at 200 MB/s
+  --descriptors   more files than may be open
   --all           all of these
 
   --runs N        runs of each case (3)
   --lines N       lines of the generated file (2000000)
   --cases A,B     only cases whose name contains one of these
   --floors        only the floors
-  --files A,B     followed files for --idle (1,1000,10000)
-  --seconds N     how long --idle watches (60)
+  --files A,B     followed files for --idle and --busy (1,1000,10000)
+  --seconds N     how long --idle, --busy and --fairness watch (60)
   -E KEY=VALUE    passed on to shipper, may be repeated";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub(crate) enum Mode {
     Idle,
     Latency,
     Start,
+    Busy,
+    Fairness,
+    Descriptors,
 }
 
 #[derive(Debug)]
@@ -63,11 +69,17 @@ impl Arguments {
                 "--idle" => arguments.modes.push(Mode::Idle),
                 "--latency" => arguments.modes.push(Mode::Latency),
                 "--start" => arguments.modes.push(Mode::Start),
+                "--busy" => arguments.modes.push(Mode::Busy),
+                "--fairness" => arguments.modes.push(Mode::Fairness),
+                "--descriptors" => arguments.modes.push(Mode::Descriptors),
                 "--all" => arguments.modes.extend([
                     Mode::Throughput,
                     Mode::Start,
                     Mode::Latency,
                     Mode::Idle,
+                    Mode::Busy,
+                    Mode::Fairness,
+                    Mode::Descriptors,
                 ]),
                 "--runs" => arguments.runs = value()?.parse::<usize>()?.max(1),
                 "--lines" => arguments.lines = value()?.parse::<u64>()?.max(1_000),

@@ -14,6 +14,7 @@
 
 mod arguments;
 mod cases;
+mod crowd;
 mod data;
 mod floor;
 mod idle;
@@ -58,6 +59,9 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             Mode::Idle => idle::run(arguments, &mut report)?,
             Mode::Latency => latency::run(arguments, &mut report)?,
             Mode::Start => latency::start(arguments, &mut report)?,
+            Mode::Busy => crowd::busy(arguments, &mut report)?,
+            Mode::Fairness => crowd::fairness(arguments, &mut report)?,
+            Mode::Descriptors => crowd::descriptors(arguments, &mut report)?,
         }
     }
     report.write()
