@@ -3,6 +3,7 @@
 mod access;
 
 use crate::disk::Disk;
+use crate::logging::limiter::Suppressed;
 use std::io;
 use std::path::Path;
 use tracing::warn;
@@ -12,6 +13,31 @@ pub fn tell_refused<D: Disk>(disk: &D, path: &Path, error: &io::Error) {
     let shown = path.display();
     let hint = hint(disk, path, error);
     warn!(hint, "cannot read `{shown}`: {}; other files go on", reason(error));
+}
+
+/// Tells whether no file could be opened because the process, or the whole system, has too many open.
+#[must_use]
+pub fn is_short(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// Tells that descriptors have run out, and what an operator can do about it.
+pub fn tell_short(error: &io::Error, suppressed: Suppressed) {
+    let (limit, hint) = if error.raw_os_error() == Some(23) {
+        let limit = "the whole system has too many files open (fs.file-max)".to_owned();
+        (limit, "raise it: `sysctl fs.file-max`, and for good in /etc/sysctl.d")
+    } else {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.map_or_else(String::new, |limit| format!(" {limit}"));
+        (
+            format!("the limit of{limit} open files is reached"),
+            "raise it: `LimitNOFILE=16384` in the unit, or `ulimit -n`",
+        )
+    };
+    warn!(
+        hint,
+        "{limit}: idle logs are closed, files wait for their turn, nothing is lost{suppressed}"
+    );
 }
 
 /// Says an error of the system in lower-case words, without its number.
@@ -37,9 +63,6 @@ fn hint<D: Disk>(disk: &D, path: &Path, error: &io::Error) -> String {
                     .map_or_else(String::new, |directory| format!(" (`{}`)", directory.display())),
             ),
         };
-    }
-    if matches!(error.raw_os_error(), Some(23 | 24)) {
-        return "no file descriptors are left: raise the limit of open files (`LimitNOFILE=` in the unit)".into();
     }
     "it is tried again by itself".to_owned()
 }

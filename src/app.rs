@@ -2,6 +2,7 @@
 //!
 //! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
 
+mod descriptors;
 mod plan;
 mod threads;
 
@@ -148,7 +149,7 @@ impl App {
         if let Some(name) = &settings.name {
             host.name.clone_from(name);
         }
-        let plan = Plan::new(settings, &host)?;
+        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output))?;
         plan.tell(settings);
         Self::assemble(
             settings,

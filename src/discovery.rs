@@ -9,20 +9,26 @@ pub mod watch;
 mod claim;
 mod copies;
 mod files;
+mod hints;
 mod listing;
 mod orphan;
+mod places;
 mod scan;
 
+use crate::advice;
 use crate::disk::Disk;
 use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
+use crate::logging::limiter::Limiter;
 use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
 use crate::stats::Stats;
 use crate::trail::Trail;
 use crate::wake::Wake;
 use files::Files;
 use glob::Pattern;
+use hints::Held;
 use orphan::Orphan;
+use places::Places;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,6 +50,9 @@ const RESCAN_PER_FILE: Duration = Duration::from_millis(6);
 
 /// Pause before the next look at copies that may still be growing.
 const WAITING_PAUSE: Duration = Duration::from_secs(1);
+
+/// Pause between two lines of the log about a lack of file descriptors.
+const TELL_SHORTAGE_EVERY: Duration = Duration::from_mins(10);
 
 /// What the prospector looks for.
 #[derive(Debug)]
@@ -172,6 +181,14 @@ pub struct Prospector<D: Disk> {
     passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
     /// What was told already and need not be told again.
     told: BTreeSet<PathBuf>,
+    /// What was there and could not be looked at in the last scan.
+    blind: BTreeSet<PathBuf>,
+    places: Places,
+    held: Held,
+    overflows: Limiter,
+    shortages: Limiter,
+    /// Whether the last scan had too few descriptors to look at everything.
+    is_short: bool,
     round: u64,
     scan_at: Option<Instant>,
     last_scan: Option<Instant>,
@@ -211,6 +228,12 @@ impl<D: Disk> Prospector<D> {
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             told: BTreeSet::new(),
+            blind: BTreeSet::new(),
+            places: Places::default(),
+            held: Held::default(),
+            overflows: Limiter::once_per(hints::TELL_OVERFLOW_EVERY),
+            shortages: Limiter::once_per(TELL_SHORTAGE_EVERY),
+            is_short: false,
             round: 0,
             scan_at: None,
             last_scan: None,
@@ -225,13 +248,15 @@ impl<D: Disk> Prospector<D> {
         self.take_registered();
         self.take_reports(now);
         self.take_hints(now);
+        self.poll(now);
         if self.round == 0 || self.scan_at.is_some_and(|at| at <= now) {
             self.scan_at = None;
             self.last_scan = Some(now);
             self.scan(now);
             self.plan_rescan(now);
+            self.take_hints(now);
         }
-        self.scan_at
+        [self.scan_at, self.places.poll_at].into_iter().flatten().min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.
@@ -280,7 +305,7 @@ impl<D: Disk> Prospector<D> {
         if self.events {
             pause = pause.max(RESCAN_PER_FILE * count);
         }
-        if self.copies_wait() {
+        if self.copies_wait() || self.is_short {
             pause = pause.min(WAITING_PAUSE);
         }
         self.ask_scan(now + pause);
@@ -329,39 +354,16 @@ impl<D: Disk> Prospector<D> {
                         file.modified = 0;
                     }
                 }
+                Report::Short(error) => self.tell_short(&error, now),
                 Report::Drained(ends) => self.drained.push(ends),
             }
         }
     }
 
-    fn take_hints(&mut self, now: Instant) {
-        let mut changed: BTreeSet<FileKey> = BTreeSet::new();
-        while let Ok(hint) = self.links.hints.try_recv() {
-            match hint {
-                Hint::Changed(path) => {
-                    let before = changed.len();
-                    changed.extend(self.files.named(&path));
-                    // A file that is not known yet is found by its name's hint, unless too little of it was there.
-                    if changed.len() == before && !self.waiting.is_empty() && self.leads_to(&path) {
-                        self.ask_scan_soon(now);
-                    }
-                }
-                Hint::Names(path) => {
-                    if self.files.named(&path).next().is_some() || self.leads_to(&path) {
-                        self.ask_scan_soon(now);
-                    }
-                }
-                Hint::Overflow => {
-                    changed.extend(self.files.keys());
-                    self.ask_scan_soon(now);
-                }
-            }
-        }
-        for key in changed {
-            if self.files.get(key).is_some_and(File::prefix_may_grow) {
-                self.grow_prefix(key);
-            }
-            self.order(key, Order::Dirty(key));
+    /// Says, once in a while, that file descriptors have run out.
+    fn tell_short(&mut self, error: &std::io::Error, now: Instant) {
+        if let Some(suppressed) = self.shortages.admit(now) {
+            advice::tell_short(error, suppressed);
         }
     }
 
@@ -370,16 +372,8 @@ impl<D: Disk> Prospector<D> {
         self.waiting.values().any(|waiting| waiting.may_be_copy)
     }
 
-    fn leads_to(&self, path: &Path) -> bool {
-        self.inputs.iter().flat_map(|input| &input.patterns).any(|pattern| pattern.leads_to(path))
-    }
-
     fn order(&self, key: FileKey, order: Order) {
-        let workers = &self.links.workers;
-        let worker = &workers[key.0 as usize % workers.len()];
-        // A worker that has gone means that the process is ending.
-        let _ = worker.orders.send(order);
-        worker.wake.ring();
+        hints::send(&self.links.workers, key, order);
     }
 
     fn assign(&mut self, key: FileKey, start: Start) {

@@ -122,6 +122,12 @@ pub trait Disk: Clone + Send + 'static {
     /// As the system says.
     fn link_stat(&self, path: &Path) -> io::Result<Stat>;
 
+    /// Returns the magic number of the file system that a path lies on.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn file_system(&self, path: &Path) -> io::Result<u64>;
+
     /// Opens a file to read, never blocking on a pipe.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub enum Order {
     Follow(Box<Assignment>),
     /// Bytes may have come.
     Dirty(FileKey),
+    /// It cannot be reached by its name for now: if it is open, read what has come.
+    Away(FileKey),
     /// It has another name now.
     Renamed(FileKey, Arc<Path>),
     /// It has more first bytes now.
@@ -97,6 +99,8 @@ pub enum Report {
         /// Which.
         key: FileKey,
     },
+    /// No more files can be opened for the time being; the worker has closed what it could spare and tries again.
+    Short(std::io::Error),
     /// A removed or left file was read as far as it could be and is closed.
     Finished {
         /// Which.

@@ -103,6 +103,8 @@ pub struct Worker<D: Disk> {
     batch: Option<BatchBuilder>,
     drain: Drain,
     sweep_at: Option<Instant>,
+    /// Most files held open for now: fewer than the settings allow after descriptors have run out.
+    open_max: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +142,7 @@ impl<D: Disk> Worker<D> {
     ) -> Self {
         Self {
             disk,
+            open_max: settings.open_files_max,
             settings,
             links,
             pipelines,
@@ -191,6 +194,11 @@ impl<D: Disk> Worker<D> {
             match order {
                 Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
                 Order::Dirty(key) => self.mark_ready(key),
+                Order::Away(key) => {
+                    if self.files.get(&key).is_some_and(|file| file.file.is_some()) {
+                        self.mark_ready(key);
+                    }
+                }
                 Order::Renamed(key, name) => {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.rename(name);
@@ -268,6 +276,7 @@ impl<D: Disk> Worker<D> {
             }
             Turn::Refused => {
                 self.refused.push((clock.now + RETRY_PAUSE, key));
+                // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
             Turn::End if removed => self.finish(key),
@@ -282,8 +291,13 @@ impl<D: Disk> Worker<D> {
         file.source = Some(pipeline.source(&file.assignment.path, file.assignment.epoch));
         self.links.stats.reading.open_files.add(1);
         self.open.push_back(file.assignment.key);
+        self.close_down_to(self.open_max, file.assignment.key);
+    }
+
+    /// Closes files that have nothing to be read, longest open first, until `most` are left; `reading` has its turn.
+    fn close_down_to(&mut self, most: usize, reading: FileKey) {
         for _ in 0..self.open.len() {
-            if self.open.len() <= self.settings.open_files_max {
+            if self.open.len() <= most {
                 break;
             }
             let Some(key) = self.open.pop_front() else { break };
@@ -293,16 +307,29 @@ impl<D: Disk> Worker<D> {
                 }
                 Some(other) if other.file.is_some() => self.open.push_back(key),
                 // The one that was opened just now is out of the map during its turn.
-                None if key == file.assignment.key => self.open.push_back(key),
+                None if key == reading => self.open.push_back(key),
                 _ => {}
             }
         }
+    }
+
+    /// Makes room for others, who may need descriptors more than a log that is at its end: closes half of the open files.
+    /// Tells whether it could close any.
+    fn make_room(&mut self, reading: FileKey) -> bool {
+        let before = self.open.len();
+        self.open_max = (before / 2).max(1);
+        self.close_down_to(self.open_max, reading);
+        self.open.len() < before
     }
 
     /// Turns what hinders a read into the end of a turn; tells about a refusal once.
     fn obstacle(&mut self, file: &mut Harvester<D>, obstacle: Obstacle) -> Turn {
         match obstacle {
             Obstacle::Broken(why) => Turn::Broken(why),
+            Obstacle::Refused(error) if file.file.is_none() && advice::is_short(&error) => {
+                self.report(Report::Short(error));
+                if self.make_room(file.assignment.key) { Turn::More } else { Turn::Refused }
+            }
             Obstacle::Refused(error) => {
                 self.links.stats.reading.errors.add(1);
                 close(file, &self.links.stats);
@@ -351,6 +378,8 @@ impl<D: Disk> Worker<D> {
         if self.sweep_at.is_some_and(|at| now < at) {
             return;
         }
+        // What was too many a while ago need not be too many now.
+        self.open_max = (self.open_max * 2).min(self.settings.open_files_max);
         let mut next: Option<Instant> = None;
         for _ in 0..self.open.len() {
             let Some(key) = self.open.pop_front() else { break };

@@ -33,6 +33,8 @@ struct PoolState {
     free: Vec<Memory>,
     in_use: usize,
     peak: usize,
+    /// Most buffers in use at once since the last [`Pool::tidy`].
+    lately: usize,
     jumbo_bytes: usize,
     starving: Vec<Arc<Wake>>,
 }
@@ -55,6 +57,7 @@ impl Pool {
         }
         state.in_use += 1;
         state.peak = state.peak.max(state.in_use);
+        state.lately = state.lately.max(state.in_use);
         let bytes = state.free.pop();
         drop(state);
         let bytes = bytes.unwrap_or_else(|| Memory::with_capacity(BUFFER_BYTES));
@@ -92,6 +95,17 @@ impl Pool {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.capacity
+    }
+
+    /// Gives buffers back to the system beyond the most that were in use at once since the last call; to be called every
+    /// few seconds.
+    pub fn tidy(&self) {
+        let mut state = self.0.lock();
+        let wanted = state.lately.saturating_sub(state.in_use).max(WARM_BUFFERS);
+        state.lately = state.in_use;
+        if wanted < state.free.len() {
+            state.free.truncate(wanted);
+        }
     }
 
     /// Gives buffers back to the system that nobody uses; to be called when nothing is going on.
@@ -166,5 +180,31 @@ impl Drop for Buffer {
         for wake in state.starving.drain(..) {
             wake.ring();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tidying_keeps_what_was_lately_in_use_at_once() {
+        let (pool, wake) = (Pool::new(8 << 20), Arc::new(Wake::default()));
+        let free = |pool: &Pool| pool.0.lock().free.len();
+        let take = |count: usize| -> Vec<Buffer> {
+            (0..count).map(|_| pool.try_take(&wake).expect("a buffer is free")).collect()
+        };
+        drop(take(8));
+        assert_eq!(free(&pool), 8);
+        pool.tidy();
+        assert_eq!(free(&pool), 8, "all of them were in use since the last time");
+        let two = take(2);
+        drop(take(1));
+        pool.tidy();
+        assert_eq!(free(&pool), 1, "three were in use, and two still are");
+        drop(two);
+        pool.tidy();
+        pool.tidy();
+        assert_eq!(free(&pool), WARM_BUFFERS);
     }
 }

@@ -14,13 +14,6 @@ use crate::target::{FormatError, FormatString};
 use regex::Regex;
 use tracing::info;
 
-/// Part of the process's limit of open files that logs may take: the rest is for connections, the registry and logs of
-/// our own.
-const OPEN_FILES_SHARE: u64 = 2;
-
-/// Most log files held open at once, whatever the limit is: idle ones are opened again in microseconds.
-const OPEN_FILES_MAX: u64 = 1024;
-
 /// Why settings make no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -53,8 +46,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Makes a plan.
-    pub(super) fn new(settings: &Settings, host: &HostFacts) -> Result<Self, PlanError> {
+    /// Makes a plan in which `open_files_max` logs may be open at once.
+    pub(super) fn new(
+        settings: &Settings,
+        host: &HostFacts,
+        open_files_max: usize,
+    ) -> Result<Self, PlanError> {
         let elasticsearch = match &settings.output {
             OutputSettings::Elasticsearch(elasticsearch) => Some(&**elasticsearch),
             OutputSettings::Console => None,
@@ -73,7 +70,7 @@ impl Plan {
         let templates = templates(&pipelines);
         Ok(Self {
             watched: settings.inputs.iter().map(watched).collect::<Result<_, _>>()?,
-            worker: worker_settings(settings),
+            worker: worker_settings(settings, open_files_max),
             pipelines: make_pipelines(&settings.inputs, &shared)?,
             batch_wide: shared.batch_wide,
             templates,
@@ -142,7 +139,7 @@ fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
     })
 }
 
-fn worker_settings(settings: &Settings) -> WorkerSettings {
+fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings {
     let limits = match &settings.output {
         OutputSettings::Elasticsearch(output) => BatchLimits {
             bytes: output.bulk_max_bytes.clamp(1, BUFFER_BYTES),
@@ -153,14 +150,11 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
         },
         OutputSettings::Console => BatchLimits::default(),
     };
-    let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let open_files = soft.unwrap_or(u64::MAX) / OPEN_FILES_SHARE;
-    let open_files = open_files.clamp(8, OPEN_FILES_MAX);
     WorkerSettings {
         limits,
         flush_timeout: settings.queue.flush_timeout,
         close_inactive: settings.inputs.iter().map(|input| input.close_inactive).collect(),
         message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
-        open_files_max: usize::try_from(open_files).unwrap_or(8),
+        open_files_max,
     }
 }

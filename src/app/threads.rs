@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Longest sleep of a thread without a deadline: no work is done after it, it only looks whether the process stops.
 const SLEEP_MAX: Duration = Duration::from_hours(1);
 
-/// Idle time after which unused buffers are given back.
+/// Idle time after which unused buffers are given back; also how often a busy thread gives back what it no longer needs.
 const TRIM_AFTER: Duration = Duration::from_secs(5);
 
 fn until(deadline: Option<Instant>, now: Instant) -> Duration {
@@ -39,9 +39,13 @@ pub(super) fn harvester(
 ) -> io::Result<JoinHandle<()>> {
     let (wake, pool, signals) = (Arc::clone(wake), pool.clone(), Arc::clone(signals));
     Builder::new().name(format!("harvester-{number}")).spawn(move || {
-        let mut used = true;
+        let (mut used, mut tidied) = (true, Instant::now());
         while !signals.stop_reading.load(Ordering::Acquire) {
             let now = Instant::now();
+            if TRIM_AFTER <= now - tidied {
+                tidied = now;
+                pool.tidy();
+            }
             match worker.step(now, moment()) {
                 Step::Busy => used = true,
                 Step::Starved => wake.wait(SLEEP_MAX),

@@ -1,6 +1,7 @@
 //! Newcomers: which epoch does a file belong to that was not followed before?
 
 use super::copies::Waiting;
+use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::{File, FileKey, From, Prospector, Stage, Start};
@@ -79,7 +80,10 @@ impl<D: Disk> Prospector<D> {
         now: Instant,
     ) {
         let mut strangers = Vec::new();
-        for (input, found) in newcomers {
+        for (looks, (input, found)) in newcomers.into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             match look(&self.disk, &found.path) {
                 // A name that leads elsewhere by now is for the next scan.
                 Ok(looked) if !same_inode(looked.stat.inode, found.stat.inode) => {}
@@ -90,6 +94,10 @@ impl<D: Disk> Prospector<D> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if advice::is_short(&error) => {
+                    self.is_short = true;
+                    self.tell_short(&error, now);
+                }
                 Err(error) => {
                     if self.told.insert(found.path.to_path_buf()) {
                         self.links.stats.reading.errors.add(1);
@@ -98,9 +106,12 @@ impl<D: Disk> Prospector<D> {
                 }
             }
         }
-        self.seek_unclaimed(listing);
+        self.seek_unclaimed(listing, now);
         let mut registered = Vec::new();
-        for (input, found) in originals_first(strangers) {
+        for (looks, (input, found)) in originals_first(strangers).into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             if let Ok(looked) = look(&self.disk, &found.path)
                 && same_inode(looked.stat.inode, found.stat.inode)
                 && !self.is_followed(input, looked.stat)
@@ -219,11 +230,11 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Seeks the inodes that the registry knew and that no pattern has led to.
-    fn seek_unclaimed(&mut self, listing: &mut Listing<'_, D>) {
+    fn seek_unclaimed(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         for (key, orphans) in std::mem::take(&mut self.unclaimed) {
             for orphan in orphans {
                 let entry = &orphan.entry;
-                if listing.is_blind(&entry.name) || self.is_unmounted(&entry.name, entry.inode) {
+                if listing.is_blind(&entry.name) || self.is_away(&entry.name, entry.inode, now) {
                     self.unclaimed.entry(key).or_default().push(orphan);
                     continue;
                 }
@@ -232,7 +243,11 @@ impl<D: Disk> Prospector<D> {
                 let found =
                     if is_truncated { None } else { listing.seek(entry.inode, &entry.name) };
                 let Some(found) = found else {
-                    self.orphans.push(orphan);
+                    if listing.is_blind(&entry.name) {
+                        self.unclaimed.entry(key).or_default().push(orphan);
+                    } else {
+                        self.orphans.push(orphan);
+                    }
                     continue;
                 };
                 let input = self.input_of(&entry.path);
@@ -431,10 +446,9 @@ impl<D: Disk> Prospector<D> {
                 let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
                 info!(%file, read_to, "file was {what}; it is read again from its start");
             }
-            let orphan = &self.orphans[position];
-            let name = &orphan.entry.name;
-            let blind = listing.is_blind(name) || self.is_unmounted(name, orphan.entry.inode);
-            if blind {
+            let entry = &self.orphans[position].entry;
+            let (name, inode) = (Arc::clone(&entry.name), entry.inode);
+            if listing.is_blind(&name) || self.is_away(&name, inode, now) {
                 position += 1;
                 continue;
             }

@@ -86,6 +86,18 @@ impl Files {
         self.by_inode.get(&inode).copied()
     }
 
+    /// Notes that a file's inode is known by another device or number now.
+    pub(super) fn set_inode(&mut self, key: FileKey, inode: Inode) {
+        let Some(file) = self.by_key.get_mut(&key) else { return };
+        let before = (file.input, file.inode.device, file.inode.number);
+        file.inode = inode;
+        let input = file.input;
+        if self.by_inode.get(&before) == Some(&key) {
+            self.by_inode.remove(&before);
+        }
+        self.by_inode.insert((input, inode.device, inode.number), key);
+    }
+
     /// Forgets which file had an inode: its number was given to another one.
     pub(super) fn forget_inode(&mut self, input: u16, inode: Inode) {
         self.by_inode.remove(&(input, inode.device, inode.number));

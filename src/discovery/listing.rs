@@ -1,6 +1,7 @@
 //! One look at the directories: which files match, and where nothing could be seen.
 
 use super::glob::{Part, Pattern};
+use super::hints::LOOKS_BETWEEN;
 use crate::disk::{Disk, Kind, Listed, Stat};
 use crate::identity::same_inode;
 use crate::position::Inode;
@@ -24,6 +25,23 @@ pub(super) struct Found {
     pub(super) is_link: bool,
 }
 
+/// What a walk along a pattern gathers.
+pub(super) struct Walk<'a> {
+    /// Whether symbolic links are followed.
+    pub(super) symlinks: bool,
+    /// The regular files that match.
+    pub(super) found: Vec<Found>,
+    /// What is done between looks, because others wait.
+    pub(super) meanwhile: &'a mut dyn FnMut(),
+    looks: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(symlinks: bool, meanwhile: &'a mut dyn FnMut()) -> Self {
+        Self { symlinks, found: Vec::new(), meanwhile, looks: 0 }
+    }
+}
+
 /// The regular files of a directory by device and inode number.
 pub(super) type Inodes = BTreeMap<(u64, u64), Found>;
 
@@ -32,6 +50,8 @@ pub(super) struct Listing<'a, D: Disk> {
     disk: &'a D,
     directories: BTreeMap<PathBuf, Option<Rc<Vec<Listed>>>>,
     inodes: BTreeMap<PathBuf, Rc<Inodes>>,
+    /// Directories whose names kept changing, so that a file may have slipped through.
+    unsteady: BTreeSet<PathBuf>,
     /// Directories that hold matches or may come to hold them.
     pub(super) watched: BTreeSet<PathBuf>,
     /// What could not be listed or looked at although it is there, and why.
@@ -46,6 +66,7 @@ impl<'a, D: Disk> Listing<'a, D> {
             disk,
             directories: BTreeMap::new(),
             inodes: BTreeMap::new(),
+            unsteady: BTreeSet::new(),
             watched: BTreeSet::new(),
             blind: Vec::new(),
             links: Vec::new(),
@@ -53,13 +74,14 @@ impl<'a, D: Disk> Listing<'a, D> {
     }
 
     /// Finds the regular files that match `pattern`.
-    pub(super) fn expand(&mut self, pattern: &Pattern, symlinks: bool, found: &mut Vec<Found>) {
-        self.descend(Path::new("/"), pattern.parts(), symlinks, found);
+    pub(super) fn expand(&mut self, pattern: &Pattern, walk: &mut Walk<'_>) {
+        self.descend(Path::new("/"), pattern.parts(), walk);
     }
 
-    /// Tells whether nothing can be concluded from not seeing a file in `directory`.
+    /// Tells whether nothing can be concluded from not seeing a file that was at `path`.
     pub(super) fn is_blind(&self, path: &Path) -> bool {
         self.blind.iter().any(|(blind, _)| path.starts_with(blind))
+            || path.parent().is_some_and(|directory| self.unsteady.contains(directory))
     }
 
     /// Returns the names in a directory; `None` when it cannot be listed.
@@ -84,14 +106,20 @@ impl<'a, D: Disk> Listing<'a, D> {
             return Rc::clone(inodes);
         }
         let mut inodes = Inodes::new();
+        let mut is_steady = false;
         for _ in 0..STEADY_LOOKS {
+            // When names change between the listing and the looks, an inode may slip through; the listing that a pattern
+            // was compared with is older still.
+            self.directories.remove(directory);
             let before = self.disk.stat(directory).map(|stat| stat.modified).ok();
             inodes = self.look_at_inodes(directory);
-            if before == self.disk.stat(directory).map(|stat| stat.modified).ok() {
+            is_steady = before == self.disk.stat(directory).map(|stat| stat.modified).ok();
+            if is_steady {
                 break;
             }
-            // Names have changed between the listing and the looks, so that an inode may have slipped through.
-            self.directories.remove(directory);
+        }
+        if !is_steady {
+            self.unsteady.insert(directory.to_path_buf());
         }
         let inodes = Rc::new(inodes);
         self.inodes.insert(directory.to_path_buf(), Rc::clone(&inodes));
@@ -133,22 +161,16 @@ impl<'a, D: Disk> Listing<'a, D> {
         std::iter::once(directory.to_path_buf()).chain(below).collect()
     }
 
-    fn descend(
-        &mut self,
-        directory: &Path,
-        parts: &[Part],
-        symlinks: bool,
-        found: &mut Vec<Found>,
-    ) {
+    fn descend(&mut self, directory: &Path, parts: &[Part], walk: &mut Walk<'_>) {
         let Some((part, rest)) = parts.split_first() else { return };
         match part {
             Part::Name(name) => {
                 let path = directory.join(name);
                 if rest.is_empty() {
                     self.watched.insert(directory.to_path_buf());
-                    self.look_at(path, None, symlinks, found);
+                    self.look_at(path, None, walk);
                 } else {
-                    self.descend(&path, rest, symlinks, found);
+                    self.descend(&path, rest, walk);
                 }
             }
             Part::Matching(glob) => {
@@ -157,54 +179,49 @@ impl<'a, D: Disk> Listing<'a, D> {
                 for listed in names.iter().filter(|listed| glob.is_match(&listed.name)) {
                     let path = directory.join(&listed.name);
                     if rest.is_empty() {
-                        self.look_at(path, Some(listed.kind), symlinks, found);
+                        self.look_at(path, Some(listed.kind), walk);
                     } else if matches!(listed.kind, Kind::Directory | Kind::Link) {
-                        self.descend(&path, rest, symlinks, found);
+                        self.descend(&path, rest, walk);
                     }
                 }
             }
             Part::AnyDepth => {
-                self.descend_any(directory, rest, super::glob::DEPTH_MAX, symlinks, found);
+                self.descend_any(directory, rest, super::glob::DEPTH_MAX, walk);
             }
         }
     }
 
-    fn descend_any(
-        &mut self,
-        directory: &Path,
-        rest: &[Part],
-        depth: usize,
-        symlinks: bool,
-        found: &mut Vec<Found>,
-    ) {
+    fn descend_any(&mut self, directory: &Path, rest: &[Part], depth: usize, walk: &mut Walk<'_>) {
         self.watched.insert(directory.to_path_buf());
-        self.descend(directory, rest, symlinks, found);
+        self.descend(directory, rest, walk);
         if depth == 0 {
             return;
         }
         let Some(names) = self.list(directory) else { return };
         for listed in names.iter().filter(|listed| listed.kind == Kind::Directory) {
-            self.descend_any(&directory.join(&listed.name), rest, depth - 1, symlinks, found);
+            self.descend_any(&directory.join(&listed.name), rest, depth - 1, walk);
         }
     }
 
-    fn look_at(
-        &mut self,
-        path: PathBuf,
-        kind: Option<Kind>,
-        symlinks: bool,
-        found: &mut Vec<Found>,
-    ) {
+    fn look_at(&mut self, path: PathBuf, kind: Option<Kind>, walk: &mut Walk<'_>) {
         if kind.is_some_and(|kind| !matches!(kind, Kind::File | Kind::Link)) {
             return;
         }
+        walk.looks += 1;
+        if walk.looks.is_multiple_of(LOOKS_BETWEEN) {
+            (walk.meanwhile)();
+        }
         let (stat, is_link) = match self.disk.link_stat(&path) {
-            Ok(stat) if stat.kind == Kind::Link && symlinks => (self.disk.stat(&path), true),
+            // It is the directory that may not be searched.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return self.note_error(path.parent().unwrap_or(&path), error);
+            }
+            Ok(stat) if stat.kind == Kind::Link && walk.symlinks => (self.disk.stat(&path), true),
             other => (other, false),
         };
         match stat {
             Ok(stat) if stat.kind == Kind::File => {
-                found.push(Found { path: path.into(), stat, is_link });
+                walk.found.push(Found { path: path.into(), stat, is_link });
             }
             Ok(stat) if stat.kind == Kind::Link => self.links.push(path),
             Ok(_) => {}

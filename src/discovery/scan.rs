@@ -1,7 +1,9 @@
 //! A complete look: what is where now, what was renamed, what is gone.
 
-use super::listing::{Found, Listing};
+use super::hints::{LOOKS_BETWEEN, Passing};
+use super::listing::{Found, Listing, Walk};
 use super::orphan::Orphan;
+use super::places::is_absent;
 use super::{File, FileKey, Prospector, Stage};
 use crate::advice;
 use crate::disk::{Disk, Kind, Stat};
@@ -10,10 +12,9 @@ use crate::identity::same_inode;
 use crate::ledger::Note;
 use crate::position::Inode;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Files whose inode is not followed yet, each once for an input.
 #[derive(Default)]
@@ -65,20 +66,24 @@ impl<D: Disk> Prospector<D> {
         let mut newcomers = Newcomers::default();
         let mut elsewhere: BTreeMap<FileKey, Found> = BTreeMap::new();
         for input in 0..self.inputs.len() {
-            for found in self.look_for(input, &mut listing) {
+            for (looks, found) in self.look_for(input, &mut listing).into_iter().enumerate() {
+                if looks.is_multiple_of(LOOKS_BETWEEN) {
+                    self.pass_hints_on();
+                }
                 let input = u16::try_from(input).expect("inputs are counted in 16 bits");
                 self.sort_out(input, found, &mut newcomers, &mut elsewhere);
             }
         }
-        self.watch_directories(&listing);
-        self.tell_blind(&listing);
+        self.tend_places(&listing, now);
+        self.is_short = false;
+        self.tell_blind(&listing, now);
         for (key, found) in elsewhere {
             let at_home = self.files.get(key).is_some_and(|file| file.at_home == self.round);
             if !at_home {
                 self.rename(key, &found);
             }
         }
-        self.look_after_missing(&mut listing);
+        self.look_after_missing(&mut listing, now);
         let round = self.round;
         let gone = self.passed_over.extract_if(.., |_, passed| passed.round != round);
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
@@ -92,17 +97,21 @@ impl<D: Disk> Prospector<D> {
 
     /// Returns the files of an input, oldest change first.
     fn look_for(&mut self, input: usize, listing: &mut Listing<'_, D>) -> Vec<Found> {
-        let mut all = Vec::new();
         let watched = &self.inputs[input];
+        let (hints, workers) = (&self.links.hints, &*self.links.workers);
+        let mut passing = Passing { hints, files: &self.files, workers, held: &mut self.held };
+        let mut meanwhile = || passing.pass_on();
+        let mut walk = Walk::new(watched.symlinks, &mut meanwhile);
         for pattern in &watched.patterns {
-            let before = all.len();
+            let before = walk.found.len();
             let links = listing.links.len();
-            listing.expand(pattern, watched.symlinks, &mut all);
-            if self.round == 1 && before == all.len() {
+            listing.expand(pattern, &mut walk);
+            if self.round == 1 && before == walk.found.len() {
                 let link = listing.links.get(links).map(|link| link.display().to_string());
                 tell_no_match(pattern.text(), link);
             }
         }
+        let mut all = walk.found;
         all.retain(|found| {
             let path = found.path.to_string_lossy();
             !watched.exclude.iter().any(|exclude| exclude.is_match(&path))
@@ -177,7 +186,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Compares a known file with the last look; sends its worker there when it changed.
-    fn look_again(&mut self, key: FileKey, found: &Found) {
+    pub(super) fn look_again(&mut self, key: FileKey, found: &Found) {
         let Some(file) = self.files.get_mut(key) else { return };
         let changed = file.size != found.stat.size || file.modified != found.stat.modified;
         file.size = found.stat.size;
@@ -191,7 +200,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Follows up every file that this scan did not see under its input's patterns.
-    fn look_after_missing(&mut self, listing: &mut Listing<'_, D>) {
+    fn look_after_missing(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let missing: Vec<FileKey> = self
             .files
             .iter()
@@ -207,10 +216,20 @@ impl<D: Disk> Prospector<D> {
                     self.look_again(key, &Found { path: name, stat, is_link: false });
                     continue;
                 }
+                Ok(stat) if stat.kind == Kind::File && self.is_remounted(key, &stat) => {
+                    if let Some(file) = self.files.get_mut(key) {
+                        file.seen = self.round;
+                    }
+                    continue;
+                }
                 Err(error) if !is_absent(&error) => continue,
                 _ => {}
             }
-            if listing.is_blind(&name) || self.is_unmounted(&name, inode) {
+            if listing.is_blind(&name) {
+                continue;
+            }
+            if self.is_away(&name, inode, now) {
+                self.order(key, Order::Away(key));
                 continue;
             }
             match listing.seek(inode, &name) {
@@ -218,6 +237,7 @@ impl<D: Disk> Prospector<D> {
                     self.rename(key, &found);
                     self.look_again(key, &found);
                 }
+                None if listing.is_blind(&name) => {}
                 None => self.removed(key),
             }
         }
@@ -239,12 +259,6 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Tells whether the directory lies on another device than the inode: unmounted, so nothing is concluded.
-    pub(super) fn is_unmounted(&self, name: &Path, inode: Inode) -> bool {
-        let Some(directory) = name.parent() else { return false };
-        self.disk.stat(directory).is_ok_and(|stat| stat.inode.device != inode.device)
-    }
-
     /// Reads the first bytes of a file again that has grown, and keeps them when they begin as before.
     pub(super) fn grow_prefix(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(key) else { return };
@@ -261,24 +275,23 @@ impl<D: Disk> Prospector<D> {
         self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
     }
 
-    fn watch_directories(&mut self, listing: &Listing<'_, D>) {
-        let mut all = true;
-        for directory in &listing.watched {
-            let there = self.links.watch.watch(directory);
-            all &= there || self.disk.stat(directory).is_err();
-        }
-        self.events = all;
-    }
-
-    fn tell_blind(&mut self, listing: &Listing<'_, D>) {
+    /// Tells what could not be looked at, once, and when it can be again.
+    fn tell_blind(&mut self, listing: &Listing<'_, D>, now: Instant) {
         for (path, error) in &listing.blind {
-            if self.told.insert(path.clone()) {
+            if advice::is_short(error) {
+                self.is_short = true;
+                self.tell_short(error, now);
+            } else if self.blind.insert(path.clone()) {
                 self.links.stats.reading.errors.add(1);
                 advice::tell_refused(&self.disk, path, error);
             }
         }
-        self.told.retain(|path| {
-            listing.blind.iter().any(|(blind, _)| blind == path) || !listing.watched.contains(path)
+        self.blind.retain(|path| {
+            let still = listing.blind.iter().any(|(blind, _)| blind == path);
+            if !still && self.disk.stat(path).is_ok() {
+                info!("`{}` can be looked at again", path.display());
+            }
+            still
         });
     }
 }
@@ -287,10 +300,6 @@ impl File {
     pub(super) fn prefix_may_grow(&self) -> bool {
         usize::from(self.prefix.length) < crate::position::PREFIX_BYTES
     }
-}
-
-fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 fn tell_no_match(pattern: &str, link: Option<String>) {

@@ -5,7 +5,22 @@ use notify::{Config, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use tracing::warn;
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Two events that follow each other as fast are a stream.
+const STREAM_GAP: Duration = Duration::from_millis(10);
+
+/// Pause of the listener in a stream of events: they gather in the kernel, which also joins equal ones, so that a
+/// hundred busy files cost fifty wake-ups a second and not a thousand. A single line is never late by it.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Events that follow each other faster had gathered: they are taken before the next nap, so that the queue in the kernel
+/// is emptied as fast as can be.
+const GATHERED_GAP: Duration = Duration::from_micros(100);
+
+/// Pause before inotify is tried again after it could not be started.
+const START_AGAIN: Duration = Duration::from_mins(1);
 
 /// Where something may have happened.
 #[derive(Debug)]
@@ -23,7 +38,7 @@ pub trait Watch: Send {
     /// Asks for hints about the names and files directly in `directory`; tells whether there will be any.
     fn watch(&mut self, directory: &Path) -> bool;
 
-    /// Tells whether a directory that went away and came back has to be asked for again.
+    /// Ends hints about a directory that is gone or is another one now, so that they can be asked for again.
     fn forget(&mut self, directory: &Path);
 }
 
@@ -42,15 +57,40 @@ impl Watch for NoWatch {
 /// Hints from inotify.
 pub struct Inotify {
     watcher: Option<RecommendedWatcher>,
+    hints: mpsc::Sender<Hint>,
+    wake: Arc<Wake>,
     watched: HashSet<PathBuf>,
-    failure_told: bool,
+    start_at: Instant,
+    is_failing: bool,
 }
 
 impl Inotify {
     /// Starts to listen; hints go to `hints`, and `wake` is rung after each.
     #[must_use]
     pub fn start(hints: mpsc::Sender<Hint>, wake: Arc<Wake>) -> Self {
+        let mut started = Self {
+            watcher: None,
+            hints,
+            wake,
+            watched: HashSet::new(),
+            start_at: Instant::now(),
+            is_failing: false,
+        };
+        started.start_again();
+        started
+    }
+
+    /// Starts to listen unless that failed a moment ago.
+    fn start_again(&mut self) {
+        let now = Instant::now();
+        if now < self.start_at {
+            return;
+        }
+        self.start_at = now + START_AGAIN;
+        let (hints, wake) = (self.hints.clone(), Arc::clone(&self.wake));
+        let mut pace = Pace::default();
         let handler = move |event: notify::Result<notify::Event>| {
+            let is_stream = pace.is_stream(Instant::now());
             let told = hints_of(event);
             if told.is_empty() {
                 return;
@@ -60,23 +100,24 @@ impl Inotify {
                 let _ = hints.send(hint);
             }
             wake.ring();
+            if is_stream {
+                std::thread::sleep(NAP);
+                pace.slept(Instant::now());
+            }
         };
         let config = Config::default().with_follow_symlinks(false);
-        let mut started = Self { watcher: None, watched: HashSet::new(), failure_told: false };
         match RecommendedWatcher::new(handler, config) {
-            Ok(watcher) => started.watcher = Some(watcher),
-            Err(error) => started.tell_failure(&error),
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(error) => self.tell_failure(&error, None),
         }
-        started
     }
 
-    fn tell_failure(&mut self, error: &notify::Error) {
-        if !self.failure_told {
-            self.failure_told = true;
-            warn!(
-                hint = "raise fs.inotify.max_user_watches or max_user_instances with sysctl",
-                "inotify is not available, files are found by scanning: {error}"
-            );
+    fn tell_failure(&mut self, error: &notify::Error, directory: Option<&Path>) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            let (why, hint) = shortage(error, directory.is_none());
+            let directory = directory.map(|path| format!(" for `{}`", path.display()));
+            let directory = directory.unwrap_or_default();
+            warn!(hint, "no events are to be had{directory}: {why}; files are found by scanning");
         }
     }
 }
@@ -86,18 +127,21 @@ impl Watch for Inotify {
         if self.watched.contains(directory) {
             return true;
         }
+        if self.watcher.is_none() {
+            self.start_again();
+        }
         let Some(watcher) = &mut self.watcher else { return false };
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(directory.to_path_buf());
+                if std::mem::take(&mut self.is_failing) {
+                    info!("there is room for another watch of inotify again");
+                }
                 true
             }
             Err(error) => {
-                if !matches!(error.kind, notify::ErrorKind::PathNotFound)
-                    && !matches!(&error.kind, notify::ErrorKind::Io(error)
-                        if error.kind() == std::io::ErrorKind::NotFound)
-                {
-                    self.tell_failure(&error);
+                if !is_absent(&error) {
+                    self.tell_failure(&error, Some(directory));
                 }
                 false
             }
@@ -108,9 +152,57 @@ impl Watch for Inotify {
         if self.watched.remove(directory)
             && let Some(watcher) = &mut self.watcher
         {
-            // It is gone already; the watch went with it.
+            // It may be gone already; then the watch went with it.
             let _ = watcher.unwatch(directory);
         }
+    }
+}
+
+/// How fast events follow each other.
+#[derive(Default)]
+struct Pace {
+    last: Option<Instant>,
+}
+
+impl Pace {
+    /// Notes an event; tells whether it is one of a stream, so that the listener had better sleep a little.
+    fn is_stream(&mut self, now: Instant) -> bool {
+        let gap = self.last.replace(now).map(|last| now.saturating_duration_since(last));
+        gap.is_some_and(|gap| (GATHERED_GAP..STREAM_GAP).contains(&gap))
+    }
+
+    fn slept(&mut self, now: Instant) {
+        self.last = Some(now);
+    }
+}
+
+fn is_absent(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// Says what inotify lacks and what to do about it; `starting` when not even an instance is to be had.
+fn shortage(error: &notify::Error, starting: bool) -> (String, &'static str) {
+    let number = match &error.kind {
+        notify::ErrorKind::Io(error) => error.raw_os_error(),
+        _ => None,
+    };
+    match (&error.kind, number) {
+        (notify::ErrorKind::MaxFilesWatch, _) | (_, Some(28)) => (
+            "the limit of watches is reached".to_owned(),
+            "raise it: `sysctl fs.inotify.max_user_watches=524288`, and for good in /etc/sysctl.d",
+        ),
+        (_, Some(23 | 24)) if starting => (
+            "the limit of inotify instances, or of open files, is reached".to_owned(),
+            "raise it: `sysctl fs.inotify.max_user_instances=512`, and for good in /etc/sysctl.d",
+        ),
+        (notify::ErrorKind::Io(error), _) => {
+            (crate::advice::reason(error), "files are read all the same, some seconds later")
+        }
+        _ => (error.to_string(), "files are read all the same, some seconds later"),
     }
 }
 
@@ -126,5 +218,55 @@ fn hints_of(event: notify::Result<notify::Event>) -> Vec<Hint> {
         EventKind::Access(_) => Vec::new(),
         // A change of mode can make a file readable, so metadata counts as well.
         _ => event.paths.into_iter().map(Hint::Names).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn millis(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    #[test]
+    fn listener_naps_in_a_stream_of_events_and_never_after_a_single_one() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let mut naps = Vec::new();
+        let mut now = start;
+        for pause in [0, 30, 15, 1, 0, 0, 0, 1, 0, 40, 2] {
+            now += millis(pause);
+            if pace.is_stream(now) {
+                now += NAP;
+                pace.slept(now);
+                naps.push((now - start).as_millis());
+            }
+        }
+        // After 1 ms; not for what had gathered; after 1 ms again; after 2 ms.
+        assert_eq!(naps, [66, 87, 149]);
+    }
+
+    #[test]
+    fn shortage_names_the_limit_to_be_raised() {
+        let io = |number| notify::Error::io(io::Error::from_raw_os_error(number));
+        let watches = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
+        for (error, starting, limit) in [
+            (watches, false, "max_user_watches"),
+            (io(28), false, "max_user_watches"),
+            (io(24), true, "max_user_instances"),
+        ] {
+            let (why, hint) = shortage(&error, starting);
+            assert!(hint.contains(limit), "{why}: {hint}");
+        }
+        assert_eq!(shortage(&io(13), false).0, "permission denied");
+    }
+
+    #[test]
+    fn full_queue_asks_for_a_look_at_everything() {
+        let mut event = notify::Event::new(EventKind::Other);
+        event = event.set_flag(notify::event::Flag::Rescan);
+        assert!(matches!(hints_of(Ok(event))[..], [Hint::Overflow]));
     }
 }

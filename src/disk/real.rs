@@ -98,6 +98,12 @@ impl Disk for RealDisk {
         Ok(stat_of(&rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, WANTED)?))
     }
 
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        let magic = i128::from(rustix::fs::statfs(path)?.f_type);
+        // Of 32 bits everywhere, but on some machines they come as a negative number.
+        Ok(u64::try_from(magic & 0xFFFF_FFFF).unwrap_or_default())
+    }
+
     fn open(&self, path: &Path) -> io::Result<RealFile> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = rustix::fs::open(path, flags, Mode::empty())?;

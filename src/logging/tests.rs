@@ -78,6 +78,10 @@ impl Disk for FullDisk {
         RealDisk.link_stat(path)
     }
 
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.file_system(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<RealFile> {
         RealDisk.open(path)
     }

@@ -130,6 +130,10 @@ impl Disk for FullDisk {
         RealDisk.link_stat(path)
     }
 
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.file_system(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<Self::File> {
         RealDisk.open(path)
     }

@@ -65,6 +65,8 @@ pub struct State {
     pub meanwhile: Option<Meanwhile>,
     /// Whether the file system knows when an inode was made.
     pub births: bool,
+    /// Whether the files are on a file system that gives no events.
+    pub is_remote: bool,
 }
 
 /// The model; clones are the same file system.
@@ -491,6 +493,11 @@ impl Disk for ModelDisk {
     fn link_stat(&self, path: &Path) -> io::Result<Stat> {
         let state = self.enter();
         state.names.get(path).map(|number| state.stat_of(*number)).ok_or_else(missing)
+    }
+
+    fn file_system(&self, _: &Path) -> io::Result<u64> {
+        // NFS or ext4.
+        Ok(if self.enter().is_remote { 0x6969 } else { 0xEF53 })
     }
 
     fn open(&self, path: &Path) -> io::Result<ModelFile> {
