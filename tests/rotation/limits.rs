@@ -200,3 +200,25 @@ fn file_that_a_rotation_made_unreadable_is_told_and_read_once_it_may_be() {
     let tally = site.reckon(&expected, &expected);
     assert_eq!(tally.conflicts, 0);
 }
+
+#[test]
+fn rotation_faster_than_every_scan_without_events_loses_nothing() {
+    let interval = "    prospector.scanner.check_interval: 2s\n";
+    let site = Site::new("without events", "access.log*", interval);
+    let rotate = Logrotate::nginx(&site, "access.log", "nocompress");
+    let server = Writer::start(&site.log("access.log"), "i", Model::Nginx, 10);
+    // A limit of a namespace of its own: no watch is allowed there.
+    let script = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$0\" \"$@\"";
+    let shipper = env!("CARGO_BIN_EXE_shipper");
+    let apart = ["unshare", "--user", "--map-root-user", "sh", "-c", script, shipper];
+    let shipper = site.place.start_by(&apart, "data", &[]);
+    site.wait_for(&shipper, 500);
+    for _ in 0..6 {
+        server.wait_for(2000);
+        rotate.force();
+    }
+    let written = server.end();
+    let (tally, told) = site.settle(shipper, &[("i", written)]);
+    assert_eq!(tally.conflicts, 0);
+    assert!(told.contains("files are found by scanning"), "{told}");
+}

@@ -82,15 +82,22 @@ impl Site {
 
     /// Waits until so many documents have come.
     pub fn wait_for(&self, shipper: &Running, documents: usize) {
+        let what = format!("{documents} documents");
+        self.wait(shipper, &what, || documents <= self.receiver.documents());
+    }
+
+    /// Waits until each of these lines has come.
+    pub fn wait_for_lines(&self, shipper: &Running, lines: &BTreeSet<String>) {
+        let what = format!("{} lines", lines.len());
+        self.wait(shipper, &what, || lines.iter().all(|line| 0 < self.receiver.count(line)));
+    }
+
+    fn wait(&self, shipper: &Running, what: &str, is_so: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while self.receiver.documents() < documents {
+        while !is_so() {
             let tally = self.receiver.tally();
-            assert!(
-                Instant::now() < deadline,
-                "{}: {documents} wanted, {tally:?}\n{}",
-                self.case,
-                shipper.told()
-            );
+            let late = deadline < Instant::now();
+            assert!(!late, "{}: {what} wanted, {tally:?}\n{}", self.case, shipper.told());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -106,9 +106,7 @@ fn copytruncate_of_a_file_that_is_being_written_loses_nothing_that_is_left_in_a_
     let written = server.end();
     let written: BTreeSet<String> = (0..written).map(|number| line("u", number)).collect();
     let left: BTreeSet<String> = site.lines_in_files().intersection(&written).cloned().collect();
-    wait_until("all that is left has come", || {
-        left.iter().all(|line| 0 < site.receiver.count(line))
-    });
+    site.wait_for_lines(&shipper, &left);
     site.stop(shipper);
     site.look_again();
     // A line that the copy or the truncation tore is not one that was written.
