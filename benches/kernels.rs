@@ -236,6 +236,7 @@ fn input(format: Format, keep_original: bool) -> InputSettings {
         keep_original,
         message_max_bytes: 10 << 20,
         symlinks: false,
+        compression: false,
         scan_interval: Duration::from_secs(10),
         close_inactive: Duration::from_mins(5),
         pipeline: None,

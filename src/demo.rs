@@ -204,6 +204,7 @@ fn settings(directory: &Path, log: &Path, receiver: &str) -> Settings {
         keep_original: true,
         message_max_bytes: 10 << 20,
         symlinks: false,
+        compression: false,
         scan_interval: Duration::from_secs(1),
         close_inactive: Duration::from_mins(5),
         pipeline: None,

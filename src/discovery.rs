@@ -12,6 +12,7 @@ mod files;
 mod hints;
 mod listing;
 mod orphan;
+mod packed;
 mod places;
 mod scan;
 
@@ -63,6 +64,8 @@ pub struct Watched {
     pub exclude: Vec<Regex>,
     /// Whether symbolic links are followed.
     pub symlinks: bool,
+    /// Whether gzip files are read that continue nothing read before.
+    pub packed: bool,
     /// Pause between two scans.
     pub scan_interval: Duration,
 }
@@ -119,6 +122,8 @@ struct File {
     /// Size and time of change at the last look.
     size: u64,
     modified: i64,
+    /// Whether its content is what it unpacks to; `size` is that of the content.
+    is_packed: bool,
     /// The last scan that saw its inode, and whether it was under its name.
     seen: u64,
     at_home: u64,
@@ -179,6 +184,10 @@ pub struct Prospector<D: Disk> {
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
     passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
+    /// Compressed files that are unpacked to learn what they hold, by device and inode number.
+    examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
+    /// Compressed files that this scan passed over without a word so far.
+    packed_files: u64,
     /// What was told already and need not be told again.
     told: BTreeSet<PathBuf>,
     /// What was there and could not be looked at in the last scan.
@@ -227,6 +236,8 @@ impl<D: Disk> Prospector<D> {
             orphans: Vec::new(),
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
+            examining: BTreeMap::new(),
+            packed_files: 0,
             told: BTreeSet::new(),
             blind: BTreeSet::new(),
             places: Places::default(),
@@ -249,6 +260,9 @@ impl<D: Disk> Prospector<D> {
         self.take_reports(now);
         self.take_hints(now);
         self.poll(now);
+        if self.examine_on() {
+            self.ask_scan(now);
+        }
         if self.round == 0 || self.scan_at.is_some_and(|at| at <= now) {
             self.scan_at = None;
             self.last_scan = Some(now);
@@ -256,13 +270,16 @@ impl<D: Disk> Prospector<D> {
             self.plan_rescan(now);
             self.take_hints(now);
         }
+        if self.is_examining() {
+            return Some(now);
+        }
         [self.scan_at, self.places.poll_at].into_iter().flatten().min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.
     #[must_use]
     pub fn has_assigned_all(&self) -> bool {
-        0 < self.round && self.registering.is_empty() && !self.copies_wait()
+        0 < self.round && self.registering.is_empty() && !self.copies_wait() && !self.is_examining()
     }
 
     /// Returns what the first scan found to be read.
@@ -385,6 +402,7 @@ impl<D: Disk> Prospector<D> {
             name: Arc::clone(&file.name),
             path: Arc::clone(&file.path),
             inode: file.inode,
+            is_packed: file.is_packed,
             prefix: file.prefix,
             epoch: file.epoch,
             offset: start.offset,
@@ -427,12 +445,17 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// A removed file was read as far as it could be.
+    /// A file that cannot grow any more was read as far as it could be.
     fn finished(&mut self, key: FileKey, reached: Reached, size: u64) {
         let Some(file) = self.take_file(key) else { return };
         let read_to = reached.offset;
         let left = size.max(file.size).saturating_sub(read_to);
         let name = file.name.display().to_string();
+        if file.is_packed && !matches!(file.stage, Stage::Removed) {
+            info!(file = name, read_to, bytes_left = left, "compressed file was read to its end");
+            self.finish_packed(file, reached);
+            return;
+        }
         info!(file = name, read_to, bytes_left = left, "file was removed");
         let mut orphan = Orphan::parted(file, reached, false);
         orphan.bytes_left = left;
@@ -455,7 +478,8 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.files.get(key) else { return };
         let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
         let settled = file.progress.committed();
-        let bytes_left = found.stat.size.saturating_sub(settled);
+        let size = if file.is_packed { file.size } else { found.stat.size };
+        let bytes_left = size.saturating_sub(settled);
         info!(
             from = %old.display(), to = %name.display(), settled, bytes_left,
             "file was renamed; reading goes on where it was"

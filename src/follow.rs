@@ -23,7 +23,9 @@ pub struct Assignment {
     pub path: Arc<Path>,
     /// The inode that it must be.
     pub inode: Inode,
-    /// The first bytes that it must have.
+    /// Whether its content is what it unpacks to, by gzip.
+    pub is_packed: bool,
+    /// The first bytes that its content must have.
     pub prefix: Prefix,
     /// Which epoch its bytes belong to.
     pub epoch: Epoch,
@@ -101,7 +103,7 @@ pub enum Report {
     },
     /// No more files can be opened for the time being; the worker has closed what it could spare and tries again.
     Short(std::io::Error),
-    /// A removed or left file was read as far as it could be and is closed.
+    /// A removed, left or compressed file was read as far as it could be and is closed.
     Finished {
         /// Which.
         key: FileKey,

@@ -99,6 +99,9 @@ pub struct Worker<D: Disk> {
     open: VecDeque<FileKey>,
     /// Files to be tried again, and when.
     refused: Vec<(Instant, FileKey)>,
+    /// The compressed file that is read, and those that wait for it: one at a time, for each takes memory.
+    unpacking: Option<FileKey>,
+    packed: VecDeque<FileKey>,
     buffer: Vec<u8>,
     batch: Option<BatchBuilder>,
     drain: Drain,
@@ -150,6 +153,8 @@ impl<D: Disk> Worker<D> {
             ready: VecDeque::new(),
             open: VecDeque::new(),
             refused: Vec::new(),
+            unpacking: None,
+            packed: VecDeque::new(),
             buffer: Vec::new(),
             batch: None,
             drain: Drain::Off,
@@ -253,6 +258,9 @@ impl<D: Disk> Worker<D> {
     }
 
     fn turn(&mut self, key: FileKey, clock: Clock) -> Turn {
+        if self.waits_to_unpack(key) {
+            return Turn::End;
+        }
         let Some(mut file) = self.files.remove(&key) else { return Turn::End };
         file.queued = false;
         let turn = self.read_turn(&mut file, clock);
@@ -266,7 +274,7 @@ impl<D: Disk> Worker<D> {
             }
             return turn;
         }
-        let removed = file.removed;
+        let ends = file.removed || file.assignment.is_packed;
         self.files.insert(key, file);
         match turn {
             Turn::More => self.mark_ready(key),
@@ -275,14 +283,40 @@ impl<D: Disk> Worker<D> {
                 self.ready.rotate_right(1);
             }
             Turn::Refused => {
+                self.unpack_next(key);
                 self.refused.push((clock.now + RETRY_PAUSE, key));
                 // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
-            Turn::End if removed => self.finish(key),
+            Turn::End if ends => self.finish(key),
             Turn::End | Turn::Broken(_) | Turn::Closed => {}
         }
         turn
+    }
+
+    /// Tells whether a compressed file must wait for another one.
+    fn waits_to_unpack(&mut self, key: FileKey) -> bool {
+        if !self.files.get(&key).is_some_and(|file| file.assignment.is_packed) {
+            return false;
+        }
+        let waits = *self.unpacking.get_or_insert(key) != key;
+        if waits {
+            self.packed.push_back(key);
+        }
+        waits
+    }
+
+    /// Lets the next compressed file be read.
+    fn unpack_next(&mut self, key: FileKey) {
+        if self.unpacking == Some(key) {
+            self.unpacking = None;
+            while let Some(next) = self.packed.pop_front() {
+                if self.files.contains_key(&next) {
+                    self.ready.push_back(next);
+                    break;
+                }
+            }
+        }
     }
 
     /// Notes that a file was opened: gives it its source, and closes others when too many are open.
@@ -325,6 +359,7 @@ impl<D: Disk> Worker<D> {
     /// Turns what hinders a read into the end of a turn; tells about a refusal once.
     fn obstacle(&mut self, file: &mut Harvester<D>, obstacle: Obstacle) -> Turn {
         match obstacle {
+            Obstacle::NotYet => Turn::More,
             Obstacle::Broken(why) => Turn::Broken(why),
             Obstacle::Refused(error) if file.file.is_none() && advice::is_short(&error) => {
                 self.report(Report::Short(error));
@@ -425,6 +460,7 @@ impl<D: Disk> Worker<D> {
 
     fn let_go(&mut self, mut file: Box<Harvester<D>>) {
         close(&mut file, &self.links.stats);
+        self.unpack_next(file.assignment.key);
         self.links.stats.reading.running.add(-1);
         self.links.stats.reading.closed.add(1);
     }

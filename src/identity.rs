@@ -5,6 +5,7 @@
 
 use crate::ledger::{Entry, Prefix};
 use crate::position::{Inode, PREFIX_BYTES, prefix_hash};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// What a file says about itself at an open.
@@ -118,6 +119,27 @@ pub fn originals(name: &Path) -> Vec<Vec<u8>> {
     found
 }
 
+/// Tells whether a rotation may have made one of these names of the other, or both of a third.
+#[must_use]
+pub fn related(left: &Path, right: &Path) -> bool {
+    derived(left, right) || unrotated(left) == unrotated(right)
+}
+
+/// Returns a file's name without what rotations put behind it: `access.log` for `access.log.2.gz` and
+/// `access.log-20261120`.
+fn unrotated(name: &Path) -> &[u8] {
+    let mut name = name.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
+    name = name.strip_suffix(b".gz").unwrap_or(name);
+    while let Some(mark) = name.iter().rposition(|byte| b".-_".contains(byte))
+        && 0 < mark
+        && mark + 1 < name.len()
+        && name[mark + 1..].iter().all(u8::is_ascii_digit)
+    {
+        name = &name[..mark];
+    }
+    name
+}
+
 /// Least number of first bytes that prove an epoch of which nothing is settled: an address and a time.
 pub const PREFIX_PROOF_MIN: u16 = 48;
 
@@ -153,11 +175,14 @@ pub fn proof_offset(entry: &Entry, size: u64) -> Option<u64> {
     entry.earlier.points().iter().rev().map(|point| point.offset).find(|offset| *offset <= size)
 }
 
+/// What [`compression`] calls the kind that can be read.
+pub const GZIP: &str = "gzip";
+
 /// Tells whether a file's first bytes are those of a compressed file, and of which kind.
 #[must_use]
 pub fn compression(first: &[u8]) -> Option<&'static str> {
     const MAGIC: [(&[u8], &str); 4] = [
-        (b"\x1f\x8b", "gzip"),
+        (b"\x1f\x8b", GZIP),
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"BZh", "bzip2"),
         (b"\xfd7zXZ\0", "xz"),
@@ -224,6 +249,16 @@ mod tests {
             prop_assume!(original.file_name().is_some() && name.file_name().is_some());
             let bytes = original.file_name().unwrap().as_encoded_bytes().to_vec();
             prop_assert_eq!(originals(name).contains(&bytes), derived(original, name));
+        }
+    }
+
+    #[test]
+    fn what_rotations_put_behind_a_name_is_taken_away() {
+        for name in ["access.log", "access.log.1", "old/access.log.12.gz", "access.log-20261120"] {
+            assert_eq!(unrotated(Path::new(name)), b"access.log", "{name}");
+        }
+        for name in ["access", "2026.log", "7", ".5", "access.", "access.log.old"] {
+            assert_eq!(unrotated(Path::new(name)), name.as_bytes());
         }
     }
 

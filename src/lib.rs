@@ -45,4 +45,5 @@ pub mod status;
 pub mod target;
 pub mod trail;
 pub mod units;
+pub mod unpacked;
 pub mod wake;

@@ -49,6 +49,8 @@ pub struct InputSettings {
     pub message_max_bytes: u64,
     /// Whether symbolic links are followed. `log` and `filestream`: default off.
     pub symlinks: bool,
+    /// Whether gzip files are read also when they continue nothing that was read before. Default off.
+    pub compression: bool,
     /// Pause between two scans where no events are had. Default 10 s.
     pub scan_interval: Duration,
     /// A file that is read to its end and settled is closed after this long without new bytes. Default 5 min.

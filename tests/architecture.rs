@@ -55,6 +55,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("target", 1),
     // 2: edges, and the rooms where they meet.
     ("disk", 2),
+    ("unpacked", 2),
     ("advice", 2),
     ("control", 2),
     ("discovery", 2),
@@ -83,7 +84,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Units of layer 2 in which the stages meet: every stage may import them.
-const ROOMS: [&str; 3] = ["disk", "advice", "host"];
+const ROOMS: [&str; 4] = ["disk", "advice", "host", "unpacked"];
 
 /// What layers 0 and 1 may not do, and the door to it.
 const IMPURE: [(&str, &str); 9] = [

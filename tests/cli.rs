@@ -230,7 +230,7 @@ fn unreadable_file_is_told_with_user_and_mode_and_others_go_on() {
         )),
         "{told}"
     );
-    assert!(told.contains("mode 0600") && told.contains("user 65534"), "{told}");
+    assert!(told.contains("mode 0600") && told.contains("runs as nobody"), "{told}");
     assert_eq!(out.lines().count(), 2, "code {code}: {told}");
 }
 

@@ -9,6 +9,8 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "following/packed.rs"]
+mod packed;
 #[path = "following/rig.rs"]
 mod rig;
 
@@ -347,14 +349,4 @@ fn pool_is_the_bound_however_much_there_is_to_read() {
     rig.settle_down();
     assert_eq!(rig.arrived().len(), 400_000);
     assert!(rig.pool.peak() <= 2);
-}
-
-#[test]
-fn compressed_file_is_passed_over() {
-    let logs = Logs::new();
-    logs.write("access.log.2.gz", b"\x1f\x8b\x08\x00 not text\nat all\n");
-    logs.write("access.log", lines(1, 2));
-    let mut rig = rig(&logs, "access.log*");
-    rig.pass(60);
-    assert_eq!(rig.arrived(), messages(1, 2));
 }

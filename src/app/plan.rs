@@ -135,6 +135,7 @@ fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
         patterns: patterns.collect::<Result<_, _>>()?,
         exclude: exclude.collect::<Result<_, _>>()?,
         symlinks: input.symlinks,
+        packed: input.compression,
         scan_interval: input.scan_interval,
     })
 }

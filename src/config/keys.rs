@@ -37,7 +37,7 @@ const INPUT: Table = &[
             "encoding", "format.**", "keep_original", "max_bytes", "message_max_bytes", "symlinks",
             "prospector.scanner.symlinks", "scan_frequency", "prospector.scanner.check_interval",
             "close_inactive", "close.on_state_change.inactive", "pipeline", "index", "tags",
-            "fields.**", "fields_under_root",
+            "fields.**", "fields_under_root", "compression", "gzip_experimental",
         ],
     ),
     (
@@ -58,7 +58,7 @@ const INPUT: Table = &[
         NotYet(OFF),
         &[
             "tail_files", "seek_to_tail", "keep_null", "publisher_pipeline.disable_host",
-            "include_file_owner_name", "include_file_owner_group_name", "gzip_experimental",
+            "include_file_owner_name", "include_file_owner_group_name",
             "delete.enabled", "take_over.**",
         ],
     ),
@@ -69,7 +69,7 @@ const INPUT: Table = &[
         NotYet(NONE),
         &[
             "include_lines", "exclude_lines", "json.**", "multiline.**", "parsers.**",
-            "processors.**", "prospector.scanner.include_files", "ignore_inactive", "compression",
+            "processors.**", "prospector.scanner.include_files", "ignore_inactive",
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

@@ -197,6 +197,9 @@ fn stanza(input: &InputSettings) -> Mapping {
     put(&mut out, "format", format(&input.format));
     put(&mut out, "keep_original", input.keep_original);
     put(&mut out, "message_max_bytes", input.message_max_bytes);
+    if input.compression {
+        put(&mut out, "compression", "auto");
+    }
     let scanner = map([
         ("check_interval", duration(input.scan_interval)),
         ("symlinks", input.symlinks.into()),

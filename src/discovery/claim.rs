@@ -4,12 +4,13 @@ use super::copies::Waiting;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::packed::first_unpacked;
 use super::{File, FileKey, From, Prospector, Stage, Start};
 use crate::account::Account;
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
-    Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, compression, judge, originals,
+    GZIP, Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, compression, judge, originals,
     prefix_matches, prefix_of, same_inode,
 };
 use crate::ledger::{Entry, Known, Note, Progress};
@@ -20,7 +21,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 /// First bytes by which a file is known again also when it has no whole line yet: as many as prove a copy.
 const RIPE_BYTES: usize = PREFIX_PROOF_MIN as usize;
@@ -32,6 +33,12 @@ const REGISTERED_AT_ONCE: usize = 512;
 pub(super) struct Look<D: Disk> {
     pub(super) file: D::File,
     pub(super) stat: Stat,
+    /// Bytes of its content: of a compressed file only known once it was examined.
+    pub(super) size: u64,
+    /// Whether the content is what the file unpacks to, by gzip.
+    pub(super) is_packed: bool,
+    /// Whether the content's first bytes are all known: not of a compressed file that ends too early.
+    pub(super) is_whole: bool,
     first: [u8; PREFIX_BYTES],
     first_length: usize,
 }
@@ -57,7 +64,7 @@ impl<D: Disk> Look<D> {
     }
 }
 
-/// Opens a file and reads its first bytes.
+/// Opens a file and reads the first bytes of its content.
 pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
     let file = disk.open(path)?;
     let stat = file.stat()?;
@@ -68,7 +75,12 @@ pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
             more => first_length += more,
         }
     }
-    Ok(Look { file, stat, first, first_length })
+    let (mut is_packed, mut is_whole) = (false, true);
+    if compression(&first[..first_length]) == Some(GZIP) {
+        is_packed = true;
+        (first_length, is_whole) = first_unpacked(disk, path, &stat, &mut first);
+    }
+    Ok(Look { file, stat, size: stat.size, is_packed, is_whole, first, first_length })
 }
 
 impl<D: Disk> Prospector<D> {
@@ -112,11 +124,11 @@ impl<D: Disk> Prospector<D> {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
-            if let Ok(looked) = look(&self.disk, &found.path)
+            if let Ok(mut looked) = look(&self.disk, &found.path)
                 && same_inode(looked.stat.inode, found.stat.inode)
                 && !self.is_followed(input, looked.stat)
             {
-                let known = self.claim_stranger(input, &found, &looked, now);
+                let known = self.claim_stranger(input, &found, &mut looked, now);
                 registered.extend(known.map(|known| (looked.stat.modified, known)));
             }
             if REGISTERED_AT_ONCE <= registered.len() {
@@ -153,6 +165,12 @@ impl<D: Disk> Prospector<D> {
     /// Looks for what the registry held for this inode; `true` when the file is dealt with.
     fn claim_by_inode(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
         while let Some(orphan) = self.take_unclaimed(input, looked) {
+            if looked.is_packed {
+                if self.claim_packed_orphan(input, found, looked, orphan) {
+                    return true;
+                }
+                continue;
+            }
             let Ok(tail) = looked.tail(orphan.entry.committed) else {
                 let inode = looked.stat.inode;
                 self.unclaimed.entry((inode.device, inode.number)).or_default().push(orphan);
@@ -194,7 +212,7 @@ impl<D: Disk> Prospector<D> {
         tail: Option<u64>,
     ) -> bool {
         let entry = &orphan.entry;
-        let now = Looked { size: looked.stat.size, first: looked.first(), tail };
+        let now = Looked { size: looked.size, first: looked.first(), tail };
         let verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &now);
         if entry.ended {
             let is_copy = entry.path != found.path && prefix_matches(entry.prefix, looked.first());
@@ -277,17 +295,12 @@ impl<D: Disk> Prospector<D> {
         &mut self,
         input: u16,
         found: &Found,
-        looked: &Look<D>,
+        looked: &mut Look<D>,
         now: Instant,
     ) -> Option<Known> {
-        if let Some(kind) = compression(looked.first()) {
-            self.pass_over(input, &looked.stat, None);
-            warn!(
-                file = %found.path.display(),
-                hint = "exclude it with `exclude_files: ['\\.gz$']`, or unpack it",
-                "{kind} file is passed over: compressed files are not supported yet"
-            );
-            return None;
+        let kind = compression(looked.first()).filter(|kind| *kind != GZIP);
+        if looked.is_packed || kind.is_some() {
+            return self.claim_packed(input, found, looked, kind.unwrap_or(GZIP));
         }
         if self.claim_continuation(input, found, looked)
             || self.is_unripe(looked, now)
@@ -322,12 +335,12 @@ impl<D: Disk> Prospector<D> {
             info!(
                 from = %entry.name.display(), to = %found.path.display(),
                 read_to = entry.committed,
-                bytes_left = looked.stat.size.saturating_sub(entry.committed),
+                bytes_left = looked.size.saturating_sub(entry.committed),
                 "file was renamed while it was not followed; reading goes on where it was"
             );
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }
-        self.note_backlog(looked.stat.size.saturating_sub(start.offset));
+        self.note_backlog(looked.size.saturating_sub(start.offset));
         let prefix = prefix_of(looked.first());
         if entry.prefix.length < prefix.length {
             entry.prefix = prefix;
@@ -343,8 +356,9 @@ impl<D: Disk> Prospector<D> {
             epoch: entry.epoch,
             progress: orphan.progress,
             base: entry.base,
-            size: looked.stat.size,
+            size: looked.size,
             modified: looked.stat.modified,
+            is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
             stage: Stage::Assigned,
@@ -365,21 +379,26 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Begins a new epoch for a file; what it returns is to be saved before the file is read.
-    fn begin_epoch(&mut self, input: u16, found: &Found, looked: &Look<D>) -> Option<Known> {
+    pub(super) fn begin_epoch(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+    ) -> Option<Known> {
         let epoch = Epoch::from_random((self.links.random)());
         let skip = self.round == 1 && self.from == From::Now;
         let (base, proof) = if skip {
-            match end_of_last_line(&looked.file, looked.stat.size) {
+            match end_of_last_line(&looked.file, looked.size) {
                 Ok(base) => (base, Proof { tail: looked.tail(base).ok()??, running: 0 }),
                 Err(_) => return None,
             }
         } else {
             (0, Proof::EMPTY)
         };
-        let size = looked.stat.size;
+        let size = looked.size;
         debug!(file = %found.path.display(), size, inode = looked.stat.inode.number, "file is new");
         self.links.stats.reading.skipped_bytes.add(base);
-        self.note_backlog(looked.stat.size - base);
+        self.note_backlog(looked.size - base);
         let entry = Entry {
             epoch,
             path: Arc::clone(&found.path),
@@ -407,8 +426,9 @@ impl<D: Disk> Prospector<D> {
             epoch,
             progress: Arc::clone(&progress),
             base,
-            size: looked.stat.size,
+            size: looked.size,
             modified: looked.stat.modified,
+            is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
             stage: Stage::Registering(Box::new(start)),
@@ -442,7 +462,10 @@ impl<D: Disk> Prospector<D> {
         let mut position = 0;
         while position < self.orphans.len() {
             let orphan = &mut self.orphans[position];
-            if let Some(what) = orphan.untold.take() {
+            // A copy of it that the next scan finds is told in the same line.
+            if 0 < orphan.waited
+                && let Some(what) = orphan.untold.take()
+            {
                 let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
                 info!(%file, read_to, "file was {what}; it is read again from its start");
             }

@@ -3,9 +3,10 @@
 use super::claim::{Look, look};
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::packed::Examined;
 use super::{File, Prospector};
 use crate::disk::Disk;
-use crate::identity::{derived, prefix_matches, prefix_of, same_inode};
+use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
 use crate::position::{Epoch, Inode};
 use std::path::Path;
@@ -44,17 +45,17 @@ impl<D: Disk> Prospector<D> {
             for directory in listing.nearby(directory) {
                 for (inode, found) in listing.inodes(&directory).iter() {
                     let known = self.files.with_inode((input, inode.0, inode.1)).is_some();
-                    let is_name = found.path != path && derived(&path, &found.path);
+                    let is_name = found.path != path && related(&path, &found.path);
                     if known || !(is_name || same_inode(found.stat.inode, sought)) {
                         continue;
                     }
                     match look(&self.disk, &found.path) {
-                        Ok(looked) if same_inode(looked.stat.inode, found.stat.inode) => {
-                            if self.claim_continuation(input, found, &looked) {
+                        Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
+                            if self.claim_continuation(input, found, &mut looked) {
                             } else if self.living_original(input, found, &looked).is_some() {
                                 self.put_off(epoch);
                             } else {
-                                self.claim_beginning(input, found, &looked);
+                                self.claim_beginning(input, found, &mut looked);
                             }
                         }
                         // It may be what is sought: nothing is concluded from not seeing it.
@@ -72,36 +73,53 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Looks for an orphan that this content continues, proved by what was read of it; `true` when the file is dealt with.
+    /// Looks for an orphan that this content continues, proved by what was read of it; `true` when the file is dealt
+    /// with: it continues one, or may do so and must be unpacked first.
     pub(super) fn claim_continuation(
         &mut self,
         input: u16,
         found: &Found,
-        looked: &Look<D>,
+        looked: &mut Look<D>,
     ) -> bool {
         self.continue_best(input, found, looked, 1)
     }
 
     /// The same, also where nothing but its first bytes is known of an orphan.
-    pub(super) fn claim_beginning(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
+    pub(super) fn claim_beginning(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &mut Look<D>,
+    ) -> bool {
         self.continue_best(input, found, looked, 0)
     }
 
     /// Continues the orphan of which the most is proved, if that is at least `least` bytes.
-    fn continue_best(&mut self, input: u16, found: &Found, looked: &Look<D>, least: u64) -> bool {
-        let reader = self.reader_of(input, looked.stat);
-        let mut best: Option<(u64, usize, Continuation)> = None;
-        for (position, orphan) in self.orphans.iter().enumerate() {
-            let may_be = if same_inode(orphan.entry.inode, looked.stat.inode) {
-                // What was truncated is not continued where it was; a copy of it may have been found before.
-                !orphan.entry.ended || orphan.entry.name != orphan.entry.path
-            } else {
-                orphan.related(&found.path)
-            };
-            if orphan.input.unwrap_or(input) != input || orphan.entry.reader != reader || !may_be {
-                continue;
+    fn continue_best(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &mut Look<D>,
+        least: u64,
+    ) -> bool {
+        let mut candidates = self.candidates(input, found, looked);
+        if looked.is_packed {
+            match self.examine_for(found, looked, &mut candidates) {
+                Examined::Pending => return true,
+                Examined::Complete(size) => looked.size = size,
+                Examined::Unusable => return false,
             }
-            let proved = orphan.prove::<D>(&looked.file, looked.stat.size, looked.first());
+        }
+        let mut best: Option<(u64, usize, Continuation)> = None;
+        for position in candidates {
+            let orphan = &self.orphans[position];
+            let (size, first) = (looked.size, looked.first());
+            let proved = if looked.is_packed {
+                let evidence = self.evidence(looked, orphan);
+                evidence.map_or(Ok(None), |evidence| orphan.prove(&evidence, size, first))
+            } else {
+                orphan.prove(&looked.file, size, first)
+            };
             let Ok(Some((continuation, offset))) = proved else { continue };
             if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
                 best = Some((offset, position, continuation));
@@ -111,6 +129,27 @@ impl<D: Disk> Prospector<D> {
         let orphan = self.orphans.swap_remove(position);
         self.continue_orphan(input, found, looked, orphan, continuation);
         true
+    }
+
+    /// Returns where the orphans are that a file may continue as far as its inode and its name go.
+    fn candidates(&self, input: u16, found: &Found, looked: &Look<D>) -> Vec<usize> {
+        let reader = self.reader_of(input, looked.stat);
+        let may_be = |orphan: &Orphan| {
+            if same_inode(orphan.entry.inode, looked.stat.inode) {
+                // What was truncated is not continued where it was; a copy of it may have been found before. A
+                // compressed file is not truncated: it ended because it was read to its end.
+                !orphan.entry.ended || looked.is_packed || orphan.entry.name != orphan.entry.path
+            } else {
+                orphan.related(&found.path)
+            }
+        };
+        let orphans = self.orphans.iter().enumerate();
+        let candidates = orphans.filter(|(_, orphan)| {
+            orphan.input.unwrap_or(input) == input
+                && orphan.entry.reader == reader
+                && may_be(orphan)
+        });
+        candidates.map(|(position, _)| position).collect()
     }
 
     fn continue_orphan(
@@ -137,30 +176,37 @@ impl<D: Disk> Prospector<D> {
         });
         let to = found.path.display();
         let what = match orphan.untold.take() {
+            _ if looked.is_packed => "file was compressed",
             Some("truncated") => "file was copied and truncated",
             Some(_) => "file was copied and replaced",
             None => "file was copied and is gone, or was emptied before",
         };
         match continuation {
             Continuation::From(offset) => {
-                let left = looked.stat.size.saturating_sub(offset);
+                let left = looked.size.saturating_sub(offset);
                 info!(
                     from, %to, read_to = offset, bytes_left = left,
-                    "{what}; reading goes on in the copy where it was"
+                    "{what}; reading goes on there where it was"
                 );
                 orphan.entry.ended = false;
                 self.adopt(input, orphan, found, looked);
             }
             Continuation::Finished => {
                 let read_to = orphan.entry.committed;
-                info!(from, %to, read_to, "{what}; nothing in the copy is new");
+                info!(from, %to, read_to, "{what}; nothing in it is new");
                 self.finish_copy(input, found, looked, orphan);
             }
         }
     }
 
     /// Keeps in mind that a file is a copy in which nothing is new, as long as somebody could take it for a new file.
-    fn finish_copy(&mut self, input: u16, found: &Found, looked: &Look<D>, mut orphan: Orphan) {
+    pub(super) fn finish_copy(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        mut orphan: Orphan,
+    ) {
         let patterns = &self.inputs[usize::from(input)].patterns;
         if patterns.iter().any(|pattern| pattern.matches(&found.path)) {
             self.pass_over(input, &looked.stat, Some(orphan));
@@ -203,7 +249,12 @@ impl<D: Disk> Prospector<D> {
 
     /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is
     /// not what it was any more: then this may be a copy of what it is now.
-    fn living_original(&self, input: u16, found: &Found, looked: &Look<D>) -> Option<&File> {
+    pub(super) fn living_original(
+        &self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+    ) -> Option<&File> {
         self.files.originals_of(&found.path).find(|file| {
             file.input == input
                 && file.path != found.path
@@ -214,7 +265,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Tells whether a file may be a copy of one that cannot be looked at for now: then nothing is concluded.
-    fn hides_its_original(&self, found: &Found, first: &[u8]) -> bool {
+    pub(super) fn hides_its_original(&self, found: &Found, first: &[u8]) -> bool {
         self.unclaimed.values().flatten().any(|orphan| {
             let prefix = orphan.entry.prefix;
             !orphan.entry.ended

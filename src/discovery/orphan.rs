@@ -5,12 +5,11 @@
 
 use super::File;
 use crate::account::Account;
-use crate::disk::Disk;
 use crate::disk::ReadFile;
 use crate::follow::Reached;
-use crate::identity::{continues, derived, prefix_allows, proof_offset, same_inode};
+use crate::identity::{continues, prefix_allows, proof_offset, related, same_inode};
 use crate::ledger::{Entry, Interval, Known, Progress};
-use crate::position::carry_on;
+use crate::position::{Inode, carry_on};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,7 +101,7 @@ impl Orphan {
 
     /// Tells whether a file of that name may be its continuation as far as names go.
     pub(super) fn related(&self, path: &Path) -> bool {
-        derived(&self.entry.path, path) || derived(&self.entry.name, path)
+        related(&self.entry.path, path) || related(&self.entry.name, path)
     }
 
     /// Returns what settled intervals a reader that begins at the committed offset may jump over.
@@ -110,11 +109,11 @@ impl Orphan {
         self.entry.beyond.clone()
     }
 
-    /// Proves by reading whether `file`, of `size` bytes that begin with `first`, continues this epoch; returns how, and
-    /// over how many bytes that is proved.
-    pub(super) fn prove<D: Disk>(
+    /// Proves whether content of `size` bytes that begins with `first` continues this epoch; returns how, and over how
+    /// many bytes that is proved.
+    pub(super) fn prove(
         &self,
-        file: &D::File,
+        content: &impl Evidence,
         size: u64,
         first: &[u8],
     ) -> io::Result<Option<(Continuation, u64)>> {
@@ -128,11 +127,11 @@ impl Orphan {
             return Ok(None);
         }
         // A hole that a writer left is like any other: in another inode only a line behind it proves something.
-        let is_other = !same_inode(file.stat()?.inode, entry.inode);
-        if is_other && first.first() == Some(&0) && !ends_a_line(file, offset)? {
+        let is_other = !same_inode(content.inode()?, entry.inode);
+        if is_other && first.first() == Some(&0) && !content.ends_a_line(offset)? {
             return Ok(None);
         }
-        let running = running_over::<D>(file, entry.base, offset)?;
+        let running = content.running(entry.base, offset)?;
         if !continues(entry, first, offset, running) {
             return Ok(None);
         }
@@ -145,22 +144,39 @@ impl Orphan {
     }
 }
 
-fn ends_a_line(file: &impl ReadFile, offset: u64) -> io::Result<bool> {
-    let mut last = [0];
-    Ok(0 < offset && file.read_at(&mut last, offset - 1)? == 1 && last == [b'\n'])
+/// What is to be known of a file's content to prove that it continues an epoch.
+pub(super) trait Evidence {
+    /// Its inode.
+    fn inode(&self) -> io::Result<Inode>;
+    /// Whether the byte before `offset` ends a line.
+    fn ends_a_line(&self, offset: u64) -> io::Result<bool>;
+    /// The checksum from `from` to `to`.
+    fn running(&self, from: u64, to: u64) -> io::Result<u64>;
 }
 
-fn running_over<D: Disk>(file: &D::File, from: u64, to: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; PROOF_BYTES];
-    let (mut at, mut running) = (from, 0);
-    while at < to {
-        let wanted = usize::try_from(to - at).unwrap_or(PROOF_BYTES).min(PROOF_BYTES);
-        let length = file.read_at(&mut buffer[..wanted], at)?;
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        running = carry_on(running, &buffer[..length]);
-        at += length as u64;
+/// A file that is read for it.
+impl<F: ReadFile> Evidence for F {
+    fn inode(&self) -> io::Result<Inode> {
+        Ok(self.stat()?.inode)
     }
-    Ok(running)
+
+    fn ends_a_line(&self, offset: u64) -> io::Result<bool> {
+        let mut last = [0];
+        Ok(0 < offset && self.read_at(&mut last, offset - 1)? == 1 && last == [b'\n'])
+    }
+
+    fn running(&self, from: u64, to: u64) -> io::Result<u64> {
+        let mut buffer = vec![0; PROOF_BYTES];
+        let (mut at, mut running) = (from, 0);
+        while at < to {
+            let wanted = usize::try_from(to - at).unwrap_or(PROOF_BYTES).min(PROOF_BYTES);
+            let length = self.read_at(&mut buffer[..wanted], at)?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            running = carry_on(running, &buffer[..length]);
+            at += length as u64;
+        }
+        Ok(running)
+    }
 }

@@ -89,6 +89,7 @@ impl<D: Disk> Prospector<D> {
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
         self.claim_all(newcomers.found, &mut listing, now);
         self.tend_orphans(&mut listing, now);
+        self.tend_examinations();
         let lag = self.files.iter().map(|(_, file)| {
             i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
         });
@@ -188,8 +189,11 @@ impl<D: Disk> Prospector<D> {
     /// Compares a known file with the last look; sends its worker there when it changed.
     pub(super) fn look_again(&mut self, key: FileKey, found: &Found) {
         let Some(file) = self.files.get_mut(key) else { return };
-        let changed = file.size != found.stat.size || file.modified != found.stat.modified;
-        file.size = found.stat.size;
+        let same_size = file.is_packed || file.size == found.stat.size;
+        let changed = !same_size || file.modified != found.stat.modified;
+        if !file.is_packed {
+            file.size = found.stat.size;
+        }
         file.modified = found.stat.modified;
         if changed {
             if file.prefix_may_grow() {

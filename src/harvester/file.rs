@@ -7,6 +7,7 @@ use crate::ledger::Interval;
 use crate::pipeline::Source;
 use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
 use crate::trail::Trail;
+use crate::unpacked::{Content, Unpacked};
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(super) struct Harvester<D: Disk> {
     /// No line end stands before this offset; only ahead of `offset` within a line longer than the read buffer.
     pub(super) scanned: u64,
     /// The open file.
-    pub(super) file: Option<D::File>,
+    pub(super) file: Option<Content<D::File>>,
     /// What its documents have in common; made at the open.
     pub(super) source: Option<Source>,
     /// Whether the worker's list of ready files has it.
@@ -51,6 +52,14 @@ pub(super) enum Obstacle {
     Broken(Broken),
     /// The system refuses it.
     Refused(io::Error),
+    /// More of it must be unpacked first.
+    NotYet,
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock { Self::NotYet } else { Self::Refused(error) }
+    }
 }
 
 impl<D: Disk> Harvester<D> {
@@ -99,9 +108,15 @@ impl<D: Disk> Harvester<D> {
         if !same_inode(stat.inode, self.assignment.inode) {
             return Err(Obstacle::Broken(Broken::Moved));
         }
-        if stat.size < self.offset {
+        let is_packed = self.assignment.is_packed;
+        if stat.size < self.offset && !is_packed {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
+        let file = if is_packed {
+            Content::Gzip(Box::new(Unpacked::new(file)))
+        } else {
+            Content::Plain(file)
+        };
         let mut first = [0; PREFIX_BYTES];
         let wanted = usize::from(self.assignment.prefix.length);
         let got = read_fully(&file, &mut first[..wanted], 0).map_err(Obstacle::Refused)?;
@@ -115,11 +130,22 @@ impl<D: Disk> Harvester<D> {
 
     /// Reads from a little before the offset and checks those bytes; returns the number of bytes before the offset
     /// and the number read in all.
+    ///
+    /// The first bytes are checked as well: those before the offset are often the end of an agent's name, which a file
+    /// that was truncated and has grown beyond the offset may have in the same place.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, usize), Obstacle> {
         let file = self.file.as_ref().expect("a file is opened before it is read");
         let before = overlap(self.offset);
-        let length =
-            file.read_at(buffer, self.offset - before as u64).map_err(Obstacle::Refused)?;
+        if before == TAIL_BYTES && !self.assignment.is_packed {
+            let first = &mut buffer[..usize::from(self.assignment.prefix.length)];
+            if read_fully(file, first, 0)? < first.len() {
+                return Err(Obstacle::Broken(Broken::Truncated));
+            }
+            if !prefix_matches(self.assignment.prefix, first) {
+                return Err(Obstacle::Broken(Broken::Replaced));
+            }
+        }
+        let length = file.read_at(buffer, self.offset - before as u64)?;
         if length < before {
             return Err(Obstacle::Broken(Broken::Truncated));
         }

@@ -31,7 +31,7 @@ impl<D: Disk> Worker<D> {
             Ok(Found::Shorter) => {
                 self.obstacle(file, super::file::Obstacle::Broken(crate::follow::Broken::Truncated))
             }
-            Err(error) => self.obstacle(file, super::file::Obstacle::Refused(error)),
+            Err(error) => self.obstacle(file, error.into()),
         };
         self.buffer = buffer;
         turn
@@ -99,6 +99,8 @@ impl<D: Disk> Worker<D> {
         while file.offset < end {
             let (before, length) = match file.read(buffer) {
                 Ok(read) => read,
+                // Going back to the line's start is not done in turns, or it would begin anew in each.
+                Err(Obstacle::NotYet) => continue,
                 Err(obstacle) => {
                     result = Err(obstacle);
                     break;
@@ -164,8 +166,8 @@ fn find_end<D: Disk>(file: &mut Harvester<D>, buffer: &mut [u8]) -> io::Result<F
     let open = file.file.as_ref().expect("a file is opened before it is searched");
     let length = open.read_at(buffer, file.scanned)?;
     if length == 0 {
-        let size = open.stat()?.size;
-        return Ok(if size < file.scanned { Found::Shorter } else { Found::EndOfFile });
+        let is_shorter = !file.assignment.is_packed && open.stat()?.size < file.scanned;
+        return Ok(if is_shorter { Found::Shorter } else { Found::EndOfFile });
     }
     if let Some(position) = memchr::memchr(b'\n', &buffer[..length]) {
         return Ok(Found::End(file.scanned + position as u64 + 1));

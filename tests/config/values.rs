@@ -104,6 +104,21 @@ fn inputs_scan_and_close_as_either_spelling_says() {
     );
     check(
         input,
+        |i| i.compression,
+        &[
+            ("", "false"),
+            ("compression: ''", "false"),
+            ("compression: auto", "true"),
+            ("compression: gzip", "true"),
+            ("gzip_experimental: true", "true"),
+            (
+                "compression: zstd",
+                "`filebeat.inputs[0].compression` cannot be `zstd`, only `auto`, `gzip`, ``",
+            ),
+        ],
+    );
+    check(
+        input,
         |i| i.message_max_bytes,
         &[
             ("", "10485760"),

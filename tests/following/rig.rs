@@ -48,8 +48,24 @@ impl Rig {
         Self::start_with(patterns, saved, from, 16 << 20, 10 << 20)
     }
 
+    /// The same for an input with `compression: auto`.
+    pub fn start_packed(patterns: &[String], saved: Saved) -> Self {
+        let watched = Watched { packed: true, ..watched(patterns) };
+        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20)
+    }
+
     pub fn start_with(
         patterns: &[String],
+        saved: Saved,
+        from: From,
+        pool_bytes: usize,
+        message_max_bytes: u64,
+    ) -> Self {
+        Self::start_watching(watched(patterns), saved, from, pool_bytes, message_max_bytes)
+    }
+
+    fn start_watching(
+        watched: Watched,
         saved: Saved,
         from: From,
         pool_bytes: usize,
@@ -85,12 +101,6 @@ impl Rig {
                 bytes[..8].copy_from_slice(&drawn.to_be_bytes());
                 bytes
             }),
-        };
-        let watched = Watched {
-            patterns: patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
-            exclude: Vec::new(),
-            symlinks: false,
-            scan_interval: Duration::from_secs(10),
         };
         let prospector = Prospector::new(
             RealDisk,
@@ -158,8 +168,8 @@ impl Rig {
     pub fn settle_down(&mut self) {
         self.run_output();
         for _ in 0..1000 {
-            self.prospector.step(self.now);
-            let mut busy = self.take_notes();
+            let mut busy = self.prospector.step(self.now) == Some(self.now);
+            busy |= self.take_notes();
             loop {
                 let step = self.worker.step(self.now, Moment(1_700_000_000_000));
                 busy |= self.take_batches();
@@ -278,6 +288,7 @@ fn pipeline(message_max_bytes: u64) -> Pipeline {
         keep_original: true,
         message_max_bytes,
         symlinks: false,
+        compression: false,
         scan_interval: Duration::from_secs(10),
         close_inactive: Duration::from_mins(5),
         pipeline: None,
@@ -326,8 +337,25 @@ impl Logs {
         std::fs::OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
     }
 
+    /// Packs a file as `gzip` does: the original goes when the packed one is complete.
+    pub fn pack(&self, name: &str) {
+        let packed = gzip(&std::fs::read(self.path(name)).unwrap());
+        self.write(&format!("{name}.gz"), packed);
+        self.remove(name);
+    }
+
     pub fn remove(&self, name: &str) {
         std::fs::remove_file(self.path(name)).unwrap();
+    }
+}
+
+fn watched(patterns: &[String]) -> Watched {
+    Watched {
+        patterns: patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
+        exclude: Vec::new(),
+        symlinks: false,
+        packed: false,
+        scan_interval: Duration::from_secs(10),
     }
 }
 
@@ -335,6 +363,13 @@ fn append(path: &Path, bytes: &[u8]) {
     use std::io::Write;
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(bytes).unwrap();
+}
+
+/// What `bytes` are packed.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// `first..=last` as lines.

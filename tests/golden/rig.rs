@@ -28,6 +28,7 @@ pub(crate) fn input(format: Format) -> InputSettings {
         keep_original: true,
         message_max_bytes: 10 << 20,
         symlinks: false,
+        compression: false,
         scan_interval: Duration::from_secs(10),
         close_inactive: Duration::from_mins(5),
         pipeline: None,

@@ -303,6 +303,18 @@ impl State {
         self.hint(to, true);
     }
 
+    /// Tells whether a file has more than one name.
+    pub fn has_other_names(&self, number: u64) -> bool {
+        1 < self.nodes[&number].names
+    }
+
+    /// Gives a file the time of change of another one.
+    pub fn age_like(&mut self, number: u64, path: &Path) {
+        if let Some(modified) = self.names.get(path).map(|other| self.nodes[other].modified) {
+            self.nodes.get_mut(&number).unwrap().modified = modified;
+        }
+    }
+
     pub fn set_readable(&mut self, path: &Path, readable: bool) {
         if let Some(number) = self.names.get(path).copied() {
             self.nodes.get_mut(&number).unwrap().readable = readable;

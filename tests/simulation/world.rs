@@ -4,6 +4,7 @@ use crate::disk::State;
 use crate::story::tell;
 use fastrand::Rng;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Generations of rotated logs that are kept.
@@ -27,6 +28,7 @@ pub struct Troubles {
     pub twins: bool,
     pub long_lines: bool,
     pub late_reopen: bool,
+    pub pack: bool,
 }
 
 impl Troubles {
@@ -45,13 +47,15 @@ impl Troubles {
             twins: some(),
             long_lines: some() && some() && some(),
             late_reopen: some(),
+            pack: some() || some(),
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
         let copytruncate = troubles.copytruncate && !troubles.holes;
         let refill = troubles.refill && !troubles.holes;
         let links = troubles.links && !troubles.holes;
-        Self { sites: rng.usize(1..=3), copytruncate, refill, links, ..troubles }
+        let pack = troubles.pack && !troubles.holes;
+        Self { sites: rng.usize(1..=3), copytruncate, refill, links, pack, ..troubles }
     }
 }
 
@@ -63,6 +67,14 @@ struct Copying {
     copied: usize,
     /// Whether the copier has come to the end: what is written from now on is lost.
     ended: bool,
+}
+
+/// A gzip on its way.
+struct Packing {
+    source: PathBuf,
+    target: u64,
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 /// One log and who writes it.
@@ -78,6 +90,7 @@ struct Site {
     number: u64,
     begun: bool,
     copying: Option<Copying>,
+    packing: Option<Packing>,
     moved_away: bool,
 }
 
@@ -105,6 +118,7 @@ impl World {
                 number: 0,
                 begun: false,
                 copying: None,
+                packing: None,
                 moved_away: false,
             }
         });
@@ -125,6 +139,9 @@ impl World {
         if self.sites[site].copying.is_some() && self.rng.bool() {
             return self.go_on_copying(state, site);
         }
+        if self.sites[site].packing.is_some() && self.rng.bool() {
+            return self.go_on_packing(state, site);
+        }
         let troubles = self.troubles;
         match self.rng.u8(..32) {
             0..=2 if troubles.rename => self.rotate(state, site),
@@ -135,6 +152,7 @@ impl World {
             8 if troubles.olddir => self.put_away(state, site),
             9 if troubles.locked => self.lock(state, site),
             10 if troubles.rename => self.reopen(state, site),
+            12 | 13 if troubles.pack => self.begin_packing(state, site),
             11 if self.actions.is_multiple_of(3) => state.overflow(),
             _ => self.write(state, site),
         }
@@ -146,6 +164,9 @@ impl World {
         for site in 0..self.sites.len() {
             while self.sites[site].copying.is_some() {
                 self.go_on_copying(state, site);
+            }
+            while self.sites[site].packing.is_some() {
+                self.go_on_packing(state, site);
             }
             self.reopen(state, site);
             if !self.sites[site].pending.is_empty() {
@@ -225,17 +246,70 @@ impl World {
         PathBuf::from(format!("{}.{generation}", self.sites[site].path.display()))
     }
 
+    fn packed(&self, site: usize, generation: usize) -> PathBuf {
+        PathBuf::from(format!("{}.{generation}.gz", self.sites[site].path.display()))
+    }
+
     /// Makes room for a new first generation.
     fn shift(&mut self, state: &mut State, site: usize) {
-        state.remove_log(&self.generation(site, GENERATIONS));
-        for generation in (1..GENERATIONS).rev() {
-            let from = self.generation(site, generation);
-            state.rename_log(&from, &self.generation(site, generation + 1));
+        let names = [Self::generation, Self::packed];
+        for name in names {
+            state.remove_log(&name(self, site, GENERATIONS));
+            for generation in (1..GENERATIONS).rev() {
+                let from = name(self, site, generation);
+                state.rename_log(&from, &name(self, site, generation + 1));
+            }
         }
     }
 
+    /// Tells whether a rotation would get in the way of another one.
+    fn is_rotating(&self, site: usize) -> bool {
+        let site = &self.sites[site];
+        site.copying.is_some() || site.packing.is_some() || site.moved_away
+    }
+
+    fn begin_packing(&mut self, state: &mut State, site: usize) {
+        if self.is_rotating(site) {
+            return;
+        }
+        let generation = self.rng.usize(1..=2);
+        let source = self.generation(site, generation);
+        let Some(number) = state.number_of(&source) else { return };
+        let target = self.packed(site, generation);
+        // gzip leaves alone what has other names, and does not overwrite.
+        if state.has_other_names(number) || state.number_of(&target).is_some() {
+            return;
+        }
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(state.content(number)).unwrap();
+        let bytes = encoder.finish().unwrap();
+        let target = state.open_log(&target);
+        state.hold(target);
+        tell(format!("{}: packing to inode {target}", source.display()));
+        self.sites[site].packing = Some(Packing { source, target, bytes, written: 0 });
+    }
+
+    fn go_on_packing(&mut self, state: &mut State, site: usize) {
+        let Some(mut packing) = self.sites[site].packing.take() else { return };
+        if packing.written < packing.bytes.len() {
+            let end = if self.rng.bool() {
+                packing.bytes.len()
+            } else {
+                self.rng.usize(packing.written..=packing.bytes.len())
+            };
+            state.write_at(packing.target, packing.written, &packing.bytes[packing.written..end]);
+            packing.written = end;
+            self.sites[site].packing = Some(packing);
+            return;
+        }
+        state.age_like(packing.target, &packing.source);
+        state.release(packing.target);
+        state.remove_log(&packing.source);
+        tell(format!("{}: packed", packing.source.display()));
+    }
+
     fn rotate(&mut self, state: &mut State, site: usize) {
-        if self.sites[site].copying.is_some() || self.sites[site].moved_away {
+        if self.is_rotating(site) {
             return;
         }
         self.shift(state, site);
@@ -274,8 +348,7 @@ impl World {
     fn begin_copying(&mut self, state: &mut State, site: usize) {
         let path = self.sites[site].path.clone();
         let Some(source) = state.number_of(&path) else { return };
-        let there = self.sites[site].copying.is_some() || self.sites[site].moved_away;
-        if there || state.content(source).is_empty() {
+        if self.is_rotating(site) || state.content(source).is_empty() {
             return;
         }
         self.shift(state, site);
@@ -366,7 +439,7 @@ impl World {
 
     fn put_away(&mut self, state: &mut State, site: usize) {
         let from = self.generation(site, 1);
-        if self.sites[site].copying.is_some() {
+        if self.sites[site].copying.is_some() || self.sites[site].packing.is_some() {
             return;
         }
         let base = from.file_name().unwrap().to_str().unwrap();

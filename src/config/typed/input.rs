@@ -138,6 +138,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
             .first_of(&["prospector.scanner.symlinks", "symlinks"])
             .boolean()
             .unwrap_or(false),
+        compression: compression(at),
         scan_interval: scan.positive_duration().unwrap_or(seconds(10)),
         close_inactive: close.positive_duration().unwrap_or(seconds(300)),
         pipeline,
@@ -251,6 +252,22 @@ fn regex_message(pattern: &str, error: &regex::Error) -> String {
     // The last line of the message says what is wrong; those before draw the pattern.
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
     format!("`{pattern}` is no regular expression: {reason}")
+}
+
+/// Says whether compressed files are read that continue nothing read before. A plain file is read as such even if
+/// `gzip` is asked for.
+fn compression(at: &At<'_>) -> bool {
+    let at_key = at.get("compression");
+    match at_key.text_if_any().as_deref() {
+        None => at.get("gzip_experimental").boolean().unwrap_or(false),
+        Some("") => false,
+        Some("gzip" | "auto") => true,
+        Some(other) => {
+            let place = at_key.place().expect("a text has a place");
+            at_key.push(not_one_of(place, at_key.path(), other, &["auto", "gzip", ""]));
+            false
+        }
+    }
 }
 
 fn encoding(at: &At<'_>) {

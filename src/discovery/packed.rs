@@ -1,0 +1,446 @@
+//! Compressed files: what a rotation packed is proved and read on inside, under the epoch that it continues.
+//!
+//! Whether a gzip file is complete and what it holds is known only after all of it was unpacked. That is done once for
+//! each file, a piece at every step, so that hints and scans are not held up.
+
+use super::claim::{Look, look};
+use super::listing::Found;
+use super::orphan::{Evidence, Orphan};
+use super::{File, Prospector};
+use crate::disk::{Disk, ReadFile, Stat};
+use crate::follow::Reached;
+use crate::identity::{prefix_allows, prefix_matches, same_inode};
+use crate::ledger::{Entry, Known, Note};
+use crate::position::{Epoch, Inode, carry_on};
+use crate::unpacked::Unpacked;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Bytes unpacked in a step: some ten milliseconds.
+const STEP_BYTES: u64 = 8 << 20;
+
+/// Bytes unpacked at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// Time after which a file that ends too early, and does not grow, is told and passed over.
+const CUT_FOR: Duration = Duration::from_mins(10);
+
+/// A compressed file that is unpacked to learn what it holds.
+pub(super) struct Examination<F: ReadFile> {
+    path: Arc<Path>,
+    inode: Inode,
+    size: u64,
+    modified: i64,
+    tracks: BTreeMap<Epoch, Track>,
+    /// Open while it is unpacked.
+    content: Option<Unpacked<F>>,
+    at: u64,
+    state: State,
+    since: Instant,
+    round: u64,
+    is_told: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not all of it is unpacked.
+    Going,
+    /// It is complete.
+    Complete,
+    /// It ends too early, so far.
+    Cut,
+    /// It is no gzip file, or a damaged one.
+    Damaged,
+}
+
+/// What is known of a compressed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Examined {
+    /// Not enough yet.
+    Pending,
+    /// It unpacks to so many bytes.
+    Complete(u64),
+    /// It cannot be unpacked.
+    Unusable,
+}
+
+/// What the content proves for one epoch: checksums from the epoch's first byte to the points known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Track {
+    inode: Inode,
+    base: u64,
+    points: Vec<u64>,
+    running: u64,
+    /// For the points that were passed: the checksum, and the byte before.
+    passed: Vec<(u64, u8)>,
+}
+
+impl Track {
+    fn new(orphan: &Orphan, inode: Inode) -> Self {
+        let entry = &orphan.entry;
+        let earlier = entry.earlier.points().iter().map(|point| point.offset);
+        let mut points: Vec<u64> =
+            earlier.chain([entry.committed]).filter(|at| entry.base <= *at).collect();
+        points.sort_unstable();
+        points.dedup();
+        Self { inode, base: entry.base, points, running: 0, passed: Vec::new() }
+    }
+
+    /// Tells whether both ask for the same.
+    fn is_like(&self, other: &Self) -> bool {
+        self.base == other.base && self.points == other.points
+    }
+
+    /// Takes the bytes at `at`, which follow those taken before; `last` is the byte before them.
+    fn take(&mut self, mut at: u64, mut bytes: &[u8], mut last: u8) {
+        if at < self.base {
+            let skipped = usize::try_from(self.base - at).unwrap_or(usize::MAX).min(bytes.len());
+            last = bytes[..skipped].last().copied().unwrap_or(last);
+            bytes = &bytes[skipped..];
+            at += skipped as u64;
+        }
+        while let Some(point) = self.points.get(self.passed.len()) {
+            let Ok(ahead) = usize::try_from(point.saturating_sub(at)) else { break };
+            if *point < at || bytes.len() < ahead {
+                break;
+            }
+            self.running = carry_on(self.running, &bytes[..ahead]);
+            last = bytes[..ahead].last().copied().unwrap_or(last);
+            self.passed.push((self.running, last));
+            bytes = &bytes[ahead..];
+            at = *point;
+        }
+        self.running = carry_on(self.running, bytes);
+    }
+
+    fn at(&self, offset: u64) -> io::Result<(u64, u8)> {
+        let position = self.points.iter().position(|point| *point == offset);
+        let passed = position.and_then(|position| self.passed.get(position)).copied();
+        passed.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl Evidence for Track {
+    fn inode(&self) -> io::Result<Inode> {
+        Ok(self.inode)
+    }
+
+    fn ends_a_line(&self, offset: u64) -> io::Result<bool> {
+        Ok(0 < offset && self.at(offset)?.1 == b'\n')
+    }
+
+    fn running(&self, _from: u64, to: u64) -> io::Result<u64> {
+        Ok(self.at(to)?.0)
+    }
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Finds out what to do with a compressed file whose inode is not followed.
+    pub(super) fn claim_packed(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &mut Look<D>,
+        kind: &str,
+    ) -> Option<Known> {
+        if !looked.is_packed {
+            self.pass_over(input, &looked.stat, None);
+            warn!(
+                file = %found.path.display(),
+                hint = "unpack it, or exclude it with `exclude_files`",
+                "{kind} file is passed over: only gzip can be read on inside"
+            );
+            return None;
+        }
+        if self.hides_its_original(found, looked.first())
+            || self.claim_continuation(input, found, looked)
+        {
+            return None;
+        }
+        if self.living_original(input, found, looked).is_some() {
+            // When the original goes, this is found to be its copy.
+            self.pass_over(input, &looked.stat, None);
+            return None;
+        }
+        if self.claim_beginning(input, found, looked) {
+            return None;
+        }
+        if !self.inputs[usize::from(input)].packed {
+            self.packed_files += 1;
+            self.pass_over(input, &looked.stat, None);
+            return None;
+        }
+        match self.examine(found, looked, BTreeMap::new()) {
+            Examined::Pending => None,
+            Examined::Complete(size) => {
+                looked.size = size;
+                self.begin_epoch(input, found, looked)
+            }
+            Examined::Unusable => {
+                self.pass_over(input, &looked.stat, None);
+                None
+            }
+        }
+    }
+
+    /// Compares a compressed file with an epoch that the registry held for its inode; `true` when it is dealt with.
+    pub(super) fn claim_packed_orphan(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        mut orphan: Orphan,
+    ) -> bool {
+        let entry = &orphan.entry;
+        let is_short = looked.first().len() < usize::from(entry.prefix.length);
+        if is_short && !looked.is_whole {
+            let inode = looked.stat.inode;
+            self.unclaimed.entry((inode.device, inode.number)).or_default().push(orphan);
+            return true;
+        }
+        let begins_alike = prefix_matches(entry.prefix, looked.first());
+        if entry.ended && begins_alike && has_length(looked, entry.committed) {
+            self.finish_copy(input, found, looked, orphan);
+            return true;
+        }
+        if !begins_alike && !entry.ended {
+            orphan.entry.ended = true;
+            self.links.ledger.tell(Note::Ended(orphan.entry.epoch));
+        }
+        self.orphans.push(orphan);
+        false
+    }
+
+    /// Keeps in mind that a compressed file was read to its end.
+    pub(super) fn finish_packed(&mut self, file: File, reached: Reached) {
+        let (input, name) = (file.input, Arc::clone(&file.name));
+        let orphan = Orphan::parted(file, reached, true);
+        let Entry { epoch, inode, prefix, .. } = orphan.entry;
+        self.links.ledger.tell_quietly(Note::Seen {
+            epoch,
+            name: Arc::clone(&name),
+            inode,
+            prefix,
+            ended: true,
+        });
+        match look(&self.disk, &name) {
+            Ok(looked) if same_inode(looked.stat.inode, inode) => {
+                let found = Found { path: name, stat: looked.stat, is_link: false };
+                self.finish_copy(input, &found, &looked, orphan);
+            }
+            _ => self.orphans.push(orphan),
+        }
+    }
+
+    /// Says which of these orphans are known by the first bytes of a compressed file, and what of it is known.
+    pub(super) fn examine_for(
+        &mut self,
+        found: &Found,
+        looked: &Look<D>,
+        candidates: &mut Vec<usize>,
+    ) -> Examined {
+        candidates.retain(|at| prefix_allows(self.orphans[*at].entry.prefix, looked.first()));
+        let orphans = candidates.iter().map(|at| &self.orphans[*at]);
+        let inode = looked.stat.inode;
+        let tracks =
+            orphans.map(|orphan| (orphan.entry.epoch, Track::new(orphan, inode))).collect();
+        if candidates.is_empty() {
+            return Examined::Unusable;
+        }
+        let examined = self.examine(found, looked, tracks);
+        if examined == Examined::Pending {
+            for at in candidates.iter() {
+                self.orphans[*at].is_put_off = true;
+            }
+        }
+        examined
+    }
+
+    /// Returns what an examined file proves for an orphan.
+    pub(super) fn evidence(
+        &self,
+        looked: &Look<D>,
+        orphan: &Orphan,
+    ) -> Option<impl Evidence + use<D>> {
+        let inode = looked.stat.inode;
+        let examination = self.examining.get(&(inode.device, inode.number))?;
+        examination.tracks.get(&orphan.entry.epoch).cloned()
+    }
+
+    /// Returns what is known of a compressed file; has it unpacked in the next steps where that was not done.
+    fn examine(
+        &mut self,
+        found: &Found,
+        looked: &Look<D>,
+        tracks: BTreeMap<Epoch, Track>,
+    ) -> Examined {
+        let (key, now) = (number(&looked.stat), self.last_scan.expect("a scan is going on"));
+        let known = self.examining.get_mut(&key).filter(|known| {
+            known.is_of(&looked.stat)
+                && tracks.iter().all(|(epoch, track)| {
+                    known.tracks.get(epoch).is_some_and(|known| known.is_like(track))
+                })
+        });
+        let Some(known) = known else {
+            let new = Examination {
+                path: Arc::clone(&found.path),
+                inode: looked.stat.inode,
+                size: looked.stat.size,
+                modified: looked.stat.modified,
+                tracks,
+                content: None,
+                at: 0,
+                state: State::Going,
+                since: now,
+                round: self.round,
+                is_told: false,
+            };
+            self.examining.insert(key, new);
+            return Examined::Pending;
+        };
+        known.round = self.round;
+        known.path = Arc::clone(&found.path);
+        let file = found.path.display().to_string();
+        match known.state {
+            State::Complete => return Examined::Complete(known.at),
+            State::Going => return Examined::Pending,
+            State::Cut if now < known.since + CUT_FOR => return Examined::Pending,
+            State::Cut | State::Damaged if std::mem::replace(&mut known.is_told, true) => {}
+            State::Cut => warn!(
+                file,
+                hint = "if lines are missing, pack the original again or unpack what there is",
+                "gzip file is passed over: it ends before its content does"
+            ),
+            State::Damaged => warn!(
+                file,
+                hint = "`gzip -t` tells more; if lines are missing, unpack what can be unpacked",
+                "gzip file is passed over: it is damaged"
+            ),
+        }
+        Examined::Unusable
+    }
+
+    /// Tells whether a file is being unpacked.
+    pub(super) fn is_examining(&self) -> bool {
+        self.examining.values().any(|examination| examination.state == State::Going)
+    }
+
+    /// Unpacks a piece of the first file that is not done; tells whether one was done with.
+    pub(super) fn examine_on(&mut self) -> bool {
+        let going = self.examining.iter_mut().find(|(_, known)| known.state == State::Going);
+        let Some((key, examination)) = going else { return false };
+        let key = *key;
+        if let Err(error) = examination.unpack(&self.disk) {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => examination.state = State::Cut,
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                    examination.state = State::Damaged;
+                }
+                // It has gone, or cannot be opened for now: the next scan sees to it.
+                _ => {
+                    self.examining.remove(&key);
+                    return false;
+                }
+            }
+        }
+        let Some(examination) = self.examining.get_mut(&key) else { return false };
+        let is_done = examination.state != State::Going;
+        if is_done {
+            examination.content = None;
+        }
+        is_done
+    }
+
+    /// Forgets what this scan did not ask for, and says how many compressed files are passed over.
+    pub(super) fn tend_examinations(&mut self) {
+        let round = self.round;
+        self.examining.retain(|_, examination| examination.round == round);
+        let files = std::mem::take(&mut self.packed_files);
+        if 0 < files {
+            info!(
+                files,
+                hint = "`compression: auto` on the input reads them",
+                "compressed files are passed over: they continue nothing that was read before"
+            );
+        }
+    }
+}
+
+impl<F: ReadFile> Examination<F> {
+    fn is_of(&self, stat: &Stat) -> bool {
+        same_inode(self.inode, stat.inode)
+            && (self.size, self.modified) == (stat.size, stat.modified)
+    }
+
+    /// Unpacks a piece.
+    fn unpack<D: Disk<File = F>>(&mut self, disk: &D) -> io::Result<()> {
+        let content = if let Some(content) = &self.content {
+            content
+        } else {
+            let file = disk.open(&self.path)?;
+            if !self.is_of(&file.stat()?) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            self.content.insert(Unpacked::new(file))
+        };
+        let (mut buffer, mut last) = (vec![0; READ_BYTES], 0);
+        if 0 < self.at {
+            content.read_at(std::slice::from_mut(&mut last), self.at - 1)?;
+        }
+        let end = self.at + STEP_BYTES;
+        while self.at < end {
+            let length = content.read_at(&mut buffer, self.at)?;
+            let bytes = &buffer[..length];
+            for track in self.tracks.values_mut() {
+                track.take(self.at, bytes, last);
+            }
+            self.at += length as u64;
+            let Some(byte) = bytes.last() else {
+                self.state = State::Complete;
+                break;
+            };
+            last = *byte;
+        }
+        Ok(())
+    }
+}
+
+fn number(stat: &Stat) -> (u64, u64) {
+    (stat.inode.device, stat.inode.number)
+}
+
+/// Tells whether a gzip file says of itself that it unpacks to that many bytes (RFC 1952: the last four bytes, modulo
+/// 2^32).
+pub(super) fn has_length<D: Disk>(looked: &Look<D>, length: u64) -> bool {
+    let mut last = [0; 4];
+    let Some(at) = looked.stat.size.checked_sub(4) else { return false };
+    let read = looked.file.read_at(&mut last, at);
+    matches!(read, Ok(4)) && u64::from(u32::from_le_bytes(last)) == length & u64::from(u32::MAX)
+}
+
+/// Reads the first bytes of what `file` unpacks to; returns how many, and whether there are no more.
+pub(super) fn first_unpacked<D: Disk>(
+    disk: &D,
+    path: &Path,
+    stat: &Stat,
+    first: &mut [u8],
+) -> (usize, bool) {
+    let Ok(file) = disk.open(path) else { return (0, false) };
+    if !file.stat().is_ok_and(|other| same_inode(other.inode, stat.inode)) {
+        return (0, false);
+    }
+    let content = Unpacked::new(file);
+    let mut length = 0;
+    while length < first.len() {
+        match content.read_at(&mut first[length..=length], length as u64) {
+            Ok(0) => return (length, true),
+            Ok(more) => length += more,
+            Err(_) => return (length, false),
+        }
+    }
+    (length, true)
+}
