@@ -482,7 +482,8 @@ impl<D: Disk> Prospector<D> {
             }
             orphan.waited += 1;
             let since = *orphan.since.get_or_insert(now);
-            let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
+            let sought = orphan.is_done
+                || (SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now);
             if !sought || !orphan.is_settled() {
                 position += 1;
                 continue;

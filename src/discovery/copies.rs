@@ -33,7 +33,7 @@ impl<D: Disk> Prospector<D> {
         let wanted: Vec<(Epoch, Inode, Arc<Path>, Option<u16>)> = self
             .orphans
             .iter()
-            .filter(|orphan| orphan.waited < SCANS_UNTIL_FORGOTTEN)
+            .filter(|orphan| !orphan.is_done && orphan.waited < SCANS_UNTIL_FORGOTTEN)
             .map(|orphan| {
                 let input = orphan.input.or_else(|| self.input_of(&orphan.entry.path));
                 let entry = &orphan.entry;
@@ -104,6 +104,11 @@ impl<D: Disk> Prospector<D> {
     ) -> bool {
         let mut candidates = self.candidates(input, found, looked);
         if looked.is_packed {
+            if let Some(position) = self.packed_whole(&candidates, looked) {
+                let orphan = self.orphans.swap_remove(position);
+                self.continue_orphan(input, found, looked, orphan, Continuation::Finished);
+                return true;
+            }
             match self.examine_for(found, looked, &mut candidates) {
                 Examined::Pending => return true,
                 Examined::Complete(size) => looked.size = size,
@@ -145,7 +150,8 @@ impl<D: Disk> Prospector<D> {
         };
         let orphans = self.orphans.iter().enumerate();
         let candidates = orphans.filter(|(_, orphan)| {
-            orphan.input.unwrap_or(input) == input
+            !orphan.is_done
+                && orphan.input.unwrap_or(input) == input
                 && orphan.entry.reader == reader
                 && may_be(orphan)
         });
@@ -211,7 +217,7 @@ impl<D: Disk> Prospector<D> {
         if patterns.iter().any(|pattern| pattern.matches(&found.path)) {
             self.pass_over(input, &looked.stat, Some(orphan));
         } else {
-            orphan.waited = SCANS_UNTIL_FORGOTTEN;
+            orphan.is_done = true;
             self.orphans.push(orphan);
         }
     }

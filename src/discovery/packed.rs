@@ -9,7 +9,7 @@ use super::orphan::{Evidence, Orphan};
 use super::{File, Prospector};
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
-use crate::identity::{prefix_allows, prefix_matches, same_inode};
+use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inode};
 use crate::ledger::{Entry, Known, Note};
 use crate::position::{Epoch, Inode, carry_on};
 use crate::unpacked::Unpacked;
@@ -234,6 +234,18 @@ impl<D: Disk> Prospector<D> {
             }
             _ => self.orphans.push(orphan),
         }
+    }
+
+    /// Returns the orphan of which a compressed file holds just what was read of it, told by its first bytes and its
+    /// length: it need not be unpacked to find that nothing in it is new.
+    pub(super) fn packed_whole(&self, candidates: &[usize], looked: &Look<D>) -> Option<usize> {
+        candidates.iter().copied().find(|at| {
+            let entry = &self.orphans[*at].entry;
+            PREFIX_PROOF_MIN <= entry.prefix.length
+                && 0 < entry.committed
+                && prefix_matches(entry.prefix, looked.first())
+                && has_length(looked, entry.committed)
+        })
     }
 
     /// Says which of these orphans are known by the first bytes of a compressed file, and what of it is known.

@@ -138,11 +138,11 @@ impl<D: Disk> Harvester<D> {
         let before = overlap(self.offset);
         if before == TAIL_BYTES && !self.assignment.is_packed {
             let first = &mut buffer[..usize::from(self.assignment.prefix.length)];
-            if read_fully(file, first, 0)? < first.len() {
-                return Err(Obstacle::Broken(Broken::Truncated));
-            }
-            if !prefix_matches(self.assignment.prefix, first) {
-                return Err(Obstacle::Broken(Broken::Replaced));
+            let length = read_fully(file, first, 0)?;
+            if length < first.len() || !prefix_matches(self.assignment.prefix, first) {
+                let is_shorter = file.stat()?.size < self.offset;
+                let why = if is_shorter { Broken::Truncated } else { Broken::Replaced };
+                return Err(Obstacle::Broken(why));
             }
         }
         let length = file.read_at(buffer, self.offset - before as u64)?;
