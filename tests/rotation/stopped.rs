@@ -77,3 +77,33 @@ fn five_copytruncates_while_stopped_are_caught_up() {
         compression: "nocompress",
     });
 }
+
+#[test]
+fn one_rotation_compressed_while_stopped_is_read_on_inside_the_compressed_file() {
+    rotate_while_stopped(Manner {
+        case: "stopped for 1 rotation, compress",
+        times: 1,
+        copytruncate: false,
+        compression: "compress",
+    });
+}
+
+#[test]
+fn two_rotations_compressed_later_while_stopped_are_caught_up() {
+    rotate_while_stopped(Manner {
+        case: "stopped for 2 rotations, delaycompress",
+        times: 2,
+        copytruncate: false,
+        compression: "compress\ndelaycompress",
+    });
+}
+
+#[test]
+fn one_copytruncate_compressed_while_stopped_is_read_on_inside_the_compressed_file() {
+    rotate_while_stopped(Manner {
+        case: "stopped for 1 copytruncate, compress",
+        times: 1,
+        copytruncate: true,
+        compression: "compress",
+    });
+}
