@@ -284,9 +284,10 @@ impl App {
             .is_some_and(|ends| ends.iter().all(|(progress, end)| *end <= progress.committed()))
     }
 
-    /// Stops: readers first, then what is in flight is waited for, then the registry gets its last sync.
+    /// Stops: readers first, then what is in flight is waited for, no longer than until `hurry` is over, then the
+    /// registry gets its last sync.
     #[must_use]
-    pub fn stop(self) -> Stopped {
+    pub fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
         info!("stopping: readers first, then open batches for at most {:?}", self.shutdown_timeout);
         self.signals.stop_reading.store(true, Ordering::Release);
         self.wakes.iter().for_each(|wake| wake.ring());
@@ -298,11 +299,16 @@ impl App {
         let _ = self.shutdown.send(Shutdown::Stop);
         let deadline = self.shutdown_timeout;
         let mut outputs = self.outputs;
-        let ended =
-            self.runtime.block_on(async { tokio::time::timeout(deadline, &mut outputs).await });
-        let settled = matches!(ended, Ok(Ok(Ok(()))));
+        let ended = self.runtime.block_on(async {
+            tokio::select! {
+                ended = &mut outputs => Some(ended),
+                () = tokio::time::sleep(deadline) => None,
+                () = hurry => None,
+            }
+        });
+        let settled = matches!(ended, Some(Ok(Ok(()))));
         let stopped = if settled { Stopped::Settled } else { Stopped::GivenUp };
-        if ended.is_err() {
+        if ended.is_none() {
             let _ = self.shutdown.send(Shutdown::Abort);
             outputs.abort();
         }

@@ -61,7 +61,7 @@ pub struct StatusArgs {
 /// Options of `drain`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DrainArgs {
-    /// Longest time for it, such as `90s` or `10m`; then the shipper ends all the same [default: no limit]
+    /// Longest time for it, such as `90s` or `10m`; then the shipper stops all the same [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
 }
@@ -182,11 +182,13 @@ pub struct ConfigArgs {
 
 /// Options of a run.
 #[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Options of a run")]
 pub struct RunArgs {
     /// Read every file to its end, wait until all is acknowledged, and say by the exit code whether it was
     #[arg(long, global = true)]
     pub once: bool,
-    /// Longest time that `--once` may take, such as `90s` or `10m` [default: no limit]
+    /// Longest time that `--once` may take, such as `90s` or `10m`; what is in flight then has
+    /// `filebeat.shutdown_timeout` more [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "once", global = true)]
     pub deadline: Option<Duration>,
     /// Where files begin that were never read before

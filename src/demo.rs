@@ -301,7 +301,7 @@ impl Stage {
         let elapsed = self.start.elapsed();
         let retries = self.pipeline.stats().sending.failed.get();
         // What is not acknowledged shows in the summary as lost.
-        let _ = self.pipeline.stop();
+        let _ = self.pipeline.stop(std::future::pending());
         let Counts { documents, duplicates, rejected, .. } = self.receiver.stop();
         Summary {
             written: written.lines,

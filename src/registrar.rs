@@ -8,11 +8,12 @@ pub mod format;
 
 mod audit;
 mod journal;
+mod lock;
 mod offline;
 
 use crate::acker::Tracker;
 use crate::advice;
-use crate::disk::{AppendFile as _, Disk};
+use crate::disk::Disk;
 use crate::hint::Advised;
 use crate::ledger::{Entry, Inbox, Known, Note, Progress};
 use crate::logging::limiter::Limiter;
@@ -21,6 +22,7 @@ use crate::settings::RegistrySettings;
 use crate::stats::Stats;
 use crate::wake::Wake;
 use journal::Journal;
+use lock::DataLock;
 pub use offline::{Editing, Place, Stored, edit, look};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -74,10 +76,13 @@ pub struct Registrar<D: Disk> {
     flush: Duration,
     flush_at: Option<Instant>,
     faults: Limiter,
+    displacements: Limiter,
     /// Where gaps begin that were told.
     told_missing: BTreeSet<(Epoch, u64)>,
     stats: Arc<Stats>,
-    _lock: D::Lock,
+    /// Whether the journal was found to be gone, or replaced, while nothing was to be saved.
+    is_displaced: bool,
+    lock: DataLock<D>,
 }
 
 impl<D: Disk> Registrar<D> {
@@ -93,7 +98,7 @@ impl<D: Disk> Registrar<D> {
         stats: Arc<Stats>,
     ) -> Result<(Self, Vec<Known>), Advised> {
         let busy = "stop it, or give this one a data path of its own with --path.data";
-        let lock = take_lock(&disk, &opening.data, busy)?;
+        let lock = DataLock::take(&disk, &opening.data, busy)?;
         let directory = opening.settings.path.join(&opening.output);
         disk.create_directory(&directory, 0o750).map_err(|error| unusable(&directory, &error))?;
         let path = directory.join("journal.log");
@@ -138,9 +143,11 @@ impl<D: Disk> Registrar<D> {
             flush: opening.settings.flush,
             flush_at: None,
             faults: Limiter::once_per(TELL_EVERY),
+            displacements: Limiter::once_per(TELL_EVERY),
             told_missing: BTreeSet::new(),
             stats,
-            _lock: lock,
+            is_displaced: false,
+            lock,
         };
         Ok((registrar, known))
     }
@@ -173,6 +180,7 @@ impl<D: Disk> Registrar<D> {
         self.take_all();
         // What was on its way is settled, or given up and read again.
         self.stats.registering.in_flight_bytes.set(0);
+        self.is_displaced |= self.journal.is_displaced();
         if self.is_dirty() {
             self.save(now);
         }
@@ -184,7 +192,10 @@ impl<D: Disk> Registrar<D> {
     }
 
     fn is_dirty(&self) -> bool {
-        !self.unsaved.is_empty() || !self.moved.is_empty() || !self.waiting.is_empty()
+        self.is_displaced
+            || !self.unsaved.is_empty()
+            || !self.moved.is_empty()
+            || !self.waiting.is_empty()
     }
 
     /// Takes all notes that are there; who asks for an audit is answered when they are taken.
@@ -197,6 +208,7 @@ impl<D: Disk> Registrar<D> {
             }
         }
         if !askers.is_empty() {
+            self.is_displaced |= self.journal.is_displaced();
             let audit = self.audit();
             for asker in askers {
                 // One that has gone needs no answer.
@@ -277,6 +289,27 @@ impl<D: Disk> Registrar<D> {
         }
     }
 
+    /// Sees to it that the journal is where a restart looks for it: its directory may have been removed meanwhile.
+    fn keep_place(&mut self, now: Instant) -> io::Result<()> {
+        if !self.journal.is_displaced() {
+            return Ok(());
+        }
+        self.lock.renew().map_err(io::Error::other)?;
+        self.journal.begin_anew()?;
+        if let Some(suppressed) = self.displacements.admit(now) {
+            error!(
+                hint = "stop shipper before the registry is changed, or use `shipper registry`",
+                "the registry `{}` was removed or replaced by something else while shipper ran; it is written anew{suppressed}",
+                self.journal.path().display()
+            );
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        self.journal.save(records, self.slots.values().map(|slot| slot.tracker.entry()))
+    }
+
     /// Writes and syncs everything that is not saved; what fails is tried again at the next flush.
     fn save(&mut self, now: Instant) {
         self.flush_at = Some(now + self.flush);
@@ -288,10 +321,10 @@ impl<D: Disk> Registrar<D> {
             }
         }
         self.stats.registering.writes.add(1);
-        let entries = self.slots.values().map(|slot| slot.tracker.entry());
-        match self.journal.save(&records, entries) {
+        match self.keep_place(now).and_then(|()| self.write(&records)) {
             Ok(()) => {
                 self.moved.clear();
+                self.is_displaced = false;
                 self.stats.registering.writes_succeeded.add(1);
                 for registration in self.waiting.drain(..) {
                     // A prospector that has gone needs no answer.
@@ -390,32 +423,15 @@ fn with_new_ids(
         .collect()
 }
 
-/// Takes the lock of a data path; `busy` says what to do when another process has it.
-fn take_lock<D: Disk>(disk: &D, data: &Path, busy: &str) -> Result<D::Lock, Advised> {
-    disk.create_directory(data, 0o750).map_err(|error| unusable(data, &error))?;
-    let path = data.join("shipper.lock");
-    let Some(lock) = disk.lock(&path).map_err(|error| unusable(&path, &error))? else {
-        let pid = disk.read_all(&path, 32).unwrap_or_default();
-        let pid = String::from_utf8_lossy(&pid).trim().to_owned();
-        let who = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
-        return Err(Advised::new(
-            format!("another shipper{who} uses the data path `{}`", data.display()),
-            busy,
-        ));
-    };
-    if let Ok(mut file) = disk.create(&path, 0o640) {
-        // Only for the message above; the lock holds without it.
-        let _ = file.append(format!("{}\n", std::process::id()).as_bytes());
-    }
-    Ok(lock)
-}
-
 fn unusable(path: &Path, error: &io::Error) -> Advised {
     let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!(
+        io::ErrorKind::PermissionDenied => format!(
             "let the user that runs shipper write there (chown, chmod u+rwx {}), or name another --path.data",
             path.display()
         ),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "have that file system mounted for writing, or name another --path.data".to_owned()
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room on that disk, or name another --path.data".to_owned()
         }

@@ -262,3 +262,37 @@ fn bad_command_line_has_the_usual_exit_code() {
         assert_eq!((code, told.as_str(), out.is_empty()), (0, "", false), "{arguments:?}");
     }
 }
+
+#[test]
+fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let config = format!("{}filebeat.shutdown_timeout: 10m\n", to_port(port));
+    let place = place(&config);
+    let mut running = Command::new(env!("CARGO_BIN_EXE_shipper"))
+        .current_dir(place.path())
+        .args(["-e"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It is connected to, and asks in vain.
+    let (_asked, _) = silent.accept().unwrap();
+    while !place.path().join("data/shipper.sock").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&running);
+    let mut told = std::io::BufReader::new(running.stderr.take().unwrap());
+    let mut wait_for = |what: &str| {
+        let mut line = String::new();
+        while !line.contains(what) {
+            line.clear();
+            assert_ne!(std::io::BufRead::read_line(&mut told, &mut line).unwrap(), 0, "{what}");
+        }
+    };
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    wait_for("open batches for at most 600s");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    wait_for("a second signal: what is in flight is not waited for");
+    wait_for("stopped before all was acknowledged");
+    assert!(running.wait().unwrap().success());
+}

@@ -149,10 +149,34 @@ fn dead_letter_that_cannot_be_written_pauses_and_is_not_lost() {
     let (_, first) = rig.send(&["{}", "{}"]);
     let trouble = rig.wait_for_trouble();
     assert!(trouble.contains("cannot keep dead letters in `"), "{trouble}");
+    server.wait_for_bulks(4);
+    let health = rig.stats.health.hosts()[&server.url()].clone();
+    assert!(health.since.is_some() && health.reason.contains("cannot keep"), "{health:?}");
     rig.nothing_settled();
     std::fs::remove_file(&in_the_way).unwrap();
     assert_eq!(rig.settled(), [first]);
     assert_eq!(rig.dead_letters().len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn host_that_takes_nothing_of_a_batch_over_and_over_fails_all_the_while() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&mended);
+    let server = scripted(move |_, request| {
+        if seen.load(Ordering::SeqCst) {
+            return all_created(request);
+        }
+        Reply::json(200, answer(&[(429, "es_rejected_execution_exception"); 2]))
+    });
+    let mut rig = Rig::to(&server.url());
+    let (_, first) = rig.send(&["{}", "{}"]);
+    server.wait_for_bulks(4);
+    let health = rig.stats.health.hosts()[&server.url()].clone();
+    assert!(health.since.is_some(), "{health:?}");
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(rig.settled(), [first]);
+    assert_eq!(rig.stats.health.hosts()[&server.url()].since, None);
     rig.finish();
 }
 

@@ -202,6 +202,48 @@ fn second_process_on_a_data_path_is_told_who_has_it() {
 }
 
 #[test]
+fn registry_that_is_removed_or_replaced_while_it_is_written_is_there_again_after_the_next_look() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2], start);
+    rig.settle(1, 0, 50);
+    rig.registrar.step(start);
+    assert_eq!(rig.registrar.step(start + Duration::from_secs(2)), None);
+    std::fs::remove_dir_all(data.path()).unwrap();
+    // Nothing is to be saved: the audit, which is asked for all the time, finds it.
+    audited(&mut rig);
+    rig.registrar.step(Instant::now() + Duration::from_secs(5));
+    let told = try_open(data.path(), "here").err().unwrap();
+    assert!(told.contains("another shipper"), "the lock is held again: {told}");
+    assert_eq!(rig.stats.registering.degraded.get(), 0);
+    // As an editor leaves it.
+    let edited = std::fs::read(journal(data.path())).unwrap();
+    std::fs::remove_file(journal(data.path())).unwrap();
+    std::fs::write(journal(data.path()), &edited[..edited.len() / 2]).unwrap();
+    rig.registrar.close(Instant::now());
+    drop(rig.ledger);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 50), (epoch(2), 0)]);
+}
+
+#[test]
+fn registry_is_left_to_another_shipper_that_began_one_in_a_removed_data_path() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let mut rig = open(data.path());
+    rig.register(&[1], start);
+    std::fs::remove_dir_all(data.path()).unwrap();
+    let other = open(data.path());
+    let before = std::fs::read(journal(data.path())).unwrap();
+    rig.settle(1, 0, 50);
+    rig.registrar.step(start + Duration::from_secs(2));
+    rig.registrar.step(start + Duration::from_secs(4));
+    assert_eq!(rig.stats.registering.degraded.get(), 1);
+    assert_eq!(std::fs::read(journal(data.path())).unwrap(), before);
+    drop(other);
+}
+
+#[test]
 fn torn_last_line_is_cut_off_and_the_rest_kept() {
     let data = tempfile::tempdir().unwrap();
     let mut rig = open(data.path());

@@ -1,11 +1,14 @@
 //! `shipper drain`: everything is read to its end and acknowledged, then shipper ends.
 
 use super::ask::{Conversation, Silence, silent};
+use super::registry::place;
 use super::report::{self, Failure, err, out};
 use super::status::backlog;
 use super::{NOT_ACKNOWLEDGED, run};
 use crate::cli::{Cli, DrainArgs};
+use crate::disk::RealDisk;
 use crate::hint::Advised;
+use crate::registrar;
 use crate::settings::Settings;
 use crate::status::{Answer, Question, Status};
 use std::process::ExitCode;
@@ -24,7 +27,10 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
         match Conversation::begin(data, &Question::Drain { deadline_ms }, patience) {
             Ok(conversation) => conversation,
             Err(Silence::CannotTell(why)) => return Err(why.into()),
-            Err(Silence::NotRunning) => return here(cli, args),
+            Err(Silence::NotRunning) => {
+                refuse_stranger(&settings)?;
+                return here(cli, args);
+            }
         };
     loop {
         match conversation.next() {
@@ -46,6 +52,16 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
                 return Err(Advised::new(what, "another version of it may run").into());
             }
             Err(error) => return Err(silent(data, &error).into()),
+        }
+    }
+}
+
+/// Refuses a data path on which no shipper ever was: under new ids, all that was ever stored would be stored again.
+fn refuse_stranger(settings: &Settings) -> Result<(), Failure> {
+    match registrar::look(&RealDisk, &place(settings)) {
+        Ok(_) => Ok(()),
+        Err(unseen) => {
+            Err(unseen.hint("`shipper --once` ships all that is there, from its start").into())
         }
     }
 }

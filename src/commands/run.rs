@@ -13,6 +13,7 @@ use crate::control::{Control, DrainAsked};
 use crate::discovery::From;
 use crate::disk::RealDisk;
 use crate::logging::{self, LastError};
+use crate::outputs::dead_letters::DeadLetters;
 use crate::reporter::MetricsReporter;
 use crate::settings::{LogLevel, Settings};
 use crate::stats::Stats;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use teller::Teller;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -130,6 +131,11 @@ fn supervise(
         FromArg::Now => From::Now,
     };
     let app = App::start(settings, Options { from }, Arc::clone(&stats))?;
+    let counted = Arc::clone(&stats);
+    let mut signals = {
+        let _within = app.runtime().enter();
+        Signals::listen()?
+    };
     let constants = Constants {
         name: "shipper",
         version: env!("CARGO_PKG_VERSION"),
@@ -153,13 +159,17 @@ fn supervise(
     let progress = mode.progress;
     let audit_at = started + audit_pause(settings);
     let mut run = Run { settings, app: &app, reporter, teller, orders, drain, progress, audit_at };
-    let end = app.runtime().clone().block_on(run.wait())?;
+    let end = app.runtime().clone().block_on(run.wait(&mut signals));
     let Run { mut reporter, drain, .. } = run;
-    let stopped = app.stop();
+    let stopped = app.stop(async {
+        signals.next().await;
+        warn!("a second signal: what is in flight is not waited for");
+    });
     reporter.finish(Instant::now());
     if let Some(drain) = drain {
         drain.end(&drained(end));
     }
+    tell_dead_letters(counted.sending.dead_letters.get(), &settings.paths.data);
     Ok(finish(end, stopped, mode.once))
 }
 
@@ -195,6 +205,27 @@ fn open_control(app: &App, data: &Path, teller: &Arc<Teller>) -> mpsc::Receiver<
     orders
 }
 
+/// The signals that ask for the end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    /// Returns when there is one.
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
 /// The loop of a run.
 struct Run<'a> {
     settings: &'a Settings,
@@ -209,25 +240,20 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Waits for the end, and has the metrics told meanwhile.
-    async fn wait(&mut self) -> std::io::Result<End> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    async fn wait(&mut self, signals: &mut Signals) -> End {
         if self.drain.is_some() {
             self.app.drain();
         }
         loop {
             let next = self.next();
             tokio::select! {
-                _ = interrupt.recv() => return Ok(End::Signal),
-                _ = terminate.recv() => return Ok(End::Signal),
-                _ = hangup.recv() => return Ok(End::Signal),
-                () = self.app.output_ended() => return Ok(End::Output),
+                () = signals.next() => return End::Signal,
+                () = self.app.output_ended() => return End::Output,
                 Some(asked) = self.orders.recv() => self.take(asked),
                 () = tokio::time::sleep_until(next.into()) => {}
             }
             if let Some(end) = self.step(Instant::now()) {
-                return Ok(end);
+                return end;
             }
         }
     }
@@ -281,6 +307,20 @@ fn drained(end: End) -> Drained {
         End::Output => "the output has ended before, and its log says why",
     };
     Drained { acknowledged: end == End::Drained, reason: reason.to_owned() }
+}
+
+/// Says that not all that was acknowledged was stored: who reads only the exit code is to find it in the last lines.
+fn tell_dead_letters(documents: u64, data: &Path) {
+    if 0 < documents {
+        let file = DeadLetters::new(RealDisk, data);
+        let hint = "each of its lines says why; send them again when that is mended";
+        warn!(
+            hint,
+            documents,
+            "the server refused documents for ever: they are kept in `{}` and were not stored",
+            file.path().display()
+        );
+    }
 }
 
 /// Says how it ended; `once`: the exit code is to tell whether all was acknowledged.

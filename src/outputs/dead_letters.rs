@@ -1,8 +1,10 @@
 //! Documents that the server will never take: a local file, one JSON object a line, synced before they are settled.
 
-use crate::disk::{AppendFile, Disk, ReadFile};
+use crate::disk::{AppendFile, Disk, ReadFile, Stat};
+use crate::identity::same_inode;
 use crate::json_text::{push_string, push_u64};
 use crate::outputs::elasticsearch::bulk::Fault;
+use crate::position::Inode;
 use serde::de::IgnoredAny;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +27,14 @@ const LETTER_BYTES_MAX: u64 = 65 << 20;
 pub struct DeadLetters<D: Disk> {
     disk: D,
     path: PathBuf,
-    open: Option<(D::Writer, u64)>,
+    open: Option<Open<D::Writer>>,
+}
+
+#[derive(Debug)]
+struct Open<W> {
+    writer: W,
+    size: u64,
+    inode: Inode,
 }
 
 impl<D: Disk> DeadLetters<D> {
@@ -60,7 +69,11 @@ impl<D: Disk> DeadLetters<D> {
     }
 
     fn append(&mut self, text: &[u8]) -> io::Result<()> {
-        let (writer, size) = match &mut self.open {
+        // Whoever has dealt with the letters removes the file, or moves it away: what is written there would be gone.
+        self.open.take_if(|open| {
+            !self.disk.stat(&self.path).is_ok_and(|stat| same_inode(stat.inode, open.inode))
+        });
+        let Open { writer, size, .. } = match &mut self.open {
             Some(open) => open,
             none => none.insert(open(&self.disk, &self.path)?),
         };
@@ -81,12 +94,12 @@ impl<D: Disk> DeadLetters<D> {
 }
 
 /// Opens the file, its last line mended; returns its size as well.
-fn open<D: Disk>(disk: &D, path: &Path) -> io::Result<(D::Writer, u64)> {
+fn open<D: Disk>(disk: &D, path: &Path) -> io::Result<Open<D::Writer>> {
     let directory = path.parent().unwrap_or(Path::new("."));
     disk.create_directory(directory, 0o700)?;
     let mut writer = disk.append(path, MODE)?;
     let file = disk.open(path)?;
-    let size = file.stat()?.size;
+    let Stat { size, inode, .. } = file.stat()?;
     let whole = end_of_lines(&file, size)?;
     let mended = if whole == size {
         size
@@ -103,7 +116,7 @@ fn open<D: Disk>(disk: &D, path: &Path) -> io::Result<(D::Writer, u64)> {
         whole
     };
     disk.sync_directory(directory)?;
-    Ok((writer, mended))
+    Ok(Open { writer, size: mended, inode })
 }
 
 /// Returns where the last line end of a file is over, 0 when it has none.

@@ -2,7 +2,9 @@
 
 use super::format::{self, Damage};
 use crate::disk::{AppendFile, Disk};
+use crate::identity::same_inode;
 use crate::ledger::Entry;
+use crate::position::Inode;
 use std::io;
 use std::path::{Path, PathBuf};
 use tracing::error;
@@ -25,6 +27,8 @@ pub(super) struct Journal<D: Disk> {
     mode: u32,
     machine: String,
     writer: Option<D::Writer>,
+    /// Which file `writer` writes; `None` where that could not be learned.
+    inode: Option<Inode>,
     length: u64,
     snapshot_bytes: u64,
     reserved_to: u64,
@@ -39,6 +43,7 @@ impl<D: Disk> Journal<D> {
             mode,
             machine: String::new(),
             writer: None,
+            inode: None,
             length: 0,
             snapshot_bytes: 0,
             reserved_to: 0,
@@ -71,7 +76,7 @@ impl<D: Disk> Journal<D> {
         writer.sync()?;
         self.length = length;
         self.snapshot_bytes = length;
-        self.writer = Some(writer);
+        self.write_on(writer);
         self.reserve();
         Ok(())
     }
@@ -142,8 +147,32 @@ impl<D: Disk> Journal<D> {
         self.length = bytes.len() as u64;
         self.snapshot_bytes = self.length;
         self.reserved_to = 0;
-        self.writer = Some(writer);
+        self.write_on(writer);
         self.reserve();
+        Ok(())
+    }
+
+    fn write_on(&mut self, writer: D::Writer) {
+        self.writer = Some(writer);
+        self.inode = self.disk.stat(&self.path).ok().map(|stat| stat.inode);
+    }
+
+    /// Tells whether somebody removed the file that is written, or put another in its place.
+    pub(super) fn is_displaced(&self) -> bool {
+        let (Some(_), Some(own)) = (&self.writer, self.inode) else { return false };
+        match self.disk.stat(&self.path) {
+            Ok(stat) => !same_inode(stat.inode, own),
+            Err(error) => {
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+        }
+    }
+
+    /// Has the next write begin a new file, in a directory that may be gone.
+    pub(super) fn begin_anew(&mut self) -> io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        self.disk.create_directory(directory, 0o750)?;
+        self.writer = None;
         Ok(())
     }
 

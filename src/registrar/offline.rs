@@ -2,6 +2,7 @@
 
 use super::format::{self, Damage, Decoded};
 use super::journal::Journal;
+use super::lock::DataLock;
 use super::{BYTES_MAX, advice};
 use crate::disk::{Disk, Stat};
 use crate::hint::Advised;
@@ -61,7 +62,7 @@ pub struct Editing<D: Disk> {
     entries: BTreeMap<Epoch, Entry>,
     damage: Vec<Damage>,
     owner: Stat,
-    _lock: D::Lock,
+    _lock: DataLock<D>,
 }
 
 /// Takes the lock and reads a registry, to change it.
@@ -72,7 +73,7 @@ pub fn edit<D: Disk>(disk: D, place: &Place) -> Result<Editing<D>, Advised> {
     // A look first: where there is no registry, none is to be begun.
     look(&disk, place)?;
     let busy = "stop it first: it would write over what is changed here";
-    let lock = super::take_lock(&disk, &place.data, busy)?;
+    let lock = DataLock::take(&disk, &place.data, busy)?;
     let path = place.journal();
     let unusable = |path: &Path, error: io::Error| super::unusable(path, &error);
     let data = disk.stat(&place.data).map_err(|error| unusable(&place.data, error))?;

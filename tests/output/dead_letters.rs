@@ -42,6 +42,25 @@ fn letters_follow_each_other_also_after_a_restart() {
 }
 
 #[test]
+fn letters_begin_a_new_file_when_somebody_has_removed_theirs_or_moved_it_away() {
+    let data = tempfile::tempdir().unwrap();
+    let mut letters = DeadLetters::new(RealDisk, data.path());
+    let path = letters.path().to_path_buf();
+    keep(&mut letters, &[0]).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    keep(&mut letters, &[1]).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), letter(1));
+    let moved = data.path().join("done");
+    std::fs::rename(&path, &moved).unwrap();
+    keep(&mut letters, &[2]).unwrap();
+    let both = [&moved, &path].map(|path| std::fs::read_to_string(path).unwrap());
+    assert_eq!(both, [letter(1), letter(2)]);
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    keep(&mut letters, &[3]).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), letter(3));
+}
+
+#[test]
 fn torn_end_is_cut_off_and_a_whole_one_is_ended() {
     let long = "x".repeat(200_000);
     let whole = format!("{{\"a\":\"{long}\"}}");

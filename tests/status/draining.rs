@@ -66,6 +66,7 @@ fn without_a_running_shipper_drain_does_it_itself() {
     let port = crate::http_port();
     let place = Place::new(&to_port(port));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
+    assert_eq!(place.run(&["--once", "--deadline", "100ms"]).0, 4);
     let (code, out, told) = shipper(&place, &["drain", "--deadline", "1500ms"]);
     assert_eq!((code, out.as_str()), (4, ""), "{told}");
     let first = "no shipper runs on this data path: everything is read and delivered from here\n";
@@ -73,6 +74,19 @@ fn without_a_running_shipper_drain_does_it_itself() {
         told.starts_with(first) && told.contains("\n4 bytes to go, 1 events in flight"),
         "{told}"
     );
+}
+
+#[test]
+fn drain_of_a_data_path_without_a_registry_sends_nothing() {
+    let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
+    let place = Place::new(&to_port(receiver.address().port()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let (code, out, told) = shipper(&place, &["drain"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{told}");
+    let hint = "hint: `shipper --once` ships all that is there, from its start";
+    assert!(told.starts_with("error: there is no registry `") && told.contains(hint), "{told}");
+    assert_eq!(receiver.counts().documents, 0);
+    assert!(!place.path().join("data").exists());
 }
 
 #[test]

@@ -347,20 +347,25 @@ impl<D: Disk + Sync> Delivery<D> {
                 again.push(item);
             }
         }
-        if !dead.is_empty() && !self.keep_dead(&dead) {
+        let kept = dead.is_empty() || self.keep_dead(&dead);
+        if !kept {
             again.extend(dead.iter().map(|(item, _)| *item));
             dead.clear();
         }
+        let nothing_taken = again.len() == range.len() && !range.is_empty();
         self.count(stored, duplicates, retries, dead.len() as u64, again.len() as u64);
         self.open.pop_front();
         let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
         if let Some(fault) = &pause {
             self.pause(fault);
-        } else if !self.repeating && again.len() == range.len() && !range.is_empty() {
-            // Nothing at all was taken: other batches would fare no better.
+        } else if nothing_taken && kept && !self.repeating {
+            // Other batches would fare no better.
             self.failed(&Failure { reason: &reason, retry_after, disconnects: false, hint: None });
         } else {
-            self.cluster.hosts.succeeded(self.host);
+            // What is repeated in vain, or waits for room for its dead letters, proves nothing of the host.
+            if kept && !nothing_taken {
+                self.cluster.hosts.succeeded(self.host);
+            }
             if !again.is_empty() {
                 debug!("{reason}");
                 self.rest(retry_after);
