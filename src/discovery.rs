@@ -6,6 +6,7 @@
 pub mod glob;
 pub mod watch;
 
+mod between;
 mod claim;
 mod copies;
 mod files;
@@ -184,6 +185,8 @@ pub struct Prospector<D: Disk> {
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
     passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
+    /// Logs that were rotated, of which the generations between are to be sought.
+    rotated: Vec<between::Rotated>,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Compressed files that this scan passed over without a word so far.
@@ -236,6 +239,7 @@ impl<D: Disk> Prospector<D> {
             orphans: Vec::new(),
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
+            rotated: Vec::new(),
             examining: BTreeMap::new(),
             packed_files: 0,
             told: BTreeSet::new(),
@@ -484,6 +488,8 @@ impl<D: Disk> Prospector<D> {
             from = %old.display(), to = %name.display(), settled, bytes_left,
             "file was renamed; reading goes on where it was"
         );
+        let (input, log) = (file.input, Arc::clone(&file.path));
+        self.note_rotated(input, &log, found, found.stat.modified);
         self.links.stats.reading.rotations.add(1);
         self.order(key, Order::Renamed(key, Arc::clone(&name)));
         self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });

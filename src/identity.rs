@@ -125,6 +125,52 @@ pub fn related(left: &Path, right: &Path) -> bool {
     derived(left, right) || unrotated(left) == unrotated(right)
 }
 
+/// Which of a log's generations a file is, by what a rotation put into its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation<'a> {
+    /// `.1`, `.2`: the larger the older.
+    Number(u64),
+    /// `-20261120`, `-1763600000`: the smaller the older.
+    Date(&'a [u8]),
+}
+
+impl Generation<'_> {
+    /// Tells whether this is a newer one than `other`; those of another scheme are not.
+    #[must_use]
+    pub fn is_newer(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(own), Self::Number(other)) => own < other,
+            (Self::Date(own), Self::Date(other)) => own.len() == other.len() && own > other,
+            _ => false,
+        }
+    }
+}
+
+/// Most digits of a number; more are a date.
+const NUMBER_DIGITS_MAX: usize = 4;
+
+/// Returns which generation of the log `original` a file of that `name` is, compressed or not; `None` when it is none.
+#[must_use]
+pub fn generation<'a>(original: &Path, name: &'a Path) -> Option<Generation<'a>> {
+    let original = original.file_name()?.as_encoded_bytes();
+    let name = name.file_name()?.as_encoded_bytes();
+    let name = name.strip_suffix(b".gz").unwrap_or(name);
+    let dot = original.iter().rposition(|byte| *byte == b'.').unwrap_or(original.len());
+    let (stem, ending) = original.split_at(dot);
+    let between = || name.strip_prefix(stem)?.strip_suffix(ending);
+    let mark = name.strip_prefix(original).or_else(between)?;
+    let (separator, mark) = mark.split_first()?;
+    let digits = mark.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !b".-_".contains(separator) || digits == 0 {
+        return None;
+    }
+    if digits == mark.len() && digits <= NUMBER_DIGITS_MAX {
+        return std::str::from_utf8(mark).ok()?.parse().ok().map(Generation::Number);
+    }
+    let is_date = mark.iter().all(|byte| byte.is_ascii_digit() || b".-_:T".contains(byte));
+    (is_date && NUMBER_DIGITS_MAX <= digits).then_some(Generation::Date(mark))
+}
+
 /// Returns a file's name without what rotations put behind it: `access.log` for `access.log.2.gz` and
 /// `access.log-20261120`.
 fn unrotated(name: &Path) -> &[u8] {
@@ -250,6 +296,30 @@ mod tests {
             let bytes = original.file_name().unwrap().as_encoded_bytes().to_vec();
             prop_assert_eq!(originals(name).contains(&bytes), derived(original, name));
         }
+    }
+
+    #[test]
+    fn generations_are_told_by_number_or_date() {
+        let log = Path::new("/var/log/access.log");
+        let of = |name| generation(log, Path::new(name));
+        for (name, expected) in [
+            ("access.log.1", Generation::Number(1)),
+            ("old/access.log.12.gz", Generation::Number(12)),
+            ("access.2.log", Generation::Number(2)),
+            ("access.log-20261120", Generation::Date(b"20261120")),
+            ("access.log-20261120-13.gz", Generation::Date(b"20261120-13")),
+            ("access-2026-11-20.log.gz", Generation::Date(b"2026-11-20")),
+            ("access.log.1763600000", Generation::Date(b"1763600000")),
+        ] {
+            assert_eq!(of(name), Some(expected), "{name}");
+        }
+        for name in ["access.log", "access.log.bak", "access.log.1.bak", "access.logs.1", "b.log.1"]
+        {
+            assert_eq!(of(name), None, "{name}");
+        }
+        assert!(of("access.log.1").unwrap().is_newer(&of("access.log.2.gz").unwrap()));
+        assert!(of("access.log-20261121").unwrap().is_newer(&of("access.log-20261120").unwrap()));
+        assert!(!of("access.log-20261121").unwrap().is_newer(&of("access.log.2").unwrap()));
     }
 
     #[test]

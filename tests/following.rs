@@ -9,6 +9,8 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "following/between.rs"]
+mod between;
 #[path = "following/packed.rs"]
 mod packed;
 #[path = "following/rig.rs"]

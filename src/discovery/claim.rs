@@ -78,7 +78,7 @@ pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
     let (mut is_packed, mut is_whole) = (false, true);
     if compression(&first[..first_length]) == Some(GZIP) {
         is_packed = true;
-        (first_length, is_whole) = first_unpacked(disk, path, &stat, &mut first);
+        (first_length, is_whole) = first_unpacked(disk, path, &stat, &mut first)?;
     }
     Ok(Look { file, stat, size: stat.size, is_packed, is_whole, first, first_length })
 }
@@ -137,6 +137,7 @@ impl<D: Disk> Prospector<D> {
         }
         self.register(&mut registered);
         self.seek_copies(listing);
+        self.seek_between(listing, now);
         let round = self.round;
         self.waiting.retain(|_, waiting| waiting.round == round);
         if self.round == 1 && 0 < self.backlog.bytes {
@@ -149,7 +150,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Has new epochs saved; they are read when that is done, what changed longest ago first.
-    fn register(&mut self, registered: &mut Vec<(i64, Known)>) {
+    pub(super) fn register(&mut self, registered: &mut Vec<(i64, Known)>) {
         if registered.is_empty() {
             return;
         }
@@ -229,7 +230,7 @@ impl<D: Disk> Prospector<D> {
             // A copy that ended earlier than what was read of the epoch: nothing in it is new.
             let finished = is_copy && verdict == Verdict::Truncated;
             if finished {
-                self.pass_over(input, &looked.stat, Some(orphan));
+                self.pass_over(input, found, &looked.stat, Some(orphan));
             } else {
                 self.orphans.push(orphan);
             }
@@ -291,7 +292,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Finds the epoch of a file whose inode is not known.
-    fn claim_stranger(
+    pub(super) fn claim_stranger(
         &mut self,
         input: u16,
         found: &Found,
@@ -341,6 +342,7 @@ impl<D: Disk> Prospector<D> {
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }
         self.note_backlog(looked.size.saturating_sub(start.offset));
+        self.note_rotated(input, &entry.path, found, looked.stat.modified);
         let prefix = prefix_of(looked.first());
         if entry.prefix.length < prefix.length {
             entry.prefix = prefix;
@@ -386,7 +388,8 @@ impl<D: Disk> Prospector<D> {
         looked: &Look<D>,
     ) -> Option<Known> {
         let epoch = Epoch::from_random((self.links.random)());
-        let skip = self.round == 1 && self.from == From::Now;
+        let path = found.of.as_ref().unwrap_or(&found.path);
+        let skip = self.round == 1 && self.from == From::Now && found.of.is_none();
         let (base, proof) = if skip {
             match end_of_last_line(&looked.file, looked.size) {
                 Ok(base) => (base, Proof { tail: looked.tail(base).ok()??, running: 0 }),
@@ -401,7 +404,7 @@ impl<D: Disk> Prospector<D> {
         self.note_backlog(looked.size - base);
         let entry = Entry {
             epoch,
-            path: Arc::clone(&found.path),
+            path: Arc::clone(path),
             name: Arc::clone(&found.path),
             reader: self.reader_of(input, looked.stat),
             inode: looked.stat.inode,
@@ -419,7 +422,7 @@ impl<D: Disk> Prospector<D> {
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
-            path: Arc::clone(&found.path),
+            path: Arc::clone(path),
             name: Arc::clone(&found.path),
             inode: entry.inode,
             prefix: entry.prefix,
@@ -482,8 +485,7 @@ impl<D: Disk> Prospector<D> {
             }
             orphan.waited += 1;
             let since = *orphan.since.get_or_insert(now);
-            let sought = orphan.is_done
-                || (SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now);
+            let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
             if !sought || !orphan.is_settled() {
                 position += 1;
                 continue;

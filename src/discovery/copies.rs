@@ -33,7 +33,7 @@ impl<D: Disk> Prospector<D> {
         let wanted: Vec<(Epoch, Inode, Arc<Path>, Option<u16>)> = self
             .orphans
             .iter()
-            .filter(|orphan| !orphan.is_done && orphan.waited < SCANS_UNTIL_FORGOTTEN)
+            .filter(|orphan| orphan.waited < SCANS_UNTIL_FORGOTTEN)
             .map(|orphan| {
                 let input = orphan.input.or_else(|| self.input_of(&orphan.entry.path));
                 let entry = &orphan.entry;
@@ -43,8 +43,8 @@ impl<D: Disk> Prospector<D> {
         for (epoch, sought, path, input) in wanted {
             let (Some(directory), Some(input)) = (path.parent(), input) else { continue };
             for directory in listing.nearby(directory) {
-                for (inode, found) in listing.inodes(&directory).iter() {
-                    let known = self.files.with_inode((input, inode.0, inode.1)).is_some();
+                for found in listing.inodes(&directory).values() {
+                    let known = self.is_dealt_with(input, found.stat.inode);
                     let is_name = found.path != path && related(&path, &found.path);
                     if known || !(is_name || same_inode(found.stat.inode, sought)) {
                         continue;
@@ -54,8 +54,10 @@ impl<D: Disk> Prospector<D> {
                             if self.claim_continuation(input, found, &mut looked) {
                             } else if self.living_original(input, found, &looked).is_some() {
                                 self.put_off(epoch);
-                            } else {
-                                self.claim_beginning(input, found, &mut looked);
+                            } else if !self.claim_beginning(input, found, &mut looked)
+                                && same_inode(found.stat.inode, sought)
+                            {
+                                self.note_replaced(input, &path, found);
                             }
                         }
                         // It may be what is sought: nothing is concluded from not seeing it.
@@ -150,8 +152,7 @@ impl<D: Disk> Prospector<D> {
         };
         let orphans = self.orphans.iter().enumerate();
         let candidates = orphans.filter(|(_, orphan)| {
-            !orphan.is_done
-                && orphan.input.unwrap_or(input) == input
+            orphan.input.unwrap_or(input) == input
                 && orphan.entry.reader == reader
                 && may_be(orphan)
         });
@@ -200,25 +201,8 @@ impl<D: Disk> Prospector<D> {
             Continuation::Finished => {
                 let read_to = orphan.entry.committed;
                 info!(from, %to, read_to, "{what}; nothing in it is new");
-                self.finish_copy(input, found, looked, orphan);
+                self.pass_over(input, found, &looked.stat, Some(orphan));
             }
-        }
-    }
-
-    /// Keeps in mind that a file is a copy in which nothing is new, as long as somebody could take it for a new file.
-    pub(super) fn finish_copy(
-        &mut self,
-        input: u16,
-        found: &Found,
-        looked: &Look<D>,
-        mut orphan: Orphan,
-    ) {
-        let patterns = &self.inputs[usize::from(input)].patterns;
-        if patterns.iter().any(|pattern| pattern.matches(&found.path)) {
-            self.pass_over(input, &looked.stat, Some(orphan));
-        } else {
-            orphan.is_done = true;
-            self.orphans.push(orphan);
         }
     }
 
@@ -283,7 +267,7 @@ impl<D: Disk> Prospector<D> {
 }
 
 /// Tells whether a followed file still has its inode and its first bytes.
-fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
+pub(super) fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
     look(disk, &file.name).is_ok_and(|looked| {
         same_inode(looked.stat.inode, file.inode) && prefix_matches(file.prefix, looked.first())
     })

@@ -23,6 +23,15 @@ pub(super) struct Found {
     pub(super) stat: Stat,
     /// Whether the name is a symbolic link.
     pub(super) is_link: bool,
+    /// The log of which it is a generation, when that is why it is looked at.
+    pub(super) of: Option<Arc<Path>>,
+}
+
+impl Found {
+    /// A file found by its name alone.
+    pub(super) fn at(path: Arc<Path>, stat: Stat) -> Self {
+        Self { path, stat, is_link: false, of: None }
+    }
 }
 
 /// What a walk along a pattern gathers.
@@ -133,7 +142,7 @@ impl<'a, D: Disk> Listing<'a, D> {
             let path = directory.join(&listed.name);
             if let Ok(stat) = self.disk.link_stat(&path) {
                 let key = (stat.inode.device, stat.inode.number);
-                inodes.insert(key, Found { path: path.into(), stat, is_link: false });
+                inodes.insert(key, Found::at(path.into(), stat));
             }
         }
         inodes
@@ -221,7 +230,7 @@ impl<'a, D: Disk> Listing<'a, D> {
         };
         match stat {
             Ok(stat) if stat.kind == Kind::File => {
-                walk.found.push(Found { path: path.into(), stat, is_link });
+                walk.found.push(Found { path: path.into(), stat, is_link, of: None });
             }
             Ok(stat) if stat.kind == Kind::Link => self.links.push(path),
             Ok(_) => {}

@@ -38,8 +38,6 @@ pub(super) struct Orphan {
     pub(super) since: Option<Instant>,
     /// Whether something that may be its continuation could not be looked at in this scan.
     pub(super) is_put_off: bool,
-    /// Whether a copy was found in which nothing is new: it is not continued, only settled.
-    pub(super) is_done: bool,
     /// What happened to its inode, while that is not told yet: a copy that the next scan finds is told in the same line.
     pub(super) untold: Option<&'static str>,
 }
@@ -63,7 +61,6 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
-            is_done: false,
             untold: None,
         }
     }
@@ -93,7 +90,6 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
-            is_done: false,
             untold: None,
         }
     }

@@ -148,7 +148,7 @@ impl<D: Disk> Prospector<D> {
         kind: &str,
     ) -> Option<Known> {
         if !looked.is_packed {
-            self.pass_over(input, &looked.stat, None);
+            self.pass_over(input, found, &looked.stat, None);
             warn!(
                 file = %found.path.display(),
                 hint = "unpack it, or exclude it with `exclude_files`",
@@ -163,15 +163,15 @@ impl<D: Disk> Prospector<D> {
         }
         if self.living_original(input, found, looked).is_some() {
             // When the original goes, this is found to be its copy.
-            self.pass_over(input, &looked.stat, None);
+            self.pass_over(input, found, &looked.stat, None);
             return None;
         }
         if self.claim_beginning(input, found, looked) {
             return None;
         }
-        if !self.inputs[usize::from(input)].packed {
+        if !self.inputs[usize::from(input)].packed && found.of.is_none() {
             self.packed_files += 1;
-            self.pass_over(input, &looked.stat, None);
+            self.pass_over(input, found, &looked.stat, None);
             return None;
         }
         match self.examine(found, looked, BTreeMap::new()) {
@@ -181,7 +181,7 @@ impl<D: Disk> Prospector<D> {
                 self.begin_epoch(input, found, looked)
             }
             Examined::Unusable => {
-                self.pass_over(input, &looked.stat, None);
+                self.pass_over(input, found, &looked.stat, None);
                 None
             }
         }
@@ -204,7 +204,7 @@ impl<D: Disk> Prospector<D> {
         }
         let begins_alike = prefix_matches(entry.prefix, looked.first());
         if entry.ended && begins_alike && has_length(looked, entry.committed) {
-            self.finish_copy(input, found, looked, orphan);
+            self.pass_over(input, found, &looked.stat, Some(orphan));
             return true;
         }
         if !begins_alike && !entry.ended {
@@ -229,8 +229,8 @@ impl<D: Disk> Prospector<D> {
         });
         match look(&self.disk, &name) {
             Ok(looked) if same_inode(looked.stat.inode, inode) => {
-                let found = Found { path: name, stat: looked.stat, is_link: false };
-                self.finish_copy(input, &found, &looked, orphan);
+                let found = Found::at(name, looked.stat);
+                self.pass_over(input, &found, &looked.stat, Some(orphan));
             }
             _ => self.orphans.push(orphan),
         }
@@ -434,25 +434,28 @@ pub(super) fn has_length<D: Disk>(looked: &Look<D>, length: u64) -> bool {
     matches!(read, Ok(4)) && u64::from(u32::from_le_bytes(last)) == length & u64::from(u32::MAX)
 }
 
-/// Reads the first bytes of what `file` unpacks to; returns how many, and whether there are no more.
+/// Reads the first bytes of what a file unpacks to; returns how many, and whether there are no more but for want of room.
+///
+/// # Errors
+/// If it cannot be opened any more, or is another file by now.
 pub(super) fn first_unpacked<D: Disk>(
     disk: &D,
     path: &Path,
     stat: &Stat,
     first: &mut [u8],
-) -> (usize, bool) {
-    let Ok(file) = disk.open(path) else { return (0, false) };
-    if !file.stat().is_ok_and(|other| same_inode(other.inode, stat.inode)) {
-        return (0, false);
+) -> io::Result<(usize, bool)> {
+    let file = disk.open(path)?;
+    if !same_inode(file.stat()?.inode, stat.inode) {
+        return Err(io::ErrorKind::NotFound.into());
     }
     let content = Unpacked::new(file);
     let mut length = 0;
     while length < first.len() {
         match content.read_at(&mut first[length..=length], length as u64) {
-            Ok(0) => return (length, true),
+            Ok(0) => return Ok((length, true)),
             Ok(more) => length += more,
-            Err(_) => return (length, false),
+            Err(_) => return Ok((length, false)),
         }
     }
-    (length, true)
+    Ok((length, true))
 }

@@ -261,7 +261,7 @@ impl<D: Disk> Prospector<D> {
         for (looks, (key, inode, path)) in files.into_iter().enumerate() {
             match self.disk.stat(&path) {
                 Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, inode) => {
-                    self.look_again(key, &Found { path, stat, is_link: false });
+                    self.look_again(key, &Found::at(path, stat));
                 }
                 Err(error) if !is_absent(&error) => {}
                 _ => self.ask_scan_soon(now),

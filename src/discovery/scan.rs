@@ -12,6 +12,7 @@ use crate::identity::same_inode;
 use crate::ledger::Note;
 use crate::position::Inode;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{info, warn};
@@ -47,6 +48,7 @@ pub(super) struct PassedOver {
     size: u64,
     modified: i64,
     round: u64,
+    name: Arc<Path>,
     /// The epoch of which it is a finished copy: known as long as the copy is there.
     copy_of: Option<Orphan>,
 }
@@ -54,6 +56,12 @@ pub(super) struct PassedOver {
 impl PassedOver {
     pub(super) fn copy_of(&self) -> Option<&Orphan> {
         self.copy_of.as_ref()
+    }
+
+    fn is_as(&self, stat: &Stat) -> bool {
+        same_inode(self.inode, stat.inode)
+            && self.size == stat.size
+            && self.modified == stat.modified
     }
 }
 
@@ -84,6 +92,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.look_after_missing(&mut listing, now);
+        self.look_after_passed_over(&mut listing, now);
         let round = self.round;
         let gone = self.passed_over.extract_if(.., |_, passed| passed.round != round);
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
@@ -131,7 +140,7 @@ impl<D: Disk> Prospector<D> {
     ) {
         let inode = (input, found.stat.inode.device, found.stat.inode.number);
         let Some(key) = self.files.with_inode(inode) else {
-            if !self.is_passed_over(inode, &found.stat) {
+            if !self.is_passed_over(inode, &found) {
                 newcomers.add(input, found, |found| self.knows_name(found));
             }
             return;
@@ -162,28 +171,67 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Notes that a file is not to be read as long as it is as it is now.
-    pub(super) fn pass_over(&mut self, input: u16, stat: &Stat, copy_of: Option<Orphan>) {
+    pub(super) fn pass_over(
+        &mut self,
+        input: u16,
+        found: &Found,
+        stat: &Stat,
+        copy_of: Option<Orphan>,
+    ) {
         let key = (input, stat.inode.device, stat.inode.number);
+        if let Some(orphan) = &copy_of {
+            let log = Arc::clone(&orphan.entry.path);
+            self.note_rotated(input, &log, found, stat.modified);
+        }
         let passed = PassedOver {
             inode: stat.inode,
             size: stat.size,
             modified: stat.modified,
             round: self.round,
+            name: Arc::clone(&found.path),
             copy_of,
         };
         self.passed_over.insert(key, passed);
     }
 
-    fn is_passed_over(&mut self, key: (u16, u64, u64), stat: &Stat) -> bool {
+    fn is_passed_over(&mut self, key: (u16, u64, u64), found: &Found) -> bool {
         let Some(passed) = self.passed_over.get_mut(&key) else { return false };
         passed.round = self.round;
-        let same = same_inode(passed.inode, stat.inode)
-            && passed.size == stat.size
-            && passed.modified == stat.modified;
+        let same = passed.is_as(&found.stat);
         if !same && let Some(changed) = self.passed_over.remove(&key) {
             self.orphans.extend(changed.copy_of);
+        } else if let Some(passed) = self.passed_over.get_mut(&key) {
+            passed.name = Arc::clone(&found.path);
         }
         same
+    }
+
+    /// Follows up every finished copy that this scan did not see under a pattern; those that have gone or changed are
+    /// copies no more.
+    fn look_after_passed_over(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
+        let mut passed_over = std::mem::take(&mut self.passed_over);
+        for passed in passed_over.values_mut() {
+            if passed.round == self.round || passed.copy_of.is_none() {
+                continue;
+            }
+            let is_there = match self.disk.stat(&passed.name) {
+                Ok(stat) if same_inode(stat.inode, passed.inode) => passed.is_as(&stat),
+                Err(error) if !is_absent(&error) => true,
+                _ if listing.is_blind(&passed.name) => true,
+                _ if self.is_away(&passed.name, passed.inode, now) => true,
+                _ => match listing.seek(passed.inode, &passed.name) {
+                    Some(found) => {
+                        passed.name = Arc::clone(&found.path);
+                        passed.is_as(&found.stat)
+                    }
+                    None => false,
+                },
+            };
+            if is_there {
+                passed.round = self.round;
+            }
+        }
+        self.passed_over = passed_over;
     }
 
     /// Compares a known file with the last look; sends its worker there when it changed.
@@ -217,7 +265,7 @@ impl<D: Disk> Prospector<D> {
             match self.disk.stat(&name) {
                 Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, inode) => {
                     // Renamed out of the patterns earlier on, or excluded since.
-                    self.look_again(key, &Found { path: name, stat, is_link: false });
+                    self.look_again(key, &Found::at(name, stat));
                     continue;
                 }
                 Ok(stat) if stat.kind == Kind::File && self.is_remounted(key, &stat) => {

@@ -203,9 +203,18 @@ fn file_that_a_rotation_made_unreadable_is_told_and_read_once_it_may_be() {
 
 #[test]
 fn rotation_faster_than_every_scan_without_events_loses_nothing() {
+    rotate_faster_than_scans("without events", "access.log*", "nocompress");
+}
+
+#[test]
+fn generations_that_no_scan_saw_are_read_though_compressed_and_outside_of_the_pattern() {
+    rotate_faster_than_scans("unseen generations", "access.log", "compress\n    delaycompress");
+}
+
+fn rotate_faster_than_scans(case: &'static str, pattern: &str, compression: &'static str) {
     let interval = "    prospector.scanner.check_interval: 2s\n";
-    let site = Site::new("without events", "access.log*", interval);
-    let rotate = Logrotate::nginx(&site, "access.log", "nocompress");
+    let site = Site::new(case, pattern, interval);
+    let rotate = Logrotate::nginx(&site, "access.log", compression);
     let server = Writer::start(&site.log("access.log"), "i", Model::Nginx, 10);
     // A limit of a namespace of its own: no watch is allowed there.
     let script = "echo 0 > /proc/sys/user/max_inotify_watches && exec \"$0\" \"$@\"";

@@ -49,6 +49,7 @@ struct Scene {
     glob: Vec<&'static str>,
     workers: usize,
     events: bool,
+    links: bool,
     power_cuts: bool,
     drawn: u64,
 }
@@ -74,6 +75,7 @@ pub fn run(seed: u64) -> Result<Summary, String> {
         glob: globs[rng.usize(..globs.len())].to_vec(),
         workers: rng.usize(1..=2),
         events: rng.u8(..4) != 0,
+        links: troubles.links,
         power_cuts: rng.bool(),
         world: Arc::new(Mutex::new(World::new(rng.fork(), troubles))),
         rng,
@@ -185,16 +187,38 @@ impl Scene {
             }
         }
         let mut there: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
-        for (path, content) in self.disk.state().logs() {
-            let lines = complete_lines(&content);
-            // What was rotated out of the patterns before anybody looked was never the shipper's.
-            let is_packed = path.extension().is_some_and(|ending| ending == "gz");
-            let is_ours = !is_packed
-                && self.patterns().iter().any(|pattern| pattern.matches(&path))
-                || lines.iter().any(|line| {
+        let mut logs: Vec<(PathBuf, Vec<String>, bool, bool)> = self
+            .disk
+            .state()
+            .logs()
+            .into_iter()
+            .map(|(path, content)| {
+                let lines = complete_lines(&content);
+                let is_packed = path.extension().is_some_and(|ending| ending == "gz");
+                let is_known = lines.iter().any(|line| {
                     !line.starts_with("common") && self.server.stored.contains_key(line)
                 });
-            for line in lines.into_iter().filter(|_| is_ours) {
+                let matches = self.patterns().iter().any(|pattern| pattern.matches(&path));
+                (path, lines, matches, is_known || (matches && !is_packed))
+            })
+            .collect();
+        // What was rotated out of the patterns before anybody looked is the shipper's if it knows an older generation,
+        // by the name of the log and not of a link to it.
+        let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
+        for (path, ..) in logs.iter().filter(|(_, _, matches, is_ours)| *is_ours && !matches) {
+            if let Some((log, generation)) = crate::world::generation(path) {
+                let oldest = oldest.entry(log).or_default();
+                *oldest = generation.max(*oldest);
+            }
+        }
+        for (path, _, _, is_ours) in &mut logs {
+            *is_ours |= !self.links
+                && crate::world::generation(path).is_some_and(|(log, generation)| {
+                    oldest.get(&log).is_some_and(|oldest| generation < *oldest)
+                });
+        }
+        for (path, lines, ..) in logs.into_iter().filter(|(.., is_ours)| *is_ours) {
+            for line in lines {
                 there.entry(line).or_insert((0, path.clone())).0 += 1;
             }
         }

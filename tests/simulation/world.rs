@@ -105,6 +105,13 @@ pub struct World {
     actions: u64,
 }
 
+/// Returns of which log a rotated file is which generation.
+pub fn generation(path: &Path) -> Option<(String, u64)> {
+    let name = path.strip_prefix("/logs").ok()?.to_str()?;
+    let (log, generation) = name.strip_suffix(".gz").unwrap_or(name).rsplit_once('.')?;
+    Some((log.to_owned(), generation.parse().ok()?))
+}
+
 impl World {
     pub fn new(mut rng: Rng, troubles: Troubles) -> Self {
         let sites = (0..troubles.sites).map(|index| {

@@ -1,0 +1,175 @@
+//! Generations that nobody saw: a log was rotated several times between two looks, or while nothing ran.
+//!
+//! The pattern `access.log` leads to the newest file only. When the one that was followed is found as `access.log.3`, the
+//! lines that came after it stand in `access.log.2` and `access.log.1`, whatever the pattern says, plain or compressed.
+
+use super::Prospector;
+use super::claim::look;
+use super::copies::is_as_it_was;
+use super::listing::{Found, Listing};
+use crate::disk::Disk;
+use crate::identity::{generation, originals, prefix_allows, related, same_inode};
+use crate::ledger::Known;
+use crate::position::Inode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use tracing::info;
+
+/// A log that was found under the name that a rotation gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rotated {
+    input: u16,
+    /// The name under which it was found first.
+    log: Arc<Path>,
+    name: Arc<Path>,
+    modified: i64,
+    /// Whether the file of that name itself is one that nobody saw: other content in the inode of the log.
+    is_new: bool,
+}
+
+impl Rotated {
+    /// Tells whether a file may have been written after the one that was found: by its name, place and time of change.
+    fn is_before(&self, found: &Found) -> bool {
+        let own = generation(&self.log, &self.name);
+        let newer =
+            generation(&self.log, &found.path).zip(own).is_some_and(|(a, b)| a.is_newer(&b));
+        let (home, place) = (self.log.parent(), found.path.parent());
+        let is_near = place == home || place.and_then(Path::parent) == home;
+        newer && is_near && self.modified <= found.stat.modified
+    }
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Notes where a log is now, so that the generations between that and the present one are sought.
+    pub(super) fn note_rotated(
+        &mut self,
+        input: u16,
+        log: &Arc<Path>,
+        found: &Found,
+        modified: i64,
+    ) {
+        self.note(Rotated {
+            input,
+            log: Arc::clone(log),
+            name: Arc::clone(&found.path),
+            modified,
+            is_new: false,
+        });
+    }
+
+    /// Notes that the inode of a log, now under another name, holds content that nobody saw.
+    pub(super) fn note_replaced(&mut self, input: u16, log: &Arc<Path>, found: &Found) {
+        self.note(Rotated {
+            input,
+            log: Arc::clone(log),
+            name: Arc::clone(&found.path),
+            modified: found.stat.modified,
+            is_new: true,
+        });
+    }
+
+    fn note(&mut self, rotated: Rotated) {
+        let is_one = generation(&rotated.log, &rotated.name).is_some();
+        if is_one && !self.rotated.contains(&rotated) {
+            self.rotated.push(rotated);
+        }
+    }
+
+    /// Begins to follow the generations between; what could not be looked at is sought again with the next scan.
+    pub(super) fn seek_between(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
+        if self.rotated.is_empty() {
+            return;
+        }
+        let rotated = std::mem::take(&mut self.rotated);
+        let mut by_base: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
+        let mut directories = BTreeSet::new();
+        let mut open = BTreeSet::new();
+        for (at, one) in rotated.iter().enumerate() {
+            let (Some(directory), Some(base)) = (one.log.parent(), one.log.file_name()) else {
+                continue;
+            };
+            by_base.entry(base).or_default().push(at);
+            directories.insert(directory.to_path_buf());
+            if listing.is_blind(&one.log) {
+                open.insert(at);
+            }
+        }
+        let nearby: BTreeSet<_> = directories.iter().flat_map(|one| listing.nearby(one)).collect();
+        let mut registered = Vec::new();
+        for directory in nearby {
+            for found in listing.inodes(&directory).values() {
+                let names = originals(&found.path).into_iter();
+                let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
+                for at in logs.copied() {
+                    let one = &rotated[at];
+                    if one.is_before(found) && !self.is_dealt_with(one.input, found.stat.inode) {
+                        let (is_done, known) = self.claim_between(one, found, now);
+                        registered.extend(known);
+                        if !is_done {
+                            open.insert(at);
+                        }
+                    }
+                }
+            }
+        }
+        self.register(&mut registered);
+        let kept = rotated.into_iter().enumerate().filter(|(at, _)| open.contains(at));
+        self.rotated.extend(kept.map(|(_, one)| one));
+    }
+
+    /// Claims a generation that is newer than `rotated`; tells whether nothing more is to be done about it.
+    fn claim_between(
+        &mut self,
+        rotated: &Rotated,
+        found: &Found,
+        now: Instant,
+    ) -> (bool, Option<(i64, Known)>) {
+        let Found { path, stat, .. } = found;
+        let key = (rotated.input, stat.inode.device, stat.inode.number);
+        let found = Found { of: Some(Arc::clone(&rotated.log)), ..found.clone() };
+        let Ok(mut looked) = look(&self.disk, path) else { return (false, None) };
+        if !same_inode(looked.stat.inode, stat.inode) || self.is_unclaimed(stat.inode) {
+            return (false, None);
+        }
+        if self.has_one_alike(rotated.input, &found, looked.first()) {
+            return (false, None);
+        }
+        // As a file of the past it may have been passed over just now.
+        self.passed_over.remove(&key);
+        let known = self.claim_stranger(rotated.input, &found, &mut looked, now);
+        if known.is_some() {
+            info!(
+                file = %path.display(), log = %rotated.log.display(),
+                "file is a generation of a log that nobody looked at before"
+            );
+        }
+        let is_done = self.files.with_inode(key).is_some() || self.passed_over.contains_key(&key);
+        (is_done, known.map(|known| (looked.stat.modified, known)))
+    }
+
+    /// Tells whether a generation of the same log begins alike that is no more where it was: it may have been compressed to
+    /// this one just now, and its worker has not said yet how far it was read.
+    fn has_one_alike(&self, input: u16, found: &Found, first: &[u8]) -> bool {
+        self.files.iter().any(|(_, file)| {
+            file.input == input
+                && (related(&file.path, &found.path) || related(&file.name, &found.path))
+                && prefix_allows(file.prefix, first)
+                && !is_as_it_was(&self.disk, file)
+        })
+    }
+
+    /// Tells whether an inode is followed, or is a copy in which nothing is new.
+    pub(super) fn is_dealt_with(&self, input: u16, inode: Inode) -> bool {
+        let key = (input, inode.device, inode.number);
+        self.files.with_inode(key).is_some()
+            || self.passed_over.get(&key).is_some_and(|passed| passed.copy_of().is_some())
+    }
+
+    fn is_unclaimed(&self, inode: Inode) -> bool {
+        self.unclaimed.contains_key(&(inode.device, inode.number))
+    }
+}

@@ -1,0 +1,87 @@
+//! Generations that nobody looked at: what came after the followed file and was rotated away before the next look.
+
+use crate::rig;
+use crate::rig::{Logs, Rig, lines, messages};
+use shipper::discovery::From;
+
+/// A log of which line 1 was read, four rotations with their lines while stopped, and history from before.
+fn rotate(logs: &Logs, pattern: &str, how: impl Fn(usize)) -> Rig {
+    logs.write("access.log.1", "history\n");
+    logs.write("access.log.bak", "backup\n");
+    logs.write("access.log", lines(1, 1));
+    let mut rig = rig(logs, pattern);
+    rig.settle_down();
+    rig.arrived();
+    let saved = rig.stop();
+    for rotation in 1..=4 {
+        logs.append("access.log", lines(rotation * 100, rotation * 100 + 1));
+        for generation in (1..=rotation).rev() {
+            for ending in ["", ".gz"] {
+                let name = |number| format!("access.log.{number}{ending}");
+                if logs.path(&name(generation)).exists() {
+                    logs.rename(&name(generation), &name(generation + 1));
+                }
+            }
+        }
+        how(rotation);
+    }
+    logs.append("access.log", lines(900, 900));
+    let mut rig = Rig::start(&[logs.pattern(pattern)], saved, From::Start);
+    rig.pass(60);
+    rig
+}
+
+fn check(pattern: &str, logs: &Logs, how: impl Fn(usize)) {
+    let mut rig = rotate(logs, pattern, how);
+    let mut all = rig.arrived();
+    all.sort();
+    let expected: Vec<String> =
+        (1..=4).flat_map(|rotation| messages(rotation * 100, rotation * 100 + 1)).collect();
+    assert_eq!(all, [expected, messages(900, 900)].concat(), "{pattern}");
+    let mut rig = crate::restart(rig, logs, pattern);
+    rig.pass(60);
+    assert_eq!(rig.arrived(), Vec::<String>::new(), "{pattern}");
+}
+
+#[test]
+fn several_rotations_while_stopped_are_read_though_the_pattern_names_the_log_alone() {
+    let logs = Logs::new();
+    check("access.log", &logs, |_| {
+        logs.rename("access.log", "access.log.1");
+        logs.write("access.log", "");
+    });
+}
+
+#[test]
+fn several_compressed_rotations_while_stopped_are_read() {
+    for pattern in ["access.log", "access.log*"] {
+        let logs = Logs::new();
+        // The pattern finds a backup as well: it is a log like any other.
+        let backup = logs.path("access.log.bak");
+        check(pattern, &logs, |_| {
+            let _ = std::fs::remove_file(&backup);
+            logs.rename("access.log", "access.log.1");
+            logs.pack("access.log.1");
+            logs.write("access.log", "");
+        });
+    }
+}
+
+#[test]
+fn several_copytruncates_while_stopped_are_read() {
+    let logs = Logs::new();
+    check("access.log", &logs, |_| {
+        logs.copy("access.log", "access.log.1");
+        logs.truncate("access.log");
+    });
+}
+
+#[test]
+fn rotations_by_date_while_stopped_are_read() {
+    let logs = Logs::new();
+    logs.write("access.log-20261031", "history\n");
+    check("access.log", &logs, |rotation| {
+        logs.rename("access.log", &format!("access.log-2026110{rotation}"));
+        logs.write("access.log", "");
+    });
+}
