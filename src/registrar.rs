@@ -108,7 +108,11 @@ impl<D: Disk> Registrar<D> {
             Err(error) => return Err(unusable(&path, &error)),
         };
         let (decoded, fresh) = match &bytes {
-            Some(bytes) => (read(&path, bytes)?, false),
+            Some(bytes) => {
+                let decoded = read(&path, bytes)?;
+                let is_headless = decoded.whole_bytes == 0;
+                (decoded, is_headless)
+            }
             None => (format::Decoded::default(), true),
         };
         let mut journal = Journal::new(disk, path, opening.settings.file_permissions);
@@ -379,6 +383,13 @@ fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
             "registry `{}` is damaged at line {} (checksum differs); a file whose entry is gone is read again",
             path.display(),
             damage.line
+        );
+    }
+    if decoded.whole_bytes == 0 {
+        error!(
+            hint = "if a copy of it is there, stop shipper and put that back",
+            "registry `{}` holds nothing that can be read: all files are read again, as new ones",
+            path.display()
         );
     }
     Ok(decoded)

@@ -259,6 +259,22 @@ fn torn_last_line_is_cut_off_and_the_rest_kept() {
 }
 
 #[test]
+fn registry_of_which_nothing_is_left_is_begun_anew() {
+    for left in ["", "what an editor left\n", "half"] {
+        let data = tempfile::tempdir().unwrap();
+        drop(open(data.path()));
+        std::fs::write(journal(data.path()), left).unwrap();
+        for number in [1, 2] {
+            // Also on a host that has no id of its own, by which a change would be noticed.
+            let mut rig = try_open(data.path(), "").unwrap();
+            rig.register(&[number], Instant::now());
+        }
+        assert_eq!(open(data.path()).known.len(), 2, "{left:?}");
+        assert!(!journal(data.path()).with_extension("damaged").exists(), "{left:?}");
+    }
+}
+
+#[test]
 fn damage_inside_costs_one_entry_and_is_set_aside() {
     let data = tempfile::tempdir().unwrap();
     let mut rig = open(data.path());
