@@ -6,6 +6,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::print_stderr,
     unreachable_pub,
     missing_docs,
@@ -14,6 +15,8 @@
 
 #[path = "simulation/disk.rs"]
 mod disk;
+#[path = "simulation/likeness.rs"]
+mod likeness;
 #[path = "simulation/schedule.rs"]
 mod schedule;
 #[path = "simulation/server.rs"]

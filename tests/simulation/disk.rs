@@ -119,8 +119,16 @@ impl ModelDisk {
     }
 }
 
+/// Most links on the way to a file.
+const LINKS_MAX: usize = 40;
+
 fn missing() -> io::Error {
     io::ErrorKind::NotFound.into()
+}
+
+/// Too many links on the way: they lead in a circle.
+fn circle() -> io::Error {
+    io::Error::from_raw_os_error(40)
 }
 
 impl State {
@@ -193,15 +201,104 @@ impl State {
         }
     }
 
-    fn resolve(&self, path: &Path) -> io::Result<u64> {
-        let number = *self.names.get(path).ok_or_else(missing)?;
-        match self.nodes[&number].kind {
-            Kind::Link => {
-                let link = &self.nodes[&number].link;
-                self.names.get(link).copied().ok_or_else(missing)
-            }
-            _ => Ok(number),
+    /// Returns the path of a name without links on the way, and without one at its end if `follow`; the directory that
+    /// holds the name is there, the name itself need not be.
+    fn locate(&self, path: &Path, follow: bool) -> io::Result<PathBuf> {
+        self.walk(path, follow, &mut 0)
+    }
+
+    fn walk(&self, path: &Path, follow: bool, links: &mut usize) -> io::Result<PathBuf> {
+        let Some((directory, name)) = path.parent().zip(path.file_name()) else {
+            return Ok(path.to_path_buf());
+        };
+        let directory = self.walk(directory, true, links)?;
+        let number = self.names.get(&directory).ok_or_else(missing)?;
+        if self.nodes[number].kind != Kind::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
         }
+        let path = directory.join(name);
+        match self.names.get(&path).map(|number| &self.nodes[number]) {
+            Some(node) if follow && node.kind == Kind::Link => {
+                *links += 1;
+                if LINKS_MAX < *links {
+                    return Err(circle());
+                }
+                self.walk(&node.link, true, links)
+            }
+            _ => Ok(path),
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<u64> {
+        self.names.get(&self.locate(path, true)?).copied().ok_or_else(missing)
+    }
+
+    fn is_directory(&self, number: u64) -> bool {
+        self.nodes[&number].kind == Kind::Directory
+    }
+
+    /// Returns the file of that name, made when it is missing, also behind a link.
+    fn open_or_make(&mut self, path: &Path) -> io::Result<u64> {
+        let path = self.locate(path, true)?;
+        match self.names.get(&path).copied() {
+            Some(number) if self.is_directory(number) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(number) => Ok(number),
+            None => {
+                let number = self.make(&path, Kind::File);
+                self.hint(&path, true);
+                Ok(number)
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (self.locate(from, false)?, self.locate(to, false)?);
+        let number = *self.names.get(&from).ok_or_else(missing)?;
+        let target = self.names.get(&to).copied();
+        let is_directory = self.is_directory(number);
+        if is_directory && to != from && to.starts_with(&from) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if from != to && from.starts_with(&to) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        if target == Some(number) {
+            // Two names of one file both stay.
+            return Ok(());
+        }
+        match target.map(|target| self.is_directory(target)) {
+            Some(true) if !is_directory => return Err(io::ErrorKind::IsADirectory.into()),
+            Some(false) if is_directory => return Err(io::ErrorKind::NotADirectory.into()),
+            Some(true) if self.names.keys().any(|path| path.parent() == Some(&to)) => {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            _ => {}
+        }
+        self.unlink(&to);
+        let moved: Vec<PathBuf> =
+            self.names.keys().filter(|path| path.starts_with(&from)).cloned().collect();
+        for path in moved {
+            let number = self.names.remove(&path).unwrap();
+            let below = path.strip_prefix(&from).unwrap();
+            let path = if below == Path::new("") { to.clone() } else { to.join(below) };
+            self.names.insert(path, number);
+        }
+        self.touch_directory(&from);
+        self.touch_directory(&to);
+        self.hint(&from, true);
+        self.hint(&to, true);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        let path = self.locate(path, false)?;
+        let number = *self.names.get(&path).ok_or_else(missing)?;
+        if self.is_directory(number) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.unlink(&path);
+        self.hint(&path, true);
+        Ok(())
     }
 
     fn stat_of(&self, number: u64) -> Stat {
@@ -235,12 +332,12 @@ impl State {
 
     /// Returns the number of the file of that name, made when it is missing.
     pub fn open_log(&mut self, path: &Path) -> u64 {
-        if let Some(number) = self.names.get(path) {
-            return *number;
-        }
-        let number = self.make(path, Kind::File);
-        self.hint(path, true);
-        number
+        self.try_open_log(path).expect("a log is in a directory")
+    }
+
+    /// The same; `None` where no file of that name can be.
+    pub fn try_open_log(&mut self, path: &Path) -> Option<u64> {
+        self.open_or_make(path).ok()
     }
 
     /// Holds a file open, so that it outlives its name.
@@ -255,6 +352,9 @@ impl State {
 
     /// Writes at an offset; a gap before it becomes a hole of NULs.
     pub fn write_at(&mut self, number: u64, offset: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let content = &mut self.nodes.get_mut(&number).unwrap().content;
         let end = offset + bytes.len();
         if content.len() < end {
@@ -270,37 +370,30 @@ impl State {
     }
 
     pub fn rename_log(&mut self, from: &Path, to: &Path) -> bool {
-        let Some(number) = self.names.get(from).copied() else { return false };
-        self.unlink(to);
-        self.names.remove(from);
-        self.names.insert(to.to_path_buf(), number);
-        self.touch_directory(from);
-        self.touch_directory(to);
-        self.hint(from, true);
-        self.hint(to, true);
-        true
+        self.rename(from, to).is_ok()
     }
 
     pub fn remove_log(&mut self, path: &Path) {
-        if self.unlink(path) {
-            self.hint(path, true);
-        }
+        let _ = self.remove(path);
     }
 
     pub fn link_log(&mut self, from: &Path, to: &Path, symbolic: bool) {
-        if self.names.contains_key(to) {
+        let (Ok(place), Ok(to)) = (self.locate(from, false), self.locate(to, false)) else {
+            return;
+        };
+        let Some(number) = self.names.get(&place).copied() else { return };
+        if self.names.contains_key(&to) || (!symbolic && self.is_directory(number)) {
             return;
         }
-        let Some(number) = self.names.get(from).copied() else { return };
         if symbolic {
-            let link = self.make(to, Kind::Link);
+            let link = self.make(&to, Kind::Link);
             self.nodes.get_mut(&link).unwrap().link = from.to_path_buf();
         } else {
-            self.names.insert(to.to_path_buf(), number);
-            self.touch_directory(to);
+            self.names.insert(to.clone(), number);
+            self.touch_directory(&to);
             self.nodes.get_mut(&number).unwrap().names += 1;
         }
-        self.hint(to, true);
+        self.hint(&to, true);
     }
 
     /// Tells whether a file has more than one name.
@@ -332,8 +425,9 @@ impl State {
         self.nodes.get(&number).map_or(&[], |node| &node.content)
     }
 
+    /// Returns the file that a name leads to.
     pub fn number_of(&self, path: &Path) -> Option<u64> {
-        self.names.get(path).copied()
+        self.resolve(path).ok().filter(|number| !self.is_directory(*number))
     }
 
     /// Returns the content of every file below `/logs`, each inode once.
@@ -400,6 +494,9 @@ impl Drop for ModelFile {
 impl ReadFile for ModelFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.enter();
+        if state.is_directory(self.number) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let content = &state.nodes[&self.number].content;
         let from = usize::try_from(offset).unwrap().min(content.len());
         let length = bytes.len().min(content.len() - from);
@@ -419,6 +516,9 @@ impl AppendFile for ModelFile {
         let node = state.nodes.get_mut(&self.number).unwrap();
         let written = if full { bytes.len() / 2 } else { bytes.len() };
         node.content.extend_from_slice(&bytes[..written]);
+        if 0 < written {
+            state.touch(self.number);
+        }
         if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
@@ -440,6 +540,7 @@ impl AppendFile for ModelFile {
         let mut state = self.disk.enter();
         let length = usize::try_from(length).unwrap();
         state.nodes.get_mut(&self.number).unwrap().content.resize(length, 0);
+        state.touch(self.number);
         Ok(())
     }
 }
@@ -461,14 +562,13 @@ impl ModelDisk {
 
     fn writer(&self, path: &Path, empty: bool) -> io::Result<ModelFile> {
         let mut state = self.enter();
-        let there = state.names.get(path).copied();
-        let number = match there {
-            Some(number) => number,
-            None if state.faults.full => return Err(io::ErrorKind::StorageFull.into()),
-            None => state.make(path, Kind::File),
-        };
+        if state.faults.full && state.resolve(path).is_err() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let number = state.open_or_make(path)?;
         if empty {
             state.nodes.get_mut(&number).unwrap().content.clear();
+            state.touch(number);
         }
         Ok(self.handle(&mut state, number))
     }
@@ -481,14 +581,15 @@ impl Disk for ModelDisk {
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
         let state = self.enter();
-        match state.names.get(directory) {
+        let directory = state.locate(directory, true)?;
+        match state.names.get(&directory) {
             None => return Err(missing()),
-            Some(number) if state.nodes[number].kind != Kind::Directory => {
+            Some(number) if !state.is_directory(*number) => {
                 return Err(io::ErrorKind::NotADirectory.into());
             }
             Some(_) => {}
         }
-        let below = state.names.iter().filter(|(path, _)| path.parent() == Some(directory));
+        let below = state.names.iter().filter(|(path, _)| path.parent() == Some(&directory));
         Ok(below
             .map(|(path, number)| Listed {
                 name: OsString::from(path.file_name().unwrap()),
@@ -504,7 +605,8 @@ impl Disk for ModelDisk {
 
     fn link_stat(&self, path: &Path) -> io::Result<Stat> {
         let state = self.enter();
-        state.names.get(path).map(|number| state.stat_of(*number)).ok_or_else(missing)
+        let path = state.locate(path, false)?;
+        state.names.get(&path).map(|number| state.stat_of(*number)).ok_or_else(missing)
     }
 
     fn file_system(&self, _: &Path) -> io::Result<u64> {
@@ -526,7 +628,11 @@ impl Disk for ModelDisk {
 
     fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
         let state = self.enter();
-        let content = &state.nodes[&state.resolve(path)?].content;
+        let number = state.resolve(path)?;
+        if state.is_directory(number) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let content = &state.nodes[&number].content;
         if longest < content.len() as u64 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -546,28 +652,43 @@ impl Disk for ModelDisk {
         let mut parents: Vec<&Path> = path.ancestors().collect();
         parents.reverse();
         for parent in parents {
-            if !state.names.contains_key(parent) {
-                let number = state.make(parent, Kind::Directory);
+            // What is there, behind a link too, must be a directory; a link that leads nowhere is in the way.
+            let place = state.locate(parent, false)?;
+            if state.names.contains_key(&place) {
+                match state.resolve(parent) {
+                    Ok(number) if state.is_directory(number) => {}
+                    _ if parent == path => return Err(io::ErrorKind::AlreadyExists.into()),
+                    Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Err(io::ErrorKind::AlreadyExists.into());
+                    }
+                    Err(error) => return Err(error),
+                }
+            } else {
+                let number = state.make(&place, Kind::Directory);
                 // Directories outlive a power cut here: they are made once, long before anything matters.
-                state.durable_names.insert(parent.to_path_buf(), number);
+                state.durable_names.insert(place, number);
             }
         }
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.enter();
-        if state.rename_log(from, to) { Ok(()) } else { Err(missing()) }
+        self.enter().rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if self.enter().unlink(path) { Ok(()) } else { Err(missing()) }
+        self.enter().remove(path)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let mut state = self.enter();
         if state.faults.sync_fails {
             return Err(io::Error::other("input/output error"));
+        }
+        let path = &state.locate(path, true)?;
+        if !state.names.contains_key(path) {
+            return Err(missing());
         }
         state.durable_names.retain(|name, _| name.parent() != Some(path));
         let below: Vec<(PathBuf, u64)> = state
