@@ -12,6 +12,8 @@
     reason = "a test may fail, and has real files and programs"
 )]
 
+#[path = "rotation/clock.rs"]
+mod clock;
 #[path = "rotation/crash.rs"]
 mod crash;
 #[path = "support/elasticsearch.rs"]

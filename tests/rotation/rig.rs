@@ -92,7 +92,8 @@ impl Site {
         self.wait(shipper, &what, || lines.iter().all(|line| 0 < self.receiver.count(line)));
     }
 
-    fn wait(&self, shipper: &Running, what: &str, is_so: impl Fn() -> bool) {
+    /// Waits until something is so.
+    pub fn wait(&self, shipper: &Running, what: &str, is_so: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so() {
             let tally = self.receiver.tally();
