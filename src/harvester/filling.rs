@@ -1,11 +1,11 @@
 //! From the bytes of a file into the open batch.
 
 use super::file::{Harvester, Opened};
-use super::{HOLE_BYTES_MIN, READ_BYTES, Turn, Worker};
+use super::{READ_BYTES, Turn, Worker};
 use crate::batch::BatchBuilder;
 use crate::disk::Disk;
 use crate::ledger::Note;
-use crate::pipeline::{Consumed, Moment};
+use crate::pipeline::{Consumed, HOLE_BYTES_MIN, Moment};
 use crate::position::{AckRange, Outcome, Part, Settled};
 use std::time::Instant;
 
@@ -72,7 +72,9 @@ impl<D: Disk> Worker<D> {
         }
         file.last_read = Some(clock.now);
         let hole = leading_nuls(&chunk.bytes[before..end]);
-        if HOLE_BYTES_MIN <= hole {
+        // Behind a line end stands none: what follows a NUL goes on with a hole that was seen in part.
+        let goes_on = chunk.bytes[..before].last() == Some(&0);
+        if HOLE_BYTES_MIN <= hole || (goes_on && 0 < hole) {
             self.skip_hole(file, &chunk.bytes[..before + hole], before);
             return Filled::Done(Turn::More);
         }
@@ -119,6 +121,9 @@ impl<D: Disk> Worker<D> {
             self.count(&consumed);
             at = next;
             if at < bytes.len() {
+                if !consumed.full && HOLE_BYTES_MIN <= leading_nuls(&bytes[at..]) {
+                    return Filled::Done(Turn::More);
+                }
                 if !consumed.full || (was_empty && consumed.bytes == 0) {
                     return Filled::LargeLine;
                 }

@@ -1,0 +1,11 @@
+//! What must hold for every input. Each module has one claim, `check`, which panics where it does not hold: the fuzz
+//! targets call it with what they invent, `tests/fuzz_corpora.rs` with what they once found.
+
+pub mod documents;
+pub mod gzip;
+pub mod identity;
+pub mod lines;
+pub mod registry;
+
+mod input;
+mod memory;
