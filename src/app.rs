@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Threads that read and encode. One fills two cores' worth of output; more would only take from the web server.
 const WORKERS: usize = 1;
@@ -74,6 +74,25 @@ struct Signals {
     stop_registrar: AtomicBool,
     drain: AtomicBool,
     drained: Drained,
+    /// The thread that has ended with a panic, the first if there are more.
+    fallen: watch::Sender<Option<String>>,
+    fallen_told: AtomicBool,
+}
+
+impl Signals {
+    /// Says, once, that a thread has ended with a panic; tells whether one has.
+    fn tell_fallen(&self) -> bool {
+        let fallen = self.fallen.borrow().clone();
+        if let Some(thread) = &fallen
+            && !self.fallen_told.swap(true, Ordering::AcqRel)
+        {
+            error!(
+                hint = "what is not acknowledged is read again; if the system has memory enough, report this",
+                "the thread `{thread}` has ended with a panic: shipper ends, for the service manager to start it again"
+            );
+        }
+        fallen.is_some()
+    }
 }
 
 /// The running stages.
@@ -115,6 +134,8 @@ pub enum Stopped {
     Settled,
     /// The output was given up; what is not acknowledged is read again at the next start.
     GivenUp,
+    /// A thread had ended with a panic, as the log says.
+    Fallen,
 }
 
 impl App {
@@ -269,6 +290,14 @@ impl App {
         let _ = self.output_ended.clone().changed().await;
     }
 
+    /// Returns when a thread that reads or keeps the registry has ended with a panic, which the log then tells.
+    pub async fn thread_fallen(&self) {
+        let mut fallen = self.signals.fallen.subscribe();
+        // It lives as long as its sender does, which is here.
+        let _ = fallen.wait_for(Option::is_some).await;
+        self.signals.tell_fallen();
+    }
+
     /// Asks for everything to be read to its end and handed over.
     pub fn drain(&self) {
         self.signals.drain.store(true, Ordering::Release);
@@ -292,9 +321,8 @@ impl App {
         self.signals.stop_reading.store(true, Ordering::Release);
         self.wakes.iter().for_each(|wake| wake.ring());
         for reader in self.readers {
-            if reader.join().is_err() {
-                warn!("a reading thread had ended with a panic");
-            }
+            // A panic is in the signals.
+            let _ = reader.join();
         }
         let _ = self.shutdown.send(Shutdown::Stop);
         let deadline = self.shutdown_timeout;
@@ -320,7 +348,7 @@ impl App {
                 "the registrar had ended with a panic; offsets since its last flush are read again"
             );
         }
-        stopped
+        if self.signals.tell_fallen() { Stopped::Fallen } else { stopped }
     }
 }
 

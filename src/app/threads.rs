@@ -20,6 +20,22 @@ const SLEEP_MAX: Duration = Duration::from_hours(1);
 /// Idle time after which unused buffers are given back; also how often a busy thread gives back what it no longer needs.
 const TRIM_AFTER: Duration = Duration::from_secs(5);
 
+/// Tells of the thread that it is dropped in when that ends with a panic.
+struct Alarm(Arc<Signals>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            self.0.fallen.send_if_modified(|fallen| {
+                let is_first = fallen.is_none();
+                fallen.get_or_insert(thread);
+                is_first
+            });
+        }
+    }
+}
+
 fn until(deadline: Option<Instant>, now: Instant) -> Duration {
     deadline.map_or(SLEEP_MAX, |deadline| deadline.saturating_duration_since(now))
 }
@@ -39,6 +55,7 @@ pub(super) fn harvester(
 ) -> io::Result<JoinHandle<()>> {
     let (wake, pool, signals) = (Arc::clone(wake), pool.clone(), Arc::clone(signals));
     Builder::new().name(format!("harvester-{number}")).spawn(move || {
+        let _alarm = Alarm(Arc::clone(&signals));
         let (mut used, mut tidied) = (true, Instant::now());
         while !signals.stop_reading.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -77,6 +94,7 @@ pub(super) fn prospector(
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
     Builder::new().name("prospector".to_owned()).spawn(move || {
+        let _alarm = Alarm(Arc::clone(&signals));
         let (mut asked, mut draining) = (false, false);
         while !signals.stop_reading.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -106,6 +124,7 @@ pub(super) fn registrar(
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
     Builder::new().name("registrar".to_owned()).spawn(move || {
+        let _alarm = Alarm(Arc::clone(&signals));
         while !signals.stop_registrar.load(Ordering::Acquire) {
             let now = Instant::now();
             let deadline = registrar.step(now);

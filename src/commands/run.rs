@@ -52,6 +52,8 @@ enum End {
     Deadline,
     /// The output cannot go on.
     Output,
+    /// A thread has ended with a panic.
+    Thread,
 }
 
 /// Told every second how a drain goes.
@@ -248,6 +250,7 @@ impl Run<'_> {
             let next = self.next();
             tokio::select! {
                 () = signals.next() => return End::Signal,
+                () = self.app.thread_fallen() => return End::Thread,
                 () = self.app.output_ended() => return End::Output,
                 Some(asked) = self.orders.recv() => self.take(asked),
                 () = tokio::time::sleep_until(next.into()) => {}
@@ -305,6 +308,7 @@ fn drained(end: End) -> Drained {
         End::Signal => "a signal has stopped it before",
         End::Deadline => "the deadline has come before",
         End::Output => "the output has ended before, and its log says why",
+        End::Thread => "a thread has ended with a panic before, as its log says",
     };
     Drained { acknowledged: end == End::Drained, reason: reason.to_owned() }
 }
@@ -326,6 +330,7 @@ fn tell_dead_letters(documents: u64, data: &Path) {
 /// Says how it ended; `once`: the exit code is to tell whether all was acknowledged.
 fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
     match (end, stopped) {
+        (End::Thread, _) | (_, Stopped::Fallen) => ExitCode::from(super::FAILED),
         (End::Drained, _) => {
             info!("everything was read and acknowledged");
             ExitCode::SUCCESS

@@ -20,12 +20,13 @@ use super::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::ledger::Ledger;
+use crate::logging::limiter::Limiter;
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
 use client::HttpClient;
 use compress::{Compressed, Compressor};
 use deliver::Delivery;
-use hosts::Hosts;
+use hosts::{Hosts, TELL_EVERY};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -49,6 +50,8 @@ pub(super) struct Cluster<D: Disk> {
     /// Items stored since the start: shows whether others pass where one fails.
     stored: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
+    /// Lines of the log about documents that were refused alone.
+    refused_alone: Mutex<Limiter>,
     ledger: Ledger,
     stats: Arc<Stats>,
 }
@@ -78,6 +81,7 @@ pub(super) async fn run<D: Disk + Sync>(
         silence_told: AtomicBool::new(false),
         stored: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
+        refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
         ledger: links.ledger,
         stats: links.stats,
         settings,

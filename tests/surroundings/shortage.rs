@@ -106,6 +106,37 @@ fn directories_beyond_the_limit_of_watches_are_scanned_and_that_is_told_once() {
     assert_eq!(count(&told, "sysctl fs.inotify.max_user_watches"), 1, "{told}");
 }
 
+#[test]
+fn a_thread_that_finds_no_memory_ends_the_program_and_the_next_start_reads_all() {
+    let config = |host: &str| {
+        format!(
+            "filebeat.inputs:\n  - type: filestream\n    id: access\n    paths: [\"{{logs}}/*.log\"]\n\
+             output.elasticsearch:\n  hosts: [\"http://{host}\"]\n  compression_level: 0\n"
+        )
+    };
+    // Nobody listens: every batch stays in memory.
+    let place = Place::new(&config("127.0.0.1:1"));
+    std::fs::write(place.log("access.log"), lines("w0", 0..10)).unwrap();
+    let shipper = place.start(&[]);
+    wait_until("it is at work", || shipper.told().contains("Attempting to reconnect"));
+    let status = std::fs::read_to_string(format!("/proc/{}/statm", shipper.pid())).unwrap();
+    let pages: u64 = status.split(' ').next().unwrap().parse().unwrap();
+    let room = pages * rustix::param::page_size() as u64 + (600 << 10);
+    let pid = Pid::from_raw(i32::try_from(shipper.pid()).unwrap());
+    prlimit(pid, Resource::As, Rlimit { current: Some(room), maximum: None }).unwrap();
+    let mut log = std::fs::OpenOptions::new().append(true).open(place.log("access.log")).unwrap();
+    log.write_all(lines("w0", 10..100_000).as_bytes()).unwrap();
+    let (code, told) = shipper.wait();
+    assert_eq!(code, 1, "{told}");
+    let line = "the thread `harvester-0` has ended with a panic";
+    let errors: Vec<&str> = told.lines().filter(|told| told.contains(line)).collect();
+    assert!(matches!(errors[..], [error] if error.contains("ERROR")), "{told}");
+    let (receiver, _told) = fast_receiver();
+    place.configure(&config(&receiver.address().to_string()));
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!((code, count(&told, "everything was read and acknowledged")), (0, 1), "{told}");
+}
+
 /// A receiver that only counts, and tells of every line of a slow file.
 fn fast_receiver() -> (Receiver, mpsc::Receiver<String>) {
     let (tell, told) = mpsc::channel();

@@ -447,13 +447,15 @@ impl<D: Disk + Sync> Delivery<D> {
                 for (item, _) in dead {
                     self.except(*item, Outcome::DeadLettered);
                 }
-                warn!(
-                    documents = dead.len(),
-                    status = fault.status,
-                    kind = fault.kind,
-                    "the server refuses documents for ever, they are kept as dead letters: {}",
-                    fault.reason
-                );
+                if let Some(more) = self.tells(dead.len()) {
+                    warn!(
+                        documents = dead.len(),
+                        status = fault.status,
+                        kind = fault.kind,
+                        "the server refuses documents for ever, they are kept as dead letters: {}{more}",
+                        fault.reason
+                    );
+                }
                 true
             }
             Err((error, path)) => {
@@ -463,6 +465,17 @@ impl<D: Disk + Sync> Delivery<D> {
                 false
             }
         }
+    }
+
+    /// Tells whether `documents` dead letters are worth a line now, and what it is to end with: those that are refused
+    /// one by one, as a proxy does with 413, would give one each.
+    fn tells(&self, documents: usize) -> Option<String> {
+        if 1 < documents {
+            return Some(String::new());
+        }
+        let limiter = &self.cluster.refused_alone;
+        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.admit(Instant::now()).map(|suppressed| suppressed.to_string())
     }
 
     /// Learns what the host takes: the rest of the batch, and later ones, are cut to that size.
