@@ -306,6 +306,10 @@ fn every_unknown_key_is_told_with_what_to_do() {
         ("filebeat.shutdown.timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
         ("filebeat:\n  shutdown:\n    timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
         ("filebeat.registry_flush: 5s", "did you mean `filebeat.registry.flush`?"),
+        (
+            "filebeat.inputs: [{type: log, paths: [/a], file_identity.inode_markr.path: /m}]",
+            "did you mean `inode_marker`?",
+        ),
         ("shutdwn_timeout: 5s", "did you mean `filebeat.shutdown_timeout`?"),
         ("filebeat.cloud: {id: x}", "it belongs to the top level, as `cloud.id`"),
         (
