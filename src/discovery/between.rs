@@ -33,10 +33,11 @@ pub(super) struct Rotated {
 
 impl Rotated {
     /// Tells whether a file may have been written after the one that was found: by its name, place and time of change.
-    fn is_before(&self, found: &Found) -> bool {
+    fn is_after(&self, found: &Found) -> bool {
         let own = generation(&self.log, &self.name);
-        let newer =
-            generation(&self.log, &found.path).zip(own).is_some_and(|(a, b)| a.is_newer(&b));
+        let newer = generation(&self.log, &found.path)
+            .zip(own)
+            .is_some_and(|(found, own)| found.is_newer(&own) || (self.is_new && found == own));
         let (home, place) = (self.log.parent(), found.path.parent());
         let is_near = place == home || place.and_then(Path::parent) == home;
         newer && is_near && self.modified <= found.stat.modified
@@ -79,6 +80,19 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Follows up logs of which too little was there to know them again, and that have another name now: a server that has
+    /// not opened its new log yet may write to them.
+    pub(super) fn seek_unripe(&mut self, listing: &mut Listing<'_, D>) {
+        let round = self.round;
+        let missing = self.waiting.values().filter(|waiting| waiting.round != round);
+        let missing: Vec<_> = missing.filter_map(|waiting| waiting.unripe.clone()).collect();
+        for (input, log, inode) in missing {
+            if let Some(found) = listing.seek(inode, &log) {
+                self.note_replaced(input, &log, &found);
+            }
+        }
+    }
+
     /// Begins to follow the generations between; what could not be looked at is sought again with the next scan.
     pub(super) fn seek_between(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         if self.rotated.is_empty() {
@@ -106,7 +120,7 @@ impl<D: Disk> Prospector<D> {
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
                 for at in logs.copied() {
                     let one = &rotated[at];
-                    if one.is_before(found) && !self.is_dealt_with(one.input, found.stat.inode) {
+                    if one.is_after(found) && !self.is_dealt_with(one.input, found.stat.inode) {
                         let (is_done, known) = self.claim_between(one, found, now);
                         registered.extend(known);
                         if !is_done {

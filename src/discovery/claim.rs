@@ -137,6 +137,7 @@ impl<D: Disk> Prospector<D> {
         }
         self.register(&mut registered);
         self.seek_copies(listing);
+        self.seek_unripe(listing);
         self.seek_between(listing, now);
         let round = self.round;
         self.waiting.retain(|_, waiting| waiting.round == round);
@@ -304,7 +305,7 @@ impl<D: Disk> Prospector<D> {
             return self.claim_packed(input, found, looked, kind.unwrap_or(GZIP));
         }
         if self.claim_continuation(input, found, looked)
-            || self.is_unripe(looked, now)
+            || self.is_unripe(input, found, looked, now)
             || self.waits(input, found, looked, now)
             || self.claim_beginning(input, found, looked)
         {
@@ -315,14 +316,16 @@ impl<D: Disk> Prospector<D> {
 
     /// Tells whether so little of a file is there that it could not be known again: less than a line. There is nothing to
     /// send of it either.
-    fn is_unripe(&mut self, looked: &Look<D>, now: Instant) -> bool {
+    fn is_unripe(&mut self, input: u16, found: &Found, looked: &Look<D>, now: Instant) -> bool {
         let first = looked.first();
         if RIPE_BYTES <= first.len() || first.contains(&b'\n') {
             return false;
         }
         let (key, round) = ((looked.stat.inode.device, looked.stat.inode.number), self.round);
         let size = looked.stat.size;
-        self.waiting.insert(key, Waiting { size, since: now, round, may_be_copy: false });
+        let log = Arc::clone(found.of.as_ref().unwrap_or(&found.path));
+        let unripe = Some((input, log, looked.stat.inode));
+        self.waiting.insert(key, Waiting { size, since: now, round, may_be_copy: false, unripe });
         true
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Waiting {
     /// When it was seen first with this size.
     pub(super) since: Instant,
     pub(super) round: u64,
+    /// The input and the log that it is, when there was too little of it.
+    pub(super) unripe: Option<(u16, Arc<Path>, Inode)>,
 }
 
 impl<D: Disk> Prospector<D> {
@@ -222,7 +224,7 @@ impl<D: Disk> Prospector<D> {
         let key = (looked.stat.inode.device, looked.stat.inode.number);
         let size = looked.stat.size;
         let round = self.round;
-        let new = Waiting { size, since: now, round, may_be_copy: true };
+        let new = Waiting { size, since: now, round, may_be_copy: true, unripe: None };
         let waiting = self.waiting.entry(key).or_insert(new);
         if waiting.size != size || !waiting.may_be_copy {
             (waiting.size, waiting.since, waiting.may_be_copy) = (size, now, true);

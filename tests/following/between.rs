@@ -85,3 +85,36 @@ fn rotations_by_date_while_stopped_are_read() {
         logs.write("access.log", "");
     });
 }
+
+#[test]
+fn log_that_was_empty_when_it_was_renamed_is_read() {
+    let logs = Logs::new();
+    logs.write("access.log", "");
+    let mut rig = rig(&logs, "*.log");
+    rig.pass_a_scan();
+    logs.rename("access.log", "access.log.1");
+    logs.write("access.log", "");
+    rig.pass_a_scan();
+    logs.append("access.log.1", lines(1, 2));
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(1, 2));
+}
+
+#[test]
+fn log_truncated_refilled_and_renamed_while_stopped_is_read() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3));
+    let mut rig = rig(&logs, "*.log");
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 3));
+    let saved = rig.stop();
+    logs.truncate("access.log");
+    logs.append("access.log", lines(101, 110));
+    logs.rename("access.log", "access.log.1");
+    logs.write("access.log", lines(201, 202));
+    let mut rig = Rig::start(&[logs.pattern("*.log")], saved, From::Start);
+    rig.pass(60);
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, [messages(101, 110), messages(201, 202)].concat());
+}
