@@ -13,6 +13,7 @@ mod files;
 mod hints;
 mod listing;
 mod orphan;
+mod orphans;
 mod packed;
 mod places;
 mod scan;
@@ -30,6 +31,7 @@ use files::Files;
 use glob::Pattern;
 use hints::Held;
 use orphan::Orphan;
+use orphans::Orphans;
 use places::Places;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,7 +182,7 @@ pub struct Prospector<D: Disk> {
     /// What the registry held and no file was found for yet, by device and inode number.
     unclaimed: BTreeMap<(u64, u64), Vec<Orphan>>,
     /// Epochs whose inode is gone or holds other content now.
-    orphans: Vec<Orphan>,
+    orphans: Orphans,
     /// Copies that may still be growing.
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
@@ -236,7 +238,7 @@ impl<D: Disk> Prospector<D> {
             registered,
             registered_reply,
             unclaimed,
-            orphans: Vec::new(),
+            orphans: Orphans::default(),
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             rotated: Vec::new(),
@@ -314,7 +316,7 @@ impl<D: Disk> Prospector<D> {
         }
         let mut ends = self.drained.concat();
         let orphan = |orphan: &Orphan| (Arc::clone(&orphan.progress), orphan.entry.committed);
-        ends.extend(self.orphans.iter().map(orphan));
+        ends.extend(self.orphans.iter().map(|(_, known)| orphan(known)));
         ends.extend(self.passed_over.values().filter_map(|passed| passed.copy_of()).map(orphan));
         Some(ends)
     }
@@ -360,8 +362,10 @@ impl<D: Disk> Prospector<D> {
     }
 
     fn take_reports(&mut self, now: Instant) {
+        let mut moved = Vec::new();
         while let Ok(report) = self.links.reports.try_recv() {
             match report {
+                Report::Broken { key, why: Broken::Moved, reached } => moved.push((key, reached)),
                 Report::Broken { key, why, reached } => {
                     self.broken(key, why, reached);
                     self.ask_scan_soon(now);
@@ -378,6 +382,15 @@ impl<D: Disk> Prospector<D> {
                 Report::Short(error) => self.tell_short(&error, now),
                 Report::Drained(ends) => self.drained.push(ends),
             }
+        }
+        if !moved.is_empty() {
+            // One look for all: a rotation moves a whole directory at once.
+            let disk = self.disk.clone();
+            let mut listing = listing::Listing::new(&disk);
+            for (key, reached) in moved {
+                self.moved(key, reached, &mut listing);
+            }
+            self.ask_scan_soon(now);
         }
     }
 
@@ -420,10 +433,6 @@ impl<D: Disk> Prospector<D> {
 
     /// A worker let go of a file that is not what it was.
     fn broken(&mut self, key: FileKey, why: Broken, reached: Reached) {
-        if why == Broken::Moved {
-            self.moved(key, reached);
-            return;
-        }
         let Some(file) = self.take_file(key) else { return };
         self.links.stats.reading.rotations.add(1);
         self.links.ledger.tell(Note::Ended(file.epoch));
@@ -434,9 +443,11 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// A file's name leads elsewhere: it goes on under the name where its inode is found.
-    fn moved(&mut self, key: FileKey, reached: Reached) {
+    fn moved(&mut self, key: FileKey, reached: Reached, listing: &mut listing::Listing<'_, D>) {
         let Some(file) = self.files.get(key) else { return };
-        let found = listing::Listing::new(&self.disk).seek(file.inode, &file.name);
+        let (inode, name) = (file.inode, Arc::clone(&file.name));
+        self.look_around(&name, listing);
+        let found = listing.seek(inode, &name);
         if let Some(found) = found {
             self.rename(key, &found);
             let Reached { offset, proof, earlier } = reached;

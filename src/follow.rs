@@ -29,7 +29,7 @@ pub struct Assignment {
     pub prefix: Prefix,
     /// Which epoch its bytes belong to.
     pub epoch: Epoch,
-    /// Where to go on.
+    /// Where to go on; the worker moves it on, with what belongs to it.
     pub offset: u64,
     /// What proves the bytes before `offset`.
     pub proof: Proof,

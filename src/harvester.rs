@@ -94,8 +94,8 @@ pub struct Worker<D: Disk> {
     ready: VecDeque<FileKey>,
     /// Open files, longest open first; may name files that were closed since.
     open: VecDeque<FileKey>,
-    /// Files to be tried again, and when.
-    refused: Vec<(Instant, FileKey)>,
+    /// Files to be tried again, and when, earliest first.
+    refused: VecDeque<(Instant, FileKey)>,
     /// The compressed file that is read, and those that wait for it: one at a time, for each takes memory.
     unpacking: Option<FileKey>,
     packed: VecDeque<FileKey>,
@@ -149,7 +149,7 @@ impl<D: Disk> Worker<D> {
             files: BTreeMap::new(),
             ready: VecDeque::new(),
             open: VecDeque::new(),
-            refused: Vec::new(),
+            refused: VecDeque::new(),
             unpacking: None,
             packed: VecDeque::new(),
             buffer: Vec::new(),
@@ -248,8 +248,7 @@ impl<D: Disk> Worker<D> {
     }
 
     fn retry_refused(&mut self, now: Instant) {
-        while let Some(position) = self.refused.iter().position(|(at, _)| *at <= now) {
-            let (_, key) = self.refused.swap_remove(position);
+        while let Some((_, key)) = self.refused.pop_front_if(|(at, _)| *at <= now) {
             self.mark_ready(key);
         }
     }
@@ -281,7 +280,7 @@ impl<D: Disk> Worker<D> {
             }
             Turn::Refused => {
                 self.unpack_next(key);
-                self.refused.push((clock.now + RETRY_PAUSE, key));
+                self.refused.push_back((clock.now + RETRY_PAUSE, key));
                 // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
@@ -319,7 +318,7 @@ impl<D: Disk> Worker<D> {
     /// Notes that a file was opened: gives it its source, and closes others when too many are open.
     fn opened(&mut self, file: &mut Harvester<D>) {
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
-        file.source = Some(pipeline.source(&file.assignment.path, file.assignment.epoch));
+        file.source = Some(Box::new(pipeline.source(&file.assignment.path, file.assignment.epoch)));
         self.links.stats.reading.open_files.add(1);
         self.open.push_back(file.assignment.key);
         self.close_down_to(self.open_max, file.assignment.key);
@@ -398,7 +397,7 @@ impl<D: Disk> Worker<D> {
         let ends = self
             .files
             .values()
-            .map(|file| (Arc::clone(&file.assignment.progress), file.offset))
+            .map(|file| (Arc::clone(&file.assignment.progress), file.assignment.offset))
             .collect();
         self.drain = Drain::Told;
         self.report(Report::Drained(ends));
@@ -437,7 +436,7 @@ impl<D: Disk> Worker<D> {
         let flush = flush
             .map(|opened_at| opened_at + self.settings.flush_timeout)
             .filter(|_| self.links.queue.output_is_free());
-        let retry = self.refused.iter().map(|(at, _)| *at).min();
+        let retry = self.refused.front().map(|(at, _)| *at);
         [flush, retry, self.sweep_at].into_iter().flatten().min()
     }
 

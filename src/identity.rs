@@ -173,7 +173,8 @@ pub fn generation<'a>(original: &Path, name: &'a Path) -> Option<Generation<'a>>
 
 /// Returns a file's name without what rotations put behind it: `access.log` for `access.log.2.gz` and
 /// `access.log-20261120`.
-fn unrotated(name: &Path) -> &[u8] {
+#[must_use]
+pub fn unrotated(name: &Path) -> &[u8] {
     let mut name = name.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
     name = name.strip_suffix(b".gz").unwrap_or(name);
     while let Some(mark) = name.iter().rposition(|byte| b".-_".contains(byte))

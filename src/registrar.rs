@@ -17,6 +17,7 @@ use crate::disk::Disk;
 use crate::hint::Advised;
 use crate::ledger::{Entry, Inbox, Known, Note, Progress};
 use crate::logging::limiter::Limiter;
+use crate::pool::Memory;
 use crate::position::{Epoch, Outcome, Settled};
 use crate::settings::RegistrySettings;
 use crate::stats::Stats;
@@ -317,16 +318,19 @@ impl<D: Disk> Registrar<D> {
     /// Writes and syncs everything that is not saved; what fails is tried again at the next flush.
     fn save(&mut self, now: Instant) {
         self.flush_at = Some(now + self.flush);
-        let mut records = std::mem::take(&mut self.unsaved);
-        let records_end = records.len();
+        let (mut records, mut piece) = (Memory::default(), Vec::new());
+        records.extend_from_slice(&self.unsaved);
         for epoch in &self.moved {
             if let Some(slot) = self.slots.get(epoch) {
-                format::push_position(&mut records, slot.tracker.entry());
+                format::push_position(&mut piece, slot.tracker.entry());
+                records.extend_from_slice(&piece);
+                piece.clear();
             }
         }
         self.stats.registering.writes.add(1);
-        match self.keep_place(now).and_then(|()| self.write(&records)) {
+        match self.keep_place(now).and_then(|()| self.write(records.as_slice())) {
             Ok(()) => {
+                self.unsaved = Vec::new();
                 self.moved.clear();
                 self.is_displaced = false;
                 self.stats.registering.writes_succeeded.add(1);
@@ -341,8 +345,6 @@ impl<D: Disk> Registrar<D> {
                 }
             }
             Err(error) => {
-                records.truncate(records_end);
-                self.unsaved = records;
                 self.stats.registering.degraded.set(1);
                 if let Some(suppressed) = self.faults.admit(now) {
                     let hint = "make room on the disk of path.data, or look at it with dmesg; delivery goes on, new \

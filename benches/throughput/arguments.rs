@@ -13,6 +13,8 @@ cargo bench --bench throughput -- [options]
   --busy          100 busy files beside quiet ones: CPU, memory, latency, what a scan costs
   --fairness      500 slow files beside one that grows at 200 MB/s
   --descriptors   more files than may be open
+  --registry      a start with as many entries as --files says (from 1000 on)
+  --rotation      10,000 logs rotated at once
   --all           all of these
 
   --runs N        runs of each case (3)
@@ -33,6 +35,8 @@ pub(crate) enum Mode {
     Busy,
     Fairness,
     Descriptors,
+    Registry,
+    Rotation,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,8 @@ impl Arguments {
                 "--busy" => arguments.modes.push(Mode::Busy),
                 "--fairness" => arguments.modes.push(Mode::Fairness),
                 "--descriptors" => arguments.modes.push(Mode::Descriptors),
+                "--registry" => arguments.modes.push(Mode::Registry),
+                "--rotation" => arguments.modes.push(Mode::Rotation),
                 "--all" => arguments.modes.extend([
                     Mode::Throughput,
                     Mode::Start,
@@ -80,6 +86,8 @@ impl Arguments {
                     Mode::Busy,
                     Mode::Fairness,
                     Mode::Descriptors,
+                    Mode::Registry,
+                    Mode::Rotation,
                 ]),
                 "--runs" => arguments.runs = value()?.parse::<usize>()?.max(1),
                 "--lines" => arguments.lines = value()?.parse::<u64>()?.max(1_000),

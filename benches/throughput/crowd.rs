@@ -33,20 +33,25 @@ const NEW_NAME_EVERY: Duration = Duration::from_secs(4);
 
 /// When stamped lines arrived, as far as they have.
 #[derive(Default)]
-struct Arrivals {
-    documents: AtomicU64,
+pub(crate) struct Arrivals {
+    pub(crate) documents: AtomicU64,
     /// Milliseconds from write to arrival, with the time of arrival.
     stamped: Mutex<Vec<(Instant, f64)>>,
 }
 
 impl Arrivals {
-    fn take(&self) -> Vec<(Instant, f64)> {
+    /// Counts the stamped lines that have arrived and were not taken.
+    pub(crate) fn stamped(&self) -> u64 {
+        self.stamped.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    pub(crate) fn take(&self) -> Vec<(Instant, f64)> {
         std::mem::take(&mut *self.stamped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Starts a receiver in this process that sees stamps and counts documents.
-fn receiver(clock: Instant, arrivals: &Arc<Arrivals>) -> Outcome<Receiver> {
+pub(crate) fn receiver(clock: Instant, arrivals: &Arc<Arrivals>) -> Outcome<Receiver> {
     let seen = Arc::clone(arrivals);
     let observer: Observer = Box::new(move |body: &[u8]| {
         let now = Instant::now();
@@ -73,7 +78,7 @@ fn stamped_line(clock: Instant) -> Vec<u8> {
 }
 
 /// Makes `count` files of a few lines each.
-fn make_files(logs: &Path, count: u64) -> Outcome<()> {
+pub(crate) fn make_files(logs: &Path, count: u64) -> Outcome<()> {
     fs::create_dir_all(logs)?;
     let lines = data::lines(LINES_PER_FILE);
     for file in 0..count {
@@ -83,7 +88,7 @@ fn make_files(logs: &Path, count: u64) -> Outcome<()> {
 }
 
 /// Appends stamped lines to files in turn until told to stop.
-fn append_in_turn(
+pub(crate) fn append_in_turn(
     logs: &Path,
     files: u64,
     pause: Duration,
@@ -108,7 +113,7 @@ fn append_in_turn(
     }))
 }
 
-fn wait_for(
+pub(crate) fn wait_for(
     child: &mut Child,
     what: &str,
     mut is_so: impl FnMut() -> Outcome<bool>,
@@ -126,7 +131,7 @@ fn wait_for(
     Ok(())
 }
 
-fn stop(mut child: Child) -> Outcome<()> {
+pub(crate) fn stop(mut child: Child) -> Outcome<()> {
     kill_process(process::child_pid(&child)?, Signal::TERM)?;
     child.wait()?;
     Ok(())
@@ -215,7 +220,7 @@ fn busy_beside(files: u64, arguments: &Arguments) -> Outcome<Vec<f64>> {
     ])
 }
 
-fn sorted(stamped: Vec<(Instant, f64)>) -> Vec<f64> {
+pub(crate) fn sorted(stamped: Vec<(Instant, f64)>) -> Vec<f64> {
     let mut times_ms: Vec<f64> = stamped.into_iter().map(|(_, late_ms)| late_ms).collect();
     times_ms.sort_by(f64::total_cmp);
     times_ms

@@ -19,6 +19,7 @@ mod data;
 mod floor;
 mod idle;
 mod latency;
+mod many;
 mod process;
 mod program;
 mod report;
@@ -62,6 +63,8 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             Mode::Busy => crowd::busy(arguments, &mut report)?,
             Mode::Fairness => crowd::fairness(arguments, &mut report)?,
             Mode::Descriptors => crowd::descriptors(arguments, &mut report)?,
+            Mode::Registry => many::registry(arguments, &mut report)?,
+            Mode::Rotation => many::rotation(arguments, &mut report)?,
         }
     }
     report.write()

@@ -112,10 +112,11 @@ impl<D: Disk> Prospector<D> {
                 open.insert(at);
             }
         }
-        let nearby: BTreeSet<_> = directories.iter().flat_map(|one| listing.nearby(one)).collect();
+        let nearby = directories.iter().flat_map(|one| listing.nearby(one).to_vec());
+        let nearby: BTreeSet<_> = nearby.collect();
         let mut registered = Vec::new();
         for directory in nearby {
-            for found in listing.inodes(&directory).values() {
+            for found in listing.inodes(&directory, &mut || ()).values() {
                 let names = originals(&found.path).into_iter();
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
                 for at in logs.copied() {

@@ -87,10 +87,12 @@ impl<D: Disk> Prospector<D> {
     /// Finds the epoch of every newcomer: those whose inode is known first, so that what is left is really gone.
     pub(super) fn claim_all(
         &mut self,
-        newcomers: Vec<(u16, Found)>,
+        mut newcomers: Vec<(u16, Found)>,
         listing: &mut Listing<'_, D>,
         now: Instant,
     ) {
+        // After a start, files that have grown do not wait until all others were looked at.
+        newcomers.sort_by_cached_key(|(_, found)| self.seems_read(found));
         let mut strangers = Vec::new();
         for (looks, (input, found)) in newcomers.into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
@@ -148,6 +150,13 @@ impl<D: Disk> Prospector<D> {
                 bytes, "backlog at this start; `--from now` would skip what was never read before"
             );
         }
+    }
+
+    /// Tells whether the registry says of a file that it was read as far as it goes, or nothing.
+    fn seems_read(&self, found: &Found) -> bool {
+        let inode = found.stat.inode;
+        let mut known = self.unclaimed.get(&(inode.device, inode.number)).into_iter().flatten();
+        known.all(|orphan| orphan.entry.ended || orphan.entry.committed == found.stat.size)
     }
 
     /// Has new epochs saved; they are read when that is done, what changed longest ago first.
@@ -251,13 +260,17 @@ impl<D: Disk> Prospector<D> {
 
     /// Seeks the inodes that the registry knew and that no pattern has led to.
     fn seek_unclaimed(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
-        for (key, orphans) in std::mem::take(&mut self.unclaimed) {
+        for (looks, (key, orphans)) in std::mem::take(&mut self.unclaimed).into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             for orphan in orphans {
                 let entry = &orphan.entry;
                 if listing.is_blind(&entry.name) || self.is_away(&entry.name, entry.inode, now) {
                     self.unclaimed.entry(key).or_default().push(orphan);
                     continue;
                 }
+                self.look_around(&entry.name, listing);
                 // What its inode holds after a truncation says nothing about it.
                 let is_truncated = entry.ended && entry.name == entry.path;
                 let found =
@@ -333,8 +346,8 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn adopt(&mut self, input: u16, orphan: Orphan, found: &Found, looked: &Look<D>) {
         let settled = orphan.settled();
         let mut entry = orphan.entry;
-        let start =
-            Start { offset: entry.committed, proof: entry.proof, earlier: entry.earlier, settled };
+        let (offset, proof, earlier) = (entry.committed, entry.proof, entry.earlier);
+        let start = Start { offset, proof, earlier, settled };
         if entry.name != found.path && !entry.ended {
             info!(
                 from = %entry.name.display(), to = %found.path.display(),
@@ -421,7 +434,8 @@ impl<D: Disk> Prospector<D> {
             account: skipped_to(base),
         };
         let progress = Progress::at(base);
-        let start = Start { offset: base, proof, earlier: Trail::default(), settled: Vec::new() };
+        let (earlier, settled) = (Trail::default(), Vec::new());
+        let start = Start { offset: base, proof, earlier, settled };
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
@@ -465,9 +479,11 @@ impl<D: Disk> Prospector<D> {
 
     /// Forgets orphans of which two complete scans found nothing and that are settled.
     pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
-        let mut position = 0;
-        while position < self.orphans.len() {
-            let orphan = &mut self.orphans[position];
+        for (looks, key) in self.orphans.keys().into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
+            let orphan = &mut self.orphans[key];
             // A copy of it that the next scan finds is told in the same line.
             if 0 < orphan.waited
                 && let Some(what) = orphan.untold.take()
@@ -475,25 +491,21 @@ impl<D: Disk> Prospector<D> {
                 let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
                 info!(%file, read_to, "file was {what}; it is read again from its start");
             }
-            let entry = &self.orphans[position].entry;
-            let (name, inode) = (Arc::clone(&entry.name), entry.inode);
+            let (name, inode) = (Arc::clone(&orphan.entry.name), orphan.entry.inode);
             if listing.is_blind(&name) || self.is_away(&name, inode, now) {
-                position += 1;
                 continue;
             }
-            let orphan = &mut self.orphans[position];
+            let orphan = &mut self.orphans[key];
             if std::mem::take(&mut orphan.is_put_off) {
-                position += 1;
                 continue;
             }
             orphan.waited += 1;
             let since = *orphan.since.get_or_insert(now);
             let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
             if !sought || !orphan.is_settled() {
-                position += 1;
                 continue;
             }
-            let orphan = self.orphans.swap_remove(position);
+            let orphan = self.orphans.take(key);
             if 0 < orphan.bytes_left {
                 self.tell_lost(&orphan);
             }

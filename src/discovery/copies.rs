@@ -1,15 +1,18 @@
 //! Copies: content that was read before under another inode, or may be just being copied.
 
 use super::claim::{Look, look};
+use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::orphans::{Names, OrphanKey};
 use super::packed::Examined;
 use super::{File, Prospector};
 use crate::disk::Disk;
 use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
-use crate::position::{Epoch, Inode};
-use std::path::Path;
+use crate::position::Inode;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, info};
@@ -29,50 +32,86 @@ pub(super) struct Waiting {
     pub(super) unripe: Option<(u16, Arc<Path>, Inode)>,
 }
 
+/// The orphans that were in the table when their copies began to be sought.
+#[derive(Default)]
+struct Sought {
+    orphans: Vec<(OrphanKey, Inode, Arc<Path>)>,
+    names: Names,
+}
+
+impl Sought {
+    fn push(&mut self, key: OrphanKey, inode: Inode, path: Arc<Path>) {
+        self.names.add(key, inode, [&path]);
+        self.orphans.push((key, inode, path));
+    }
+
+    /// Returns those of which a file may be a copy as far as its inode and its name go.
+    fn near(&self, found: &Found) -> impl Iterator<Item = &(OrphanKey, Inode, Arc<Path>)> {
+        let near = self.names.near(found.stat.inode, &found.path).into_iter();
+        near.filter_map(|key| {
+            let at = self.orphans.binary_search_by_key(&key, |(key, ..)| *key).ok()?;
+            let (_, inode, path) = &self.orphans[at];
+            let is_name = found.path != *path && related(path, &found.path);
+            (is_name || same_inode(found.stat.inode, *inode)).then(|| &self.orphans[at])
+        })
+    }
+}
+
 impl<D: Disk> Prospector<D> {
     /// Looks for copies of orphans under names that no pattern leads to.
     pub(super) fn seek_copies(&mut self, listing: &mut Listing<'_, D>) {
-        let wanted: Vec<(Epoch, Inode, Arc<Path>, Option<u16>)> = self
-            .orphans
-            .iter()
-            .filter(|orphan| orphan.waited < SCANS_UNTIL_FORGOTTEN)
-            .map(|orphan| {
-                let input = orphan.input.or_else(|| self.input_of(&orphan.entry.path));
-                let entry = &orphan.entry;
-                (entry.epoch, entry.inode, Arc::clone(&entry.path), input)
-            })
-            .collect();
-        for (epoch, sought, path, input) in wanted {
-            let (Some(directory), Some(input)) = (path.parent(), input) else { continue };
-            for directory in listing.nearby(directory) {
-                for found in listing.inodes(&directory).values() {
-                    let known = self.is_dealt_with(input, found.stat.inode);
-                    let is_name = found.path != path && related(&path, &found.path);
-                    if known || !(is_name || same_inode(found.stat.inode, sought)) {
-                        continue;
+        let mut wanted: BTreeMap<(PathBuf, u16), Sought> = BTreeMap::new();
+        for (key, orphan) in self.orphans.iter() {
+            let entry = &orphan.entry;
+            if SCANS_UNTIL_FORGOTTEN <= orphan.waited {
+                continue;
+            }
+            let input = orphan.input.or_else(|| self.input_of(&entry.path));
+            if let (Some(directory), Some(input)) = (entry.path.parent(), input) {
+                let sought = wanted.entry((directory.to_path_buf(), input)).or_default();
+                sought.push(key, entry.inode, Arc::clone(&entry.path));
+            }
+        }
+        for ((directory, input), sought) in wanted {
+            self.look_around(&directory.join("."), listing);
+            for directory in listing.nearby(&directory).iter() {
+                let inodes = listing.inodes(directory, &mut || ());
+                for (looks, found) in inodes.values().enumerate() {
+                    if looks.is_multiple_of(LOOKS_BETWEEN) {
+                        self.pass_hints_on();
                     }
-                    match look(&self.disk, &found.path) {
-                        Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
-                            if self.claim_continuation(input, found, &mut looked) {
-                            } else if self.living_original(input, found, &looked).is_some() {
-                                self.put_off(epoch);
-                            } else if !self.claim_beginning(input, found, &mut looked)
-                                && same_inode(found.stat.inode, sought)
-                            {
-                                self.note_replaced(input, &path, found);
-                            }
-                        }
-                        // It may be what is sought: nothing is concluded from not seeing it.
-                        _ => self.put_off(epoch),
-                    }
+                    self.seek_copy(input, found, &sought);
                 }
             }
         }
     }
 
+    /// Looks whether a file is a copy of one of these orphans, some of which may have been found meanwhile.
+    fn seek_copy(&mut self, input: u16, found: &Found, sought: &Sought) {
+        for (key, inode, path) in sought.near(found) {
+            if self.is_dealt_with(input, found.stat.inode) {
+                return;
+            }
+            match look(&self.disk, &found.path) {
+                Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
+                    if self.claim_continuation(input, found, &mut looked) {
+                    } else if self.living_original(input, found, &looked).is_some() {
+                        self.put_off(*key);
+                    } else if !self.claim_beginning(input, found, &mut looked)
+                        && same_inode(found.stat.inode, *inode)
+                    {
+                        self.note_replaced(input, path, found);
+                    }
+                }
+                // It may be what is sought: nothing is concluded from not seeing it.
+                _ => self.put_off(*key),
+            }
+        }
+    }
+
     /// Does not count this scan among those in which nothing of an orphan was found.
-    fn put_off(&mut self, epoch: Epoch) {
-        if let Some(orphan) = self.orphans.iter_mut().find(|orphan| orphan.entry.epoch == epoch) {
+    fn put_off(&mut self, key: OrphanKey) {
+        if let Some(orphan) = self.orphans.get_mut(key) {
             orphan.is_put_off = true;
         }
     }
@@ -109,7 +148,7 @@ impl<D: Disk> Prospector<D> {
         let mut candidates = self.candidates(input, found, looked);
         if looked.is_packed {
             if let Some(position) = self.packed_whole(&candidates, looked) {
-                let orphan = self.orphans.swap_remove(position);
+                let orphan = self.orphans.take(position);
                 self.continue_orphan(input, found, looked, orphan, Continuation::Finished);
                 return true;
             }
@@ -119,7 +158,7 @@ impl<D: Disk> Prospector<D> {
                 Examined::Unusable => return false,
             }
         }
-        let mut best: Option<(u64, usize, Continuation)> = None;
+        let mut best: Option<(u64, OrphanKey, Continuation)> = None;
         for position in candidates {
             let orphan = &self.orphans[position];
             let (size, first) = (looked.size, looked.first());
@@ -135,13 +174,13 @@ impl<D: Disk> Prospector<D> {
             }
         }
         let Some((_, position, continuation)) = best else { return false };
-        let orphan = self.orphans.swap_remove(position);
+        let orphan = self.orphans.take(position);
         self.continue_orphan(input, found, looked, orphan, continuation);
         true
     }
 
-    /// Returns where the orphans are that a file may continue as far as its inode and its name go.
-    fn candidates(&self, input: u16, found: &Found, looked: &Look<D>) -> Vec<usize> {
+    /// Returns the orphans that a file may continue as far as its inode and its name go.
+    fn candidates(&self, input: u16, found: &Found, looked: &Look<D>) -> Vec<OrphanKey> {
         let reader = self.reader_of(input, looked.stat);
         let may_be = |orphan: &Orphan| {
             if same_inode(orphan.entry.inode, looked.stat.inode) {
@@ -152,13 +191,14 @@ impl<D: Disk> Prospector<D> {
                 orphan.related(&found.path)
             }
         };
-        let orphans = self.orphans.iter().enumerate();
-        let candidates = orphans.filter(|(_, orphan)| {
+        let near = self.orphans.near(looked.stat.inode, &found.path).into_iter();
+        let candidates = near.filter(|key| {
+            let orphan = &self.orphans[*key];
             orphan.input.unwrap_or(input) == input
                 && orphan.entry.reader == reader
                 && may_be(orphan)
         });
-        candidates.map(|(position, _)| position).collect()
+        candidates.collect()
     }
 
     fn continue_orphan(

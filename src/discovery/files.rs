@@ -51,7 +51,7 @@ impl Files {
         self.next_key += 1;
         self.by_inode.insert((file.input, file.inode.device, file.inode.number), key);
         self.index_name(&file.name, key);
-        self.by_base.insert((hash(base(&file.path)), key));
+        self.by_base.insert((hash(base(&file.path).as_encoded_bytes()), key));
         self.by_key.insert(key, Box::new(file));
         key
     }
@@ -64,7 +64,7 @@ impl Files {
             self.by_inode.remove(&inode);
         }
         self.forget_name(&file.name, key);
-        self.by_base.remove(&(hash(base(&file.path)), key));
+        self.by_base.remove(&(hash(base(&file.path).as_encoded_bytes()), key));
         Some(file)
     }
 
@@ -76,7 +76,8 @@ impl Files {
         if old != file.name {
             let (kept, name) = (Arc::clone(&file.path), Arc::clone(&file.name));
             self.forget_name(&old, key);
-            self.by_base.extend([&kept, &name].map(|name| (hash(base(name)), key)));
+            self.by_base
+                .extend([&kept, &name].map(|name| (hash(base(name).as_encoded_bytes()), key)));
         }
         Some(old)
     }
@@ -105,7 +106,7 @@ impl Files {
 
     /// Returns the files of that name, one for each input that follows it.
     pub(super) fn named(&self, name: &Path) -> impl Iterator<Item = FileKey> {
-        let hash = hash(name.as_os_str());
+        let hash = hash(name.as_os_str().as_encoded_bytes());
         let same = self.by_name.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
         same.map(|(_, key)| *key).filter(move |key| &*self.by_key[key].name == name)
     }
@@ -123,18 +124,19 @@ impl Files {
     }
 
     fn index_name(&mut self, name: &Path, key: FileKey) {
-        self.by_name.insert((hash(name.as_os_str()), key));
-        self.by_base.insert((hash(base(name)), key));
+        self.by_name.insert((hash(name.as_os_str().as_encoded_bytes()), key));
+        self.by_base.insert((hash(base(name).as_encoded_bytes()), key));
     }
 
     fn forget_name(&mut self, name: &Path, key: FileKey) {
-        self.by_name.remove(&(hash(name.as_os_str()), key));
-        self.by_base.remove(&(hash(base(name)), key));
+        self.by_name.remove(&(hash(name.as_os_str().as_encoded_bytes()), key));
+        self.by_base.remove(&(hash(base(name).as_encoded_bytes()), key));
     }
 }
 
-fn hash(name: &OsStr) -> u64 {
-    xxh3_64(name.as_encoded_bytes())
+/// Returns the hash of a name for an index: names are compared when one is looked up.
+pub(super) fn hash(name: &[u8]) -> u64 {
+    xxh3_64(name)
 }
 
 fn base(name: &Path) -> &OsStr {

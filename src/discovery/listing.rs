@@ -59,6 +59,7 @@ pub(super) struct Listing<'a, D: Disk> {
     disk: &'a D,
     directories: BTreeMap<PathBuf, Option<Rc<Vec<Listed>>>>,
     inodes: BTreeMap<PathBuf, Rc<Inodes>>,
+    nearby: BTreeMap<PathBuf, Rc<Vec<PathBuf>>>,
     /// Directories whose names kept changing, so that a file may have slipped through.
     unsteady: BTreeSet<PathBuf>,
     /// Directories that hold matches or may come to hold them.
@@ -75,6 +76,7 @@ impl<'a, D: Disk> Listing<'a, D> {
             disk,
             directories: BTreeMap::new(),
             inodes: BTreeMap::new(),
+            nearby: BTreeMap::new(),
             unsteady: BTreeSet::new(),
             watched: BTreeSet::new(),
             blind: Vec::new(),
@@ -109,8 +111,9 @@ impl<'a, D: Disk> Listing<'a, D> {
         listed
     }
 
-    /// Returns the regular files of a directory by inode; looked at once in this look.
-    pub(super) fn inodes(&mut self, directory: &Path) -> Rc<Inodes> {
+    /// Returns the regular files of a directory by inode; looked at once in this look. What is to be done `meanwhile` is
+    /// done between looks.
+    pub(super) fn inodes(&mut self, directory: &Path, meanwhile: &mut dyn FnMut()) -> Rc<Inodes> {
         if let Some(inodes) = self.inodes.get(directory) {
             return Rc::clone(inodes);
         }
@@ -120,8 +123,9 @@ impl<'a, D: Disk> Listing<'a, D> {
             // When names change between the listing and the looks, an inode may slip through; the listing that a pattern
             // was compared with is older still.
             self.directories.remove(directory);
+            self.nearby.remove(directory);
             let before = self.disk.stat(directory).map(|stat| stat.modified).ok();
-            inodes = self.look_at_inodes(directory);
+            inodes = self.look_at_inodes(directory, meanwhile);
             is_steady = before == self.disk.stat(directory).map(|stat| stat.modified).ok();
             if is_steady {
                 break;
@@ -135,10 +139,13 @@ impl<'a, D: Disk> Listing<'a, D> {
         inodes
     }
 
-    fn look_at_inodes(&mut self, directory: &Path) -> Inodes {
+    fn look_at_inodes(&mut self, directory: &Path, meanwhile: &mut dyn FnMut()) -> Inodes {
         let mut inodes = Inodes::new();
         let names = self.list(directory).unwrap_or_default();
-        for listed in names.iter().filter(|listed| listed.kind == Kind::File) {
+        for (looks, listed) in names.iter().filter(|listed| listed.kind == Kind::File).enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                meanwhile();
+            }
             let path = directory.join(&listed.name);
             if let Ok(stat) = self.disk.link_stat(&path) {
                 let key = (stat.inode.device, stat.inode.number);
@@ -152,8 +159,8 @@ impl<'a, D: Disk> Listing<'a, D> {
     pub(super) fn seek(&mut self, inode: Inode, name: &Path) -> Option<Found> {
         let directory = name.parent()?;
         let key = (inode.device, inode.number);
-        for directory in self.nearby(directory) {
-            if let Some(found) = self.inodes(&directory).get(&key)
+        for directory in self.nearby(directory).iter() {
+            if let Some(found) = self.inodes(directory, &mut || ()).get(&key)
                 && same_inode(found.stat.inode, inode)
             {
                 return Some(found.clone());
@@ -163,11 +170,17 @@ impl<'a, D: Disk> Listing<'a, D> {
     }
 
     /// Returns a directory and those right below it: where a rotation puts files.
-    pub(super) fn nearby(&mut self, directory: &Path) -> Vec<PathBuf> {
+    pub(super) fn nearby(&mut self, directory: &Path) -> Rc<Vec<PathBuf>> {
+        if let Some(nearby) = self.nearby.get(directory) {
+            return Rc::clone(nearby);
+        }
         let names = self.list(directory).unwrap_or_default();
         let below = names.iter().filter(|listed| listed.kind == Kind::Directory);
         let below = below.map(|listed| directory.join(&listed.name));
-        std::iter::once(directory.to_path_buf()).chain(below).collect()
+        let nearby = std::iter::once(directory.to_path_buf()).chain(below).collect();
+        let nearby = Rc::new(nearby);
+        self.nearby.insert(directory.to_path_buf(), Rc::clone(&nearby));
+        nearby
     }
 
     fn descend(&mut self, directory: &Path, parts: &[Part], walk: &mut Walk<'_>) {

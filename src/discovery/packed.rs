@@ -6,6 +6,7 @@
 use super::claim::{Look, look};
 use super::listing::Found;
 use super::orphan::{Evidence, Orphan};
+use super::orphans::OrphanKey;
 use super::{File, Prospector};
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
@@ -238,7 +239,11 @@ impl<D: Disk> Prospector<D> {
 
     /// Returns the orphan of which a compressed file holds just what was read of it, told by its first bytes and its
     /// length: it need not be unpacked to find that nothing in it is new.
-    pub(super) fn packed_whole(&self, candidates: &[usize], looked: &Look<D>) -> Option<usize> {
+    pub(super) fn packed_whole(
+        &self,
+        candidates: &[OrphanKey],
+        looked: &Look<D>,
+    ) -> Option<OrphanKey> {
         candidates.iter().copied().find(|at| {
             let entry = &self.orphans[*at].entry;
             PREFIX_PROOF_MIN <= entry.prefix.length
@@ -253,7 +258,7 @@ impl<D: Disk> Prospector<D> {
         &mut self,
         found: &Found,
         looked: &Look<D>,
-        candidates: &mut Vec<usize>,
+        candidates: &mut Vec<OrphanKey>,
     ) -> Examined {
         candidates.retain(|at| prefix_allows(self.orphans[*at].entry.prefix, looked.first()));
         let orphans = candidates.iter().map(|at| &self.orphans[*at]);

@@ -165,8 +165,9 @@ impl<D: Disk> Prospector<D> {
     fn knows_name(&self, found: &Found) -> bool {
         let inode = found.stat.inode;
         let unclaimed = self.unclaimed.get(&(inode.device, inode.number)).into_iter().flatten();
+        let orphans = self.orphans.with_inode(inode).map(|key| &self.orphans[key]);
         unclaimed
-            .chain(&self.orphans)
+            .chain(orphans)
             .any(|orphan| orphan.entry.name == found.path && same_inode(orphan.entry.inode, inode))
     }
 
@@ -259,7 +260,10 @@ impl<D: Disk> Prospector<D> {
             .filter(|(_, file)| file.seen != self.round && !matches!(file.stage, Stage::Removed))
             .map(|(key, _)| key)
             .collect();
-        for key in missing {
+        for (looks, key) in missing.into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             let Some(file) = self.files.get(key) else { continue };
             let (inode, name) = (file.inode, Arc::clone(&file.name));
             match self.disk.stat(&name) {
@@ -284,6 +288,7 @@ impl<D: Disk> Prospector<D> {
                 self.order(key, Order::Away(key));
                 continue;
             }
+            self.look_around(&name, listing);
             match listing.seek(inode, &name) {
                 Some(found) => {
                     self.rename(key, &found);
@@ -292,6 +297,16 @@ impl<D: Disk> Prospector<D> {
                 None if listing.is_blind(&name) => {}
                 None => self.removed(key),
             }
+        }
+    }
+
+    /// Has the directories looked at in which a file of that name is sought, and passes hints on meanwhile.
+    pub(super) fn look_around(&mut self, name: &Path, listing: &mut Listing<'_, D>) {
+        let Some(directory) = name.parent() else { return };
+        let (hints, workers) = (&self.links.hints, &*self.links.workers);
+        let mut passing = Passing { hints, files: &self.files, workers, held: &mut self.held };
+        for directory in listing.nearby(directory).iter() {
+            listing.inodes(directory, &mut || passing.pass_on());
         }
     }
 

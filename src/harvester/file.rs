@@ -6,7 +6,6 @@ use crate::identity::{prefix_matches, same_inode};
 use crate::ledger::Interval;
 use crate::pipeline::Source;
 use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
-use crate::trail::Trail;
 use crate::unpacked::{Content, Unpacked};
 use std::collections::VecDeque;
 use std::io;
@@ -16,20 +15,16 @@ use std::time::Instant;
 
 /// A followed file.
 ///
-/// Invariant: `proof` belongs to `offset`, and everything before `offset` was handed over or settled.
+/// Invariant: in `assignment`, `proof` belongs to `offset`, and everything before `offset` was handed over or settled.
 pub(super) struct Harvester<D: Disk> {
-    /// What the prospector said.
+    /// What the prospector said; its offset, proof and points move on with what is read.
     pub(super) assignment: Box<Assignment>,
-    /// First byte that is not handed over yet.
-    pub(super) offset: u64,
-    /// What proves the bytes before it.
-    pub(super) proof: Proof,
-    /// No line end stands before this offset; only ahead of `offset` within a line longer than the read buffer.
+    /// No line end stands before this offset; only ahead of the assignment's within a line longer than the read buffer.
     pub(super) scanned: u64,
     /// The open file.
     pub(super) file: Option<Content<D::File>>,
     /// What its documents have in common; made at the open.
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<Box<Source>>,
     /// Whether the worker's list of ready files has it.
     pub(super) queued: bool,
     /// Whether it has no name any more.
@@ -41,8 +36,6 @@ pub(super) struct Harvester<D: Disk> {
     /// Whether a refusal was told already.
     pub(super) refusal_told: bool,
     settled: VecDeque<Interval>,
-    /// Points before the offset.
-    pub(super) trail: Trail,
 }
 
 /// Why a file cannot be read right now.
@@ -65,11 +58,8 @@ impl From<io::Error> for Obstacle {
 impl<D: Disk> Harvester<D> {
     pub(super) fn new(mut assignment: Box<Assignment>) -> Self {
         let settled = std::mem::take(&mut assignment.settled).into();
-        let trail = assignment.earlier;
         assignment.progress.read_to(assignment.offset);
         Self {
-            offset: assignment.offset,
-            proof: assignment.proof,
             scanned: assignment.offset,
             size: assignment.offset,
             assignment,
@@ -80,13 +70,12 @@ impl<D: Disk> Harvester<D> {
             last_read: None,
             refusal_told: false,
             settled,
-            trail,
         }
     }
 
     /// Tells whether everything that was read of it is settled.
     pub(super) fn is_settled(&self) -> bool {
-        self.offset <= self.assignment.progress.committed()
+        self.assignment.offset <= self.assignment.progress.committed()
     }
 
     pub(super) fn rename(&mut self, name: Arc<Path>) {
@@ -109,7 +98,7 @@ impl<D: Disk> Harvester<D> {
             return Err(Obstacle::Broken(Broken::Moved));
         }
         let is_packed = self.assignment.is_packed;
-        if stat.size < self.offset && !is_packed {
+        if stat.size < self.assignment.offset && !is_packed {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
         let file = if is_packed {
@@ -135,21 +124,21 @@ impl<D: Disk> Harvester<D> {
     /// that was truncated and has grown beyond the offset may have in the same place.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, usize), Obstacle> {
         let file = self.file.as_ref().expect("a file is opened before it is read");
-        let before = overlap(self.offset);
+        let before = overlap(self.assignment.offset);
         if before == TAIL_BYTES && !self.assignment.is_packed {
             let first = &mut buffer[..usize::from(self.assignment.prefix.length)];
             let length = read_fully(file, first, 0)?;
             if length < first.len() || !prefix_matches(self.assignment.prefix, first) {
-                let is_shorter = file.stat()?.size < self.offset;
+                let is_shorter = file.stat()?.size < self.assignment.offset;
                 let why = if is_shorter { Broken::Truncated } else { Broken::Replaced };
                 return Err(Obstacle::Broken(why));
             }
         }
-        let length = file.read_at(buffer, self.offset - before as u64)?;
+        let length = file.read_at(buffer, self.assignment.offset - before as u64)?;
         if length < before {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
-        if tail_hash(&buffer[..before]) != self.proof.tail {
+        if tail_hash(&buffer[..before]) != self.assignment.proof.tail {
             return Err(Obstacle::Broken(Broken::Replaced));
         }
         // So near the beginning the bytes before the offset prove little: it may be a truncation since the open.
@@ -162,7 +151,7 @@ impl<D: Disk> Harvester<D> {
                 return Err(Obstacle::Broken(Broken::Replaced));
             }
         }
-        self.size = self.size.max(self.offset + (length - before) as u64);
+        self.size = self.size.max(self.assignment.offset + (length - before) as u64);
         Ok((before, length))
     }
 
@@ -170,41 +159,42 @@ impl<D: Disk> Harvester<D> {
     /// and reaches back to the bytes before the offset.
     pub(super) fn advance(&mut self, bytes: &[u8], upto: &[u8]) -> AckRange {
         let tail = &upto[upto.len().saturating_sub(TAIL_BYTES)..];
-        let start = self.offset;
-        let begun = Point { offset: start, running: self.proof.running };
+        let start = self.assignment.offset;
+        let begun = Point { offset: start, running: self.assignment.proof.running };
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let middle = Point {
             offset: start + first.len() as u64,
-            running: carry_on(self.proof.running, first),
+            running: carry_on(self.assignment.proof.running, first),
         };
-        self.proof = Proof { tail: tail_hash(tail), running: carry_on(middle.running, second) };
-        self.offset += bytes.len() as u64;
-        self.scanned = self.scanned.max(self.offset);
+        self.assignment.proof =
+            Proof { tail: tail_hash(tail), running: carry_on(middle.running, second) };
+        self.assignment.offset += bytes.len() as u64;
+        self.scanned = self.scanned.max(self.assignment.offset);
         // A point where nothing was read proves nothing.
         if begun.running != 0 {
-            self.trail.push(begun, self.offset);
+            self.assignment.earlier.push(begun, self.assignment.offset);
         }
-        self.trail.push(middle, self.offset);
+        self.assignment.earlier.push(middle, self.assignment.offset);
         let epoch = self.assignment.epoch;
-        AckRange { epoch, start, end: self.offset, proof: self.proof, middle }
+        AckRange { epoch, start, end: self.assignment.offset, proof: self.assignment.proof, middle }
     }
 
     /// Returns how far it was read, with what proves it.
     pub(super) fn reached(&self) -> Reached {
-        let earlier = self.trail;
-        Reached { offset: self.offset, proof: self.proof, earlier }
+        let earlier = self.assignment.earlier;
+        Reached { offset: self.assignment.offset, proof: self.assignment.proof, earlier }
     }
 
     /// Jumps over bytes at the offset that are settled already; tells whether it did.
     pub(super) fn skip_settled(&mut self) -> bool {
-        while self.settled.front().is_some_and(|interval| interval.end <= self.offset) {
+        while self.settled.front().is_some_and(|interval| interval.end <= self.assignment.offset) {
             self.settled.pop_front();
         }
         match self.settled.front() {
-            Some(interval) if interval.start <= self.offset => {
-                self.offset = interval.end;
-                self.proof = interval.proof;
-                self.scanned = self.offset;
+            Some(interval) if interval.start <= self.assignment.offset => {
+                self.assignment.offset = interval.end;
+                self.assignment.proof = interval.proof;
+                self.scanned = self.assignment.offset;
                 self.settled.pop_front();
                 true
             }
@@ -214,7 +204,7 @@ impl<D: Disk> Harvester<D> {
 
     /// Returns how many bytes from the offset may be read before settled ones begin.
     pub(super) fn unsettled_bytes(&self) -> u64 {
-        self.settled.front().map_or(u64::MAX, |interval| interval.start - self.offset)
+        self.settled.front().map_or(u64::MAX, |interval| interval.start - self.assignment.offset)
     }
 }
 

@@ -43,7 +43,7 @@ impl<D: Disk> Worker<D> {
         if !self.has_batch() {
             return Turn::Starved;
         }
-        if file.offset < file.scanned {
+        if file.assignment.offset < file.scanned {
             return self.large_line(file, clock);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -80,7 +80,7 @@ impl<D: Disk> Worker<D> {
         }
         let Some(last) = memchr::memrchr(b'\n', &chunk.bytes[before..end]) else {
             if chunk.full {
-                file.scanned = file.offset + (end - before) as u64;
+                file.scanned = file.assignment.offset + (end - before) as u64;
                 return Filled::Done(Turn::More);
             }
             return Filled::Done(Turn::End);
@@ -108,15 +108,20 @@ impl<D: Disk> Worker<D> {
             let was_empty = batch.items() == 0;
             let source = file.source.as_ref().expect("an open file has a source");
             let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
-            let consumed =
-                pipeline.run_chunk(source, &bytes[at..], file.offset, clock.moment, batch);
+            let consumed = pipeline.run_chunk(
+                source,
+                &bytes[at..],
+                file.assignment.offset,
+                clock.moment,
+                batch,
+            );
             let next = at + consumed.bytes;
             if at < next {
                 let range = file.advance(&bytes[at..next], &bytes[..next]);
                 batch.cover(range, clock.now);
                 let (epoch, bytes) = (range.epoch, consumed.filtered_bytes);
                 batch.except(Part { epoch, outcome: Outcome::Filtered, bytes });
-                file.assignment.progress.read_to(file.offset);
+                file.assignment.progress.read_to(file.assignment.offset);
             }
             self.count(&consumed);
             at = next;
@@ -140,7 +145,7 @@ impl<D: Disk> Worker<D> {
         let range = file.advance(&upto[before..], upto);
         self.links.stats.reading.hole_bytes.add(range.end - range.start);
         self.settle(range, Outcome::Skipped);
-        file.assignment.progress.read_to(file.offset);
+        file.assignment.progress.read_to(file.assignment.offset);
     }
 
     /// Tells the registrar that a range needs no output.

@@ -48,7 +48,7 @@ impl<D: Disk> Worker<D> {
             return Turn::Closed;
         }
         let input = usize::from(file.assignment.input);
-        let raw = end - file.offset;
+        let raw = end - file.assignment.offset;
         let content = raw - 1 - u64::from(ends_with_return(file, end));
         let kept = content.min(self.settings.message_max_bytes[input]);
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
@@ -67,7 +67,7 @@ impl<D: Disk> Worker<D> {
         let skipped = content - kept as u64;
         let epoch = file.assignment.epoch;
         batch.except(Part { epoch, outcome: Outcome::Skipped, bytes: skipped });
-        file.assignment.progress.read_to(file.offset);
+        file.assignment.progress.read_to(file.assignment.offset);
         self.links.stats.reading.skipped_bytes.add(skipped);
         self.count(&Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
@@ -88,7 +88,7 @@ impl<D: Disk> Worker<D> {
         clock: Clock,
     ) -> Result<(), super::file::Obstacle> {
         use super::file::Obstacle;
-        let start = (file.offset, file.proof, file.trail);
+        let start = (file.assignment.offset, file.assignment.proof, file.assignment.earlier);
         let source = file.source.take().expect("an open file has a source");
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
         let end = part.end;
@@ -96,7 +96,7 @@ impl<D: Disk> Worker<D> {
         pipeline.begin_jumbo(&source, position, clock.moment, part.truncated, batch);
         let mut result = Ok(());
         let mut range = None;
-        while file.offset < end {
+        while file.assignment.offset < end {
             let (before, length) = match file.read(buffer) {
                 Ok(read) => read,
                 // Going back to the line's start is not done in turns, or it would begin anew in each.
@@ -106,13 +106,13 @@ impl<D: Disk> Worker<D> {
                     break;
                 }
             };
-            let left = usize::try_from(end - file.offset).unwrap_or(usize::MAX);
+            let left = usize::try_from(end - file.assignment.offset).unwrap_or(usize::MAX);
             let upto = length.min(before.saturating_add(left));
             if upto == before {
                 result = Err(Obstacle::Broken(crate::follow::Broken::Truncated));
                 break;
             }
-            let done = file.offset - start.0;
+            let done = file.assignment.offset - start.0;
             let wanted = usize::try_from(part.kept.saturating_sub(done)).unwrap_or(usize::MAX);
             let piece = &buffer[before..upto];
             pipeline.push_jumbo(&piece[..piece.len().min(wanted)], batch);
@@ -120,7 +120,7 @@ impl<D: Disk> Worker<D> {
         }
         file.source = Some(source);
         if result.is_err() {
-            (file.offset, file.proof, file.trail) = start;
+            (file.assignment.offset, file.assignment.proof, file.assignment.earlier) = start;
             return result;
         }
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
@@ -147,7 +147,9 @@ struct Extent {
 fn ends_with_return<D: Disk>(file: &Harvester<D>, end: u64) -> bool {
     let mut byte = [0];
     let open = file.file.as_ref().expect("a file is opened before it is searched");
-    file.offset + 1 < end && matches!(open.read_at(&mut byte, end - 2), Ok(1)) && byte == [b'\r']
+    file.assignment.offset + 1 < end
+        && matches!(open.read_at(&mut byte, end - 2), Ok(1))
+        && byte == [b'\r']
 }
 
 /// Where the search for a line's end stands.

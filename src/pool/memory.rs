@@ -7,6 +7,9 @@ use crate::json_text::{Faults, Sink, push_inside};
 use memmap2::MmapMut;
 use std::ops::Range;
 
+/// Least room made when there is not enough, in bytes.
+const GROWN_BYTES_MIN: usize = 64 << 10;
+
 /// Bytes that are appended to.
 ///
 /// Invariant: `length` is at most the length of `pages`.
@@ -76,7 +79,7 @@ impl Memory {
 
     #[cold]
     fn grow(&mut self, wanted: usize) {
-        let mut larger = Self::with_capacity(wanted.max(2 * self.capacity()));
+        let mut larger = Self::with_capacity(wanted.max(2 * self.capacity()).max(GROWN_BYTES_MIN));
         larger.extend_from_slice(self.as_slice());
         *self = larger;
     }

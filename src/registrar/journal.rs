@@ -4,6 +4,7 @@ use super::format::{self, Damage};
 use crate::disk::{AppendFile, Disk};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
+use crate::pool::Memory;
 use crate::position::Inode;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,15 +128,18 @@ impl<D: Disk> Journal<D> {
         &mut self,
         entries: impl Iterator<Item = &'a Entry>,
     ) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        format::push_header(&mut bytes, &self.machine);
+        let (mut bytes, mut piece) = (Memory::default(), Vec::new());
+        format::push_header(&mut piece, &self.machine);
         for entry in entries {
-            format::push_entry(&mut bytes, entry);
+            format::push_entry(&mut piece, entry);
+            bytes.extend_from_slice(&piece);
+            piece.clear();
         }
+        bytes.extend_from_slice(&piece);
         let temporary = self.path.with_extension("new");
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         let mut writer = self.disk.create(&temporary, self.mode)?;
-        let written = writer.append(&bytes).and_then(|()| writer.sync());
+        let written = writer.append(bytes.as_slice()).and_then(|()| writer.sync());
         if let Err(error) = written {
             drop(writer);
             // The space is needed more than the half of a file.
