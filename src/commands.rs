@@ -1,5 +1,6 @@
 //! What the commands do: one file each.
 
+mod allocator;
 mod ask;
 mod demo;
 mod drain;
@@ -47,7 +48,10 @@ pub fn from_command_line() -> ExitCode {
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
     let result = match &cli.command {
-        None | Some(Command::Run) => run::run(&cli),
+        None | Some(Command::Run) => {
+            allocator::fix_threshold();
+            run::run(&cli)
+        }
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Test(TestCommand::Config)) => test::config(&cli),
         Some(Command::Export(ExportCommand::Config)) => export::config(&cli),
