@@ -25,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) stats: Arc<Stats>,
     pub(crate) pool: Pool,
     host: String,
+    /// Lines of the log before it: an earlier server of another test may have had the same port.
+    earlier_lines: usize,
     pub(crate) data: tempfile::TempDir,
     pub(crate) runtime: Runtime,
     pub(crate) shutdown: watch::Sender<Shutdown>,
@@ -53,7 +55,7 @@ impl Rig {
     }
 
     pub(crate) fn start_on(runtime: Runtime, settings: ElasticsearchSettings) -> Self {
-        lines();
+        let earlier_lines = lines().len();
         let host = settings.hosts[0].clone();
         let data = tempfile::tempdir().unwrap();
         let (shutdown, stopping) = watch::channel(Shutdown::Running);
@@ -78,7 +80,19 @@ impl Rig {
         let running = Some(runtime.spawn(outputs::run(settings, links)));
         let (pool, next) = (Pool::new(4 << 20), 0);
         let sender = Some(sender);
-        Self { stats, pool, host, data, runtime, shutdown, sender, notes, next, running }
+        Self {
+            stats,
+            pool,
+            host,
+            earlier_lines,
+            data,
+            runtime,
+            shutdown,
+            sender,
+            notes,
+            next,
+            running,
+        }
     }
 
     /// Starts one whose only host is `url`.
@@ -153,8 +167,9 @@ impl Rig {
     /// Waits until the log speaks of an error with the first host, and returns that line.
     pub(crate) fn wait_for_trouble(&self) -> String {
         let of_host = |line: &String| line.starts_with("ERROR") && line.contains(&self.host);
-        self.wait_for("an error in the log", |_| lines().iter().any(of_host));
-        lines().into_iter().find(of_host).unwrap()
+        let later = || lines().into_iter().skip(self.earlier_lines);
+        self.wait_for("an error in the log", |_| later().any(|line| of_host(&line)));
+        later().find(of_host).unwrap()
     }
 
     /// Lets the readers go and waits until all is delivered.
