@@ -188,7 +188,7 @@ pub struct Prospector<D: Disk> {
     /// Files that are not read: compressed ones, finished copies.
     passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
     /// Logs that were rotated, of which the generations between are to be sought.
-    rotated: Vec<between::Rotated>,
+    rotated: BTreeSet<between::Rotated>,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Compressed files that this scan passed over without a word so far.
@@ -241,7 +241,7 @@ impl<D: Disk> Prospector<D> {
             orphans: Orphans::default(),
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
-            rotated: Vec::new(),
+            rotated: BTreeSet::new(),
             examining: BTreeMap::new(),
             packed_files: 0,
             told: BTreeSet::new(),

@@ -20,7 +20,7 @@ use std::time::Instant;
 use tracing::info;
 
 /// A log that was found under the name that a rotation gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rotated {
     input: u16,
     /// The name under which it was found first.
@@ -74,9 +74,8 @@ impl<D: Disk> Prospector<D> {
     }
 
     fn note(&mut self, rotated: Rotated) {
-        let is_one = generation(&rotated.log, &rotated.name).is_some();
-        if is_one && !self.rotated.contains(&rotated) {
-            self.rotated.push(rotated);
+        if generation(&rotated.log, &rotated.name).is_some() {
+            self.rotated.insert(rotated);
         }
     }
 
@@ -98,7 +97,7 @@ impl<D: Disk> Prospector<D> {
         if self.rotated.is_empty() {
             return;
         }
-        let rotated = std::mem::take(&mut self.rotated);
+        let rotated: Vec<_> = std::mem::take(&mut self.rotated).into_iter().collect();
         let mut by_base: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
         let mut directories = BTreeSet::new();
         let mut open = BTreeSet::new();

@@ -194,7 +194,7 @@ impl Prepared {
     }
 
     fn compressed(batch: Batch, compressor: &Compressor) -> Self {
-        let body = tokio::task::block_in_place(|| compressor.compress(batch.buffer.bytes()));
+        let body = compressor.compress(batch.buffer.bytes());
         Self { batch: Arc::new(batch), body: Some(body) }
     }
 }

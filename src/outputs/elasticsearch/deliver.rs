@@ -258,7 +258,7 @@ impl<D: Disk + Sync> Delivery<D> {
             return BulkBody::Gzip(whole);
         }
         let bytes = &self.batch.buffer.bytes()[bytes];
-        BulkBody::Gzip(tokio::task::block_in_place(|| compressor.compress(bytes)))
+        BulkBody::Gzip(compressor.compress(bytes))
     }
 
     fn take_answer(&mut self, range: Range<usize>, answer: Answer, retry_after: Option<Duration>) {
