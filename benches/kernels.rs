@@ -14,12 +14,11 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::scan::look;
-use shipper::settings::{Format, InputSettings, Namespace};
+use shipper::settings::{Format, InputSettings};
 use shipper::wake::Wake;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 const SEED: u64 = 20_261_119;
 /// Friday, 20 November 2026, midnight UTC.
@@ -227,21 +226,9 @@ impl Writing {
 
 fn input(format: Format, keep_original: bool) -> InputSettings {
     InputSettings {
-        id: None,
-        kind: "filestream".to_owned(),
-        namespace: Namespace::Filebeat,
         paths: vec!["/var/log/apache2/access.log".to_owned()],
-        exclude_files: Vec::new(),
         format,
         keep_original,
-        message_max_bytes: 10 << 20,
-        symlinks: false,
-        compression: false,
-        scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
+        ..InputSettings::default()
     }
 }

@@ -16,8 +16,8 @@ use crate::app::{self, App, AppError};
 use crate::discovery;
 use crate::hint::Advised;
 use crate::settings::{
-    ElasticsearchSettings, Format, InputSettings, Namespace, OutputSettings, PathSettings,
-    QueueSettings, RegistrySettings, Settings,
+    ElasticsearchSettings, InputSettings, OutputSettings, PathSettings, QueueSettings,
+    RegistrySettings, Settings,
 };
 use crate::wake::Wake;
 use meter::Meter;
@@ -196,21 +196,9 @@ fn settings(directory: &Path, log: &Path, receiver: &str) -> Settings {
     let data = directory.join("data");
     let input = InputSettings {
         id: Some("demo".to_owned()),
-        kind: "filestream".to_owned(),
-        namespace: Namespace::Filebeat,
         paths: vec![log.to_string_lossy().into_owned()],
-        exclude_files: Vec::new(),
-        format: Format::Auto,
-        keep_original: true,
-        message_max_bytes: 10 << 20,
-        symlinks: false,
-        compression: false,
         scan_interval: Duration::from_secs(1),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
+        ..InputSettings::default()
     };
     let output = ElasticsearchSettings {
         hosts: vec![receiver.to_owned()],

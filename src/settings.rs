@@ -65,6 +65,29 @@ pub struct InputSettings {
     pub fields: Option<FieldsSettings>,
 }
 
+impl Default for InputSettings {
+    fn default() -> Self {
+        Self {
+            id: None,
+            kind: "filestream".to_owned(),
+            namespace: Namespace::Filebeat,
+            paths: Vec::new(),
+            exclude_files: Vec::new(),
+            format: Format::Auto,
+            keep_original: true,
+            message_max_bytes: 10 << 20,
+            symlinks: false,
+            compression: false,
+            scan_interval: Duration::from_secs(10),
+            close_inactive: Duration::from_mins(5),
+            pipeline: None,
+            index: None,
+            tags: Vec::new(),
+            fields: None,
+        }
+    }
+}
+
 /// `fields` of an input: constants for every event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldsSettings {

@@ -7,11 +7,10 @@ use shipper::document::Shared;
 use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
-use shipper::settings::{Format, InputSettings, Namespace, RegexFormat};
+use shipper::settings::{Format, InputSettings, RegexFormat};
 use shipper::wake::Wake;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 const PATH: &str = "/var/log/nginx/access.log";
 
@@ -22,22 +21,11 @@ thread_local! {
 /// An input of that format.
 pub fn input(format: Format, keep_original: bool, message_max_bytes: u64) -> InputSettings {
     InputSettings {
-        id: None,
         kind: "log".to_owned(),
-        namespace: Namespace::Filebeat,
-        paths: Vec::new(),
-        exclude_files: Vec::new(),
         format,
         keep_original,
         message_max_bytes,
-        symlinks: false,
-        compression: false,
-        scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
+        ..InputSettings::default()
     }
 }
 

@@ -12,7 +12,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome};
 use shipper::queue::queue;
-use shipper::settings::{Format, InputSettings, Namespace};
+use shipper::settings::{Format, InputSettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -278,24 +278,8 @@ impl Rig {
 }
 
 fn pipeline(message_max_bytes: u64) -> Pipeline {
-    let input = InputSettings {
-        id: None,
-        kind: "filestream".to_owned(),
-        namespace: Namespace::Filebeat,
-        paths: Vec::new(),
-        exclude_files: Vec::new(),
-        format: Format::Raw,
-        keep_original: true,
-        message_max_bytes,
-        symlinks: false,
-        compression: false,
-        scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
-    };
+    let input =
+        InputSettings { format: Format::Raw, message_max_bytes, ..InputSettings::default() };
     Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }
 

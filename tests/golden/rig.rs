@@ -6,36 +6,18 @@ use shipper::document::Shared;
 use shipper::pipeline::{Consumed, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
-use shipper::settings::{Format, InputSettings, Namespace};
+use shipper::settings::{Format, InputSettings};
 use shipper::wake::Wake;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// 2026-11-21T04:12:34.567Z.
 pub(crate) const NOW: Moment = Moment(1_795_234_354_567);
 
 /// An input as an operator gets it who sets only a format.
 pub(crate) fn input(format: Format) -> InputSettings {
-    InputSettings {
-        id: None,
-        kind: "log".to_owned(),
-        namespace: Namespace::Filebeat,
-        paths: Vec::new(),
-        exclude_files: Vec::new(),
-        format,
-        keep_original: true,
-        message_max_bytes: 10 << 20,
-        symlinks: false,
-        compression: false,
-        scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
-    }
+    InputSettings { kind: "log".to_owned(), format, ..InputSettings::default() }
 }
 
 /// A process whose documents all go to the data stream of Filebeat.

@@ -16,7 +16,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
-use shipper::settings::{Format, InputSettings, Namespace, RegistrySettings};
+use shipper::settings::{Format, InputSettings, RegistrySettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -514,23 +514,6 @@ fn random(mut drawn: u64) -> Box<dyn FnMut() -> [u8; 12] + Send> {
 }
 
 fn pipeline() -> Pipeline {
-    let input = InputSettings {
-        id: None,
-        kind: "filestream".to_owned(),
-        namespace: Namespace::Filebeat,
-        paths: Vec::new(),
-        exclude_files: Vec::new(),
-        format: Format::Raw,
-        keep_original: true,
-        message_max_bytes: 10 << 20,
-        symlinks: false,
-        compression: false,
-        scan_interval: Duration::from_secs(10),
-        close_inactive: Duration::from_mins(5),
-        pipeline: None,
-        index: None,
-        tags: Vec::new(),
-        fields: None,
-    };
+    let input = InputSettings { format: Format::Raw, ..InputSettings::default() };
     Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }

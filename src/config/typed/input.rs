@@ -1,7 +1,6 @@
 //! The stanzas of `filebeat.inputs` and `inputs`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
@@ -111,7 +110,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
     let format = format(&at.get("format"));
-    let seconds = Duration::from_secs;
+    let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
     let close = at.first_of(&["close.on_state_change.inactive", "close_inactive"]);
     let message = at.first_of(&["message_max_bytes", "max_bytes"]);
@@ -131,16 +130,16 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         namespace,
         paths: paths(at),
         exclude_files: exclude_files(at),
-        format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { Format::Auto }),
-        keep_original: at.get("keep_original").boolean().unwrap_or(true),
-        message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(10 << 20),
+        format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
+        keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
+        message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
         symlinks: at
             .first_of(&["prospector.scanner.symlinks", "symlinks"])
             .boolean()
-            .unwrap_or(false),
+            .unwrap_or(default.symlinks),
         compression: compression(at),
-        scan_interval: scan.positive_duration().unwrap_or(seconds(10)),
-        close_inactive: close.positive_duration().unwrap_or(seconds(300)),
+        scan_interval: scan.positive_duration().unwrap_or(default.scan_interval),
+        close_inactive: close.positive_duration().unwrap_or(default.close_inactive),
         pipeline,
         index: format_string(&at.get("index")),
         tags,
