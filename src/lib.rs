@@ -29,6 +29,7 @@ pub mod host;
 pub mod identity;
 pub mod json_text;
 pub mod ledger;
+pub mod listeners;
 pub mod logging;
 pub mod outputs;
 pub mod parsers;

@@ -6,6 +6,7 @@ pub mod access_log;
 pub mod address;
 pub mod escapes;
 pub mod regex;
+pub mod syslog;
 pub mod timestamp;
 pub mod url;
 

@@ -3,6 +3,11 @@
 //! They live in the lowest layer so that a stage never sees the configuration tree and the configuration never
 //! sees a stage. `config` fills them; `Default` states what an operator gets who writes nothing.
 
+mod listener;
+
+pub use listener::FramingSettings;
+pub use listener::SyslogFormat;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -131,13 +131,13 @@ impl ClfCache {
     }
 }
 
-fn digits(text: &[u8]) -> Option<i64> {
+pub(super) fn digits(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |number, byte| {
         byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
     })
 }
 
-fn month_of(name: [u8; 3]) -> Option<i64> {
+pub(super) fn month_of(name: [u8; 3]) -> Option<i64> {
     const NAMES: [&[u8; 3]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
         b"Dec",
@@ -145,7 +145,7 @@ fn month_of(name: [u8; 3]) -> Option<i64> {
     (1..).zip(NAMES).find(|(_, known)| **known == name).map(|(number, _)| number)
 }
 
-fn time_of_day(hour: i64, minute: i64, second: i64) -> Option<i64> {
+pub(super) fn time_of_day(hour: i64, minute: i64, second: i64) -> Option<i64> {
     // A leap second is the last one of its minute again.
     (hour < 24 && minute < 60 && second <= 60).then(|| hour * 3600 + minute * 60 + second.min(59))
 }
@@ -168,7 +168,7 @@ fn put(place: &mut [u8], mut number: i64) {
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar; the algorithm is `days_from_civil` of Howard Hinnant's
 /// "chrono-Compatible Low-Level Date Algorithms".
-fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let longest = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -188,7 +188,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 /// The inverse of [`days_from_civil`], from the same source.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
