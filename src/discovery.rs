@@ -24,6 +24,7 @@ use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::logging::limiter::Limiter;
 use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
+use crate::settings::ReadOrder;
 use crate::stats::Stats;
 use crate::trail::Trail;
 use crate::wake::Wake;
@@ -65,12 +66,43 @@ pub struct Watched {
     pub patterns: Vec<Pattern>,
     /// Full paths that are passed over.
     pub exclude: Vec<Regex>,
+    /// Full paths that alone are read, unless there are none.
+    pub include: Vec<Regex>,
     /// Whether symbolic links are followed.
     pub symlinks: bool,
+    /// Whether a file that was touched is sent again.
+    pub resend_on_touch: bool,
+    /// Which of several files found at once is read first.
+    pub order: ReadOrder,
     /// Whether gzip files are read that continue nothing read before.
     pub packed: bool,
     /// Pause between two scans.
     pub scan_interval: Duration,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self {
+            patterns: Vec::new(),
+            exclude: Vec::new(),
+            include: Vec::new(),
+            symlinks: false,
+            resend_on_touch: false,
+            order: ReadOrder::default(),
+            packed: false,
+            scan_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Watched {
+    /// Tells whether a file of that path is to be read as far as its path goes.
+    fn wants(&self, path: &Path) -> bool {
+        let path = path.to_string_lossy();
+        let matches = |expression: &Regex| expression.is_match(&path);
+        !self.exclude.iter().any(matches)
+            && (self.include.is_empty() || self.include.iter().any(matches))
+    }
 }
 
 /// Where reading of a file begins that was never seen before.
@@ -125,6 +157,8 @@ struct File {
     /// Size and time of change at the last look.
     size: u64,
     modified: i64,
+    /// The time of change of a look at which it had grown older only: it was touched, or is being written.
+    touched: i64,
     /// Whether its content is what it unpacks to; `size` is that of the content.
     is_packed: bool,
     /// The last scan that saw its inode, and whether it was under its name.
@@ -141,6 +175,8 @@ enum Stage {
     Assigned,
     /// It has no name any more; the worker reads what it still holds.
     Removed,
+    /// It was touched: once the worker has let go of it, it is read again as a new file.
+    Touched,
 }
 
 /// Where a harvester is to begin.
@@ -183,6 +219,8 @@ pub struct Prospector<D: Disk> {
     unclaimed: BTreeMap<(u64, u64), Vec<Orphan>>,
     /// Epochs whose inode is gone or holds other content now.
     orphans: Orphans,
+    /// Epochs of files that were touched: to be forgotten when they are settled.
+    touched: Vec<Orphan>,
     /// Copies that may still be growing.
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
@@ -239,6 +277,7 @@ impl<D: Disk> Prospector<D> {
             registered_reply,
             unclaimed,
             orphans: Orphans::default(),
+            touched: Vec::new(),
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             rotated: BTreeSet::new(),
@@ -317,6 +356,7 @@ impl<D: Disk> Prospector<D> {
         let mut ends = self.drained.concat();
         let orphan = |orphan: &Orphan| (Arc::clone(&orphan.progress), orphan.entry.committed);
         ends.extend(self.orphans.iter().map(|(_, known)| orphan(known)));
+        ends.extend(self.touched.iter().map(orphan));
         ends.extend(self.passed_over.values().filter_map(|passed| passed.copy_of()).map(orphan));
         Some(ends)
     }
@@ -466,6 +506,12 @@ impl<D: Disk> Prospector<D> {
         let read_to = reached.offset;
         let left = size.max(file.size).saturating_sub(read_to);
         let name = file.name.display().to_string();
+        if matches!(file.stage, Stage::Touched) {
+            info!(file = name, read_to, "file was touched; it is sent again from its start");
+            self.links.ledger.tell(Note::Ended(file.epoch));
+            self.touched.push(Orphan::parted(file, reached, true));
+            return;
+        }
         if file.is_packed && !matches!(file.stage, Stage::Removed) {
             info!(file = name, read_to, bytes_left = left, "compressed file was read to its end");
             self.finish_packed(file, reached);

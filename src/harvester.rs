@@ -15,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Moment, Pipeline};
 use crate::pool::Pool;
 use crate::queue::Sender;
+use crate::settings::CloseSettings;
 use crate::stats::Stats;
 use crate::wake::Wake;
 use file::{Harvester, Obstacle};
@@ -41,8 +42,8 @@ pub struct WorkerSettings {
     pub limits: BatchLimits,
     /// Longest wait of an event for its batch to fill.
     pub flush_timeout: Duration,
-    /// For each input: a file that is at its end is closed after this long.
-    pub close_inactive: Vec<Duration>,
+    /// For each input: when a file is let go of.
+    pub closing: Vec<CloseSettings>,
     /// For each input: largest content of a line, in bytes.
     pub message_max_bytes: Vec<u64>,
     /// Most files held open.
@@ -418,7 +419,7 @@ impl<D: Disk> Worker<D> {
             if file.file.is_none() {
                 continue;
             }
-            let limit = self.settings.close_inactive[usize::from(file.assignment.input)];
+            let limit = self.settings.closing[usize::from(file.assignment.input)].inactive;
             let due = *file.last_read.get_or_insert(now) + limit;
             if due <= now && file.is_settled() {
                 close(file, &self.links.stats);

@@ -3,8 +3,10 @@
 //! They live in the lowest layer so that a stage never sees the configuration tree and the configuration never
 //! sees a stage. `config` fills them; `Default` states what an operator gets who writes nothing.
 
+mod files;
 mod listener;
 
+pub use files::{CloseSettings, FileSettings, ReadBy, ReadOrder};
 pub use listener::FramingSettings;
 pub use listener::SyslogFormat;
 
@@ -58,8 +60,10 @@ pub struct InputSettings {
     pub compression: bool,
     /// Pause between two scans where no events are had. Default 10 s.
     pub scan_interval: Duration,
-    /// A file that is read to its end and settled is closed after this long without new bytes. Default 5 min.
-    pub close_inactive: Duration,
+    /// Which files are read, and in which order.
+    pub files: FileSettings,
+    /// When an open file is let go of.
+    pub close: CloseSettings,
     /// Ingest pipeline that the server is to run, lower-cased; an input with one is shipped `raw` by default.
     pub pipeline: Option<String>,
     /// Index or data stream of this input alone; a format string.
@@ -84,7 +88,8 @@ impl Default for InputSettings {
             symlinks: false,
             compression: false,
             scan_interval: Duration::from_secs(10),
-            close_inactive: Duration::from_mins(5),
+            files: FileSettings::default(),
+            close: CloseSettings::default(),
             pipeline: None,
             index: None,
             tags: Vec::new(),

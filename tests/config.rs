@@ -8,6 +8,8 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "config/files.rs"]
+mod files;
 #[path = "config/text.rs"]
 mod text;
 #[path = "config/values.rs"]

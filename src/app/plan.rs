@@ -20,9 +20,11 @@ pub enum PlanError {
     /// A path is no pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// A pattern of files to be left out.
-    #[error("exclude_files: `{pattern}` is no regular expression")]
-    Exclude {
+    /// A pattern of files to be left out or taken.
+    #[error("{key}: `{pattern}` is no regular expression")]
+    Expression {
+        /// Where it stands.
+        key: &'static str,
         /// The text.
         pattern: String,
         /// What is wrong.
@@ -124,16 +126,24 @@ fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
 }
 
 fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
-    let patterns = input.paths.iter().map(|path| Pattern::parse(path));
-    let exclude = input.exclude_files.iter().map(|pattern| {
-        Regex::new(pattern).map_err(|error| PlanError::Exclude {
-            pattern: pattern.clone(),
-            source: Box::new(error),
-        })
-    });
+    let parse = if input.files.recursive_glob { Pattern::parse } else { Pattern::parse_flat };
+    let patterns = input.paths.iter().map(|path| parse(path));
+    let expressions = |key: &'static str, patterns: &[String]| -> Result<Vec<Regex>, PlanError> {
+        let expression = |pattern: &String| {
+            Regex::new(pattern).map_err(|error| PlanError::Expression {
+                key,
+                pattern: pattern.clone(),
+                source: Box::new(error),
+            })
+        };
+        patterns.iter().map(expression).collect()
+    };
     Ok(Watched {
         patterns: patterns.collect::<Result<_, _>>()?,
-        exclude: exclude.collect::<Result<_, _>>()?,
+        exclude: expressions("exclude_files", &input.exclude_files)?,
+        include: expressions("include_files", &input.files.include_files)?,
+        resend_on_touch: input.files.resend_on_touch,
+        order: input.files.order,
         symlinks: input.symlinks,
         packed: input.compression,
         scan_interval: input.scan_interval,
@@ -154,7 +164,7 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
     WorkerSettings {
         limits,
         flush_timeout: settings.queue.flush_timeout,
-        close_inactive: settings.inputs.iter().map(|input| input.close_inactive).collect(),
+        closing: settings.inputs.iter().map(|input| input.close).collect(),
         message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
         open_files_max,
     }

@@ -24,7 +24,6 @@ type Table = &'static [(Class, &'static [&'static str])];
 
 const NONE: &[&str] = &[];
 const OFF: &[&str] = &["false"];
-const ON: &[&str] = &["true"];
 const ZERO: &[&str] = &["0", "0s", "-1"];
 
 /// Keys of a stanza of `filebeat.inputs`, without that prefix.
@@ -36,7 +35,10 @@ const INPUT: Table = &[
             "type", "id", "enabled", "paths", "exclude_files", "prospector.scanner.exclude_files",
             "encoding", "format.**", "keep_original", "max_bytes", "message_max_bytes", "symlinks",
             "prospector.scanner.symlinks", "scan_frequency", "prospector.scanner.check_interval",
-            "close_inactive", "close.on_state_change.inactive", "pipeline", "index", "tags",
+            "close_inactive", "close.on_state_change.inactive", "include_files",
+            "prospector.scanner.include_files", "recursive_glob.enabled",
+            "prospector.scanner.recursive_glob", "resend_on_touch",
+            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order", "pipeline", "index", "tags",
             "fields.**", "fields_under_root", "compression", "gzip_experimental",
         ],
     ),
@@ -51,7 +53,7 @@ const INPUT: Table = &[
             "legacy_clean_inactive", "file_identity.native", "file_identity.path",
             "file_identity.inode_marker.path", "file_identity.inode_deviceid",
             "file_identity.fingerprint.**", "prospector.scanner.fingerprint.**",
-            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order", "rotation.**",
+            "rotation.**",
             "allow_deprecated_id_duplication", "include_file_fingerprint", "read_until_eof.**",
             "delete.grace_period",
         ],
@@ -64,14 +66,13 @@ const INPUT: Table = &[
             "delete.enabled", "take_over.**",
         ],
     ),
-    (NotYet(ON), &["recursive_glob.enabled", "prospector.scanner.recursive_glob"]),
     (NotYet(ZERO), &["ignore_older"]),
     (NotYet(&["auto", "line_feed"]), &["line_terminator"]),
     (
         NotYet(NONE),
         &[
             "include_lines", "exclude_lines", "json.**", "multiline.**", "parsers.**",
-            "processors.**", "prospector.scanner.include_files", "ignore_inactive",
+            "processors.**", "ignore_inactive",
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

@@ -2,6 +2,7 @@
 
 pub mod elasticsearch;
 pub mod fields;
+pub mod files;
 pub mod host;
 pub mod input;
 pub mod output;

@@ -9,7 +9,7 @@ use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::settings::{
     Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
-    Namespace, OutputSettings, Pem, Settings, Verification,
+    Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Verification,
 };
 use crate::units::duration_text;
 
@@ -200,14 +200,7 @@ fn stanza(input: &InputSettings) -> Mapping {
     if input.compression {
         put(&mut out, "compression", "auto");
     }
-    let scanner = map([
-        ("check_interval", duration(input.scan_interval)),
-        ("symlinks", input.symlinks.into()),
-        ("exclude_files", list(&input.exclude_files)),
-    ]);
-    put(&mut out, "prospector", map([("scanner", scanner)]));
-    let close = map([("inactive", duration(input.close_inactive))]);
-    put(&mut out, "close", map([("on_state_change", close)]));
+    files(&mut out, input);
     if let Some(pipeline) = &input.pipeline {
         put(&mut out, "pipeline", pipeline.as_str());
     }
@@ -222,6 +215,32 @@ fn stanza(input: &InputSettings) -> Mapping {
         put(&mut out, "fields_under_root", *under_root);
     }
     out
+}
+
+fn files(out: &mut Mapping, input: &InputSettings) {
+    let files = &input.files;
+    let mut scanner = Mapping::new();
+    put(&mut scanner, "check_interval", duration(input.scan_interval));
+    put(&mut scanner, "symlinks", input.symlinks);
+    put(&mut scanner, "exclude_files", list(&input.exclude_files));
+    if !files.include_files.is_empty() {
+        put(&mut scanner, "include_files", list(&files.include_files));
+    }
+    if !files.recursive_glob {
+        put(&mut scanner, "recursive_glob", false);
+    }
+    if files.resend_on_touch {
+        put(&mut scanner, "resend_on_touch", true);
+    }
+    put(out, "prospector", map([("scanner", Value::Mapping(scanner))]));
+    if files.order != ReadOrder::default() {
+        let sort = if files.order.by == ReadBy::Name { "filename" } else { "modtime" };
+        let order = if files.order.descending { "desc" } else { "asc" };
+        put(out, "scan", map([("sort", sort.into()), ("order", order.into())]));
+    }
+    let mut close = Mapping::new();
+    put(&mut close, "inactive", duration(input.close.inactive));
+    put(out, "close", map([("on_state_change", Value::Mapping(close))]));
 }
 
 fn format(format: &Format) -> Value {

@@ -131,7 +131,7 @@ impl<D: Disk> Prospector<D> {
                 && !self.is_followed(input, looked.stat)
             {
                 let known = self.claim_stranger(input, &found, &mut looked, now);
-                registered.extend(known.map(|known| (looked.stat.modified, known)));
+                registered.extend(known.map(|known| (found.turn, known)));
             }
             if REGISTERED_AT_ONCE <= registered.len() {
                 self.register(&mut registered);
@@ -159,13 +159,13 @@ impl<D: Disk> Prospector<D> {
         known.all(|orphan| orphan.entry.ended || orphan.entry.committed == found.stat.size)
     }
 
-    /// Has new epochs saved; they are read when that is done, what changed longest ago first.
+    /// Has new epochs saved; they are read when that is done, each in its turn.
     pub(super) fn register(&mut self, registered: &mut Vec<(i64, Known)>) {
         if registered.is_empty() {
             return;
         }
         let mut registered = std::mem::take(registered);
-        registered.sort_by_key(|(modified, _)| *modified);
+        registered.sort_by_key(|(turn, _)| *turn);
         self.links.ledger.tell(Note::Register {
             known: registered.into_iter().map(|(_, known)| known).collect(),
             reply: self.registered_reply.clone(),
@@ -376,6 +376,7 @@ impl<D: Disk> Prospector<D> {
             base: entry.base,
             size: looked.size,
             modified: looked.stat.modified,
+            touched: 0,
             is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
@@ -448,6 +449,7 @@ impl<D: Disk> Prospector<D> {
             base,
             size: looked.size,
             modified: looked.stat.modified,
+            touched: 0,
             is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
@@ -475,6 +477,13 @@ impl<D: Disk> Prospector<D> {
             self.files.with_inode(inode).is_some()
         });
         u8::try_from(before.count()).unwrap_or(u8::MAX)
+    }
+
+    /// Forgets the epochs of touched files that are settled.
+    pub(super) fn tend_touched(&mut self) {
+        for orphan in self.touched.extract_if(.., |orphan| orphan.is_settled()) {
+            self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
+        }
     }
 
     /// Forgets orphans of which two complete scans found nothing and that are settled.

@@ -53,12 +53,25 @@ impl Pattern {
     /// # Errors
     /// When it is relative, names no file, or a component cannot be understood.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        Self::read(text, true)
+    }
+
+    /// Reads a pattern in which `**` is a `*`: it stands for one name.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn parse_flat(text: &str) -> Result<Self, PatternError> {
+        Self::read(text, false)
+    }
+
+    fn read(text: &str, recursive: bool) -> Result<Self, PatternError> {
         if !text.starts_with('/') {
             return Err(PatternError::Relative(text.to_owned()));
         }
         let mut parts = Vec::new();
         for component in Path::new(text).components() {
             match component {
+                Component::Normal(name) if name == "**" && recursive => parts.push(Part::AnyDepth),
                 Component::Normal(name) => parts.push(part(name, text)?),
                 Component::ParentDir => parts.push(Part::Name(OsString::from(".."))),
                 _ => {}
@@ -137,9 +150,6 @@ fn matches_from(parts: &[Part], names: &[&OsStr]) -> bool {
 }
 
 fn part(name: &OsStr, text: &str) -> Result<Part, PatternError> {
-    if name == "**" {
-        return Ok(Part::AnyDepth);
-    }
     let syntax = |reason: String| PatternError::Syntax { text: text.to_owned(), reason };
     let Some(name) = name.to_str() else { return Ok(Part::Name(name.to_owned())) };
     if !name.contains(['*', '?', '[', '\\']) {

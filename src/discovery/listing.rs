@@ -23,6 +23,8 @@ pub(super) struct Found {
     pub(super) stat: Stat,
     /// Whether the name is a symbolic link.
     pub(super) is_link: bool,
+    /// Its place among those found at once; by default the time of its change.
+    pub(super) turn: i64,
     /// The log of which it is a generation, when that is why it is looked at.
     pub(super) of: Option<Arc<Path>>,
 }
@@ -30,7 +32,7 @@ pub(super) struct Found {
 impl Found {
     /// A file found by its name alone.
     pub(super) fn at(path: Arc<Path>, stat: Stat) -> Self {
-        Self { path, stat, is_link: false, of: None }
+        Self { path, stat, is_link: false, turn: stat.modified, of: None }
     }
 }
 
@@ -243,7 +245,7 @@ impl<'a, D: Disk> Listing<'a, D> {
         };
         match stat {
             Ok(stat) if stat.kind == Kind::File => {
-                walk.found.push(Found { path: path.into(), stat, is_link, of: None });
+                walk.found.push(Found { is_link, ..Found::at(path.into(), stat) });
             }
             Ok(stat) if stat.kind == Kind::Link => self.links.push(path),
             Ok(_) => {}

@@ -11,6 +11,7 @@ use crate::follow::Order;
 use crate::identity::same_inode;
 use crate::ledger::Note;
 use crate::position::Inode;
+use crate::settings::{ReadBy, ReadOrder};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -98,6 +99,7 @@ impl<D: Disk> Prospector<D> {
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
         self.claim_all(newcomers.found, &mut listing, now);
         self.tend_orphans(&mut listing, now);
+        self.tend_touched();
         self.tend_examinations();
         let lag = self.files.iter().map(|(_, file)| {
             i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
@@ -105,7 +107,7 @@ impl<D: Disk> Prospector<D> {
         self.links.stats.reading.lag_bytes.set(lag.sum());
     }
 
-    /// Returns the files of an input, oldest change first.
+    /// Returns the files of an input in the order in which they are to be read.
     fn look_for(&mut self, input: usize, listing: &mut Listing<'_, D>) -> Vec<Found> {
         let watched = &self.inputs[input];
         let (hints, workers) = (&self.links.hints, &*self.links.workers);
@@ -122,11 +124,8 @@ impl<D: Disk> Prospector<D> {
             }
         }
         let mut all = walk.found;
-        all.retain(|found| {
-            let path = found.path.to_string_lossy();
-            !watched.exclude.iter().any(|exclude| exclude.is_match(&path))
-        });
-        all.sort_by_key(|found| found.stat.modified);
+        all.retain(|found| watched.wants(&found.path));
+        put_in_order(&mut all, watched.order);
         all
     }
 
@@ -243,7 +242,19 @@ impl<D: Disk> Prospector<D> {
         if !file.is_packed {
             file.size = found.stat.size;
         }
+        let touches = changed && same_size && !file.is_packed && file.modified != 0;
+        // A write changes the time before the size: only what stands still at the next look was touched.
+        let was_touched = !changed && file.touched == file.modified && file.touched != 0;
+        file.touched = if touches { found.stat.modified } else { 0 };
         file.modified = found.stat.modified;
+        if was_touched
+            && self.inputs[usize::from(file.input)].resend_on_touch
+            && matches!(file.stage, Stage::Assigned)
+        {
+            file.stage = Stage::Touched;
+            self.order(key, Order::Leave(key));
+            return;
+        }
         if changed {
             if file.prefix_may_grow() {
                 self.grow_prefix(key);
@@ -366,6 +377,21 @@ impl<D: Disk> Prospector<D> {
 impl File {
     pub(super) fn prefix_may_grow(&self) -> bool {
         usize::from(self.prefix.length) < crate::position::PREFIX_BYTES
+    }
+}
+
+fn put_in_order(all: &mut [Found], order: ReadOrder) {
+    match order.by {
+        ReadBy::Modified => all.sort_by_key(|found| found.stat.modified),
+        ReadBy::Name => all.sort_by(|one, other| one.path.cmp(&other.path)),
+    }
+    if order.descending {
+        all.reverse();
+    }
+    if order != ReadOrder::default() {
+        for (turn, found) in (0..).zip(all) {
+            found.turn = turn;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use shipper::settings::{
 
 use crate::load_text;
 
-fn settings(text: &str) -> Result<Settings, String> {
+pub fn settings(text: &str) -> Result<Settings, String> {
     match load_text(text) {
         Ok(loaded) => Ok(loaded.settings),
         Err(problems) => {
@@ -24,7 +24,7 @@ fn top(lines: &str) -> Result<Settings, String> {
     ))
 }
 
-fn input(line: &str) -> Result<InputSettings, String> {
+pub fn input(line: &str) -> Result<InputSettings, String> {
     let text = format!(
         "output.elasticsearch.hosts: [a]\nfilebeat.inputs:\n  - type: log\n    paths: [/a]\n    {line}\n"
     );
@@ -44,7 +44,7 @@ fn with_host(line: &str) -> Result<ElasticsearchSettings, String> {
 }
 
 /// Compares what each text yields, as `Debug` shows it, or the message.
-fn check<T, V: Debug>(
+pub fn check<T, V: Debug>(
     load: impl Fn(&str) -> Result<T, String>,
     value: impl Fn(T) -> V,
     cases: &[(&str, &str)],
@@ -85,7 +85,7 @@ fn inputs_scan_and_close_as_either_spelling_says() {
     );
     check(
         input,
-        |i| i.close_inactive,
+        |i| i.close.inactive,
         &[
             ("", "300s"),
             ("close_inactive: 1h", "3600s"),
@@ -707,7 +707,7 @@ fn one_output_is_chosen() {
 fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmless_values() {
     let unneeded = |lines: &str| {
         let text = format!(
-            "inputs: [{{type: log, paths: [/a], close_eof: true, tail_files: false}}]\noutput.console: {{}}\n{lines}"
+            "inputs: [{{type: log, paths: [/a], backoff: 1s, tail_files: false}}]\noutput.console: {{}}\n{lines}"
         );
         load_text(&text).map(|loaded| loaded.unneeded).map_err(|problems| {
             let messages: Vec<&str> = problems.list().iter().map(|p| p.message.as_str()).collect();
@@ -718,26 +718,26 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
         unneeded,
         |value| value,
         &[
-            ("", r#"["filebeat.inputs.close_eof"]"#),
+            ("", r#"["filebeat.inputs.backoff"]"#),
             (
                 "max_procs: 1\nqueue.mem.events: 5\nsetup.kibana.host: a\nsetup.ilm.enabled: false",
-                r#"["filebeat.inputs.close_eof", "max_procs", "queue.mem.events", "setup.kibana", "setup.ilm"]"#,
+                r#"["filebeat.inputs.backoff", "max_procs", "queue.mem.events", "setup.kibana", "setup.ilm"]"#,
             ),
-            ("setup.kibana:", r#"["filebeat.inputs.close_eof"]"#),
-            ("setup.dashboards.enabled: false", r#"["filebeat.inputs.close_eof"]"#),
+            ("setup.kibana:", r#"["filebeat.inputs.backoff"]"#),
+            ("setup.dashboards.enabled: false", r#"["filebeat.inputs.backoff"]"#),
             (
                 "setup.dashboards.enabled: true",
                 "`setup.dashboards.enabled: true` is not supported yet",
             ),
-            ("http.enabled: false", r#"["filebeat.inputs.close_eof"]"#),
+            ("http.enabled: false", r#"["filebeat.inputs.backoff"]"#),
             ("http.enabled: true", "`http.enabled: true` is not supported yet"),
-            ("processors: []", r#"["filebeat.inputs.close_eof"]"#),
+            ("processors: []", r#"["filebeat.inputs.backoff"]"#),
             ("processors: [{drop_event: {}}]", "`processors` is not supported yet"),
             ("processors: [drop_event: ]", "`processors` is not supported yet"),
             ("filebeat.modules: [{module: nginx}]", "`filebeat.modules` is not supported yet"),
             (
                 "filebeat.config.modules: {path: '${path.config}/nowhere.d/*.yml', reload.enabled: false}",
-                r#"["filebeat.inputs.close_eof", "filebeat.config.modules.reload"]"#,
+                r#"["filebeat.inputs.backoff", "filebeat.config.modules.reload"]"#,
             ),
             (
                 "filebeat.config.inputs: {path: 'fixtures/config/*.yml'}",
@@ -745,7 +745,7 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
             ),
             (
                 "filebeat.config.inputs: {enabled: false, path: 'fixtures/config/*.yml'}",
-                r#"["filebeat.inputs.close_eof"]"#,
+                r#"["filebeat.inputs.backoff"]"#,
             ),
         ],
     );

@@ -12,7 +12,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome};
 use shipper::queue::queue;
-use shipper::settings::{Format, InputSettings};
+use shipper::settings::{CloseSettings, Format, InputSettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -64,6 +64,11 @@ impl Rig {
         Self::start_watching(watched(patterns), saved, from, pool_bytes, message_max_bytes)
     }
 
+    /// The same for an input of which more is said.
+    pub fn start_input(watched: Watched, saved: Saved) -> Self {
+        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20)
+    }
+
     fn start_watching(
         watched: Watched,
         saved: Saved,
@@ -112,7 +117,7 @@ impl Rig {
         let settings = WorkerSettings {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
-            close_inactive: vec![Duration::from_mins(5)],
+            closing: vec![CloseSettings::default()],
             message_max_bytes: vec![message_max_bytes],
             open_files_max: 100,
         };
@@ -333,13 +338,10 @@ impl Logs {
     }
 }
 
-fn watched(patterns: &[String]) -> Watched {
+pub fn watched(patterns: &[String]) -> Watched {
     Watched {
         patterns: patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
-        exclude: Vec::new(),
-        symlinks: false,
-        packed: false,
-        scan_interval: Duration::from_secs(10),
+        ..Watched::default()
     }
 }
 

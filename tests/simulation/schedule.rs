@@ -16,7 +16,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
-use shipper::settings::{Format, InputSettings, RegistrySettings};
+use shipper::settings::{CloseSettings, Format, InputSettings, RegistrySettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -334,7 +334,9 @@ impl Process {
             let settings = WorkerSettings {
                 limits: BatchLimits { bytes: BUFFER_BYTES, items: scene.rng.usize(1..20) },
                 flush_timeout: Duration::from_millis(scene.rng.u64(..2_000)),
-                close_inactive: vec![Duration::from_secs(scene.rng.u64(1..100))],
+                closing: vec![CloseSettings {
+                    inactive: Duration::from_secs(scene.rng.u64(1..100)),
+                }],
                 message_max_bytes: vec![10 << 20],
                 open_files_max: scene.rng.usize(1..6),
             };
@@ -354,13 +356,7 @@ impl Process {
             stats: Arc::clone(&stats),
             random: random(drawn),
         };
-        let watched = Watched {
-            patterns: scene.patterns(),
-            exclude: Vec::new(),
-            symlinks: true,
-            packed: false,
-            scan_interval: Duration::from_secs(10),
-        };
+        let watched = Watched { patterns: scene.patterns(), symlinks: true, ..Watched::default() };
         let prospector =
             Prospector::new(scene.disk.clone(), vec![watched], From::Start, known, links);
         let next = next_batch(&receiver);

@@ -9,6 +9,7 @@ use crate::config::check::not_one_of;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
+use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::value::At;
 use crate::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
 use crate::target::{FILEBEAT_VERSION, FormatString};
@@ -112,7 +113,6 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
     let format = format(&at.get("format"));
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
-    let close = at.first_of(&["close.on_state_change.inactive", "close_inactive"]);
     let message = at.first_of(&["message_max_bytes", "max_bytes"]);
     let id = at.get("id").text_if_any();
     if id.is_none() && kind == "filestream" {
@@ -129,7 +129,9 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         kind,
         namespace,
         paths: paths(at),
-        exclude_files: exclude_files(at),
+        exclude_files: expressions(
+            &at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]),
+        ),
         format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
         message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
@@ -139,7 +141,8 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
             .unwrap_or(default.symlinks),
         compression: compression(at),
         scan_interval: scan.positive_duration().unwrap_or(default.scan_interval),
-        close_inactive: close.positive_duration().unwrap_or(default.close_inactive),
+        files: files::files(at),
+        close: files::close(at),
         pipeline,
         index: format_string(&at.get("index")),
         tags,
@@ -232,25 +235,6 @@ fn absolute_hint(path: &str) -> String {
     }
     let absolute = if path.contains('/') { "/" } else { "/var/log/" };
     format!("write it from the root, for example `{absolute}{path}`")
-}
-
-fn exclude_files(at: &At<'_>) -> Vec<String> {
-    let mut patterns = Vec::new();
-    let list = at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]);
-    for (pattern, item) in list.texts() {
-        match Regex::new(&pattern) {
-            Ok(_) => patterns.push(pattern),
-            Err(error) => item.problem(regex_message(&pattern, &error)),
-        }
-    }
-    patterns
-}
-
-fn regex_message(pattern: &str, error: &regex::Error) -> String {
-    let text = error.to_string();
-    // The last line of the message says what is wrong; those before draw the pattern.
-    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    format!("`{pattern}` is no regular expression: {reason}")
 }
 
 /// Says whether compressed files are read that continue nothing read before. A plain file is read as such even if

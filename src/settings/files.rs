@@ -1,0 +1,59 @@
+//! Which files an input reads, in which order, and when it lets go of them.
+
+use std::time::Duration;
+
+/// What an input says about finding files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSettings {
+    /// Regular expressions, checked; when there are any, only a file whose whole path matches one is read.
+    pub include_files: Vec<String>,
+    /// Whether `**` stands for any depth; else it is a `*`. Default on.
+    pub recursive_glob: bool,
+    /// Whether a file that was touched, without getting another size, is sent again. Default off.
+    pub resend_on_touch: bool,
+    /// Which of several files found at once is read first. Default: what changed longest ago.
+    pub order: ReadOrder,
+}
+
+impl Default for FileSettings {
+    fn default() -> Self {
+        Self {
+            include_files: Vec::new(),
+            recursive_glob: true,
+            resend_on_touch: false,
+            order: ReadOrder::default(),
+        }
+    }
+}
+
+/// Which of several files found at once is read first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadOrder {
+    /// What is compared.
+    pub by: ReadBy,
+    /// Whether the order is turned round.
+    pub descending: bool,
+}
+
+/// By what files are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadBy {
+    /// The time of the last change.
+    #[default]
+    Modified,
+    /// The path.
+    Name,
+}
+
+/// When an input lets go of an open file; reading goes on later where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseSettings {
+    /// A file that is read to its end and settled is closed after this long without new bytes. Default 5 min.
+    pub inactive: Duration,
+}
+
+impl Default for CloseSettings {
+    fn default() -> Self {
+        Self { inactive: Duration::from_mins(5) }
+    }
+}
