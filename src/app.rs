@@ -21,7 +21,7 @@ use crate::registrar::{Opening, Registrar};
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::wake::Wake;
-use plan::Plan;
+use plan::{Plan, Starts};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -164,13 +164,18 @@ impl App {
             random: Box::new(host::random_bytes),
         };
         let (registrar, known) = Registrar::open(disk, opening, notes, Arc::clone(&stats))?;
-        let agent = host::agent_id(&disk, data, jiff::Timestamp::now())
-            .map_err(|error| data_path(Box::new(error)))?;
+        let this_start = jiff::Timestamp::now();
+        let agent =
+            host::agent_id(&disk, data, this_start).map_err(|error| data_path(Box::new(error)))?;
         let mut host = host::host_facts(&disk, agent.text());
         if let Some(name) = &settings.name {
             host.name.clone_from(name);
         }
-        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output))?;
+        let starts = Starts {
+            first: nanoseconds(host::first_start(&disk, data).unwrap_or(this_start)),
+            this: nanoseconds(this_start),
+        };
+        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output), starts)?;
         plan.tell(settings);
         Self::assemble(
             settings,
@@ -231,17 +236,17 @@ impl App {
             wake: Arc::clone(&prospector_wake),
             stats: Arc::clone(&stats),
             random: Box::new(host::random_bytes),
+            wall: Box::new(|| nanoseconds(jiff::Timestamp::now())),
         };
         let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links);
         readers.push(threads::prospector(prospector, &prospector_wake, &signals)?);
         let registrar = threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?;
-        let wakes = worker_wakes.into_iter().chain([prospector_wake]).collect();
         Ok(Self {
             signals,
             stats,
             pool,
             host,
-            wakes,
+            wakes: worker_wakes.into_iter().chain([prospector_wake]).collect(),
             registrar_wake: parts.registrar_wake,
             readers,
             registrar,
@@ -350,6 +355,11 @@ impl App {
         }
         if self.signals.tell_fallen() { Stopped::Fallen } else { stopped }
     }
+}
+
+/// A time as files have it: in nanoseconds since 1970.
+fn nanoseconds(time: jiff::Timestamp) -> i64 {
+    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// What every worker has in common.

@@ -17,6 +17,9 @@ mod orphans;
 mod packed;
 mod places;
 mod scan;
+mod skipped;
+
+pub use skipped::Skip;
 
 use crate::advice;
 use crate::disk::Disk;
@@ -35,6 +38,7 @@ use orphan::Orphan;
 use orphans::Orphans;
 use places::Places;
 use regex::Regex;
+use skipped::Skipped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -74,6 +78,8 @@ pub struct Watched {
     pub resend_on_touch: bool,
     /// Which of several files found at once is read first.
     pub order: ReadOrder,
+    /// What is left out of files that are there already.
+    pub skip: Skip,
     /// Whether gzip files are read that continue nothing read before.
     pub packed: bool,
     /// Pause between two scans.
@@ -89,6 +95,7 @@ impl Default for Watched {
             symlinks: false,
             resend_on_touch: false,
             order: ReadOrder::default(),
+            skip: Skip::default(),
             packed: false,
             scan_interval: Duration::from_secs(10),
         }
@@ -141,6 +148,8 @@ pub struct ProspectorLinks {
     pub stats: Arc<Stats>,
     /// Gives 12 random bytes for a new epoch.
     pub random: Box<dyn FnMut() -> [u8; 12] + Send>,
+    /// Tells the time in nanoseconds since 1970, as files have it.
+    pub wall: Box<dyn Fn() -> i64 + Send>,
 }
 
 /// A followed file.
@@ -221,6 +230,7 @@ pub struct Prospector<D: Disk> {
     orphans: Orphans,
     /// Epochs of files that were touched: to be forgotten when they are settled.
     touched: Vec<Orphan>,
+    skipped: Skipped,
     /// Copies that may still be growing.
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
@@ -260,6 +270,7 @@ impl<D: Disk> Prospector<D> {
         links: ProspectorLinks,
     ) -> Self {
         let (registered_reply, registered) = mpsc::channel();
+        let skipped = Skipped::new(&known);
         let mut unclaimed: BTreeMap<(u64, u64), Vec<Orphan>> = BTreeMap::new();
         for known in known {
             let inode = known.entry.inode;
@@ -278,6 +289,7 @@ impl<D: Disk> Prospector<D> {
             unclaimed,
             orphans: Orphans::default(),
             touched: Vec::new(),
+            skipped,
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             rotated: BTreeSet::new(),

@@ -137,6 +137,13 @@ pub fn agent_id<D: Disk>(disk: &D, data: &Path, now: Timestamp) -> Result<AgentI
     }
 }
 
+/// Returns when an agent was started first with this data path; `None` when that is not known.
+pub fn first_start<D: Disk>(disk: &D, data: &Path) -> Option<Timestamp> {
+    let bytes = disk.read_all(&data.join("meta.json"), META_BYTES_MAX).ok()?;
+    let meta: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    meta.get("first_start")?.as_str()?.parse().ok()
+}
+
 fn kept_id(bytes: &[u8]) -> Option<String> {
     let meta: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     let id = meta.get("uuid")?.as_str()?;
@@ -218,6 +225,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
         let second = agent_id(&RealDisk, data.path(), now()).expect("id");
         assert_eq!(second, AgentId::Kept(first.text().to_owned()));
+        assert_eq!(first_start(&RealDisk, data.path()), Some(now()));
         let names: Vec<_> = fs::read_dir(data.path())
             .expect("names")
             .map(|name| name.expect("name").file_name())
@@ -236,6 +244,9 @@ mod tests {
         let id = agent_id(&RealDisk, data.path(), now()).expect("id");
         assert_eq!(id, AgentId::Kept("1e823b00-a5ea-4d04-942b-ab4fc0776045".to_owned()));
         assert_eq!(fs::read_to_string(data.path().join("meta.json")).expect("file"), text);
+        let first: Timestamp = "2026-05-22T17:43:08.1Z".parse().expect("time");
+        assert_eq!(first_start(&RealDisk, data.path()), Some(first));
+        assert_eq!(first_start(&RealDisk, &data.path().join("other")), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod files;
 mod listener;
 
-pub use files::{CloseSettings, FileSettings, ReadBy, ReadOrder};
+pub use files::{CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings};
 pub use listener::FramingSettings;
 pub use listener::SyslogFormat;
 

@@ -1,15 +1,15 @@
 //! From settings to what each stage needs, checked as a whole before anything starts.
 
 use crate::batch::{BatchLimits, ITEMS_MAX};
-use crate::discovery::Watched;
 use crate::discovery::glob::{Pattern, PatternError};
+use crate::discovery::{Skip, Watched};
 use crate::document::Shared;
 use crate::harvester::{READ_BYTES, WorkerSettings};
 use crate::host::HostFacts;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
-use crate::settings::{InputSettings, OutputSettings, Settings};
+use crate::settings::{InputSettings, OutputSettings, Settings, Since};
 use crate::target::{FormatError, FormatString};
 use regex::Regex;
 use tracing::info;
@@ -38,6 +38,15 @@ pub enum PlanError {
     Index(#[from] FormatError),
 }
 
+/// When the program was started, in nanoseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Starts {
+    /// For the first time with this data path.
+    pub(super) first: i64,
+    /// This time.
+    pub(super) this: i64,
+}
+
 /// What the stages are built from.
 pub(super) struct Plan {
     pub(super) watched: Vec<Watched>,
@@ -53,6 +62,7 @@ impl Plan {
         settings: &Settings,
         host: &HostFacts,
         open_files_max: usize,
+        starts: Starts,
     ) -> Result<Self, PlanError> {
         let elasticsearch = match &settings.output {
             OutputSettings::Elasticsearch(elasticsearch) => Some(&**elasticsearch),
@@ -71,7 +81,11 @@ impl Plan {
         shared.batch_wide = common_target(&pipelines);
         let templates = templates(&pipelines);
         Ok(Self {
-            watched: settings.inputs.iter().map(watched).collect::<Result<_, _>>()?,
+            watched: settings
+                .inputs
+                .iter()
+                .map(|input| watched(input, starts))
+                .collect::<Result<_, _>>()?,
             worker: worker_settings(settings, open_files_max),
             pipelines: make_pipelines(&settings.inputs, &shared)?,
             batch_wide: shared.batch_wide,
@@ -125,7 +139,7 @@ fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
     templates
 }
 
-fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
+fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, PlanError> {
     let parse = if input.files.recursive_glob { Pattern::parse } else { Pattern::parse_flat };
     let patterns = input.paths.iter().map(|path| parse(path));
     let expressions = |key: &'static str, patterns: &[String]| -> Result<Vec<Regex>, PlanError> {
@@ -144,6 +158,14 @@ fn watched(input: &InputSettings) -> Result<Watched, PlanError> {
         include: expressions("include_files", &input.files.include_files)?,
         resend_on_touch: input.files.resend_on_touch,
         order: input.files.order,
+        skip: Skip {
+            older: input.files.skip.older,
+            unchanged_since: input.files.skip.inactive.map(|since| match since {
+                Since::FirstStart => starts.first,
+                Since::LastStart => starts.this,
+            }),
+            tail: input.files.skip.tail,
+        },
         symlinks: input.symlinks,
         packed: input.compression,
         scan_interval: input.scan_interval,

@@ -233,11 +233,9 @@ fn elsewhere<'k>(known: &'k [(String, Class)], last: &str) -> Option<&'k str> {
 
 const ACCESS_LOGS: &str = "name the logs in `filebeat.inputs` instead: access lines of Apache and \
                            nginx are understood there";
-const FROM_NOW: &str =
-    "leave it out; to skip the backlog, start for the first time with --from now";
 
 /// What to do instead of setting keys that are not built yet.
-const INSTEAD: [(&str, &str); 10] = [
+const INSTEAD: [(&str, &str); 7] = [
     ("filebeat.modules", ACCESS_LOGS),
     ("modules", ACCESS_LOGS),
     ("filebeat.autodiscover", ACCESS_LOGS),
@@ -249,9 +247,6 @@ const INSTEAD: [(&str, &str); 10] = [
     ("cloud.id", "write the addresses into `output.elasticsearch.hosts` instead"),
     ("cloud.auth", "write `output.elasticsearch.username` and `.password` instead"),
     ("queue.disk", "leave it out: what is not acknowledged is read again from its file"),
-    ("filebeat.inputs.tail_files", FROM_NOW),
-    ("filebeat.inputs.seek_to_tail", FROM_NOW),
-    ("filebeat.inputs.ignore_older", FROM_NOW),
 ];
 
 /// Keys of old versions that are still found in the field.

@@ -38,7 +38,8 @@ const INPUT: Table = &[
             "close_inactive", "close.on_state_change.inactive", "include_files",
             "prospector.scanner.include_files", "recursive_glob.enabled",
             "prospector.scanner.recursive_glob", "resend_on_touch",
-            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order", "pipeline", "index", "tags",
+            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order",
+            "ignore_older", "ignore_inactive", "tail_files", "seek_to_tail", "pipeline", "index", "tags",
             "fields.**", "fields_under_root", "compression", "gzip_experimental",
         ],
     ),
@@ -61,18 +62,17 @@ const INPUT: Table = &[
     (
         NotYet(OFF),
         &[
-            "tail_files", "seek_to_tail", "keep_null", "publisher_pipeline.disable_host",
+            "keep_null", "publisher_pipeline.disable_host",
             "include_file_owner_name", "include_file_owner_group_name",
             "delete.enabled", "take_over.**",
         ],
     ),
-    (NotYet(ZERO), &["ignore_older"]),
     (NotYet(&["auto", "line_feed"]), &["line_terminator"]),
     (
         NotYet(NONE),
         &[
             "include_lines", "exclude_lines", "json.**", "multiline.**", "parsers.**",
-            "processors.**", "ignore_inactive",
+            "processors.**", 
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

@@ -9,7 +9,7 @@ use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::settings::{
     Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
-    Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Verification,
+    Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Since, Verification,
 };
 use crate::units::duration_text;
 
@@ -237,6 +237,16 @@ fn files(out: &mut Mapping, input: &InputSettings) {
         let sort = if files.order.by == ReadBy::Name { "filename" } else { "modtime" };
         let order = if files.order.descending { "desc" } else { "asc" };
         put(out, "scan", map([("sort", sort.into()), ("order", order.into())]));
+    }
+    if let Some(older) = files.skip.older {
+        put(out, "ignore_older", duration(older));
+    }
+    if let Some(since) = files.skip.inactive {
+        let first = since == Since::FirstStart;
+        put(out, "ignore_inactive", if first { "since_first_start" } else { "since_last_start" });
+    }
+    if files.skip.tail {
+        put(out, "seek_to_tail", true);
     }
     let mut close = Mapping::new();
     put(&mut close, "inactive", duration(input.close.inactive));

@@ -5,7 +5,7 @@ use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::packed::first_unpacked;
-use super::{File, FileKey, From, Prospector, Stage, Start};
+use super::{File, FileKey, Prospector, Stage, Start};
 use crate::account::Account;
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
@@ -62,6 +62,11 @@ impl<D: Disk> Look<D> {
         }
         Ok(Some(tail_hash(&bytes[..before])))
     }
+}
+
+/// Tells whether a name led to the file that was found there.
+pub(super) fn same_place<D: Disk>(looked: &Look<D>, found: &Found) -> bool {
+    same_inode(looked.stat.inode, found.stat.inode)
 }
 
 /// Opens a file and reads the first bytes of its content.
@@ -141,6 +146,7 @@ impl<D: Disk> Prospector<D> {
         self.seek_copies(listing);
         self.seek_unripe(listing);
         self.seek_between(listing, now);
+        self.begin_skipped();
         let round = self.round;
         self.waiting.retain(|_, waiting| waiting.round == round);
         if self.round == 1 && 0 < self.backlog.bytes {
@@ -404,9 +410,23 @@ impl<D: Disk> Prospector<D> {
         found: &Found,
         looked: &Look<D>,
     ) -> Option<Known> {
+        if self.skips(input, found, &looked.stat) {
+            self.skip(input, found);
+            return None;
+        }
+        self.begin_epoch_at(input, found, looked, false)
+    }
+
+    /// Begins a new epoch at the start of a file, or behind what stands in it.
+    pub(super) fn begin_epoch_at(
+        &mut self,
+        input: u16,
+        found: &Found,
+        looked: &Look<D>,
+        skip: bool,
+    ) -> Option<Known> {
         let epoch = Epoch::from_random((self.links.random)());
         let path = found.of.as_ref().unwrap_or(&found.path);
-        let skip = self.round == 1 && self.from == From::Now && found.of.is_none();
         let (base, proof) = if skip {
             match end_of_last_line(&looked.file, looked.size) {
                 Ok(base) => (base, Proof { tail: looked.tail(base).ok()??, running: 0 }),

@@ -170,8 +170,9 @@ impl<D: Disk> Prospector<D> {
         if self.claim_beginning(input, found, looked) {
             return None;
         }
-        if !self.inputs[usize::from(input)].packed && found.of.is_none() {
-            self.packed_files += 1;
+        let is_asked_for = self.inputs[usize::from(input)].packed;
+        if (!is_asked_for && found.of.is_none()) || self.skips(input, found, &looked.stat) {
+            self.packed_files += u64::from(!is_asked_for);
             self.pass_over(input, found, &looked.stat, None);
             return None;
         }

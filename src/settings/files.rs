@@ -11,6 +11,8 @@ pub struct FileSettings {
     pub recursive_glob: bool,
     /// Whether a file that was touched, without getting another size, is sent again. Default off.
     pub resend_on_touch: bool,
+    /// Files of which what stands in them is left out when nobody has read them yet. Default: none.
+    pub skip: SkipSettings,
     /// Which of several files found at once is read first. Default: what changed longest ago.
     pub order: ReadOrder,
 }
@@ -21,9 +23,30 @@ impl Default for FileSettings {
             include_files: Vec::new(),
             recursive_glob: true,
             resend_on_touch: false,
+            skip: SkipSettings::default(),
             order: ReadOrder::default(),
         }
     }
+}
+
+/// Files of which what stands in them is left out when nobody has read them yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SkipSettings {
+    /// Those that were changed longer ago than this.
+    pub older: Option<Duration>,
+    /// Those that were not changed since.
+    pub inactive: Option<Since>,
+    /// Those that are there at the start.
+    pub tail: bool,
+}
+
+/// A start of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The first one with this data path.
+    FirstStart,
+    /// This one.
+    LastStart,
 }
 
 /// Which of several files found at once is read first.

@@ -90,3 +90,58 @@ fn files_have_an_order() {
         ],
     );
 }
+
+#[test]
+fn files_are_left_out_by_age() {
+    check(
+        input,
+        |i| i.files.skip.older,
+        &[
+            ("", "None"),
+            ("ignore_older: 0", "None"),
+            ("ignore_older: 0s", "None"),
+            ("ignore_older: -1", "None"),
+            ("ignore_older: 24h", "Some(86400s)"),
+            ("ignore_older: 1ns", "Some(1ns)"),
+            (
+                "ignore_older: '-'",
+                "`filebeat.inputs[0].ignore_older` takes a duration such as `10s` or `1m30s`, found `-`",
+            ),
+            (
+                "ignore_older: yesterday",
+                "`filebeat.inputs[0].ignore_older` takes a duration such as `10s` or `1m30s`, found `yesterday`",
+            ),
+        ],
+    );
+    check(
+        filestream,
+        |i| i.files.skip.inactive,
+        &[
+            ("", "None"),
+            ("ignore_inactive: ''", "None"),
+            ("ignore_inactive: since_first_start", "Some(FirstStart)"),
+            ("ignore_inactive: since_last_start", "Some(LastStart)"),
+            (
+                "ignore_inactive: 5m",
+                "`filebeat.inputs[0].ignore_inactive` cannot be `5m`, only `since_first_start`, `since_last_start`",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn reading_begins_at_the_end_when_asked_for() {
+    let expected = [
+        ("", "false"),
+        ("tail_files: true", "true"),
+        ("seek_to_tail: true", "true"),
+        ("tail_files: false", "false"),
+        ("tail_files: end", "`filebeat.inputs[0].tail_files` takes `true` or `false`, found `end`"),
+        (
+            "tail_files: true\n    seek_to_tail: true",
+            "`filebeat.inputs[0].tail_files` means the same as `filebeat.inputs[0].seek_to_tail`",
+        ),
+    ];
+    check(input, |i| i.files.skip.tail, &expected);
+    check(filestream, |i| i.files.skip.tail, &expected);
+}

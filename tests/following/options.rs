@@ -2,8 +2,10 @@
 
 use crate::rig::{Logs, Rig, lines, messages, watched};
 use regex::Regex;
-use shipper::discovery::Watched;
+use shipper::account::Account;
 use shipper::discovery::glob::Pattern;
+use shipper::discovery::{Skip, Watched};
+use shipper::position::Outcome;
 use shipper::settings::{ReadBy, ReadOrder};
 use std::time::{Duration, SystemTime};
 
@@ -103,4 +105,159 @@ fn touched_file_is_sent_again_only_where_that_is_asked_for() {
         rig.pass(30);
         assert_eq!(rig.arrived(), Vec::<String>::new());
     }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn older() -> Skip {
+    Skip { older: Some(HOUR), ..Skip::default() }
+}
+
+fn tail() -> Skip {
+    Skip { tail: true, ..Skip::default() }
+}
+
+#[test]
+fn what_stands_in_an_old_file_is_settled_as_skipped_and_what_comes_is_read() {
+    let logs = Logs::new();
+    logs.write("old.log", lines(1, 3));
+    age(&logs, "old.log", 3601);
+    logs.write("young.log", lines(10, 11));
+    age(&logs, "young.log", 3500);
+    let watched = || Watched { skip: older(), ..watched(&[logs.pattern("*.log")]) };
+    let mut rig = Rig::start_input(watched(), Vec::new());
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(10, 11));
+    assert_eq!(rig.stats.reading.skipped_bytes.get(), lines(1, 3).len() as u64);
+    let saved = rig.stop();
+    let old = saved.iter().find(|entry| entry.name.ends_with("old.log")).unwrap();
+    let mut account = Account::default();
+    account.add(Outcome::Skipped, lines(1, 3).len() as u64);
+    assert_eq!((old.base, old.committed, old.account), (old.base, account.sum(), account));
+    logs.append("old.log", lines(4, 5));
+    let mut rig = Rig::start_input(watched(), saved);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(4, 5));
+    logs.append("old.log", lines(6, 6));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(6, 6));
+}
+
+#[test]
+fn line_that_is_being_written_to_a_skipped_file_is_not_cut() {
+    let logs = Logs::new();
+    logs.write("a.log", "one\ntwo\nthr");
+    age(&logs, "a.log", 7200);
+    let mut rig = Rig::start_input(
+        Watched { skip: older(), ..watched(&[logs.pattern("*.log")]) },
+        Vec::new(),
+    );
+    rig.settle_down();
+    logs.append("a.log", "ee\n");
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), ["three"]);
+}
+
+/// Filebeat would go to the end of it.
+#[test]
+fn rest_of_a_file_that_is_known_is_read_however_old_it_is() {
+    for skip in [older(), tail(), Skip { unchanged_since: Some(i64::MAX), ..Skip::default() }] {
+        let logs = Logs::new();
+        logs.write("a.log", lines(1, 3));
+        let pattern = [logs.pattern("*.log")];
+        let mut rig = Rig::start_input(watched(&pattern), Vec::new());
+        rig.settle_down();
+        let saved = rig.stop();
+        logs.append("a.log", lines(4, 5));
+        age(&logs, "a.log", 7200);
+        let mut rig = Rig::start_input(Watched { skip, ..watched(&pattern) }, saved);
+        rig.settle_down();
+        assert_eq!(rig.messages, messages(4, 5), "{skip:?}");
+    }
+}
+
+#[test]
+fn rotations_while_nothing_runs_skip_nothing_of_a_log_that_is_read() {
+    for (skip, has_history) in [(older(), true), (tail(), true), (older(), false), (tail(), false)]
+    {
+        let logs = Logs::new();
+        if has_history {
+            logs.write("access.log.1", lines(900, 901));
+            age(&logs, "access.log.1", 90_000);
+        }
+        logs.write("access.log", lines(1, 300));
+        let pattern = [logs.pattern("access.log*")];
+        let mut rig = Rig::start_input(Watched { skip: older(), ..watched(&pattern) }, Vec::new());
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 300));
+        let saved = rig.stop();
+        logs.append("access.log", lines(301, 301));
+        if has_history {
+            logs.rename("access.log.1", "access.log.3");
+        }
+        logs.rename("access.log", "access.log.2");
+        age(&logs, "access.log.2", 9000);
+        logs.write("access.log.1", lines(302, 303));
+        age(&logs, "access.log.1", 8000);
+        logs.write("access.log", lines(304, 305));
+        age(&logs, "access.log", 7000);
+        let mut rig = Rig::start_input(Watched { skip, ..watched(&pattern) }, saved);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        assert_eq!(all, messages(301, 305), "{skip:?} {has_history}");
+    }
+}
+
+#[test]
+fn tail_skips_what_is_there_at_the_start_and_nothing_that_comes_later() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 3));
+    let watched = || Watched { skip: tail(), ..watched(&[logs.pattern("*.log")]) };
+    let mut rig = Rig::start_input(watched(), Vec::new());
+    rig.settle_down();
+    logs.append("a.log", lines(4, 4));
+    logs.write("b.log", lines(5, 6));
+    rig.pass_a_scan();
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, messages(4, 6));
+    let saved = rig.stop();
+    logs.append("a.log", lines(7, 7));
+    logs.write("c.log", lines(90, 91));
+    let mut rig = Rig::start_input(watched(), saved);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(7, 7), "c.log was there at this start");
+}
+
+#[test]
+fn file_that_was_not_changed_since_a_start_is_skipped_until_it_is() {
+    let logs = Logs::new();
+    for (name, seconds) in [("a.log", 100), ("b.log", 50)] {
+        logs.write(name, format!("{name}\n"));
+        age(&logs, name, seconds);
+    }
+    let then = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let since = i64::try_from((then - Duration::from_secs(75)).as_nanos()).unwrap();
+    let skip = Skip { unchanged_since: Some(since), ..Skip::default() };
+    let mut rig =
+        Rig::start_input(Watched { skip, ..watched(&[logs.pattern("*.log")]) }, Vec::new());
+    rig.settle_down();
+    assert_eq!(rig.arrived(), ["b.log"]);
+    logs.append("a.log", "more\n");
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), ["more"]);
+}
+
+#[test]
+fn compressed_history_that_is_too_old_is_not_read() {
+    let logs = Logs::new();
+    for (name, seconds) in [("old.log.gz", 7200), ("young.log.gz", 60)] {
+        logs.write(name, crate::rig::gzip(format!("{name}\n").repeat(9).as_bytes()));
+        age(&logs, name, seconds);
+    }
+    let watched = Watched { skip: older(), packed: true, ..watched(&[logs.pattern("*.gz")]) };
+    let mut rig = Rig::start_input(watched, Vec::new());
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), vec!["young.log.gz"; 9]);
 }

@@ -100,6 +100,10 @@ impl Rig {
             ledger: ledger.clone(),
             wake: Arc::clone(&bell),
             stats: Arc::clone(&stats),
+            wall: Box::new(|| {
+                let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+                i64::try_from(now.as_nanos()).unwrap()
+            }),
             random: Box::new(move || {
                 drawn += 1;
                 let mut bytes = [7; 12];

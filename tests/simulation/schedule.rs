@@ -355,6 +355,7 @@ impl Process {
             wake: bell,
             stats: Arc::clone(&stats),
             random: random(drawn),
+            wall: Box::new(|| 0),
         };
         let watched = Watched { patterns: scene.patterns(), symlinks: true, ..Watched::default() };
         let prospector =

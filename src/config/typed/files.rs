@@ -1,9 +1,13 @@
 //! What a stanza says about its files: which, in which order, and until when.
 
+use std::time::Duration;
+
 use regex::Regex;
 
+use crate::config::tree::Value;
 use crate::config::typed::value::At;
-use crate::settings::{CloseSettings, FileSettings, ReadBy, ReadOrder};
+use crate::settings::{CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings};
+use crate::units::parse_duration;
 
 /// Reads what concerns finding files.
 #[must_use]
@@ -15,8 +19,33 @@ pub fn files(at: &At<'_>) -> FileSettings {
         include_files: expressions(&include),
         recursive_glob: recursive.boolean().unwrap_or(true),
         resend_on_touch: touch.boolean().unwrap_or(false),
+        skip: skip(at),
         order: order(at),
     }
+}
+
+fn skip(at: &At<'_>) -> SkipSettings {
+    let since = at.get("ignore_inactive");
+    let since =
+        since.text_if_any().and_then(|_| since.word(&["since_first_start", "since_last_start"]));
+    let tail = at.first_of(&["seek_to_tail", "tail_files"]);
+    SkipSettings {
+        older: duration_or_off(&at.get("ignore_older")),
+        inactive: since.map(|word| if word == 0 { Since::FirstStart } else { Since::LastStart }),
+        tail: tail.boolean().unwrap_or(false),
+    }
+}
+
+/// Reads a duration that is off when it is 0 or, as Filebeat has it, negative.
+fn duration_or_off(at: &At<'_>) -> Option<Duration> {
+    let is_negative =
+        |text: &str| text.trim().strip_prefix('-').is_some_and(|rest| parse_duration(rest).is_ok());
+    if let Some(Value::Scalar(scalar)) = at.node().map(|node| &node.value)
+        && is_negative(&scalar.text)
+    {
+        return None;
+    }
+    at.duration().filter(|duration| !duration.is_zero())
 }
 
 /// Reads when a file is let go of.
