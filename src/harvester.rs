@@ -5,6 +5,7 @@
 
 mod file;
 mod filling;
+mod limit;
 mod long_line;
 
 use crate::advice;
@@ -20,6 +21,7 @@ use crate::stats::Stats;
 use crate::wake::Wake;
 use file::{Harvester, Obstacle};
 use filling::Clock;
+pub use limit::OpenLimit;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -31,6 +33,9 @@ pub const READ_BYTES: usize = 256 << 10;
 
 /// Pause before a file that could not be opened is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Pause before a file that waits for others to be closed is tried again: another worker may have closed one.
+const HELD_BACK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Least pause between two looks for files that may be closed.
 const SWEEP_PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -44,6 +49,8 @@ pub struct WorkerSettings {
     pub flush_timeout: Duration,
     /// For each input: when a file is let go of.
     pub closing: Vec<CloseSettings>,
+    /// For each input: how many of its files may be open at once.
+    pub open_limits: Vec<Option<OpenLimit>>,
     /// For each input: largest content of a line, in bytes.
     pub message_max_bytes: Vec<u64>,
     /// Most files held open.
@@ -97,6 +104,8 @@ pub struct Worker<D: Disk> {
     open: VecDeque<FileKey>,
     /// Files to be tried again, and when, earliest first.
     refused: VecDeque<(Instant, FileKey)>,
+    /// Files that wait until fewer of their input are open.
+    held_back: VecDeque<FileKey>,
     /// The compressed file that is read, and those that wait for it: one at a time, for each takes memory.
     unpacking: Option<FileKey>,
     packed: VecDeque<FileKey>,
@@ -151,6 +160,7 @@ impl<D: Disk> Worker<D> {
             ready: VecDeque::new(),
             open: VecDeque::new(),
             refused: VecDeque::new(),
+            held_back: VecDeque::new(),
             unpacking: None,
             packed: VecDeque::new(),
             buffer: Vec::new(),
@@ -164,6 +174,7 @@ impl<D: Disk> Worker<D> {
     pub fn step(&mut self, now: Instant, moment: Moment) -> Step {
         self.take_orders();
         self.retry_refused(now);
+        self.admit_held_back();
         let turn = match self.ready.pop_front() {
             Some(key) => self.turn(key, Clock { now, moment }),
             None => Turn::End,
@@ -184,7 +195,7 @@ impl<D: Disk> Worker<D> {
         if self.batch.as_ref().is_some_and(BatchBuilder::is_empty) {
             self.batch = None;
         }
-        Step::Idle(self.next_deadline())
+        Step::Idle(self.next_deadline(now))
     }
 
     /// Hands over what is in the open batch; for the stop.
@@ -205,6 +216,8 @@ impl<D: Disk> Worker<D> {
                 Order::Renamed(key, name) => {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.rename(name);
+                        let input = usize::from(file.assignment.input);
+                        file.close_at_end |= self.settings.closing[input].renamed;
                         self.mark_ready(key);
                     }
                 }
@@ -259,6 +272,11 @@ impl<D: Disk> Worker<D> {
             return Turn::End;
         }
         let Some(mut file) = self.files.remove(&key) else { return Turn::End };
+        if !self.may_open(&mut file) {
+            self.files.insert(key, file);
+            self.held_back.push_back(key);
+            return Turn::End;
+        }
         file.queued = false;
         let turn = self.read_turn(&mut file, clock);
         if let Turn::Broken(why) = turn {
@@ -280,15 +298,58 @@ impl<D: Disk> Worker<D> {
                 self.ready.rotate_right(1);
             }
             Turn::Refused => {
+                if let Some(file) = self.files.get_mut(&key) {
+                    file.permit = None;
+                }
                 self.unpack_next(key);
                 self.refused.push_back((clock.now + RETRY_PAUSE, key));
                 // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
             Turn::End if ends => self.finish(key),
-            Turn::End | Turn::Broken(_) | Turn::Closed => {}
+            Turn::End => self.close_at_end(key),
+            Turn::Broken(_) | Turn::Closed => {}
         }
         turn
+    }
+
+    /// Tells whether a file is open, or may be: it takes a place for it.
+    fn may_open(&self, file: &mut Harvester<D>) -> bool {
+        if file.file.is_some() || file.permit.is_some() {
+            return true;
+        }
+        let limit = &self.settings.open_limits[usize::from(file.assignment.input)];
+        file.permit = limit.as_ref().and_then(OpenLimit::try_take);
+        limit.is_none() || file.permit.is_some()
+    }
+
+    /// Lets those files have their turn for which there is a place now, in the order in which they came.
+    fn admit_held_back(&mut self) {
+        while let Some(key) = self.held_back.pop_front() {
+            let Some(mut file) = self.files.remove(&key) else { continue };
+            let admitted = self.may_open(&mut file);
+            self.files.insert(key, file);
+            if !admitted {
+                self.held_back.push_front(key);
+                return;
+            }
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Closes a file that was read to its end, if its input says so.
+    fn close_at_end(&mut self, key: FileKey) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let closing = &self.settings.closing[usize::from(file.assignment.input)];
+        if closing.on_eof || 0 < closing.limit || file.close_at_end {
+            file.close_at_end = false;
+            close(file, &self.links.stats);
+            if self.open.back() == Some(&key) {
+                self.open.pop_back();
+            } else {
+                self.open.retain(|open| *open != key);
+            }
+        }
     }
 
     /// Tells whether a compressed file must wait for another one.
@@ -389,7 +450,7 @@ impl<D: Disk> Worker<D> {
 
     /// When all was asked for and all is read: hands over the rest and reports how far each file was read.
     fn tell_drained(&mut self) -> bool {
-        if self.drain != Drain::Asked || !self.refused.is_empty() {
+        if self.drain != Drain::Asked || !self.refused.is_empty() || !self.held_back.is_empty() {
             return true;
         }
         if !self.send_batch() {
@@ -419,26 +480,29 @@ impl<D: Disk> Worker<D> {
             if file.file.is_none() {
                 continue;
             }
-            let limit = self.settings.closing[usize::from(file.assignment.input)].inactive;
-            let due = *file.last_read.get_or_insert(now) + limit;
-            if due <= now && file.is_settled() {
+            let closing = &self.settings.closing[usize::from(file.assignment.input)];
+            let due = *file.last_read.get_or_insert(now) + closing.inactive;
+            let end = closing.after.filter(|_| !file.removed && !file.assignment.is_packed);
+            let end = end.map(|after| *file.opened_at.get_or_insert(now) + after);
+            if (due <= now && file.is_settled()) || end.is_some_and(|end| end <= now) {
                 close(file, &self.links.stats);
                 continue;
             }
-            let due = due.max(now + SWEEP_PAUSE_MIN);
+            let due = end.map_or(due, |end| end.min(due)).max(now + SWEEP_PAUSE_MIN);
             next = Some(next.map_or(due, |earlier| earlier.min(due)));
             self.open.push_back(key);
         }
         self.sweep_at = next;
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let flush = self.batch.as_ref().and_then(BatchBuilder::opened_at);
         let flush = flush
             .map(|opened_at| opened_at + self.settings.flush_timeout)
             .filter(|_| self.links.queue.output_is_free());
         let retry = self.refused.front().map(|(at, _)| *at);
-        [flush, retry, self.sweep_at].into_iter().flatten().min()
+        let held_back = (!self.held_back.is_empty()).then_some(now + HELD_BACK_PAUSE);
+        [flush, retry, self.sweep_at, held_back].into_iter().flatten().min()
     }
 
     /// Closes a removed or left file and reports how far it was read.
@@ -474,4 +538,5 @@ fn close<D: Disk>(file: &mut Harvester<D>, stats: &Stats) {
         stats.reading.open_files.add(-1);
     }
     file.source = None;
+    (file.permit, file.opened_at) = (None, None);
 }

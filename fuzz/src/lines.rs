@@ -169,6 +169,7 @@ fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Re
     let settings = WorkerSettings {
         limits: BatchLimits { bytes: BUFFER_BYTES, items: setting.items },
         flush_timeout: Duration::ZERO,
+        open_limits: vec![None],
         closing: vec![CloseSettings::default()],
         message_max_bytes: vec![setting.message_max_bytes],
         open_files_max: 1,

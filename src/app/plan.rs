@@ -4,7 +4,7 @@ use crate::batch::{BatchLimits, ITEMS_MAX};
 use crate::discovery::glob::{Pattern, PatternError};
 use crate::discovery::{Skip, Watched};
 use crate::document::Shared;
-use crate::harvester::{READ_BYTES, WorkerSettings};
+use crate::harvester::{OpenLimit, READ_BYTES, WorkerSettings};
 use crate::host::HostFacts;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::{Pipeline, PipelineError};
@@ -187,6 +187,11 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         limits,
         flush_timeout: settings.queue.flush_timeout,
         closing: settings.inputs.iter().map(|input| input.close).collect(),
+        open_limits: settings
+            .inputs
+            .iter()
+            .map(|input| OpenLimit::new(input.close.limit))
+            .collect(),
         message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
         open_files_max,
     }

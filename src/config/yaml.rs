@@ -250,7 +250,26 @@ fn files(out: &mut Mapping, input: &InputSettings) {
     }
     let mut close = Mapping::new();
     put(&mut close, "inactive", duration(input.close.inactive));
-    put(out, "close", map([("on_state_change", Value::Mapping(close))]));
+    if input.close.renamed {
+        put(&mut close, "renamed", true);
+    }
+    let mut all = map([("on_state_change", Value::Mapping(close))]);
+    let mut reader = Mapping::new();
+    if input.close.on_eof {
+        put(&mut reader, "on_eof", true);
+    }
+    if let Some(after) = input.close.after {
+        put(&mut reader, "after_interval", duration(after));
+    }
+    if let Value::Mapping(all) = &mut all
+        && !reader.is_empty()
+    {
+        put(all, "reader", Value::Mapping(reader));
+    }
+    put(out, "close", all);
+    if input.close.limit != 0 {
+        put(out, "harvester_limit", number(input.close.limit));
+    }
 }
 
 fn format(format: &Format) -> Value {

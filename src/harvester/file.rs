@@ -1,5 +1,6 @@
 //! One followed file: where its reading stands, and the proof at every open that it is still the same.
 
+use super::limit::Permit;
 use crate::disk::{Disk, ReadFile};
 use crate::follow::{Assignment, Broken, Reached};
 use crate::identity::{prefix_matches, same_inode};
@@ -29,6 +30,12 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) queued: bool,
     /// Whether it has no name any more.
     pub(super) removed: bool,
+    /// Whether it is to be closed at its end.
+    pub(super) close_at_end: bool,
+    /// Its place among the open files of its input, where these are limited.
+    pub(super) permit: Option<Permit>,
+    /// When it was first seen open.
+    pub(super) opened_at: Option<Instant>,
     /// When bytes were read last.
     pub(super) last_read: Option<Instant>,
     /// End of the bytes that were seen.
@@ -67,6 +74,9 @@ impl<D: Disk> Harvester<D> {
             source: None,
             queued: false,
             removed: false,
+            close_at_end: false,
+            permit: None,
+            opened_at: None,
             last_read: None,
             refusal_told: false,
             settled,

@@ -73,10 +73,24 @@ pub enum ReadBy {
 pub struct CloseSettings {
     /// A file that is read to its end and settled is closed after this long without new bytes. Default 5 min.
     pub inactive: Duration,
+    /// Whether it is closed as soon as it is read to its end. Default off.
+    pub on_eof: bool,
+    /// Whether it is closed, once read to its end, when it was renamed. Default off.
+    pub renamed: bool,
+    /// It is closed when it has been open for this long and nothing is to be read at once. Default: never.
+    pub after: Option<Duration>,
+    /// Most files of the input that are open at once, each until it is read to its end; 0 for any number, the default.
+    pub limit: usize,
 }
 
 impl Default for CloseSettings {
     fn default() -> Self {
-        Self { inactive: Duration::from_mins(5) }
+        Self {
+            inactive: Duration::from_mins(5),
+            on_eof: false,
+            renamed: false,
+            after: None,
+            limit: 0,
+        }
     }
 }

@@ -145,3 +145,57 @@ fn reading_begins_at_the_end_when_asked_for() {
     check(input, |i| i.files.skip.tail, &expected);
     check(filestream, |i| i.files.skip.tail, &expected);
 }
+
+#[test]
+fn files_are_let_go_of_as_either_spelling_says() {
+    let flag = |key: &'static str| {
+        [
+            (String::new(), "false".to_owned()),
+            (format!("{key}: true"), "true".to_owned()),
+            (format!("{key}: no"), "false".to_owned()),
+            (
+                format!("{key}: 1s"),
+                format!("`filebeat.inputs[0].{key}` takes `true` or `false`, found `1s`"),
+            ),
+        ]
+    };
+    for key in ["close_eof", "close.reader.on_eof"] {
+        for (text, expected) in flag(key) {
+            check(input, |i| i.close.on_eof, &[(text.as_str(), expected.as_str())]);
+        }
+    }
+    for key in ["close_renamed", "close.on_state_change.renamed"] {
+        for (text, expected) in flag(key) {
+            check(filestream, |i| i.close.renamed, &[(text.as_str(), expected.as_str())]);
+        }
+    }
+    check(
+        input,
+        |i| i.close.after,
+        &[
+            ("", "None"),
+            ("close_timeout: 0", "None"),
+            ("close_timeout: 5m", "Some(300s)"),
+            ("close.reader.after_interval: 1s", "Some(1s)"),
+            ("close: {reader: {after_interval: 0s}}", "None"),
+            (
+                "close_timeout: later",
+                "`filebeat.inputs[0].close_timeout` takes a duration such as `10s` or `1m30s`, found `later`",
+            ),
+        ],
+    );
+    check(
+        input,
+        |i| i.close.limit,
+        &[
+            ("", "0"),
+            ("harvester_limit: 0", "0"),
+            ("harvester_limit: 1", "1"),
+            ("harvester_limit: 4294967295", "4294967295"),
+            (
+                "harvester_limit: -1",
+                "`filebeat.inputs[0].harvester_limit` takes a whole number from 0 to 4294967295, found `-1`",
+            ),
+        ],
+    );
+}

@@ -6,7 +6,7 @@ use shipper::account::Account;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::{Skip, Watched};
 use shipper::position::Outcome;
-use shipper::settings::{ReadBy, ReadOrder};
+use shipper::settings::{CloseSettings, ReadBy, ReadOrder};
 use std::time::{Duration, SystemTime};
 
 /// Sets the time of a file's last change to so many seconds ago.
@@ -260,4 +260,67 @@ fn compressed_history_that_is_too_old_is_not_read() {
     let mut rig = Rig::start_input(watched, Vec::new());
     rig.pass_a_scan();
     assert_eq!(rig.arrived(), vec!["young.log.gz"; 9]);
+}
+
+#[test]
+fn file_is_closed_when_its_input_says_so_and_nothing_of_it_is_lost() {
+    let default = CloseSettings::default();
+    let after = |seconds| Some(Duration::from_secs(seconds));
+    // What is open after the first lines, after 12 s with a line in each of eight, and 12 s after a rename.
+    for (close, expected) in [
+        (default, [1, 1, 1]),
+        (CloseSettings { on_eof: true, ..default }, [0, 0, 0]),
+        (CloseSettings { renamed: true, ..default }, [1, 1, 0]),
+        (CloseSettings { after: after(10), ..default }, [1, 0, 0]),
+        (CloseSettings { after: after(100), ..default }, [1, 1, 1]),
+        (CloseSettings { inactive: Duration::from_secs(5), ..default }, [1, 1, 0]),
+        (CloseSettings { limit: 1, ..default }, [0, 0, 0]),
+    ] {
+        let logs = Logs::new();
+        logs.write("a.log", lines(1, 3));
+        let scan_interval = Duration::from_secs(1);
+        let watched = Watched { scan_interval, ..watched(&[logs.pattern("*.log*")]) };
+        let mut rig = Rig::start_closing(watched, Vec::new(), close);
+        rig.settle_down();
+        let mut open = vec![rig.stats.reading.open_files.get()];
+        for number in 4..12 {
+            logs.append("a.log", lines(number, number));
+            rig.pass(1);
+        }
+        rig.pass(4);
+        open.push(rig.stats.reading.open_files.get());
+        logs.rename("a.log", "a.log.1");
+        rig.pass(12);
+        open.push(rig.stats.reading.open_files.get());
+        logs.append("a.log.1", lines(12, 13));
+        rig.pass_a_scan();
+        assert_eq!(open, expected, "{close:?}");
+        assert_eq!(rig.arrived(), messages(1, 13), "{close:?}");
+    }
+}
+
+#[test]
+fn no_more_files_are_open_than_the_limit_says_and_each_is_read_to_its_end() {
+    let logs = Logs::new();
+    let long = lines(1, 40_000);
+    for name in ["a.log", "b.log", "c.log"] {
+        logs.write(name, &long);
+    }
+    let order = ReadOrder { by: ReadBy::Name, descending: false };
+    let watched = || Watched { order, ..watched(&[logs.pattern("*.log")]) };
+    let ends = |rig: &mut Rig| {
+        rig.settle_down();
+        let last = messages(40_000, 40_000).remove(0);
+        let arrived = rig.arrived();
+        assert_eq!(arrived.len(), 120_000);
+        let ends = arrived.iter().enumerate().filter(|(_, message)| **message == last);
+        ends.map(|(index, _)| index + 1).collect::<Vec<_>>()
+    };
+    let close = CloseSettings { limit: 1, ..CloseSettings::default() };
+    let mut rig = Rig::start_closing(watched(), Vec::new(), close);
+    assert_eq!(ends(&mut rig), [40_000, 80_000, 120_000], "one after the other");
+    assert_eq!(rig.stats.reading.open_files.get(), 0);
+    let mut rig = Rig::start_input(watched(), Vec::new());
+    assert_ne!(ends(&mut rig), [40_000, 80_000, 120_000], "in turns");
+    assert_eq!(rig.stats.reading.open_files.get(), 3);
 }

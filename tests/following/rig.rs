@@ -6,7 +6,7 @@ use shipper::discovery::watch::NoWatch;
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
-use shipper::harvester::{Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{OpenLimit, Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
@@ -51,7 +51,7 @@ impl Rig {
     /// The same for an input with `compression: auto`.
     pub fn start_packed(patterns: &[String], saved: Saved) -> Self {
         let watched = Watched { packed: true, ..watched(patterns) };
-        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20)
+        Self::start_input(watched, saved)
     }
 
     pub fn start_with(
@@ -61,12 +61,18 @@ impl Rig {
         pool_bytes: usize,
         message_max_bytes: u64,
     ) -> Self {
-        Self::start_watching(watched(patterns), saved, from, pool_bytes, message_max_bytes)
+        let close = CloseSettings::default();
+        Self::start_watching(watched(patterns), saved, from, pool_bytes, message_max_bytes, close)
     }
 
     /// The same for an input of which more is said.
     pub fn start_input(watched: Watched, saved: Saved) -> Self {
-        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20)
+        Self::start_closing(watched, saved, CloseSettings::default())
+    }
+
+    /// The same, with what it says about letting go of files.
+    pub fn start_closing(watched: Watched, saved: Saved, close: CloseSettings) -> Self {
+        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20, close)
     }
 
     fn start_watching(
@@ -75,6 +81,7 @@ impl Rig {
         from: From,
         pool_bytes: usize,
         message_max_bytes: u64,
+        close: CloseSettings,
     ) -> Self {
         let stats = Arc::new(Stats::default());
         let (bell, worker_bell) = (Arc::new(Wake::default()), Arc::new(Wake::default()));
@@ -121,7 +128,8 @@ impl Rig {
         let settings = WorkerSettings {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
-            closing: vec![CloseSettings::default()],
+            closing: vec![close],
+            open_limits: vec![OpenLimit::new(close.limit)],
             message_max_bytes: vec![message_max_bytes],
             open_files_max: 100,
         };

@@ -10,7 +10,7 @@ use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::document::Shared;
-use shipper::harvester::{Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{OpenLimit, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Ledger, Note};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
@@ -318,6 +318,8 @@ impl Process {
         let (report, reports) = mpsc::channel();
         let bell = Arc::new(Wake::default());
         let (mut links, mut workers) = (Vec::new(), Vec::new());
+        let close = closing(&mut scene.rng);
+        let open_limit = OpenLimit::new(close.limit);
         for wake in &bells {
             let (orders, worker_orders) = mpsc::channel();
             links.push(WorkerLink { orders, wake: Arc::clone(wake) });
@@ -334,9 +336,8 @@ impl Process {
             let settings = WorkerSettings {
                 limits: BatchLimits { bytes: BUFFER_BYTES, items: scene.rng.usize(1..20) },
                 flush_timeout: Duration::from_millis(scene.rng.u64(..2_000)),
-                closing: vec![CloseSettings {
-                    inactive: Duration::from_secs(scene.rng.u64(1..100)),
-                }],
+                closing: vec![close],
+                open_limits: vec![open_limit.clone()],
                 message_max_bytes: vec![10 << 20],
                 open_files_max: scene.rng.usize(1..6),
             };
@@ -513,4 +514,15 @@ fn random(mut drawn: u64) -> Box<dyn FnMut() -> [u8; 12] + Send> {
 fn pipeline() -> Pipeline {
     let input = InputSettings { format: Format::Raw, ..InputSettings::default() };
     Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
+}
+
+/// When files are let go of: mostly as by default, and in every other way.
+fn closing(rng: &mut fastrand::Rng) -> CloseSettings {
+    CloseSettings {
+        inactive: Duration::from_secs(rng.u64(1..100)),
+        on_eof: rng.u8(..8) == 0,
+        renamed: rng.u8(..4) == 0,
+        after: (rng.u8(..4) == 0).then(|| Duration::from_secs(rng.u64(1..30))),
+        limit: if rng.u8(..8) == 0 { rng.usize(1..4) } else { 0 },
+    }
 }

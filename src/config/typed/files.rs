@@ -53,7 +53,16 @@ fn duration_or_off(at: &At<'_>) -> Option<Duration> {
 pub fn close(at: &At<'_>) -> CloseSettings {
     let default = CloseSettings::default();
     let inactive = at.first_of(&["close.on_state_change.inactive", "close_inactive"]);
-    CloseSettings { inactive: inactive.positive_duration().unwrap_or(default.inactive) }
+    let eof = at.first_of(&["close.reader.on_eof", "close_eof"]);
+    let renamed = at.first_of(&["close.on_state_change.renamed", "close_renamed"]);
+    let limit = at.get("harvester_limit").integer(0, i64::from(u32::MAX));
+    CloseSettings {
+        inactive: inactive.positive_duration().unwrap_or(default.inactive),
+        on_eof: eof.boolean().unwrap_or(default.on_eof),
+        renamed: renamed.boolean().unwrap_or(default.renamed),
+        after: duration_or_off(&at.first_of(&["close.reader.after_interval", "close_timeout"])),
+        limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(default.limit),
+    }
 }
 
 fn order(at: &At<'_>) -> ReadOrder {
