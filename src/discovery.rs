@@ -8,6 +8,7 @@ pub mod watch;
 
 mod between;
 mod claim;
+mod clean;
 mod copies;
 mod files;
 mod hints;
@@ -18,8 +19,10 @@ mod packed;
 mod places;
 mod scan;
 mod skipped;
+mod watched;
 
 pub use skipped::Skip;
+pub use watched::Watched;
 
 use crate::advice;
 use crate::disk::Disk;
@@ -27,17 +30,14 @@ use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::logging::limiter::Limiter;
 use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
-use crate::settings::ReadOrder;
 use crate::stats::Stats;
 use crate::trail::Trail;
 use crate::wake::Wake;
 use files::Files;
-use glob::Pattern;
 use hints::Held;
 use orphan::Orphan;
 use orphans::Orphans;
 use places::Places;
-use regex::Regex;
 use skipped::Skipped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -62,55 +62,6 @@ const WAITING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pause between two lines of the log about a lack of file descriptors.
 const TELL_SHORTAGE_EVERY: Duration = Duration::from_mins(10);
-
-/// What the prospector looks for.
-#[derive(Debug)]
-pub struct Watched {
-    /// Where its files are.
-    pub patterns: Vec<Pattern>,
-    /// Full paths that are passed over.
-    pub exclude: Vec<Regex>,
-    /// Full paths that alone are read, unless there are none.
-    pub include: Vec<Regex>,
-    /// Whether symbolic links are followed.
-    pub symlinks: bool,
-    /// Whether a file that was touched is sent again.
-    pub resend_on_touch: bool,
-    /// Which of several files found at once is read first.
-    pub order: ReadOrder,
-    /// What is left out of files that are there already.
-    pub skip: Skip,
-    /// Whether gzip files are read that continue nothing read before.
-    pub packed: bool,
-    /// Pause between two scans.
-    pub scan_interval: Duration,
-}
-
-impl Default for Watched {
-    fn default() -> Self {
-        Self {
-            patterns: Vec::new(),
-            exclude: Vec::new(),
-            include: Vec::new(),
-            symlinks: false,
-            resend_on_touch: false,
-            order: ReadOrder::default(),
-            skip: Skip::default(),
-            packed: false,
-            scan_interval: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Watched {
-    /// Tells whether a file of that path is to be read as far as its path goes.
-    fn wants(&self, path: &Path) -> bool {
-        let path = path.to_string_lossy();
-        let matches = |expression: &Regex| expression.is_match(&path);
-        !self.exclude.iter().any(matches)
-            && (self.include.is_empty() || self.include.iter().any(matches))
-    }
-}
 
 /// Where reading of a file begins that was never seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +119,8 @@ struct File {
     modified: i64,
     /// The time of change of a look at which it had grown older only: it was touched, or is being written.
     touched: i64,
+    /// Since when it is as it is and nothing of it is left to be done.
+    done_since: Option<Instant>,
     /// Whether its content is what it unpacks to; `size` is that of the content.
     is_packed: bool,
     /// The last scan that saw its inode, and whether it was under its name.
@@ -186,6 +139,8 @@ enum Stage {
     Removed,
     /// It was touched: once the worker has let go of it, it is read again as a new file.
     Touched,
+    /// It has not changed for long: once the worker has let go of it, it is forgotten.
+    Cleaned,
 }
 
 /// Where a harvester is to begin.
@@ -230,6 +185,8 @@ pub struct Prospector<D: Disk> {
     orphans: Orphans,
     /// Epochs of files that were touched: to be forgotten when they are settled.
     touched: Vec<Orphan>,
+    /// Where files were read to that are forgotten, with the hash of the bytes before.
+    cleaned: BTreeMap<(u16, u64, u64), (u64, u64)>,
     skipped: Skipped,
     /// Copies that may still be growing.
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
@@ -289,6 +246,7 @@ impl<D: Disk> Prospector<D> {
             unclaimed,
             orphans: Orphans::default(),
             touched: Vec::new(),
+            cleaned: BTreeMap::new(),
             skipped,
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
@@ -518,11 +476,10 @@ impl<D: Disk> Prospector<D> {
         let read_to = reached.offset;
         let left = size.max(file.size).saturating_sub(read_to);
         let name = file.name.display().to_string();
-        if matches!(file.stage, Stage::Touched) {
-            info!(file = name, read_to, "file was touched; it is sent again from its start");
-            self.links.ledger.tell(Note::Ended(file.epoch));
-            self.touched.push(Orphan::parted(file, reached, true));
-            return;
+        match file.stage {
+            Stage::Touched => return self.let_go_touched(file, reached),
+            Stage::Cleaned => return self.let_go_cleaned(file, reached),
+            _ => {}
         }
         if file.is_packed && !matches!(file.stage, Stage::Removed) {
             info!(file = name, read_to, bytes_left = left, "compressed file was read to its end");

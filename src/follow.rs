@@ -56,6 +56,8 @@ pub enum Order {
     Prefix(FileKey, Prefix),
     /// It has no name any more: read what the open file still holds, then close.
     Removed(FileKey),
+    /// Nothing of it is left to be done: if that is so, remove it.
+    Delete(FileKey),
     /// Do not follow it any more.
     Leave(FileKey),
     /// Read everything to its end, hand it over, and report [`Report::Drained`].

@@ -3,6 +3,7 @@
 //! Everything is driven by [`Worker::step`]; nothing here sleeps, spawns or reads a clock. The file is the buffer: a
 //! worker keeps no partial line, only the offset before it, and without a free batch buffer it does not read.
 
+mod deletion;
 mod file;
 mod filling;
 mod limit;
@@ -232,6 +233,12 @@ impl<D: Disk> Worker<D> {
                         self.mark_ready(key);
                     }
                 }
+                Order::Delete(key) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.delete_at_end = true;
+                        self.mark_ready(key);
+                    }
+                }
                 Order::Leave(key) => self.finish(key),
                 Order::Drain => {
                     self.drain = Drain::Asked;
@@ -307,6 +314,7 @@ impl<D: Disk> Worker<D> {
                 self.report(Report::Refused { key });
             }
             Turn::End if ends => self.finish(key),
+            Turn::End if self.delete_at_end(key) => self.mark_ready(key),
             Turn::End => self.close_at_end(key),
             Turn::Broken(_) | Turn::Closed => {}
         }

@@ -6,7 +6,9 @@
 mod files;
 mod listener;
 
-pub use files::{CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings};
+pub use files::{
+    CleanSettings, CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings,
+};
 pub use listener::FramingSettings;
 pub use listener::SyslogFormat;
 

@@ -158,6 +158,11 @@ fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, PlanError> 
         include: expressions("include_files", &input.files.include_files)?,
         resend_on_touch: input.files.resend_on_touch,
         order: input.files.order,
+        delete_after: input.files.delete_after.map(|grace| {
+            // It runs from the time at which Filebeat would close the file.
+            if input.close.on_eof { grace } else { grace.saturating_add(input.close.inactive) }
+        }),
+        clean: input.files.clean,
         skip: Skip {
             older: input.files.skip.older,
             unchanged_since: input.files.skip.inactive.map(|since| match since {

@@ -248,6 +248,15 @@ fn files(out: &mut Mapping, input: &InputSettings) {
     if files.skip.tail {
         put(out, "seek_to_tail", true);
     }
+    if let Some(inactive) = files.clean.inactive {
+        put(out, "clean_inactive", duration(inactive));
+    }
+    if !files.clean.removed {
+        put(out, "clean_removed", false);
+    }
+    if let Some(grace) = files.delete_after {
+        put(out, "delete", map([("enabled", true.into()), ("grace_period", duration(grace))]));
+    }
     let mut close = Mapping::new();
     put(&mut close, "inactive", duration(input.close.inactive));
     if input.close.renamed {

@@ -3,7 +3,7 @@
 use super::copies::Waiting;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
-use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::orphan::Orphan;
 use super::packed::first_unpacked;
 use super::{File, FileKey, Prospector, Stage, Start};
 use crate::account::Account;
@@ -49,7 +49,7 @@ impl<D: Disk> Look<D> {
     }
 
     /// Returns the hash of the bytes before `offset`; `None` when the file ends earlier.
-    fn tail(&self, offset: u64) -> io::Result<Option<u64>> {
+    pub(super) fn tail(&self, offset: u64) -> io::Result<Option<u64>> {
         let before = usize::try_from(offset).map_or(TAIL_BYTES, |offset| offset.min(TAIL_BYTES));
         let mut bytes = [0; TAIL_BYTES];
         let mut length = 0;
@@ -383,6 +383,7 @@ impl<D: Disk> Prospector<D> {
             size: looked.size,
             modified: looked.stat.modified,
             touched: 0,
+            done_since: None,
             is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
@@ -414,26 +415,24 @@ impl<D: Disk> Prospector<D> {
             self.skip(input, found);
             return None;
         }
-        self.begin_epoch_at(input, found, looked, false)
+        let base = self.cleaned_to(input, looked);
+        self.begin_epoch_at(input, found, looked, base)
     }
 
-    /// Begins a new epoch at the start of a file, or behind what stands in it.
+    /// Begins a new epoch at an offset of a file.
     pub(super) fn begin_epoch_at(
         &mut self,
         input: u16,
         found: &Found,
         looked: &Look<D>,
-        skip: bool,
+        base: u64,
     ) -> Option<Known> {
         let epoch = Epoch::from_random((self.links.random)());
         let path = found.of.as_ref().unwrap_or(&found.path);
-        let (base, proof) = if skip {
-            match end_of_last_line(&looked.file, looked.size) {
-                Ok(base) => (base, Proof { tail: looked.tail(base).ok()??, running: 0 }),
-                Err(_) => return None,
-            }
+        let proof = if base == 0 {
+            Proof::EMPTY
         } else {
-            (0, Proof::EMPTY)
+            Proof { tail: looked.tail(base).ok()??, running: 0 }
         };
         let size = looked.size;
         debug!(file = %found.path.display(), size, inode = looked.stat.inode.number, "file is new");
@@ -470,6 +469,7 @@ impl<D: Disk> Prospector<D> {
             size: looked.size,
             modified: looked.stat.modified,
             touched: 0,
+            done_since: None,
             is_packed: looked.is_packed,
             seen: self.round,
             at_home: self.round,
@@ -497,49 +497,6 @@ impl<D: Disk> Prospector<D> {
             self.files.with_inode(inode).is_some()
         });
         u8::try_from(before.count()).unwrap_or(u8::MAX)
-    }
-
-    /// Forgets the epochs of touched files that are settled.
-    pub(super) fn tend_touched(&mut self) {
-        for orphan in self.touched.extract_if(.., |orphan| orphan.is_settled()) {
-            self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
-        }
-    }
-
-    /// Forgets orphans of which two complete scans found nothing and that are settled.
-    pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
-        for (looks, key) in self.orphans.keys().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
-            let orphan = &mut self.orphans[key];
-            // A copy of it that the next scan finds is told in the same line.
-            if 0 < orphan.waited
-                && let Some(what) = orphan.untold.take()
-            {
-                let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
-                info!(%file, read_to, "file was {what}; it is read again from its start");
-            }
-            let (name, inode) = (Arc::clone(&orphan.entry.name), orphan.entry.inode);
-            if listing.is_blind(&name) || self.is_away(&name, inode, now) {
-                continue;
-            }
-            let orphan = &mut self.orphans[key];
-            if std::mem::take(&mut orphan.is_put_off) {
-                continue;
-            }
-            orphan.waited += 1;
-            let since = *orphan.since.get_or_insert(now);
-            let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
-            if !sought || !orphan.is_settled() {
-                continue;
-            }
-            let orphan = self.orphans.take(key);
-            if 0 < orphan.bytes_left {
-                self.tell_lost(&orphan);
-            }
-            self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
-        }
     }
 }
 
@@ -576,7 +533,7 @@ fn skipped_to(base: u64) -> Account {
 }
 
 /// Returns the offset behind the last line end of a file of `size` bytes; 0 when it has none.
-fn end_of_last_line(file: &impl ReadFile, size: u64) -> io::Result<u64> {
+pub(super) fn end_of_last_line(file: &impl ReadFile, size: u64) -> io::Result<u64> {
     let mut buffer = vec![0; 64 << 10];
     let mut end = size;
     while 0 < end {

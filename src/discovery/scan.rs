@@ -100,6 +100,8 @@ impl<D: Disk> Prospector<D> {
         self.claim_all(newcomers.found, &mut listing, now);
         self.tend_orphans(&mut listing, now);
         self.tend_touched();
+        self.tend_done(now);
+        self.tend_cleaned();
         self.tend_examinations();
         let lag = self.files.iter().map(|(_, file)| {
             i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
@@ -256,6 +258,7 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         if changed {
+            file.done_since = None;
             if file.prefix_may_grow() {
                 self.grow_prefix(key);
             }

@@ -1,6 +1,6 @@
 //! Files that are there already and of which an option leaves out what stands in them: reading begins at their end.
 
-use super::claim::{look, same_place};
+use super::claim::{end_of_last_line, look, same_place};
 use super::listing::Found;
 use super::{From, Prospector};
 use crate::disk::{Disk, Stat};
@@ -76,7 +76,8 @@ impl<D: Disk> Prospector<D> {
             }
             if let Ok(looked) = look(&self.disk, &found.path)
                 && same_place(&looked, &found)
-                && let Some(known) = self.begin_epoch_at(input, &found, &looked, true)
+                && let Ok(end) = end_of_last_line(&looked.file, looked.size)
+                && let Some(known) = self.begin_epoch_at(input, &found, &looked, end)
             {
                 files += 1;
                 bytes += known.entry.base;

@@ -30,6 +30,9 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) queued: bool,
     /// Whether it has no name any more.
     pub(super) removed: bool,
+    /// Whether it is to be removed at its end, and whether it was told that this cannot be done.
+    pub(super) delete_at_end: bool,
+    pub(super) deletion_told: bool,
     /// Whether it is to be closed at its end.
     pub(super) close_at_end: bool,
     /// Its place among the open files of its input, where these are limited.
@@ -74,6 +77,8 @@ impl<D: Disk> Harvester<D> {
             source: None,
             queued: false,
             removed: false,
+            delete_at_end: false,
+            deletion_told: false,
             close_at_end: false,
             permit: None,
             opened_at: None,

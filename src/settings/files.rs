@@ -11,6 +11,11 @@ pub struct FileSettings {
     pub recursive_glob: bool,
     /// Whether a file that was touched, without getting another size, is sent again. Default off.
     pub resend_on_touch: bool,
+    /// A file is removed once it is read to its end, settled, closed by its input's rules, and then has not changed for
+    /// this long. Default: never.
+    pub delete_after: Option<Duration>,
+    /// What is forgotten of files that are done with.
+    pub clean: CleanSettings,
     /// Files of which what stands in them is left out when nobody has read them yet. Default: none.
     pub skip: SkipSettings,
     /// Which of several files found at once is read first. Default: what changed longest ago.
@@ -23,9 +28,26 @@ impl Default for FileSettings {
             include_files: Vec::new(),
             recursive_glob: true,
             resend_on_touch: false,
+            delete_after: None,
+            clean: CleanSettings::default(),
             skip: SkipSettings::default(),
             order: ReadOrder::default(),
         }
+    }
+}
+
+/// What is forgotten of files that are done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CleanSettings {
+    /// A settled file that has not changed for this long is forgotten, also one that is gone. Default: never.
+    pub inactive: Option<Duration>,
+    /// Whether a file that is gone is forgotten when it is settled and no trace of it is found. Default on.
+    pub removed: bool,
+}
+
+impl Default for CleanSettings {
+    fn default() -> Self {
+        Self { inactive: None, removed: true }
     }
 }
 

@@ -199,3 +199,61 @@ fn files_are_let_go_of_as_either_spelling_says() {
         ],
     );
 }
+
+#[test]
+fn files_are_forgotten_only_when_they_are_ignored() {
+    let log = "`filebeat.inputs[0].clean_inactive` has to be more than `ignore_older` + `scan_frequency`, which is 610s";
+    let scanner = "`filebeat.inputs[0].clean_inactive` has to be more than `ignore_older` + `prospector.scanner.check_interval`, which is 610s";
+    let needs = "`filebeat.inputs[0].clean_inactive` needs `ignore_older`";
+    let cases = |sum: &'static str| {
+        [
+            ("", "None"),
+            ("clean_inactive: 0", "None"),
+            ("clean_inactive: -1", "None"),
+            ("clean_inactive: 1h", needs),
+            ("clean_inactive: 1h\n    ignore_older: 0", needs),
+            ("clean_inactive: 610.001s\n    ignore_older: 10m", "Some(610.001s)"),
+            ("clean_inactive: 610s\n    ignore_older: 10m", sum),
+            ("clean_inactive: 1h\n    legacy_clean_inactive: true", "None"),
+            (
+                "clean_inactive: 1h\n    legacy_clean_inactive: true\n    ignore_older: 5m",
+                "Some(3600s)",
+            ),
+            (
+                "clean_inactive: never",
+                "`filebeat.inputs[0].clean_inactive` takes a duration such as `10s` or `1m30s`, found `never`",
+            ),
+        ]
+    };
+    check(input, |i| i.files.clean.inactive, &cases(log));
+    check(filestream, |i| i.files.clean.inactive, &cases(scanner));
+    let removed = [
+        ("", "true"),
+        ("clean_removed: false", "false"),
+        (
+            "clean_removed: 2",
+            "`filebeat.inputs[0].clean_removed` takes `true` or `false`, found `2`",
+        ),
+    ];
+    check(input, |i| i.files.clean.removed, &removed);
+    check(filestream, |i| i.files.clean.removed, &removed);
+}
+
+#[test]
+fn files_are_removed_after_a_grace_period_when_asked_for() {
+    check(
+        filestream,
+        |i| i.files.delete_after,
+        &[
+            ("", "None"),
+            ("delete.grace_period: 1h", "None"),
+            ("delete.enabled: true", "Some(1800s)"),
+            ("delete: {enabled: true, grace_period: 0}", "Some(0ns)"),
+            ("delete: {enabled: true, grace_period: 1h}", "Some(3600s)"),
+            (
+                "delete.enabled: 1",
+                "`filebeat.inputs[0].delete.enabled` takes `true` or `false`, found `1`",
+            ),
+        ],
+    );
+}

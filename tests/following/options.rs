@@ -6,7 +6,7 @@ use shipper::account::Account;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::{Skip, Watched};
 use shipper::position::Outcome;
-use shipper::settings::{CloseSettings, ReadBy, ReadOrder};
+use shipper::settings::{CleanSettings, CloseSettings, ReadBy, ReadOrder};
 use std::time::{Duration, SystemTime};
 
 /// Sets the time of a file's last change to so many seconds ago.
@@ -323,4 +323,106 @@ fn no_more_files_are_open_than_the_limit_says_and_each_is_read_to_its_end() {
     let mut rig = Rig::start_input(watched(), Vec::new());
     assert_ne!(ends(&mut rig), [40_000, 80_000, 120_000], "in turns");
     assert_eq!(rig.stats.reading.open_files.get(), 3);
+}
+
+fn deleting(logs: &Logs) -> Watched {
+    let delete_after = Some(Duration::from_mins(1));
+    Watched { delete_after, ..watched(&[logs.pattern("*.log")]) }
+}
+
+#[test]
+fn file_is_removed_when_it_was_settled_and_unchanged_for_the_grace_period() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 3));
+    logs.write("partial.log", "whole\npart");
+    let mut rig = Rig::start_input(deleting(&logs), Vec::new());
+    rig.pass(40);
+    logs.append("a.log", lines(4, 4));
+    rig.pass(45);
+    assert!(logs.path("a.log").exists(), "the period begins anew with each change");
+    rig.pass(40);
+    assert!(!logs.path("a.log").exists());
+    assert!(logs.path("partial.log").exists(), "its last line is not settled");
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, [messages(1, 4), vec!["whole".to_owned()]].concat());
+    rig.pass(60);
+    let names: Vec<_> = rig.stop().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+}
+
+#[test]
+fn file_is_not_removed_before_the_output_has_all_of_it() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 3));
+    let mut rig = Rig::start_input(deleting(&logs), Vec::new());
+    rig.withholds = true;
+    rig.pass(600);
+    assert!(logs.path("a.log").exists());
+    rig.withholds = false;
+    rig.pass(80);
+    assert!(!logs.path("a.log").exists());
+}
+
+#[test]
+fn neither_link_nor_file_is_removed_where_a_link_leads_to_it() {
+    let logs = Logs::new();
+    logs.write("target", lines(1, 3));
+    std::os::unix::fs::symlink(logs.path("target"), logs.path("a.log")).unwrap();
+    let watched = Watched { symlinks: true, ..deleting(&logs) };
+    let mut rig = Rig::start_input(watched, Vec::new());
+    rig.pass(200);
+    assert_eq!(rig.arrived(), messages(1, 3));
+    assert!(logs.path("a.log").exists() && logs.path("target").exists());
+}
+
+#[test]
+fn file_that_was_away_goes_on_where_it_was_unless_it_is_forgotten() {
+    let clean = |removed, inactive| CleanSettings { removed, inactive };
+    let minute = Some(Duration::from_mins(1));
+    for (clean, kept) in [
+        (CleanSettings::default(), 0),
+        (clean(false, None), 1),
+        (clean(false, minute), 0),
+        (clean(false, Some(HOUR)), 1),
+    ] {
+        let (logs, elsewhere) = (Logs::new(), Logs::new());
+        logs.write("a.log", lines(1, 3));
+        let watched = Watched { clean, ..watched(&[logs.pattern("*.log")]) };
+        let mut rig = Rig::start_input(watched, Vec::new());
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 3));
+        let away = elsewhere.path("a.log");
+        std::fs::rename(logs.path("a.log"), &away).unwrap();
+        rig.pass(120);
+        elsewhere.append("a.log", lines(4, 5));
+        std::fs::rename(&away, logs.path("a.log")).unwrap();
+        rig.pass(30);
+        let expected = if kept == 1 { messages(4, 5) } else { messages(1, 5) };
+        assert_eq!(rig.arrived(), expected, "{clean:?}");
+    }
+}
+
+#[test]
+fn file_that_has_not_changed_for_long_is_forgotten_and_goes_on_when_it_does() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 3));
+    logs.write("b.log", lines(11, 13));
+    let clean = CleanSettings { inactive: Some(2 * HOUR), removed: true };
+    let watched = || Watched { clean, skip: older(), ..watched(&[logs.pattern("*.log")]) };
+    let mut rig = Rig::start_input(watched(), Vec::new());
+    rig.settle_down();
+    assert_eq!(rig.arrived().len(), 6);
+    age(&logs, "a.log", 3 * 3600);
+    rig.pass(30);
+    let saved = rig.stop();
+    let names: Vec<_> = saved.iter().map(|entry| entry.name.to_path_buf()).collect();
+    assert_eq!(names, [logs.path("b.log")]);
+    let mut rig = Rig::start_input(watched(), saved);
+    rig.pass(30);
+    assert_eq!(rig.arrived(), Vec::<String>::new(), "it is ignored now");
+    logs.append("a.log", lines(4, 5));
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(4, 5));
+    assert_eq!(rig.stop().len(), 2);
 }

@@ -35,6 +35,9 @@ pub struct Rig {
     now: Instant,
     known: BTreeMap<Epoch, Known>,
     open_ranges: Vec<AckRange>,
+    /// Whether what the output got is not acknowledged for now, and what that is.
+    pub withholds: bool,
+    withheld: Vec<AckRange>,
     /// Messages in the order of their arrival.
     pub messages: Vec<String>,
     /// `_id` of each message.
@@ -162,6 +165,8 @@ impl Rig {
             now: Instant::now(),
             known,
             open_ranges: Vec::new(),
+            withholds: false,
+            withheld: Vec::new(),
             messages: Vec::new(),
             ids: Vec::new(),
             skipped: Vec::new(),
@@ -274,8 +279,12 @@ impl Rig {
                 self.ids.push(action["create"]["_id"].as_str().unwrap().to_owned());
                 self.messages.push(document["message"].as_str().unwrap().to_owned());
             }
-            for range in &batch.ranges {
-                self.commit(range);
+            self.withheld.extend(&batch.ranges);
+        }
+        if !self.withholds {
+            for range in std::mem::take(&mut self.withheld) {
+                any = true;
+                self.commit(&range);
             }
         }
         any

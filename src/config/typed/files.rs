@@ -6,12 +6,14 @@ use regex::Regex;
 
 use crate::config::tree::Value;
 use crate::config::typed::value::At;
-use crate::settings::{CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings};
-use crate::units::parse_duration;
+use crate::settings::{
+    CleanSettings, CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings,
+};
+use crate::units::{duration_text, parse_duration};
 
-/// Reads what concerns finding files.
+/// Reads what concerns finding files, which are looked for at the `interval` that `scan` names.
 #[must_use]
-pub fn files(at: &At<'_>) -> FileSettings {
+pub fn files(at: &At<'_>, scan: &At<'_>, interval: Duration) -> FileSettings {
     let recursive = at.first_of(&["prospector.scanner.recursive_glob", "recursive_glob.enabled"]);
     let touch = at.first_of(&["prospector.scanner.resend_on_touch", "resend_on_touch"]);
     let include = at.first_of(&["prospector.scanner.include_files", "include_files"]);
@@ -19,6 +21,8 @@ pub fn files(at: &At<'_>) -> FileSettings {
         include_files: expressions(&include),
         recursive_glob: recursive.boolean().unwrap_or(true),
         resend_on_touch: touch.boolean().unwrap_or(false),
+        delete_after: delete_after(at),
+        clean: clean(at, scan, interval),
         skip: skip(at),
         order: order(at),
     }
@@ -34,6 +38,52 @@ fn skip(at: &At<'_>) -> SkipSettings {
         inactive: since.map(|word| if word == 0 { Since::FirstStart } else { Since::LastStart }),
         tail: tail.boolean().unwrap_or(false),
     }
+}
+
+fn delete_after(at: &At<'_>) -> Option<Duration> {
+    let grace = at.get("delete.grace_period").duration().unwrap_or(Duration::from_mins(30));
+    (at.get("delete.enabled").boolean() == Some(true)).then_some(grace)
+}
+
+fn clean(at: &At<'_>, scan: &At<'_>, interval: Duration) -> CleanSettings {
+    let inactive_at = at.get("clean_inactive");
+    let mut inactive = duration_or_off(&inactive_at);
+    if let Some(clean) = inactive
+        && let Some((message, hint)) = too_early(at, clean, scan, interval)
+    {
+        // As before Filebeat 9.2, which let it pass.
+        if at.get("legacy_clean_inactive").boolean() == Some(true) {
+            at.warn(format!("{message}: it is not applied, because files would be read again"));
+            inactive = None;
+        } else {
+            inactive_at.problem_with(message, hint);
+        }
+    }
+    CleanSettings { inactive, removed: at.get("clean_removed").boolean().unwrap_or(true) }
+}
+
+/// Says why files would be forgotten while they may still be read: they would be read again from their start.
+fn too_early(
+    at: &At<'_>,
+    clean: Duration,
+    scan: &At<'_>,
+    interval: Duration,
+) -> Option<(String, String)> {
+    let written = scan.path().trim_start_matches(at.path()).trim_start_matches('.');
+    let is_log = at.get("type").text().as_deref() == Some("log");
+    let name = if is_log && !scan.is_there() { "scan_frequency" } else { written };
+    let path = at.get("clean_inactive").path().to_owned();
+    let Some(older) = duration_or_off(&at.get("ignore_older")) else {
+        let hint = "set `ignore_older` as well, to less than `clean_inactive`: a file that is forgotten and not ignored \
+                    would be read again from its start";
+        return Some((format!("`{path}` needs `ignore_older`"), hint.to_owned()));
+    };
+    if older.saturating_add(interval) < clean {
+        return None;
+    }
+    let sum = duration_text(older.saturating_add(interval));
+    let message = format!("`{path}` has to be more than `ignore_older` + `{name}`, which is {sum}");
+    Some((message, "so that a file is forgotten only when it is ignored".to_owned()))
 }
 
 /// Reads a duration that is off when it is 0 or, as Filebeat has it, negative.

@@ -113,6 +113,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
     let format = format(&at.get("format"));
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
+    let scan_interval = scan.positive_duration().unwrap_or(default.scan_interval);
     let message = at.first_of(&["message_max_bytes", "max_bytes"]);
     let id = at.get("id").text_if_any();
     if id.is_none() && kind == "filestream" {
@@ -140,8 +141,8 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
             .boolean()
             .unwrap_or(default.symlinks),
         compression: compression(at),
-        scan_interval: scan.positive_duration().unwrap_or(default.scan_interval),
-        files: files::files(at),
+        scan_interval,
+        files: files::files(at, &scan, scan_interval),
         close: files::close(at),
         pipeline,
         index: format_string(&at.get("index")),

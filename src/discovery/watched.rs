@@ -1,0 +1,63 @@
+//! What the prospector looks for, input by input.
+
+use super::glob::Pattern;
+use super::skipped::Skip;
+use crate::settings::{CleanSettings, ReadOrder};
+use regex::Regex;
+use std::path::Path;
+use std::time::Duration;
+
+/// What the prospector looks for.
+#[derive(Debug)]
+pub struct Watched {
+    /// Where its files are.
+    pub patterns: Vec<Pattern>,
+    /// Full paths that are passed over.
+    pub exclude: Vec<Regex>,
+    /// Full paths that alone are read, unless there are none.
+    pub include: Vec<Regex>,
+    /// Whether symbolic links are followed.
+    pub symlinks: bool,
+    /// Whether a file that was touched is sent again.
+    pub resend_on_touch: bool,
+    /// Which of several files found at once is read first.
+    pub order: ReadOrder,
+    /// What is left out of files that are there already.
+    pub skip: Skip,
+    /// Whether gzip files are read that continue nothing read before.
+    pub packed: bool,
+    /// A file is removed once it is read to its end, settled, and has not changed for this long.
+    pub delete_after: Option<Duration>,
+    /// What is forgotten of files that are done with.
+    pub clean: CleanSettings,
+    /// Pause between two scans.
+    pub scan_interval: Duration,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self {
+            patterns: Vec::new(),
+            exclude: Vec::new(),
+            include: Vec::new(),
+            symlinks: false,
+            resend_on_touch: false,
+            order: ReadOrder::default(),
+            skip: Skip::default(),
+            packed: false,
+            delete_after: None,
+            clean: CleanSettings::default(),
+            scan_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Watched {
+    /// Tells whether a file of that path is to be read as far as its path goes.
+    pub(super) fn wants(&self, path: &Path) -> bool {
+        let path = path.to_string_lossy();
+        let matches = |expression: &Regex| expression.is_match(&path);
+        !self.exclude.iter().any(matches)
+            && (self.include.is_empty() || self.include.iter().any(matches))
+    }
+}
