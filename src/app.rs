@@ -13,10 +13,11 @@ use crate::follow::Report;
 use crate::harvester::{Worker, WorkerLinks};
 use crate::host::{self, HostFacts};
 use crate::ledger::{Audit, Ledger, Note, Progress};
+use crate::listeners::{Listeners, ListenersLinks, ListenersSettings, OnTheWay, Poller};
 use crate::outputs;
 use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown};
 use crate::pool::Pool;
-use crate::queue::{Sender, queue};
+use crate::queue::{Receiver, Sender, queue};
 use crate::registrar::{Opening, Registrar};
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
@@ -52,9 +53,12 @@ pub enum AppError {
     /// An input.
     #[error("{0}")]
     Plan(#[from] plan::PlanError),
+    /// A listener cannot listen; the advice stays in the chain of causes.
+    #[error("{0}")]
+    Listen(crate::hint::Advised),
     /// The system gives no thread or no runtime.
     #[error("cannot start the threads")]
-    Threads(#[source] std::io::Error),
+    Threads(#[from] std::io::Error),
 }
 
 /// What a caller decides beside the settings.
@@ -74,6 +78,10 @@ struct Signals {
     stop_registrar: AtomicBool,
     drain: AtomicBool,
     drained: Drained,
+    /// Whether there are no listeners, or they have handed over all that had come.
+    listeners_drained: AtomicBool,
+    /// Whether standard input was read and has ended.
+    input_ended: watch::Sender<bool>,
     /// The thread that has ended with a panic, the first if there are more.
     fallen: watch::Sender<Option<String>>,
     fallen_told: AtomicBool,
@@ -111,6 +119,8 @@ pub struct App {
     runtime: tokio::runtime::Runtime,
     shutdown_timeout: Duration,
     auditor: Auditor,
+    /// What listeners have sent and nobody has settled yet.
+    on_the_way: OnTheWay,
 }
 
 /// Has the registrar compare what was read with what is settled and on its way.
@@ -185,39 +195,34 @@ impl App {
             host,
             Parts { ledger, registrar, registrar_wake, known },
         )
-        .map_err(AppError::Threads)
     }
 
     fn assemble(
         settings: &Settings,
         options: Options,
         stats: Arc<Stats>,
-        plan: Plan,
+        mut plan: Plan,
         host: HostFacts,
         parts: Parts,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, AppError> {
         let signals = Arc::new(Signals::default());
         let pool = Pool::new(settings.queue.bytes);
         let prospector_wake = Arc::new(Wake::default());
         let worker_wakes: Vec<Arc<Wake>> = (0..WORKERS).map(|_| Arc::default()).collect();
-        let (sender, receiver) = queue(worker_wakes.clone());
+        let poller = plan.listeners.as_ref().map(|_| Poller::new()).transpose()?;
+        let bell = poller.as_ref().map(|poller| Arc::clone(poller.wake()));
+        let readers: Vec<Arc<Wake>> = worker_wakes.iter().chain(&bell).cloned().collect();
+        let (sender, receiver) = queue(readers);
         let (reports_sender, reports) = mpsc::channel();
         let (hints_sender, hints) = mpsc::channel::<Hint>();
         let runtime = start_runtime()?;
         let (shutdown, shutdown_seen) = watch::channel(Shutdown::Running);
-        let links = OutputLinks {
-            target: plan.batch_wide.clone(),
-            templates: plan.templates.clone(),
-            receiver,
-            ledger: parts.ledger.clone(),
-            stats: Arc::clone(&stats),
-            disk: RealDisk,
-            data: settings.paths.data.clone(),
-            shutdown: shutdown_seen,
-        };
-        let (outputs, output_ended) = start_output(&runtime, settings, links);
+        let links = output_links(settings, &plan, &parts.ledger, &stats, receiver, shutdown_seen);
         let common =
             Common { ledger: parts.ledger.clone(), stats: Arc::clone(&stats), pool, sender };
+        let opened = open_listeners(plan.listeners.take().zip(poller), &common, &signals)?;
+        let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
+        let (outputs, output_ended) = start_output(&runtime, settings, links);
         let (workers, mut readers) = start_workers(
             &plan,
             &worker_wakes,
@@ -240,13 +245,16 @@ impl App {
         };
         let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links);
         readers.push(threads::prospector(prospector, &prospector_wake, &signals)?);
+        if let Some(listeners) = opened {
+            readers.push(threads::listener(listeners, &pool, &signals)?);
+        }
         let registrar = threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?;
         Ok(Self {
             signals,
             stats,
             pool,
             host,
-            wakes: worker_wakes.into_iter().chain([prospector_wake]).collect(),
+            wakes: worker_wakes.into_iter().chain([prospector_wake]).chain(bell).collect(),
             registrar_wake: parts.registrar_wake,
             readers,
             registrar,
@@ -256,6 +264,7 @@ impl App {
             runtime,
             shutdown_timeout: settings.shutdown_timeout,
             auditor: Auditor(ledger),
+            on_the_way,
         })
     }
 
@@ -303,6 +312,13 @@ impl App {
         self.signals.tell_fallen();
     }
 
+    /// Returns when standard input was read to its end, if that is an input.
+    pub async fn input_ended(&self) {
+        let mut ended = self.signals.input_ended.subscribe();
+        // It lives as long as its sender does, which is here.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+
     /// Asks for everything to be read to its end and handed over.
     pub fn drain(&self) {
         self.signals.drain.store(true, Ordering::Release);
@@ -312,6 +328,9 @@ impl App {
     /// Tells, after [`App::drain`], whether everything was read and acknowledged.
     #[must_use]
     pub fn is_drained(&self) -> bool {
+        if !self.signals.listeners_drained.load(Ordering::Acquire) || !self.on_the_way.is_empty() {
+            return false;
+        }
         let drained = self.signals.drained.lock().unwrap_or_else(PoisonError::into_inner);
         drained
             .as_ref()
@@ -368,6 +387,45 @@ struct Common {
     stats: Arc<Stats>,
     pool: Pool,
     sender: Sender,
+}
+
+fn output_links(
+    settings: &Settings,
+    plan: &Plan,
+    ledger: &Ledger,
+    stats: &Arc<Stats>,
+    receiver: Receiver,
+    shutdown: watch::Receiver<Shutdown>,
+) -> OutputLinks<RealDisk> {
+    OutputLinks {
+        target: plan.batch_wide.clone(),
+        templates: plan.templates.clone(),
+        receiver,
+        ledger: ledger.clone(),
+        stats: Arc::clone(stats),
+        disk: RealDisk,
+        data: settings.paths.data.clone(),
+        shutdown,
+    }
+}
+
+/// Opens the listeners, if there are any.
+fn open_listeners(
+    listeners: Option<(ListenersSettings, Poller)>,
+    common: &Common,
+    signals: &Signals,
+) -> Result<Option<Listeners<RealDisk>>, AppError> {
+    signals.listeners_drained.store(listeners.is_none(), Ordering::Release);
+    let Some((settings, poller)) = listeners else { return Ok(None) };
+    let links = ListenersLinks {
+        poller,
+        pool: common.pool.clone(),
+        queue: common.sender.clone(),
+        ledger: common.ledger.clone(),
+        stats: Arc::clone(&common.stats),
+        random: Box::new(host::random_bytes),
+    };
+    Listeners::open(RealDisk, settings, links).map(Some).map_err(AppError::Listen)
 }
 
 /// Starts the runtime that carries network, compression, timers and signals.

@@ -71,9 +71,11 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
     let paths = process::paths(&directories);
     process::one_value_only(&at, &|pattern| files::matches_nothing(&directories.config, pattern));
     let (output, queue) = output::output(&at, &directories.config);
+    let inputs = input::inputs(&at, &directories.config);
     let settings = Settings {
         name: at.get("name").text_if_any(),
-        inputs: input::inputs(&at),
+        inputs: inputs.files,
+        listeners: inputs.listeners,
         output,
         queue,
         registry: process::registry(&at, &paths.data),

@@ -14,7 +14,7 @@ use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
 use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
-use crate::settings::{Format, InputSettings};
+use crate::settings::{ComesFrom, Format, InputSettings};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
@@ -148,6 +148,8 @@ pub struct Writer {
     recognised: [Vec<u8>; 3],
     /// For each [`Dataset`], when documents have fields of the operator's among ours.
     layouts: Option<[Arc<Layout>; 3]>,
+    /// Whether lines come from senders rather than from files.
+    is_sent: bool,
 }
 
 impl Writer {
@@ -182,12 +184,12 @@ impl Writer {
         });
         let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
         let mut layouts = None;
-        if by_line || matches!(parser, Parser::Regex(_)) {
+        let is_sent = input.comes_from == ComesFrom::Senders;
+        if by_line || matches!(parser, Parser::Regex(_) | Parser::Syslog(_)) {
             let groups = groups(constants, &operators, parser.extras());
-            layouts = Some(
-                Dataset::ALL
-                    .map(|dataset| Arc::new(layout(dataset, &operators, &groups.inside, parser))),
-            );
+            layouts = Some(Dataset::ALL.map(|dataset| {
+                Arc::new(layout(dataset, &operators, &groups.inside, parser, is_sent))
+            }));
             constants = groups.outside;
             operators.clear();
         }
@@ -202,6 +204,7 @@ impl Writer {
             constants: members(&constants),
             recognised: Dataset::ALL.map(recognised),
             layouts,
+            is_sent,
         })
     }
 
@@ -217,7 +220,9 @@ impl Writer {
             _ => Server::Apache,
         };
         let mut path_json = Vec::new();
-        push_string(&mut path_json, path);
+        if !path.is_empty() {
+            push_string(&mut path_json, path);
+        }
         Source { epoch: epoch.text(), server, path_json: path_json.into_boxed_slice() }
     }
 
@@ -264,9 +269,14 @@ impl Writer {
         frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
         let run = &mut frame.run;
         run.clear();
-        run.extend_from_slice(b",\"file\":{\"path\":");
-        run.extend_from_slice(&source.path_json);
-        run.extend_from_slice(b"}}");
+        if !source.path_json.is_empty() {
+            let name: &[u8] =
+                if self.is_sent { b",\"source\":{\"address\":" } else { b",\"file\":{\"path\":" };
+            run.extend_from_slice(name);
+            run.extend_from_slice(&source.path_json);
+            run.push(b'}');
+        }
+        run.push(b'}');
         frame.run_log = run.len();
         run.extend_from_slice(&self.constants);
         frame.run_generic = run.len();
@@ -275,6 +285,24 @@ impl Writer {
         run.push(b'"');
         action.begin(source);
         self.prepare(frame, action, b"", &EventBuf::default(), Content::Line);
+    }
+
+    /// Tells whether a frame is that of a source.
+    #[must_use]
+    pub fn is_rendered(&self, frame: &Frame, action: &Action, source: &Source) -> bool {
+        *frame.path == *source.path_json && action.epoch == source.epoch
+    }
+
+    /// Makes a frame that has a layout right for lines of a server.
+    #[inline]
+    pub fn set_server(&self, frame: &mut Frame, action: &mut Action, server: Server) {
+        if action.server == server {
+            return;
+        }
+        let dataset = Dataset::of_server(server);
+        frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
+        action.server = server;
+        action.settled = Settled::No;
     }
 
     /// Makes the action line right for an event.
@@ -303,7 +331,7 @@ impl Writer {
     ) {
         let dataset = self.dataset_of(action.server, content);
         let format = &self.targets[dataset as usize];
-        let recognised = content == Content::Fields;
+        let recognised = matches!(content, Content::Fields | Content::Envelope);
         let time = event.timestamp().filter(|_| recognised).or(frame.read_at.as_ref());
         let Some(time) = time.copied() else { return };
         if action.settled == Settled::For(dataset, time) {
@@ -483,6 +511,7 @@ fn layout(
     operators: &Map<String, Value>,
     constants: &Map<String, Value>,
     parser: &Parser,
+    is_sent: bool,
 ) -> Layout {
     let mut entries = Vec::new();
     flatten("", operators, &mut entries);
@@ -490,13 +519,16 @@ fn layout(
     let known =
         |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
     for (number, name) in parser.extras().iter().enumerate() {
-        entries.push(Entry { name: name.clone(), origin: Origin::Extra(number) });
+        let is_json = parser.json_extras().contains(&name.as_str());
+        let origin = if is_json { Origin::Json(number) } else { Origin::Extra(number) };
+        entries.push(Entry { name: name.clone(), origin });
     }
     let named = |name: &str, origin| Entry { name: name.to_owned(), origin };
     entries.push(named("log.offset", Origin::Offset));
-    entries.push(named("log.file.path", Origin::FilePath));
+    let place = if is_sent { "log.source.address" } else { "log.file.path" };
+    entries.push(named(place, Origin::FilePath));
     entries.push(named("log.flags", Origin::Flags));
-    if let Parser::Regex(regex) = parser {
+    if let Parser::Regex(regex) = parser.inner() {
         entries.extend(regex.known().map(|field| known(&field)));
         entries.push(known(&Field::Message));
     } else {

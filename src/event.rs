@@ -174,6 +174,12 @@ impl Span {
         self.start() + self.len()
     }
 
+    fn shift(&mut self, offset: usize) {
+        if !self.is_scratch() {
+            *self = Self::line(self.start() + offset, self.end() + offset);
+        }
+    }
+
     /// Returns the part `start..end` of it.
     #[must_use]
     #[inline]
@@ -200,6 +206,8 @@ pub enum LineText {
 pub enum Parsed {
     /// The event has its fields.
     Recognised,
+    /// The event has fields of what the line came in (a syslog header), and its text is `message`.
+    Enveloped,
     /// The event has none; its document carries `message` alone.
     Unrecognised,
 }
@@ -210,6 +218,12 @@ pub trait Parse {
     ///
     /// What an event holds after [`Parsed::Unrecognised`] is not used.
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed;
+
+    /// Tells whether nginx wrote the last line, or else Apache, where that is found out line by line.
+    #[inline]
+    fn is_nginx(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// One event: which fields it has and where their values lie.
@@ -227,6 +241,7 @@ pub struct EventBuf {
     quotes: Option<usize>,
     timestamp: Option<Rendered>,
     residue: bool,
+    text_part: Option<Span>,
     status_class: u8,
     body_bytes: u64,
 }
@@ -246,6 +261,7 @@ impl Default for EventBuf {
             quotes: None,
             timestamp: None,
             residue: false,
+            text_part: None,
             status_class: 0,
             body_bytes: 0,
         }
@@ -271,8 +287,51 @@ impl EventBuf {
         self.quotes = quotes;
         self.timestamp = None;
         self.residue = false;
+        self.text_part = None;
         self.status_class = 0;
         self.body_bytes = 0;
+    }
+
+    /// Takes all fields away that a parser has set.
+    pub fn clear_fields(&mut self) {
+        self.present = 0;
+        self.extras_present = 0;
+        self.timestamp = None;
+        self.residue = false;
+        self.status_class = 0;
+        self.body_bytes = 0;
+    }
+
+    /// Moves all values that lie in the line by `offset`: they were found in a part of it that begins there.
+    pub fn shift(&mut self, offset: usize) {
+        self.marks_complete = false;
+        let mut left = self.present;
+        while left != 0 {
+            self.spans[left.trailing_zeros() as usize].shift(offset);
+            left &= left - 1;
+        }
+        let mut left = self.extras_present;
+        while left != 0 {
+            self.extras[left.trailing_zeros() as usize].shift(offset);
+            left &= left - 1;
+        }
+    }
+
+    /// Says that `message` is a part of the line, not all of it.
+    pub fn set_text_part(&mut self, part: Span) {
+        self.text_part = Some(part);
+    }
+
+    /// Returns the part of the line that is `message`, where it is not all of it.
+    #[must_use]
+    #[inline]
+    pub fn text_part(&self) -> Option<Span> {
+        self.text_part
+    }
+
+    /// Says that the number of quotes of what is parsed next is not known.
+    pub fn forget_quotes(&mut self) {
+        self.quotes = None;
     }
 
     /// Returns what is known of the line's bytes.

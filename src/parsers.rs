@@ -2,6 +2,8 @@
 //!
 //! A new parser is one file here, one variant of [`Parser`] and its arms.
 
+mod enveloped;
+
 pub mod access_log;
 pub mod address;
 pub mod escapes;
@@ -11,8 +13,9 @@ pub mod timestamp;
 pub mod url;
 
 use crate::event::{EventBuf, Parse, Parsed};
-use crate::settings::Format;
+use crate::settings::{Format, SyslogSettings};
 use access_log::{AccessLog, Server, Shape};
+pub use enveloped::SyslogLines;
 use regex::{RegexError, RegexParser};
 
 /// Recognises nothing: every line is shipped as it is, and that is no failure.
@@ -35,6 +38,8 @@ pub enum Parser {
     Access(Box<AccessLog>),
     /// An operator's expression.
     Regex(Box<RegexParser>),
+    /// Syslog messages, and one of the others for their text.
+    Syslog(Box<SyslogLines>),
 }
 
 impl Parser {
@@ -56,11 +61,43 @@ impl Parser {
         Ok(Self::Access(Box::new(AccessLog::new(shape))))
     }
 
+    /// Makes a parser of syslog messages whose text this one parses.
+    ///
+    /// # Errors
+    /// When an operator's expression has so many fields that none are left for those of a header.
+    pub fn in_syslog(self, settings: &SyslogSettings) -> Result<Self, RegexError> {
+        SyslogLines::new(self, settings).map(|lines| Self::Syslog(Box::new(lines)))
+    }
+
     /// Says whose lines come next.
     pub fn set_server(&mut self, server: Server) {
-        if let Self::Access(access) = self {
-            access.set_server(server);
+        match self {
+            Self::Access(access) => access.set_server(server),
+            Self::Syslog(syslog) => syslog.set_server(server),
+            Self::Raw(_) | Self::Regex(_) => {}
         }
+    }
+
+    /// Says when the lines that come next were read, in milliseconds since 1970.
+    pub fn set_now(&mut self, unix_ms: u64) {
+        if let Self::Syslog(syslog) = self {
+            syslog.set_now(unix_ms);
+        }
+    }
+
+    /// Returns the one that parses texts.
+    #[must_use]
+    pub fn inner(&self) -> &Self {
+        match self {
+            Self::Syslog(syslog) => syslog.inner(),
+            other => other,
+        }
+    }
+
+    /// Returns which of [`Parser::extras`] have values that are JSON as they stand.
+    #[must_use]
+    pub fn json_extras(&self) -> &[&'static str] {
+        if matches!(self, Self::Syslog(_)) { &SyslogLines::JSON } else { &[] }
     }
 
     /// Returns the names of the fields that it may set beside the known ones, in the order of their numbers.
@@ -68,6 +105,7 @@ impl Parser {
     pub fn extras(&self) -> &[String] {
         match self {
             Self::Regex(regex) => regex.extras(),
+            Self::Syslog(syslog) => syslog.extras(),
             Self::Raw(_) | Self::Access(_) => &[],
         }
     }

@@ -3,6 +3,8 @@
 //! A pipeline belongs to one input and one worker; it keeps the scratch of the hot path and nothing of any file. There
 //! is no allocation for a line, no clock and no file access here.
 
+mod message;
+
 use crate::batch::{BatchBuilder, Fit};
 use crate::document::item::{
     Content, Frame, Place, push_item, push_piecewise_end, push_piecewise_head,
@@ -11,6 +13,7 @@ use crate::document::{Action, FieldsError, Shared, Target, Writer};
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
 use crate::json_text::{Cursor, Measure, push_lossy};
 use crate::parsers::Parser;
+use crate::parsers::access_log::Server;
 use crate::parsers::regex::RegexError;
 use crate::position::Epoch;
 use crate::scan::look;
@@ -19,6 +22,7 @@ use crate::target::{FormatError, FormatString};
 use std::path::Path;
 
 pub use crate::document::Source;
+pub use message::Message;
 
 /// Largest item that is put together beside the batch and then copied there, in bytes; a larger one is measured first.
 const SCRATCH_BYTES: usize = 16 << 10;
@@ -75,6 +79,8 @@ pub struct Pipeline {
     parser: Parser,
     encoder: Encoder,
     piecewise: Piecewise,
+    /// For which moment the frame is right, where messages come one by one.
+    rendered: Option<Moment>,
 }
 
 /// A line that is given in pieces.
@@ -92,7 +98,10 @@ impl Pipeline {
     /// # Errors
     /// When its format, its index or its `fields` cannot be understood.
     pub fn new(input: &InputSettings, shared: &Shared) -> Result<Self, PipelineError> {
-        let parser = Parser::new(&input.format)?;
+        let mut parser = Parser::new(&input.format)?;
+        if let Some(syslog) = &input.syslog {
+            parser = parser.in_syslog(syslog)?;
+        }
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
         let encoder = Encoder {
             writer: Writer::new(input, index, &parser, shared)?,
@@ -103,7 +112,7 @@ impl Pipeline {
             keep_original: input.keep_original,
             message_bytes_max: usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX),
         };
-        Ok(Self { parser, encoder, piecewise: Piecewise::default() })
+        Ok(Self { parser, encoder, piecewise: Piecewise::default(), rendered: None })
     }
 
     /// Returns where its events may go.
@@ -130,7 +139,9 @@ impl Pipeline {
     ) -> Consumed {
         let encoder = &mut self.encoder;
         encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
+        self.rendered = None;
         self.parser.set_server(source.server());
+        self.parser.set_now(moment.0);
         match &mut self.parser {
             Parser::Raw(parser) => {
                 let consumed = encoder.run(parser, chunk, at, batch);
@@ -138,6 +149,7 @@ impl Pipeline {
             }
             Parser::Access(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
             Parser::Regex(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
+            Parser::Syslog(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
         }
     }
 
@@ -151,6 +163,7 @@ impl Pipeline {
         truncated: bool,
         batch: &mut BatchBuilder,
     ) {
+        self.rendered = None;
         let encoder = &mut self.encoder;
         encoder.event.begin(LineText::Broken, None);
         encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
@@ -247,16 +260,24 @@ impl Encoder {
                 break;
             }
             consumed.bytes += raw_length;
-            consumed.events += 1;
-            if content == Content::Fields {
+            self.count(content, &mut consumed);
+        }
+        consumed
+    }
+
+    /// Counts an event that is in the batch.
+    #[inline]
+    fn count(&self, content: Content, consumed: &mut Consumed) {
+        consumed.events += 1;
+        match content {
+            Content::Fields => {
                 consumed.status[self.event.status_class()] += 1;
                 consumed.response_bytes =
                     consumed.response_bytes.saturating_add(self.event.body_bytes());
-            } else {
-                consumed.unparsed += 1;
             }
+            Content::Envelope => {}
+            Content::Line | Content::Truncated => consumed.unparsed += 1,
         }
-        consumed
     }
 
     /// Parses a line into the event.
@@ -271,8 +292,18 @@ impl Encoder {
             LineText::Valid
         };
         self.event.begin(known, look.quotes);
-        if parser.parse(line, &mut self.event) == Parsed::Unrecognised {
-            return Content::Line;
+        let parsed = parser.parse(line, &mut self.event);
+        if let Some(is_nginx) = parser.is_nginx() {
+            let server = if is_nginx { Server::Nginx } else { Server::Apache };
+            self.writer.set_server(&mut self.frame, &mut self.action, server);
+        }
+        match parsed {
+            Parsed::Recognised => {}
+            Parsed::Enveloped => {
+                self.event.set(Field::Message, Span::line(0, line.len()));
+                return Content::Envelope;
+            }
+            Parsed::Unrecognised => return Content::Line,
         }
         if self.keep_original || self.event.has_residue() {
             self.event.set(Field::Message, Span::line(0, line.len()));

@@ -9,8 +9,10 @@ mod listener;
 pub use files::{
     CleanSettings, CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings,
 };
-pub use listener::FramingSettings;
-pub use listener::SyslogFormat;
+pub use listener::{
+    FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
+    SyslogSettings,
+};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ pub struct Settings {
     pub name: Option<String>,
     /// The stanzas under `filebeat.inputs` or `inputs`, in the order of the file, disabled ones left out.
     pub inputs: Vec<InputSettings>,
+    /// Those among the stanzas that are sent to.
+    pub listeners: Vec<ListenerSettings>,
     /// The one output.
     pub output: OutputSettings,
     /// Bounds of the memory between readers and output.
@@ -74,6 +78,10 @@ pub struct InputSettings {
     pub tags: Vec<String>,
     /// `fields`, as the text of a JSON object without its braces when `fields_under_root`, else with them.
     pub fields: Option<FieldsSettings>,
+    /// Where its lines come from.
+    pub comes_from: ComesFrom,
+    /// Whether lines come in syslog messages, and in which; `format` is that of the text in them.
+    pub syslog: Option<SyslogSettings>,
 }
 
 impl Default for InputSettings {
@@ -96,8 +104,19 @@ impl Default for InputSettings {
             index: None,
             tags: Vec::new(),
             fields: None,
+            comes_from: ComesFrom::Files,
+            syslog: None,
         }
     }
+}
+
+/// Where the lines of an input come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComesFrom {
+    /// From files, which documents name.
+    Files,
+    /// From senders, whose address documents have.
+    Senders,
 }
 
 /// `fields` of an input: constants for every event.

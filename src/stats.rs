@@ -1,7 +1,7 @@
 //! Counters of the whole process: written by the data path, never read by it.
 
 use crate::account::OUTCOMES;
-use snapshot::{ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
+use snapshot::{ListeningFigures, ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub mod health;
@@ -144,11 +144,38 @@ pub struct Registering {
     pub missing_bytes: Gauge,
 }
 
+/// What listeners count.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// Messages that became events.
+    pub messages: Counter,
+    /// Their bytes.
+    pub bytes: Counter,
+    /// Messages of which a part was left out.
+    pub truncated: Counter,
+    /// Bytes of these parts, as far as they came.
+    pub skipped_bytes: Counter,
+    /// Datagrams that the kernel had no room for.
+    pub dropped: Counter,
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections now.
+    pub connections: Gauge,
+    /// Connections that were ended because no message was completed for too long.
+    pub timeouts: Counter,
+    /// Times when no more connections were accepted because there were as many as there may be.
+    pub full: Counter,
+    /// Connections that failed, and failures to accept or to receive.
+    pub errors: Counter,
+}
+
 /// All counters of the process.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Reading.
     pub reading: Reading,
+    /// Listening.
+    pub listening: Listening,
     /// Sending.
     pub sending: Sending,
     /// Registering.
@@ -167,7 +194,8 @@ impl Stats {
         let registering = self.registering.figures();
         let sending = self.sending.figures();
         let reading = self.reading.figures();
-        Snapshot { reading, sending, registering }
+        let listening = self.listening.figures();
+        Snapshot { reading, listening, sending, registering }
     }
 }
 
@@ -189,6 +217,23 @@ impl Reading {
             open_files: self.open_files.get(),
             lag_bytes: self.lag_bytes.get(),
             rotations: self.rotations.get(),
+            errors: self.errors.get(),
+        }
+    }
+}
+
+impl Listening {
+    fn figures(&self) -> ListeningFigures {
+        ListeningFigures {
+            messages: self.messages.get(),
+            bytes: self.bytes.get(),
+            truncated: self.truncated.get(),
+            skipped_bytes: self.skipped_bytes.get(),
+            dropped: self.dropped.get(),
+            accepted: self.accepted.get(),
+            connections: self.connections.get(),
+            timeouts: self.timeouts.get(),
+            full: self.full.get(),
             errors: self.errors.get(),
         }
     }

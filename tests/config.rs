@@ -10,6 +10,8 @@
 
 #[path = "config/files.rs"]
 mod files;
+#[path = "config/listeners.rs"]
+mod listeners;
 #[path = "config/text.rs"]
 mod text;
 #[path = "config/values.rs"]

@@ -6,6 +6,7 @@ use crate::discovery::{Skip, Watched};
 use crate::document::Shared;
 use crate::harvester::{OpenLimit, READ_BYTES, WorkerSettings};
 use crate::host::HostFacts;
+use crate::listeners::ListenersSettings;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
@@ -54,6 +55,7 @@ pub(super) struct Plan {
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) batch_wide: Option<String>,
     pub(super) templates: Vec<TemplateTarget>,
+    pub(super) listeners: Option<ListenersSettings>,
 }
 
 impl Plan {
@@ -77,19 +79,32 @@ impl Plan {
             index: index.map(FormatString::parse).transpose()?,
             batch_wide: None,
         };
-        let pipelines = make_pipelines(&settings.inputs, &shared)?;
+        let sent_to = || settings.listeners.iter().map(|listener| &listener.input);
+        let pipelines = make_pipelines(settings.inputs.iter().chain(sent_to()), &shared)?;
         shared.batch_wide = common_target(&pipelines);
         let templates = templates(&pipelines);
+        let worker = worker_settings(settings, open_files_max);
+        let listeners = ListenersSettings {
+            listeners: settings
+                .listeners
+                .iter()
+                .cloned()
+                .zip(make_pipelines(sent_to(), &shared)?)
+                .collect(),
+            limits: worker.limits,
+            flush_timeout: worker.flush_timeout,
+        };
         Ok(Self {
             watched: settings
                 .inputs
                 .iter()
                 .map(|input| watched(input, starts))
                 .collect::<Result<_, _>>()?,
-            worker: worker_settings(settings, open_files_max),
-            pipelines: make_pipelines(&settings.inputs, &shared)?,
+            worker,
+            pipelines: make_pipelines(settings.inputs.iter(), &shared)?,
             batch_wide: shared.batch_wide,
             templates,
+            listeners: (!settings.listeners.is_empty()).then_some(listeners),
         })
     }
 
@@ -112,8 +127,11 @@ impl Plan {
     }
 }
 
-fn make_pipelines(inputs: &[InputSettings], shared: &Shared) -> Result<Vec<Pipeline>, PlanError> {
-    let pipelines = inputs.iter().map(|input| Pipeline::new(input, shared));
+fn make_pipelines<'a>(
+    inputs: impl Iterator<Item = &'a InputSettings>,
+    shared: &Shared,
+) -> Result<Vec<Pipeline>, PlanError> {
+    let pipelines = inputs.map(|input| Pipeline::new(input, shared));
     Ok(pipelines.collect::<Result<_, _>>()?)
 }
 

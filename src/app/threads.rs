@@ -3,7 +3,8 @@
 use super::Signals;
 use crate::discovery::Prospector;
 use crate::disk::RealDisk;
-use crate::harvester::{Step, Worker};
+use crate::harvester::{self, Worker};
+use crate::listeners::{Listeners, Step};
 use crate::pipeline::Moment;
 use crate::pool::Pool;
 use crate::registrar::Registrar;
@@ -64,10 +65,10 @@ pub(super) fn harvester(
                 pool.tidy();
             }
             match worker.step(now, moment()) {
-                Step::Busy => used = true,
-                Step::Starved => wake.wait(SLEEP_MAX),
-                Step::Closed => break,
-                Step::Idle(deadline) => {
+                harvester::Step::Busy => used = true,
+                harvester::Step::Starved => wake.wait(SLEEP_MAX),
+                harvester::Step::Closed => break,
+                harvester::Step::Idle(deadline) => {
                     let sleep = until(deadline, now);
                     if used && TRIM_AFTER <= sleep {
                         wake.wait(TRIM_AFTER);
@@ -83,6 +84,50 @@ pub(super) fn harvester(
             }
         }
         worker.close();
+    })
+}
+
+/// Runs the listeners.
+pub(super) fn listener(
+    mut listeners: Listeners<RealDisk>,
+    pool: &Pool,
+    signals: &Arc<Signals>,
+) -> io::Result<JoinHandle<()>> {
+    let (pool, signals) = (pool.clone(), Arc::clone(signals));
+    Builder::new().name("listener".to_owned()).spawn(move || {
+        let _alarm = Alarm(Arc::clone(&signals));
+        let (mut used, mut tidied) = (true, Instant::now());
+        while !signals.stop_reading.load(Ordering::Acquire) {
+            let now = Instant::now();
+            if TRIM_AFTER <= now - tidied {
+                tidied = now;
+                pool.tidy();
+            }
+            if signals.drain.load(Ordering::Acquire) {
+                listeners.drain();
+            }
+            match listeners.step(now, moment()) {
+                Step::Busy => used = true,
+                Step::Starved(deadline) => listeners.wait(true, until(deadline, now)),
+                Step::Closed => break,
+                Step::Idle(deadline) => {
+                    if listeners.has_input_ended() {
+                        signals.input_ended.send_replace(true);
+                    }
+                    if listeners.is_drained() {
+                        signals.listeners_drained.store(true, Ordering::Release);
+                    }
+                    let sleep = until(deadline, now);
+                    let short = used && TRIM_AFTER <= sleep;
+                    listeners.wait(false, if short { TRIM_AFTER } else { sleep });
+                    if short && TRIM_AFTER <= now.elapsed() {
+                        pool.trim();
+                        used = false;
+                    }
+                }
+            }
+        }
+        listeners.close(Instant::now(), moment());
     })
 }
 

@@ -143,7 +143,7 @@ fn supervise(
         version: env!("CARGO_PKG_VERSION"),
         ephemeral_id: app.host().ephemeral_id.clone(),
         output: app::output_name(&settings.output),
-        inputs: settings.inputs.len() as u64,
+        inputs: (settings.inputs.len() + settings.listeners.len()) as u64,
         cores: crate::reporter::process::cores(),
     };
     let teller = Arc::new(Teller::new(
@@ -252,6 +252,11 @@ impl Run<'_> {
                 () = signals.next() => return End::Signal,
                 () = self.app.thread_fallen() => return End::Thread,
                 () = self.app.output_ended() => return End::Output,
+                () = self.app.input_ended(), if self.drain.is_none() => {
+                    info!("standard input has ended: the rest is handed over");
+                    self.drain = Some(Drain::new(None, Instant::now()));
+                    self.app.drain();
+                }
                 Some(asked) = self.orders.recv() => self.take(asked),
                 () = tokio::time::sleep_until(next.into()) => {}
             }

@@ -90,7 +90,11 @@ impl Walk<'_> {
         let kind = map.get("type").and_then(|entry| entry.value.text());
         // Of an input that is not built only the type is told, by who reads it.
         let built = kind.is_none_or(|kind| matches!(kind, "log" | "filestream"));
-        if built && !item.is_disabled() {
+        if let Some(kind) = kind.filter(|kind| keys::LISTENERS.contains(kind))
+            && !item.is_disabled()
+        {
+            self.map(map, shown, &format!("listener.{kind}"));
+        } else if built && !item.is_disabled() {
             self.map(map, shown, "filebeat.inputs");
         }
     }
@@ -117,6 +121,18 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry, shown: &str, known: &str) {
+        if let Some((kind, key)) =
+            known.strip_prefix("listener.").and_then(|known| known.split_once('.'))
+        {
+            let keys = keys::of_listener(kind);
+            let hint = match nearest(key, keys.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("an input of type `{kind}` knows {}", keys.join(", ")),
+            };
+            let problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
+            self.problems.push(problem.hint(hint));
+            return;
+        }
         let hint = joined_otherwise(entry, known).or_else(|| suggestion(known));
         let hint = hint.unwrap_or_else(|| {
             "leave it out: no known key is spelt nearly so (shipper.yml.example names all)".into()

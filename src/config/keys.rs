@@ -3,6 +3,10 @@
 //! Keys are dotted; an item of a list counts as its list, and `inputs` as `filebeat.inputs`. A key
 //! that ends in `.**` stands for itself and all below it.
 
+mod listener;
+
+pub use listener::{LISTENERS, of_listener};
+
 /// Says what becomes of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -182,6 +186,9 @@ const TABLES: [(&str, Table); 3] =
 /// Returns what becomes of a dotted key; `None` when it is not known.
 #[must_use]
 pub fn class_of(path: &str) -> Option<Class> {
+    if let Some(key) = path.strip_prefix("listener.") {
+        return listener::class_of(key);
+    }
     let mut best: Option<(usize, Class)> = None;
     for (prefix, table) in TABLES {
         let Some(rest) = path.strip_prefix(prefix) else {

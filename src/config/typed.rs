@@ -5,6 +5,7 @@ pub mod fields;
 pub mod files;
 pub mod host;
 pub mod input;
+pub mod listener;
 pub mod output;
 pub mod process;
 pub mod value;

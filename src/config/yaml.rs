@@ -1,5 +1,7 @@
 //! Writes the configuration that is in force as YAML; the only place that knows `serde_yaml`.
 
+mod listener;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,8 +10,9 @@ use serde_yaml::{Mapping, Value};
 use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::settings::{
-    Auth, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel, LoggingSettings,
-    Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Since, Verification,
+    Auth, ComesFrom, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel,
+    LoggingSettings, Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Since,
+    Verification,
 };
 use crate::units::duration_text;
 
@@ -184,7 +187,11 @@ fn paths(settings: &Settings, config_directory: &Path) -> Value {
 
 fn stanzas(settings: &Settings, namespace: Namespace) -> Vec<Value> {
     let of_namespace = settings.inputs.iter().filter(|input| input.namespace == namespace);
-    of_namespace.map(|input| Value::Mapping(stanza(input))).collect()
+    let listeners = settings.listeners.iter().filter(|one| one.input.namespace == namespace);
+    of_namespace
+        .map(|input| Value::Mapping(stanza(input)))
+        .chain(listeners.map(|listener| Value::Mapping(listener::stanza(listener))))
+        .collect()
 }
 
 fn stanza(input: &InputSettings) -> Mapping {
@@ -193,14 +200,18 @@ fn stanza(input: &InputSettings) -> Mapping {
     if let Some(id) = &input.id {
         put(&mut out, "id", id.as_str());
     }
-    put(&mut out, "paths", list(&input.paths));
+    if !input.paths.is_empty() {
+        put(&mut out, "paths", list(&input.paths));
+    }
     put(&mut out, "format", format(&input.format));
     put(&mut out, "keep_original", input.keep_original);
-    put(&mut out, "message_max_bytes", input.message_max_bytes);
-    if input.compression {
-        put(&mut out, "compression", "auto");
+    if input.comes_from == ComesFrom::Files {
+        put(&mut out, "message_max_bytes", input.message_max_bytes);
+        if input.compression {
+            put(&mut out, "compression", "auto");
+        }
+        files(&mut out, input);
     }
-    files(&mut out, input);
     if let Some(pipeline) = &input.pipeline {
         put(&mut out, "pipeline", pipeline.as_str());
     }

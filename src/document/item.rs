@@ -32,7 +32,7 @@ pub struct Frame {
     pub ids: Ids,
     /// Time of reading.
     pub read_at: Option<Rendered>,
-    /// `log.file.path` as JSON.
+    /// `log.file.path`, or `log.source.address`, as JSON; empty where there is none.
     pub path: Vec<u8>,
     /// How documents are laid out whose fields are not the known ones alone.
     pub layout: Option<Arc<Layout>>,
@@ -86,6 +86,8 @@ pub struct Place {
 pub enum Content {
     /// The event's fields, `message` among them or not.
     Fields,
+    /// The fields of what the line came in, and its text.
+    Envelope,
     /// The line alone.
     Line,
     /// The beginning of a line that was too long.
@@ -109,7 +111,8 @@ pub fn push_item(
     content: Content,
 ) {
     push_action(sink, frame, place);
-    let time = event.timestamp().filter(|_| content == Content::Fields);
+    let has_time = matches!(content, Content::Fields | Content::Envelope);
+    let time = event.timestamp().filter(|_| has_time);
     if let Some(time) = time.or(frame.read_at.as_ref()) {
         sink.push_window(time, time.len());
     }
@@ -230,7 +233,6 @@ pub fn push_piecewise_end(sink: &mut impl Sink, frame: &Frame, start: u64, conte
     if content == Content::Truncated {
         sink.push(TRUNCATED);
     }
-    sink.push(b",\"file\":{\"path\":");
-    sink.push(&frame.path);
-    sink.push(b"}}}\n");
+    sink.push(&frame.run[..frame.run_log]);
+    sink.push(b"}\n");
 }

@@ -18,7 +18,7 @@ pub enum Origin {
     ConstantOfRecognised(Vec<u8>),
     /// Where the line begins.
     Offset,
-    /// The file's path.
+    /// The file's path, or the sender's address.
     FilePath,
     /// `["truncated"]` on lines that are.
     Flags,
@@ -28,6 +28,8 @@ pub enum Origin {
     Known(Field),
     /// A field of the event that has no [`Field`].
     Extra(usize),
+    /// The same, whose value is JSON text as it stands.
+    Json(usize),
 }
 
 /// A field that documents may have.
@@ -101,20 +103,25 @@ impl Layout {
         sink.push(&frame.run[frame.run_log..frame.run_generic]);
         let mut row = 0;
         for (column, entry) in self.entries.iter().enumerate() {
-            let fields = content == Content::Fields;
+            let fields = matches!(content, Content::Fields | Content::Envelope);
             let span = match &entry.origin {
                 Origin::Known(Field::Message) => {
                     if fields && event.get(Field::Message).is_none() {
                         continue;
                     }
                     self.push_glue(sink, row, column);
-                    push_line(sink, text, place.length, event.text());
+                    match event.text_part().filter(|_| fields) {
+                        Some(part) => {
+                            sink.push_text(event.bytes(text, part), faults(event.text()));
+                        }
+                        None => push_line(sink, text, place.length, event.text()),
+                    }
                     row = column + 1;
                     continue;
                 }
                 Origin::Known(field) if fields => event.get(*field),
-                Origin::Extra(number) if fields => event.extra(*number),
-                Origin::Known(_) | Origin::Extra(_) => None,
+                Origin::Extra(number) | Origin::Json(number) if fields => event.extra(*number),
+                Origin::Known(_) | Origin::Extra(_) | Origin::Json(_) => None,
                 constant => {
                     if present(constant, frame, content) {
                         self.push_glue(sink, row, column);
@@ -130,6 +137,7 @@ impl Layout {
                 Origin::Known(field) if !field.constant().is_empty() => {
                     sink.push(field.constant().as_bytes());
                 }
+                Origin::Json(_) => sink.push(event.bytes(text, span)),
                 _ => sink.push_text(event.bytes(text, span), faults(event.text())),
             }
             row = column + 1;
@@ -166,6 +174,7 @@ fn present(origin: &Origin, frame: &Frame, content: Content) -> bool {
         Origin::ConstantOfRecognised(_) => content == Content::Fields,
         Origin::Created => content == Content::Fields && frame.read_at.is_some(),
         Origin::Flags => content == Content::Truncated,
+        Origin::FilePath => !frame.path.is_empty(),
         _ => true,
     }
 }
@@ -183,7 +192,7 @@ fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Pl
             }
             sink.push(b"\"");
         }
-        Origin::Known(_) | Origin::Extra(_) => {}
+        Origin::Known(_) | Origin::Extra(_) | Origin::Json(_) => {}
     }
 }
 

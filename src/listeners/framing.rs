@@ -53,6 +53,8 @@ pub struct Framer {
     skip: Skip,
     /// Bytes at the front in which no delimiter begins.
     searched: usize,
+    /// What both were before the last answer.
+    before: (Skip, usize),
 }
 
 impl Framer {
@@ -60,11 +62,50 @@ impl Framer {
     #[must_use]
     pub fn new(framing: FramingSettings, message_bytes_max: usize) -> Self {
         let message_bytes_max = message_bytes_max.max(1);
-        Self { framing, message_bytes_max, skip: Skip::Nothing, searched: 0 }
+        Self {
+            framing,
+            message_bytes_max,
+            skip: Skip::Nothing,
+            searched: 0,
+            before: (Skip::Nothing, 0),
+        }
+    }
+
+    /// Takes the last answer back: the same will be asked again.
+    pub fn undo(&mut self) {
+        (self.skip, self.searched) = self.before;
+    }
+
+    /// Cuts the message that `bytes` are the beginning of, because there is no room for more of it; not empty, and
+    /// [`Framer::next`] has asked for more.
+    pub fn cut(&mut self, bytes: &[u8]) -> Next {
+        self.before = (self.skip, self.searched);
+        self.searched = 0;
+        match self.head(bytes) {
+            Head::Counted { digits, count } => {
+                let start = digits + 1;
+                let have = (bytes.len() - start) as u64;
+                self.skip = Skip::Bytes(count.saturating_sub(have));
+                Next::Message(Piece {
+                    content: start..bytes.len(),
+                    consumed: bytes.len(),
+                    truncated: true,
+                })
+            }
+            Head::Delimited | Head::Unknown => {
+                self.skip = Skip::ToDelimiter;
+                Next::Message(Piece {
+                    content: 0..bytes.len(),
+                    consumed: bytes.len(),
+                    truncated: true,
+                })
+            }
+        }
     }
 
     /// Tells what the first of `bytes` are: all those that came and are not consumed yet.
     pub fn next(&mut self, bytes: &[u8]) -> Next {
+        self.before = (self.skip, self.searched);
         if bytes.is_empty() {
             return Next::More;
         }
@@ -88,6 +129,7 @@ impl Framer {
     /// Tells what `bytes` are when no more will come and [`Framer::next`] asks for more; `within`: whether a message
     /// without its delimiter counts as cut, too.
     pub fn last(&mut self, bytes: &[u8], within: bool) -> Next {
+        self.before = (self.skip, self.searched);
         let skipping = self.skip != Skip::Nothing;
         self.skip = Skip::Nothing;
         self.searched = 0;
@@ -101,12 +143,6 @@ impl Framer {
         let end = bytes.len().min(start + self.message_bytes_max);
         let truncated = counted || within || end < bytes.len();
         Next::Message(Piece { content: start..end, consumed: bytes.len(), truncated })
-    }
-
-    /// Tells whether the rest of a message that was cut is awaited.
-    #[must_use]
-    pub fn is_skipping(&self) -> bool {
-        self.skip != Skip::Nothing
     }
 
     fn head(&self, bytes: &[u8]) -> Head {

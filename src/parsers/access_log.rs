@@ -55,6 +55,12 @@ impl AccessLog {
         self.server = server;
     }
 
+    /// Tells whether lines of all shapes are understood.
+    #[must_use]
+    pub fn recognises_all(&self) -> bool {
+        self.shape == Shape::Any
+    }
+
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
         let time_at = self.read_head(line, event)?;
         let time = line.get(time_at..)?.first_chunk::<CLF_BYTES>()?;

@@ -310,6 +310,24 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
         ("shipper.audit.skipped_bytes", Figure::Counter(skipped)),
         ("shipper.audit.stored_bytes", Figure::Counter(stored)),
     ]);
+    let listening = &snapshot.listening;
+    // Where nobody ever connects, nobody wants to know.
+    let connections = match listening.accepted {
+        0 => Figure::Absent,
+        _ => gauge(listening.connections),
+    };
+    figures.extend([
+        ("shipper.listening.accepted", Figure::Counter(listening.accepted)),
+        ("shipper.listening.bytes", Figure::Counter(listening.bytes)),
+        ("shipper.listening.connections", connections),
+        ("shipper.listening.dropped", Figure::Counter(listening.dropped)),
+        ("shipper.listening.errors", Figure::Counter(listening.errors)),
+        ("shipper.listening.full", Figure::Counter(listening.full)),
+        ("shipper.listening.messages", Figure::Counter(listening.messages)),
+        ("shipper.listening.skipped_bytes", Figure::Counter(listening.skipped_bytes)),
+        ("shipper.listening.timeouts", Figure::Counter(listening.timeouts)),
+        ("shipper.listening.truncated", Figure::Counter(listening.truncated)),
+    ]);
     figures.extend([
         ("shipper.output.blocked_batches", gauge(sending.blocked)),
         ("shipper.output.latency.us", Figure::Counter(sending.latency_us)),
@@ -447,7 +465,7 @@ mod tests {
             in_flight_bytes: 7,
             ..RegisteringFigures::default()
         };
-        Snapshot { reading, sending, registering }
+        Snapshot { reading, sending, registering, ..Snapshot::default() }
     }
 
     fn second() -> Snapshot {

@@ -8,6 +8,8 @@ use crate::account::OUTCOMES;
 pub struct Snapshot {
     /// Of the readers.
     pub reading: ReadingFigures,
+    /// Of the listeners.
+    pub listening: ListeningFigures,
     /// Of the output.
     pub sending: SendingFigures,
     /// Of the registrar.
@@ -48,6 +50,31 @@ pub struct ReadingFigures {
     /// Rotations seen.
     pub rotations: u64,
     /// Errors of reading, listing or opening.
+    pub errors: u64,
+}
+
+/// What listeners counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListeningFigures {
+    /// Messages that became events.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Messages of which a part was left out.
+    pub truncated: u64,
+    /// Bytes of these parts, as far as they came.
+    pub skipped_bytes: u64,
+    /// Datagrams that the kernel had no room for.
+    pub dropped: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections at that moment.
+    pub connections: i64,
+    /// Connections that were ended because no message was completed for too long.
+    pub timeouts: u64,
+    /// Times when no more connections were accepted.
+    pub full: u64,
+    /// Connections that failed, and failures to accept or to receive.
     pub errors: u64,
 }
 

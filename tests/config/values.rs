@@ -316,7 +316,7 @@ fn stanzas_are_of_a_known_type_and_disabled_ones_are_left_out() {
             ("inputs: [{paths: /a}]", "`inputs[0]` has no `type`"),
             (
                 "inputs: [{type: lgo, paths: /a}]",
-                "`inputs[0].type` cannot be `lgo`, only `filestream`, `log`",
+                "`inputs[0].type` cannot be `lgo`, only `filestream`, `log`, `stdin`, `syslog`, `tcp`, `udp`, `unix`",
             ),
             ("inputs: {type: log}", "`inputs` takes a list"),
             ("inputs: [log]", "`inputs[0]` takes keys, found a single value"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and that are missing: nginx, apache2, a JDK and Maven, openssl, curl,
-# logrotate, libfaketime.
+# logrotate, libfaketime, rsyslog.
 set -euo pipefail
 
 need=()
@@ -15,6 +15,8 @@ want openssl openssl
 want setpriv util-linux
 want logrotate logrotate
 want rotatelogs apache2-utils
+want rsyslogd rsyslog
+want logger bsdutils
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || need+=(libfaketime)
 [ ${#need[@]} -eq 0 ] && exit 0
 

@@ -1,17 +1,22 @@
 //! The stanzas of `filebeat.inputs` and `inputs`.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::config::check::not_one_of;
+use crate::config::keys::LISTENERS;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
+use crate::config::typed::listener;
 use crate::config::typed::value::At;
-use crate::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
+use crate::settings::{
+    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
+};
 use crate::target::{FILEBEAT_VERSION, FormatString};
 
 /// Largest line that can be asked for: 64 MiB, so that an escaped one still has a buffer.
@@ -20,12 +25,21 @@ const MESSAGE_BYTES_MAX: u64 = 64 << 20;
 /// The formats by name, in the order of [`named_format`].
 const FORMATS: [&str; 6] = ["raw", "auto", "common", "combined", "vhost_combined", "nginx"];
 
-/// Reads all stanzas of both spellings that are not disabled.
+/// The stanzas of both spellings.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// Those of files.
+    pub files: Vec<InputSettings>,
+    /// Those that are sent to.
+    pub listeners: Vec<ListenerSettings>,
+}
+
+/// Reads all stanzas of both spellings that are not disabled; names of files in them are relative to `config_directory`.
 #[must_use]
-pub fn inputs(root: &At<'_>) -> Vec<InputSettings> {
+pub fn inputs(root: &At<'_>, config_directory: &Path) -> Inputs {
     let shared = Shared::read(root);
     let mut ids: HashMap<String, Option<Place>> = HashMap::new();
-    let mut inputs = Vec::new();
+    let mut inputs = Inputs::default();
     let mut stanzas = 0;
     for (path, namespace) in [("filebeat.inputs", Namespace::Filebeat), ("inputs", Namespace::Own)]
     {
@@ -39,13 +53,17 @@ pub fn inputs(root: &At<'_>) -> Vec<InputSettings> {
             if !is_map || item.get("enabled").boolean() == Some(false) {
                 continue;
             }
-            if let Some(input) = input(&item, namespace, &shared) {
+            let Some(input) = input(&item, namespace, &shared) else { continue };
+            if is_listener(&input.kind) {
+                inputs.listeners.extend(listener::listener(&item, input, config_directory));
+            } else {
                 unique_id(&item, &input, &mut ids);
-                inputs.push(input);
+                inputs.files.push(input);
             }
         }
     }
-    if 0 < stanzas && inputs.is_empty() && root.is_sound() {
+    listener::alone(root, &inputs.listeners, inputs.files.len());
+    if 0 < stanzas && inputs.files.is_empty() && inputs.listeners.is_empty() && root.is_sound() {
         root.problem_with("every input is disabled", "set `enabled: true` in one of them");
     } else if stanzas == 0 && !has_other_inputs(root) {
         root.problem_with("there is no input", EXAMPLE);
@@ -73,6 +91,10 @@ fn has_other_inputs(root: &At<'_>) -> bool {
     .iter()
     .any(|path| root.get(path).node().is_some_and(|node| !node.is_empty()))
         && !root.is_sound()
+}
+
+fn is_listener(kind: &str) -> bool {
+    LISTENERS.contains(&kind)
 }
 
 /// What the top level says for all inputs.
@@ -107,10 +129,13 @@ fn texts(at: &At<'_>) -> Vec<String> {
 
 fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSettings> {
     let kind = kind(at)?;
+    let is_listener = is_listener(&kind);
     encoding(&at.get("encoding"));
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
-    let format = format(&at.get("format"));
+    let at_format = at.get("format");
+    let syslog = (kind == "syslog").then(|| listener::text_format(&at_format)).flatten();
+    let format = syslog.or_else(|| format(&at_format));
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
     let scan_interval = scan.positive_duration().unwrap_or(default.scan_interval);
@@ -129,7 +154,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         id,
         kind,
         namespace,
-        paths: paths(at),
+        paths: if is_listener { Vec::new() } else { paths(at) },
         exclude_files: expressions(
             &at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]),
         ),
@@ -148,6 +173,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         index: format_string(&at.get("index")),
         tags,
         fields,
+        ..InputSettings::default()
     })
 }
 
@@ -161,17 +187,17 @@ fn kind(at: &At<'_>) -> Option<String> {
         return None;
     }
     let text = kind.text()?;
-    if matches!(text.as_str(), "log" | "filestream") {
+    if matches!(text.as_str(), "log" | "filestream") || is_listener(&text) {
         return Some(text);
     }
     if OTHER_TYPES.contains(&text.as_str()) {
         let message = format!("the input type `{text}` is not supported yet");
         kind.problem_with(
             message,
-            "only `log` and `filestream` are; `enabled: false` switches it off",
+            "`filestream`, `log`, `stdin`, `syslog`, `tcp`, `udp` and `unix` are; `enabled: false` switches it off",
         );
     } else {
-        let allowed = ["filestream", "log"];
+        let allowed = ["filestream", "log", "stdin", "syslog", "tcp", "udp", "unix"];
         let place = kind.place().expect("a text has a place");
         kind.push(not_one_of(place, kind.path(), &text, &allowed));
     }
@@ -180,11 +206,11 @@ fn kind(at: &At<'_>) -> Option<String> {
 
 /// Types of Filebeat's inputs that are not built.
 #[rustfmt::skip]
-const OTHER_TYPES: [&str; 30] = [
+const OTHER_TYPES: [&str; 25] = [
     "aws-cloudwatch", "aws-s3", "azure-blob-storage", "azure-eventhub", "benchmark", "cel",
     "cloudfoundry", "cometd", "container", "docker", "entity-analytics", "etw", "gcp-pubsub", "gcs",
     "http_endpoint", "httpjson", "journald", "kafka", "lumberjack", "mqtt", "netflow", "o365audit",
-    "redis", "salesforce", "stdin", "streaming", "syslog", "tcp", "udp", "unix",
+    "redis", "salesforce", "streaming",
 ];
 
 fn unique_id(at: &At<'_>, input: &InputSettings, ids: &mut HashMap<String, Option<Place>>) {

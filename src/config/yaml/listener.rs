@@ -1,0 +1,100 @@
+//! A stanza whose lines are sent to it, as YAML.
+
+use super::{duration, list, map, put};
+use crate::settings::{
+    FramingSettings, Listen, ListenerSettings, Pem, ServerTlsSettings, SocketSettings, SyslogFormat,
+};
+use serde_yaml::{Mapping, Value};
+
+/// Renders a stanza.
+pub(super) fn stanza(listener: &ListenerSettings) -> Mapping {
+    let mut out = super::stanza(&listener.input);
+    let mut own = Mapping::new();
+    let protocol = match &listener.listen {
+        Listen::Tcp(host) => {
+            put(&mut own, "host", host.as_str());
+            "tcp"
+        }
+        Listen::Udp(host, buffer) => {
+            put(&mut own, "host", host.as_str());
+            if let Some(bytes) = buffer {
+                put(&mut own, "read_buffer", *bytes as u64);
+            }
+            "udp"
+        }
+        Listen::UnixStream(socket_settings) => {
+            socket(&mut own, socket_settings, "stream");
+            "unix"
+        }
+        Listen::UnixDatagram(socket_settings) => {
+            socket(&mut own, socket_settings, "datagram");
+            "unix"
+        }
+        Listen::Stdin => "",
+    };
+    let bytes = listener.input.message_max_bytes;
+    let size = if protocol.is_empty() { "message_max_bytes" } else { "max_message_size" };
+    put(&mut own, size, bytes);
+    if matches!(listener.listen, Listen::Tcp(_) | Listen::UnixStream(_)) {
+        stream(&mut own, listener);
+    }
+    if let Some(syslog) = &listener.input.syslog {
+        match syslog.format {
+            SyslogFormat::Auto => {}
+            SyslogFormat::Rfc3164 => put(&mut out, "format", "rfc3164"),
+            SyslogFormat::Rfc5424 => put(&mut out, "format", "rfc5424"),
+        }
+        if let Some(zone) = syslog.zone.iana_name() {
+            put(&mut out, "timezone", zone);
+        } else if let Ok(offset) = syslog.zone.to_fixed_offset() {
+            put(&mut out, "timezone", offset.to_string());
+        }
+        put(&mut out, "protocol", map([(protocol, Value::Mapping(own))]));
+    } else {
+        out.extend(own);
+    }
+    out
+}
+
+fn socket(out: &mut Mapping, socket: &SocketSettings, kind: &str) {
+    put(out, "path", socket.path.display().to_string());
+    put(out, "socket_type", kind);
+    if let Some(mode) = socket.mode {
+        put(out, "mode", format!("{mode:04o}"));
+    }
+    if let Some(group) = &socket.group {
+        put(out, "group", group.as_str());
+    }
+}
+
+fn stream(out: &mut Mapping, listener: &ListenerSettings) {
+    let FramingSettings { delimiter, octet_counted } = &listener.framing;
+    put(out, "line_delimiter", String::from_utf8_lossy(delimiter).into_owned());
+    put(out, "framing", if *octet_counted { "rfc6587" } else { "delimiter" });
+    put(out, "max_connections", listener.connections_max as u64);
+    put(out, "timeout", duration(listener.timeout));
+    if let Some(ssl) = &listener.tls {
+        put(out, "ssl", Value::Mapping(tls(ssl)));
+    }
+}
+
+fn tls(settings: &ServerTlsSettings) -> Mapping {
+    let mut out = Mapping::new();
+    let text = |pem: &Pem| match pem {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Inline(text) => text.clone(),
+    };
+    put(&mut out, "certificate", text(&settings.certificate));
+    let key = match &settings.key {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Inline(_) => crate::config::mask::MASK.to_owned(),
+    };
+    put(&mut out, "key", key);
+    let authorities: Vec<String> = settings.certificate_authorities.iter().map(text).collect();
+    if !authorities.is_empty() {
+        put(&mut out, "certificate_authorities", list(&authorities));
+        let wanted = if settings.client_required { "required" } else { "optional" };
+        put(&mut out, "client_authentication", wanted);
+    }
+    out
+}

@@ -1,0 +1,209 @@
+//! Lines that come in syslog messages: the header becomes fields of its own, and another parser reads the text.
+
+use super::Parser;
+use super::access_log::Server;
+use super::regex::RegexError;
+use super::syslog::{FACILITIES, Header, SEVERITIES, Syslog, push_structured_data};
+use super::timestamp::render;
+use crate::event::{EXTRAS_MAX, EventBuf, Parse, Parsed, Span};
+use crate::json_text::push_u64;
+use crate::settings::SyslogSettings;
+
+/// Fields of a header, in the order of [`Extra`].
+const EXTRAS: [&str; 15] = [
+    "log.syslog.priority",
+    "log.syslog.facility.code",
+    "log.syslog.facility.name",
+    "log.syslog.severity.code",
+    "log.syslog.severity.name",
+    "log.syslog.version",
+    "log.syslog.hostname",
+    "log.syslog.appname",
+    "log.syslog.procid",
+    "log.syslog.msgid",
+    "log.syslog.structured_data",
+    "hostname",
+    "process.name",
+    "process.pid",
+    "event.severity",
+];
+
+/// Where the fields are in [`EXTRAS`].
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Extra {
+    Priority,
+    FacilityCode,
+    FacilityName,
+    SeverityCode,
+    SeverityName,
+    Version,
+    Hostname,
+    AppName,
+    ProcId,
+    MsgId,
+    StructuredData,
+    HostnameOnTop,
+    ProcessName,
+    ProcessId,
+    EventSeverity,
+}
+
+/// Most digits of a process id that is taken for a number.
+const PROCESS_DIGITS_MAX: usize = 10;
+
+/// Name of the program, or part of it, whose lines are nginx's.
+const NGINX: &[u8] = b"nginx";
+
+/// Reads syslog messages.
+#[derive(Debug, Clone)]
+pub struct SyslogLines {
+    syslog: Syslog,
+    inner: Parser,
+    /// Names of the inner parser's fields, and then [`EXTRAS`].
+    extras: Vec<String>,
+    /// Number of the first of [`EXTRAS`].
+    first: usize,
+    server: Server,
+    last_server: Server,
+}
+
+impl SyslogLines {
+    /// Those of its fields whose values are JSON as they stand.
+    pub const JSON: [&'static str; 6] = [
+        "log.syslog.priority",
+        "log.syslog.facility.code",
+        "log.syslog.severity.code",
+        "log.syslog.structured_data",
+        "process.pid",
+        "event.severity",
+    ];
+
+    pub(super) fn new(inner: Parser, settings: &SyslogSettings) -> Result<Self, RegexError> {
+        let mut extras = inner.extras().to_vec();
+        let first = extras.len();
+        extras.extend(EXTRAS.map(str::to_owned));
+        if EXTRAS_MAX < extras.len() {
+            return Err(RegexError::TooMany(first));
+        }
+        let syslog = Syslog::new(settings.format, settings.zone.clone());
+        let server = Server::Apache;
+        Ok(Self { syslog, inner, extras, first, server, last_server: server })
+    }
+
+    pub(super) fn set_server(&mut self, server: Server) {
+        self.server = server;
+    }
+
+    pub(super) fn set_now(&mut self, unix_ms: u64) {
+        self.syslog.set_now(unix_ms);
+    }
+
+    pub(super) fn inner(&self) -> &Parser {
+        &self.inner
+    }
+
+    pub(super) fn extras(&self) -> &[String] {
+        &self.extras
+    }
+
+    /// Has the text of a message parsed; tells whether it was recognised.
+    fn parse_text(&mut self, line: &[u8], header: &Header, event: &mut EventBuf) -> bool {
+        let text = &line[header.message.start()..];
+        event.forget_quotes();
+        let parsed = match &mut self.inner {
+            Parser::Access(parser) => {
+                // As with the path of a file: what names nginx is nginx's.
+                let named = header.app_name.is_some_and(|name| {
+                    let name = &line[name.start()..name.end()];
+                    memchr::memmem::find(name, NGINX).is_some()
+                });
+                let is_nginx = named && parser.recognises_all();
+                self.last_server = if is_nginx { Server::Nginx } else { self.server };
+                parser.set_server(self.last_server);
+                parser.parse(text, event)
+            }
+            Parser::Regex(parser) => parser.parse(text, event),
+            Parser::Raw(_) | Parser::Syslog(_) => Parsed::Unrecognised,
+        };
+        if parsed != Parsed::Recognised {
+            event.clear_fields();
+        }
+        event.shift(header.message.start());
+        parsed == Parsed::Recognised
+    }
+
+    fn set_header(&self, line: &[u8], header: &Header, event: &mut EventBuf) {
+        if let Some(time) = header.time
+            && event.timestamp().is_none()
+        {
+            event.set_timestamp(render(time));
+        }
+        let mut set = |extra: Extra, span: Option<Span>| {
+            if let Some(span) = span {
+                event.set_extra(self.first + extra as usize, span);
+            }
+        };
+        set(Extra::Version, header.version);
+        set(Extra::Hostname, header.hostname);
+        set(Extra::HostnameOnTop, header.hostname);
+        set(Extra::AppName, header.app_name);
+        set(Extra::ProcessName, header.app_name);
+        set(Extra::ProcId, header.proc_id);
+        set(Extra::MsgId, header.msg_id);
+        if let Some(process) = header.proc_id {
+            let digits = &line[process.start()..process.end()];
+            let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+            let zeros = zeros.min(digits.len().saturating_sub(1));
+            if digits.len() <= PROCESS_DIGITS_MAX && digits.iter().all(u8::is_ascii_digit) {
+                set(Extra::ProcessId, Some(process.part(zeros, process.len())));
+            }
+        }
+        if let Some((facility, severity)) = header.facility().zip(header.severity()) {
+            let priority = u64::from(header.priority.unwrap_or_default());
+            self.set_number(event, &[Extra::Priority], priority);
+            self.set_number(event, &[Extra::FacilityCode], u64::from(facility));
+            let both = [Extra::SeverityCode, Extra::EventSeverity];
+            self.set_number(event, &both, u64::from(severity));
+            self.set_text(event, Extra::FacilityName, FACILITIES[usize::from(facility)]);
+            self.set_text(event, Extra::SeverityName, SEVERITIES[usize::from(severity)]);
+        }
+        if let Some(data) = header.structured_data {
+            let start = event.scratch().len();
+            push_structured_data(event.scratch_mut(), &line[data.start()..data.end()]);
+            let span = Span::scratch(start, event.scratch().len());
+            event.set_extra(self.first + Extra::StructuredData as usize, span);
+        }
+    }
+
+    fn set_number(&self, event: &mut EventBuf, extras: &[Extra], number: u64) {
+        let start = event.scratch().len();
+        push_u64(event.scratch_mut(), number);
+        let span = Span::scratch(start, event.scratch().len());
+        for extra in extras {
+            event.set_extra(self.first + *extra as usize, span);
+        }
+    }
+
+    fn set_text(&self, event: &mut EventBuf, extra: Extra, text: &str) {
+        let start = event.scratch().len();
+        event.scratch_mut().extend_from_slice(text.as_bytes());
+        let span = Span::scratch(start, event.scratch().len());
+        event.set_extra(self.first + extra as usize, span);
+    }
+}
+
+impl Parse for SyslogLines {
+    fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
+        self.last_server = self.server;
+        let Some(header) = self.syslog.read(line) else { return Parsed::Unrecognised };
+        let recognised = self.parse_text(line, &header, event);
+        event.set_text_part(header.message);
+        self.set_header(line, &header, event);
+        if recognised { Parsed::Recognised } else { Parsed::Enveloped }
+    }
+
+    fn is_nginx(&self) -> Option<bool> {
+        Some(self.last_server == Server::Nginx)
+    }
+}

@@ -1,0 +1,79 @@
+//! Messages that come one by one, each from anybody: whatever bytes they have, each is one event.
+
+use super::{Consumed, Encoder, Fit, Moment, Pipeline, Source};
+use crate::batch::BatchBuilder;
+use crate::document::item::{Content, Place};
+use crate::event::{LineText, Parse};
+use crate::parsers::Parser;
+
+/// A message as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its text, at most as much of it as there may be.
+    pub text: &'a [u8],
+    /// Where it begins, in what its listener was sent.
+    pub start: u64,
+    /// How many bytes it took there.
+    pub raw_length: usize,
+    /// Whether it had more.
+    pub truncated: bool,
+}
+
+impl Pipeline {
+    /// Writes a message; when it is not in the batch and [`Consumed::full`] is set, it did not fit. An empty one needs no
+    /// event.
+    pub fn run_message(
+        &mut self,
+        source: &Source,
+        message: Message<'_>,
+        moment: Moment,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        if message.text.is_empty() {
+            let filtered_bytes = message.raw_length as u64;
+            return Consumed { filtered: 1, filtered_bytes, ..Consumed::default() };
+        }
+        let encoder = &mut self.encoder;
+        let is_rendered = encoder.writer.is_rendered(&encoder.frame, &encoder.action, source);
+        if self.rendered != Some(moment) || !is_rendered {
+            encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
+            self.parser.set_server(source.server());
+            self.parser.set_now(moment.0);
+            self.rendered = Some(moment);
+        }
+        match &mut self.parser {
+            Parser::Raw(parser) => {
+                Consumed { unparsed: 0, ..encoder.run_message(parser, message, batch) }
+            }
+            Parser::Access(parser) => encoder.run_message(parser.as_mut(), message, batch),
+            Parser::Regex(parser) => encoder.run_message(parser.as_mut(), message, batch),
+            Parser::Syslog(parser) => encoder.run_message(parser.as_mut(), message, batch),
+        }
+    }
+}
+
+impl Encoder {
+    fn run_message<P: Parse>(
+        &mut self,
+        parser: &mut P,
+        message: Message<'_>,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        let Message { text, start, raw_length, truncated } = message;
+        let mut consumed = Consumed::default();
+        let place = Place { start, raw_length: raw_length as u64, length: text.len() };
+        let content = if truncated {
+            self.event.begin(LineText::Broken, None);
+            Content::Truncated
+        } else {
+            self.parse(parser, text)
+        };
+        if self.append(text, place, content, batch) == Fit::Full {
+            consumed.full = true;
+            return consumed;
+        }
+        consumed.bytes = raw_length;
+        self.count(content, &mut consumed);
+        consumed
+    }
+}

@@ -1,0 +1,90 @@
+//! Stanzas whose lines are sent to them.
+
+use crate::load_text;
+use crate::values::settings;
+use shipper::settings::{Listen, ListenerSettings, SyslogFormat};
+use std::time::Duration;
+
+fn listener(stanza: &str) -> ListenerSettings {
+    let text = format!("output.elasticsearch.hosts: [a]\nfilebeat.inputs: [{stanza}]\n");
+    let listener = settings(&text).unwrap().listeners.remove(0);
+    // What is exported says the same.
+    let again = settings(&shipper::config::export(&load_text(&text).unwrap())).unwrap();
+    assert_eq!(format!("{:?}", again.listeners[0].listen), format!("{:?}", listener.listen));
+    assert_eq!(format!("{:?}", again.listeners[0].framing), format!("{:?}", listener.framing));
+    let sizes =
+        |of: &ListenerSettings| (of.input.message_max_bytes, of.connections_max, of.timeout);
+    assert_eq!(sizes(&again.listeners[0]), sizes(&listener));
+    listener
+}
+
+#[test]
+fn a_listener_that_says_only_where_gets_the_defaults() {
+    let tcp = listener("{type: tcp, host: 'localhost:9000'}");
+    assert_eq!(tcp.listen, Listen::Tcp("localhost:9000".to_owned()));
+    assert_eq!(tcp.input.message_max_bytes, 20 << 20);
+    assert_eq!((tcp.connections_max, tcp.timeout), (1024, Duration::from_mins(5)));
+    assert_eq!((&*tcp.framing.delimiter, tcp.framing.octet_counted), (&b"\n"[..], false));
+    assert!(tcp.tls.is_none() && tcp.input.syslog.is_none());
+    let udp = listener("{type: udp, host: ':514'}");
+    assert_eq!(udp.listen, Listen::Udp(":514".to_owned(), None));
+    assert_eq!(udp.input.message_max_bytes, 10 << 10);
+    let syslog = listener("{type: syslog, protocol.udp.host: ':514'}");
+    assert_eq!(syslog.listen, Listen::Udp(":514".to_owned(), None));
+    assert_eq!(syslog.input.syslog.unwrap().format, SyslogFormat::Auto);
+    assert_eq!(listener("{type: stdin}").listen, Listen::Stdin);
+}
+
+#[test]
+fn what_a_listener_says_is_read_in_both_spellings() {
+    let tcp = listener(
+        r#"{type: syslog, format: rfc5424, timezone: "+02:00", protocol: {tcp: {host: "[::1]:9000",
+        max_message_size: 2KiB, line_delimiter: "\0", framing: rfc6587, max_connections: 7, timeout: 3s}}}"#,
+    );
+    assert_eq!(tcp.listen, Listen::Tcp("[::1]:9000".to_owned()));
+    assert_eq!(tcp.input.message_max_bytes, 2048);
+    assert_eq!((&*tcp.framing.delimiter, tcp.framing.octet_counted), (&b"\0"[..], true));
+    assert_eq!((tcp.connections_max, tcp.timeout), (7, Duration::from_secs(3)));
+    let syslog = tcp.input.syslog.unwrap();
+    assert_eq!(syslog.format, SyslogFormat::Rfc5424);
+    assert_eq!(syslog.zone.to_fixed_offset().unwrap().seconds(), 7200);
+    let Listen::UnixDatagram(socket) = listener(
+        "{type: unix, path: /run/a.sock, socket_type: datagram, mode: '0660', group: adm}",
+    )
+    .listen
+    else {
+        panic!("it is a socket for datagrams");
+    };
+    assert_eq!((socket.mode, socket.group.as_deref()), (Some(0o660), Some("adm")));
+}
+
+#[test]
+fn what_is_wrong_with_a_listener_is_said() {
+    for (stanza, expected) in [
+        ("{type: tcp}", "`filebeat.inputs[0]` has no `host`"),
+        ("{type: tcp, host: here}", "`here` is not an address and a port"),
+        ("{type: unix}", "`filebeat.inputs[0]` has no `path`"),
+        ("{type: syslog}", "`filebeat.inputs[0]` has no `protocol`"),
+        (
+            "{type: syslog, protocol: {tcp.host: ':1', udp.host: ':1'}}",
+            "an input has one protocol, and here are several",
+        ),
+        (
+            "{type: syslog, timezone: Nowhere, protocol.udp.host: ':1'}",
+            "there is no time zone `Nowhere`",
+        ),
+        (
+            "{type: udp, host: ':1', max_connections: 1}",
+            "unknown key `filebeat.inputs[0].max_connections`",
+        ),
+        ("{type: tcp, host: ':1', paths: [/a]}", "unknown key `filebeat.inputs[0].paths`"),
+        (
+            "{type: tcp, host: ':1', ssl.enabled: true}",
+            "`filebeat.inputs[0].ssl` needs a certificate and its key",
+        ),
+        ("{type: stdin}, {type: tcp, host: ':1'}", "an input of type `stdin` is beside others"),
+    ] {
+        let text = format!("output.elasticsearch.hosts: [a]\nfilebeat.inputs: [{stanza}]\n");
+        assert_eq!(settings(&text).unwrap_err(), expected, "{stanza}");
+    }
+}
