@@ -7,17 +7,22 @@
 pub mod glue;
 pub mod item;
 pub mod layout;
+pub mod path;
+
+mod constants;
 
 use crate::event::{EventBuf, Field};
-use crate::json_text::{push_string, string};
+use crate::json_text::push_string;
 use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
 use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
 use crate::settings::{ComesFrom, Format, InputSettings};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
+use constants::{constants, flatten, leaf, members, merge, nested};
 use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
+use path::{PathFields, TemplateError};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -78,10 +83,22 @@ pub struct Target {
 pub struct Source {
     epoch: [u8; EPOCH_TEXT_BYTES],
     server: Server,
-    path_json: Box<[u8]>,
+    /// `log.file.path` as JSON, and behind it other members of `log.file`.
+    path_json: Vec<u8>,
+    /// What the path says, where that is among the fields of lines, and else as members with a comma before each.
+    path_fields: Arc<[Option<Box<[u8]>>]>,
+    path_members: Box<[u8]>,
 }
 
 impl Source {
+    /// Adds a member of `log.file`.
+    pub fn add_file_member(&mut self, name: &str, value: &str) {
+        self.path_json.push(b',');
+        push_string(&mut self.path_json, name.as_bytes());
+        self.path_json.push(b':');
+        push_string(&mut self.path_json, value.as_bytes());
+    }
+
     /// Returns who writes its lines.
     #[must_use]
     pub fn server(&self) -> Server {
@@ -95,6 +112,9 @@ pub enum FieldsError {
     /// They are no JSON object.
     #[error("fields are no object: {0}")]
     NoObject(#[source] serde_json::Error),
+    /// What is to be taken from paths.
+    #[error("path_fields: {0}")]
+    Path(#[from] TemplateError),
 }
 
 /// Kinds of lines that may go to different places; the number of each is its place in an array.
@@ -150,6 +170,7 @@ pub struct Writer {
     layouts: Option<[Arc<Layout>; 3]>,
     /// Whether lines come from senders rather than from files.
     is_sent: bool,
+    path_fields: PathFields,
 }
 
 impl Writer {
@@ -182,13 +203,30 @@ impl Writer {
             });
             resolve(format, dataset, &constants, &operators, parser.extras())
         });
+        let mut path_fields = PathFields::new(&input.files.path_fields)?;
+        path_fields.in_layout = path_fields.names.iter().any(|name| {
+            let same = |other: &str| first_part(other) == first_part(name);
+            Field::ALL.iter().any(|field| same(field.name()))
+                || WRITTEN_BY_LINE.iter().any(|other| same(other))
+                || constants
+                    .keys()
+                    .chain(operators.keys())
+                    .chain(parser.extras())
+                    .any(|key| same(key))
+        });
+        let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
         let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
         let mut layouts = None;
         let is_sent = input.comes_from == ComesFrom::Senders;
-        if by_line || matches!(parser, Parser::Regex(_) | Parser::Syslog(_)) {
-            let groups = groups(constants, &operators, parser.extras());
+        if by_line
+            || path_fields.in_layout
+            || matches!(parser, Parser::Regex(_) | Parser::Syslog(_))
+        {
+            let more = [in_layout, parser.extras()].concat();
+            let groups = groups(constants, &operators, &more);
             layouts = Some(Dataset::ALL.map(|dataset| {
-                Arc::new(layout(dataset, &operators, &groups.inside, parser, is_sent))
+                let inside = &groups.inside;
+                Arc::new(layout(dataset, &operators, in_layout, inside, parser, is_sent))
             }));
             constants = groups.outside;
             operators.clear();
@@ -205,6 +243,7 @@ impl Writer {
             recognised: Dataset::ALL.map(recognised),
             layouts,
             is_sent,
+            path_fields,
         })
     }
 
@@ -223,7 +262,20 @@ impl Writer {
         if !path.is_empty() {
             push_string(&mut path_json, path);
         }
-        Source { epoch: epoch.text(), server, path_json: path_json.into_boxed_slice() }
+        let values = self.path_fields.values(path);
+        let (mut path_members, mut path_fields) = (Vec::new(), Vec::new());
+        if self.path_fields.in_layout {
+            path_fields = values;
+        } else {
+            path_members = members(&nested(&self.path_fields.names, &values));
+        }
+        Source {
+            epoch: epoch.text(),
+            server,
+            path_json,
+            path_fields: path_fields.into(),
+            path_members: path_members.into_boxed_slice(),
+        }
     }
 
     /// Returns where events of this input may go, as far as that is known before there are any.
@@ -266,6 +318,7 @@ impl Writer {
         });
         frame.path.clear();
         frame.path.extend_from_slice(&source.path_json);
+        frame.path_fields = Arc::clone(&source.path_fields);
         frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
         let run = &mut frame.run;
         run.clear();
@@ -279,6 +332,7 @@ impl Writer {
         run.push(b'}');
         frame.run_log = run.len();
         run.extend_from_slice(&self.constants);
+        run.extend_from_slice(&source.path_members);
         frame.run_generic = run.len();
         run.extend_from_slice(&self.recognised[dataset as usize]);
         run.extend_from_slice(&read_at);
@@ -431,48 +485,6 @@ enum Settled {
     ForFile,
 }
 
-/// Returns the members that all documents of an input have, but those of the operator.
-fn constants(input: &InputSettings, shared: &Shared) -> Map<String, Value> {
-    let mut constants = Map::new();
-    constants.insert("input".to_owned(), json!({ "type": input.kind }));
-    // `agent.type` is Filebeat's: templates, dashboards and alerts of operators ask for it.
-    let agent = json!({
-        "type": "filebeat",
-        "version": FILEBEAT_VERSION,
-        "name": shared.host_name,
-        "id": shared.agent_id,
-        "ephemeral_id": shared.ephemeral_id,
-    });
-    constants.insert("agent".to_owned(), agent);
-    constants.insert("ecs".to_owned(), json!({ "version": ECS_VERSION }));
-    constants.insert("host".to_owned(), json!({ "name": shared.host_name }));
-    if !input.tags.is_empty() {
-        constants.insert("tags".to_owned(), json!(input.tags));
-    }
-    constants
-}
-
-/// Puts the operator's members among ours; where both have one, theirs stays.
-fn merge(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
-    for (key, value) in theirs {
-        match (ours.get_mut(&key), value) {
-            (Some(Value::Object(inner)), Value::Object(value)) => merge(inner, value),
-            (_, value) => {
-                ours.insert(key, value);
-            }
-        }
-    }
-}
-
-/// Renders the members of an object without its braces, each with a comma before it.
-fn members(object: &Map<String, Value>) -> Vec<u8> {
-    let mut text = String::new();
-    for (key, value) in object {
-        text.push_str(&format!(",{}:{value}", string(key)));
-    }
-    text.into_bytes()
-}
-
 /// Renders what recognised lines of a dataset have in common, as far as the time of reading.
 fn recognised(dataset: Dataset) -> Vec<u8> {
     let (name, module) = (dataset.name(), dataset.module());
@@ -509,12 +521,16 @@ fn groups(
 fn layout(
     dataset: Dataset,
     operators: &Map<String, Value>,
+    path_fields: &[String],
     constants: &Map<String, Value>,
     parser: &Parser,
     is_sent: bool,
 ) -> Layout {
     let mut entries = Vec::new();
     flatten("", operators, &mut entries);
+    for (number, name) in path_fields.iter().enumerate() {
+        entries.push(Entry { name: name.clone(), origin: Origin::Path(number) });
+    }
     entries.retain(|entry| !matches!(first_part(&entry.name), "@timestamp" | "message"));
     let known =
         |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
@@ -551,20 +567,6 @@ fn layout(
     Layout::new(entries)
 }
 
-/// Appends the leaves of an object under their dotted names.
-fn flatten(prefix: &str, object: &Map<String, Value>, entries: &mut Vec<Entry>) {
-    for (key, value) in object {
-        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Object(inner) if !inner.is_empty() => flatten(&name, inner, entries),
-            leaf => {
-                let text = leaf.to_string().into_bytes();
-                entries.push(Entry { name, origin: Origin::Constant(text) });
-            }
-        }
-    }
-}
-
 /// Puts into a target's name what is the same for all lines of a dataset.
 fn resolve(
     format: FormatString,
@@ -583,18 +585,4 @@ fn resolve(
         "beat.name" | "agent.hostname" => leaf(constants, "agent.name"),
         _ => leaf(operators, name).or_else(|| leaf(constants, name)),
     })
-}
-
-/// Returns the text of a constant.
-fn leaf(object: &Map<String, Value>, name: &str) -> Option<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    };
-    if let Some(value) = object.get(name) {
-        return text(value);
-    }
-    let (first, rest) = name.split_once('.')?;
-    leaf(object.get(first)?.as_object()?, rest)
 }

@@ -8,21 +8,23 @@ mod file;
 mod filling;
 mod limit;
 mod long_line;
+mod owners;
 
 use crate::advice;
 use crate::batch::{BatchBuilder, BatchLimits};
-use crate::disk::Disk;
+use crate::disk::{Disk, ReadFile};
 use crate::follow::{Broken, FileKey, Order, Report};
 use crate::ledger::Ledger;
 use crate::pipeline::{Moment, Pipeline};
 use crate::pool::Pool;
 use crate::queue::Sender;
-use crate::settings::CloseSettings;
+use crate::settings::{CloseSettings, OwnerSettings};
 use crate::stats::Stats;
 use crate::wake::Wake;
 use file::{Harvester, Obstacle};
 use filling::Clock;
 pub use limit::OpenLimit;
+use owners::Names;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -50,6 +52,8 @@ pub struct WorkerSettings {
     pub flush_timeout: Duration,
     /// For each input: when a file is let go of.
     pub closing: Vec<CloseSettings>,
+    /// For each input: what documents say of who owns the file.
+    pub owners: Vec<OwnerSettings>,
     /// For each input: how many of its files may be open at once.
     pub open_limits: Vec<Option<OpenLimit>>,
     /// For each input: largest content of a line, in bytes.
@@ -114,6 +118,8 @@ pub struct Worker<D: Disk> {
     batch: Option<BatchBuilder>,
     drain: Drain,
     sweep_at: Option<Instant>,
+    users: Names,
+    groups: Names,
     /// Most files held open for now: fewer than the settings allow after descriptors have run out.
     open_max: usize,
 }
@@ -168,6 +174,8 @@ impl<D: Disk> Worker<D> {
             batch: None,
             drain: Drain::Off,
             sweep_at: None,
+            users: Names::of_users(),
+            groups: Names::of_groups(),
         }
     }
 
@@ -388,7 +396,19 @@ impl<D: Disk> Worker<D> {
     /// Notes that a file was opened: gives it its source, and closes others when too many are open.
     fn opened(&mut self, file: &mut Harvester<D>) {
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
-        file.source = Some(Box::new(pipeline.source(&file.assignment.path, file.assignment.epoch)));
+        let mut source = pipeline.source(&file.assignment.path, file.assignment.epoch);
+        let owner = self.settings.owners[usize::from(file.assignment.input)];
+        if owner != OwnerSettings::default()
+            && let Some(Ok(stat)) = file.file.as_ref().map(ReadFile::stat)
+        {
+            if let Some(name) = self.users.name(&self.disk, stat.user).filter(|_| owner.user) {
+                source.add_file_member("owner", name);
+            }
+            if let Some(name) = self.groups.name(&self.disk, stat.group).filter(|_| owner.group) {
+                source.add_file_member("group", name);
+            }
+        }
+        file.source = Some(Box::new(source));
         self.links.stats.reading.open_files.add(1);
         self.open.push_back(file.assignment.key);
         self.close_down_to(self.open_max, file.assignment.key);

@@ -7,7 +7,8 @@ mod files;
 mod listener;
 
 pub use files::{
-    CleanSettings, CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings,
+    CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
+    SkipSettings,
 };
 pub use listener::{
     FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,

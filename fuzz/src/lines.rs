@@ -13,7 +13,7 @@ use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::position::{AckRange, DIGITS, Epoch, Proof, TAIL_BYTES, carry_on, tail_hash};
 use shipper::queue::{Receiver, queue};
-use shipper::settings::{CloseSettings, Format};
+use shipper::settings::{CloseSettings, Format, OwnerSettings};
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
@@ -169,6 +169,7 @@ fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Re
     let settings = WorkerSettings {
         limits: BatchLimits { bytes: BUFFER_BYTES, items: setting.items },
         flush_timeout: Duration::ZERO,
+        owners: vec![OwnerSettings::default()],
         open_limits: vec![None],
         closing: vec![CloseSettings::default()],
         message_max_bytes: vec![setting.message_max_bytes],

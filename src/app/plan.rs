@@ -210,6 +210,7 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         limits,
         flush_timeout: settings.queue.flush_timeout,
         closing: settings.inputs.iter().map(|input| input.close).collect(),
+        owners: settings.inputs.iter().map(|input| input.files.owner).collect(),
         open_limits: settings
             .inputs
             .iter()

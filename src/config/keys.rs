@@ -47,7 +47,8 @@ const INPUT: Table = &[
             "delete.grace_period", "harvester_limit", "close_eof", "close.reader.on_eof",
             "close_timeout", "close.reader.after_interval", "close_renamed",
             "close.on_state_change.renamed", "ignore_older", "ignore_inactive", "tail_files",
-            "seek_to_tail", "pipeline", "index", "tags",
+            "seek_to_tail", "include_file_owner_name", "include_file_owner_group_name",
+            "path_fields", "pipeline", "index", "tags",
             "fields.**", "fields_under_root", "compression", "gzip_experimental",
         ],
     ),
@@ -66,7 +67,6 @@ const INPUT: Table = &[
         NotYet(OFF),
         &[
             "keep_null", "publisher_pipeline.disable_host",
-            "include_file_owner_name", "include_file_owner_group_name",
             "take_over.**",
         ],
     ),

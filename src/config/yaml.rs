@@ -10,9 +10,9 @@ use serde_yaml::{Mapping, Value};
 use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::settings::{
-    Auth, ComesFrom, ElasticsearchSettings, FieldsSettings, Format, InputSettings, LogLevel,
-    LoggingSettings, Namespace, OutputSettings, Pem, ReadBy, ReadOrder, Settings, Since,
-    Verification,
+    Auth, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings, FileSettings, Format,
+    InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, Pem, ReadBy, ReadOrder,
+    Settings, Since, Verification,
 };
 use crate::units::duration_text;
 
@@ -249,6 +249,11 @@ fn files(out: &mut Mapping, input: &InputSettings) {
         let order = if files.order.descending { "desc" } else { "asc" };
         put(out, "scan", map([("sort", sort.into()), ("order", order.into())]));
     }
+    done(out, files);
+    put_close(out, &input.close);
+}
+
+fn done(out: &mut Mapping, files: &FileSettings) {
     if let Some(older) = files.skip.older {
         put(out, "ignore_older", duration(older));
     }
@@ -259,6 +264,17 @@ fn files(out: &mut Mapping, input: &InputSettings) {
     if files.skip.tail {
         put(out, "seek_to_tail", true);
     }
+    for (key, is_on) in [
+        ("include_file_owner_name", files.owner.user),
+        ("include_file_owner_group_name", files.owner.group),
+    ] {
+        if is_on {
+            put(out, key, true);
+        }
+    }
+    if !files.path_fields.is_empty() {
+        put(out, "path_fields", list(&files.path_fields));
+    }
     if let Some(inactive) = files.clean.inactive {
         put(out, "clean_inactive", duration(inactive));
     }
@@ -268,17 +284,20 @@ fn files(out: &mut Mapping, input: &InputSettings) {
     if let Some(grace) = files.delete_after {
         put(out, "delete", map([("enabled", true.into()), ("grace_period", duration(grace))]));
     }
+}
+
+fn put_close(out: &mut Mapping, settings: &CloseSettings) {
     let mut close = Mapping::new();
-    put(&mut close, "inactive", duration(input.close.inactive));
-    if input.close.renamed {
+    put(&mut close, "inactive", duration(settings.inactive));
+    if settings.renamed {
         put(&mut close, "renamed", true);
     }
     let mut all = map([("on_state_change", Value::Mapping(close))]);
     let mut reader = Mapping::new();
-    if input.close.on_eof {
+    if settings.on_eof {
         put(&mut reader, "on_eof", true);
     }
-    if let Some(after) = input.close.after {
+    if let Some(after) = settings.after {
         put(&mut reader, "after_interval", duration(after));
     }
     if let Value::Mapping(all) = &mut all
@@ -287,8 +306,8 @@ fn files(out: &mut Mapping, input: &InputSettings) {
         put(all, "reader", Value::Mapping(reader));
     }
     put(out, "close", all);
-    if input.close.limit != 0 {
-        put(out, "harvester_limit", number(input.close.limit));
+    if settings.limit != 0 {
+        put(out, "harvester_limit", number(settings.limit));
     }
 }
 

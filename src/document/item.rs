@@ -34,6 +34,8 @@ pub struct Frame {
     pub read_at: Option<Rendered>,
     /// `log.file.path`, or `log.source.address`, as JSON; empty where there is none.
     pub path: Vec<u8>,
+    /// What the file's path says, as JSON, where that is among the fields of a layout.
+    pub path_fields: Arc<[Option<Box<[u8]>>]>,
     /// How documents are laid out whose fields are not the known ones alone.
     pub layout: Option<Arc<Layout>>,
 }
@@ -221,7 +223,7 @@ pub fn push_piecewise_head(sink: &mut impl Sink, frame: &Frame, place: Place) {
     sink.push(b"\"");
     sink.push(&frame.run[frame.run_log..frame.run_generic]);
     if let Some(layout) = &frame.layout {
-        layout.push_constants(sink);
+        layout.push_constants(sink, frame);
     }
     sink.push(b",\"message\":\"");
 }

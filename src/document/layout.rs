@@ -22,6 +22,8 @@ pub enum Origin {
     FilePath,
     /// `["truncated"]` on lines that are.
     Flags,
+    /// A part of the file's path.
+    Path(usize),
     /// When a recognised line was read.
     Created,
     /// A field of the event.
@@ -147,10 +149,15 @@ impl Layout {
 
     /// Appends what is the same in all documents, each with a comma before it; the members of `log` are left out,
     /// because this is for documents whose `log` stands elsewhere.
-    pub fn push_constants(&self, sink: &mut impl Sink) {
+    pub fn push_constants(&self, sink: &mut impl Sink, frame: &Frame) {
         let mut row = 0;
         for (column, entry) in self.entries.iter().enumerate() {
-            if let Origin::Constant(value) = &entry.origin
+            let value = match &entry.origin {
+                Origin::Constant(value) => Some(&**value),
+                Origin::Path(number) => path_field(frame, *number),
+                _ => None,
+            };
+            if let Some(value) = value
                 && entry.name != "log"
                 && !entry.name.starts_with("log.")
             {
@@ -173,10 +180,15 @@ fn present(origin: &Origin, frame: &Frame, content: Content) -> bool {
     match origin {
         Origin::ConstantOfRecognised(_) => content == Content::Fields,
         Origin::Created => content == Content::Fields && frame.read_at.is_some(),
+        Origin::Path(number) => path_field(frame, *number).is_some(),
         Origin::Flags => content == Content::Truncated,
         Origin::FilePath => !frame.path.is_empty(),
         _ => true,
     }
+}
+
+fn path_field(frame: &Frame, number: usize) -> Option<&[u8]> {
+    frame.path_fields.get(number)?.as_deref()
 }
 
 fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Place) {
@@ -184,6 +196,7 @@ fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Pl
         Origin::Constant(value) | Origin::ConstantOfRecognised(value) => sink.push(value),
         Origin::Offset => push_u64(sink, place.start),
         Origin::FilePath => sink.push(&frame.path),
+        Origin::Path(number) => sink.push(path_field(frame, *number).unwrap_or_default()),
         Origin::Flags => sink.push(b"[\"truncated\"]"),
         Origin::Created => {
             sink.push(b"\"");

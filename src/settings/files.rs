@@ -14,6 +14,10 @@ pub struct FileSettings {
     /// A file is removed once it is read to its end, settled, closed by its input's rules, and then has not changed for
     /// this long. Default: never.
     pub delete_after: Option<Duration>,
+    /// Paths with named parts, checked; what the first one that matches a file's path names becomes its fields.
+    pub path_fields: Vec<String>,
+    /// What documents say of who owns the file.
+    pub owner: OwnerSettings,
     /// What is forgotten of files that are done with.
     pub clean: CleanSettings,
     /// Files of which what stands in them is left out when nobody has read them yet. Default: none.
@@ -29,11 +33,22 @@ impl Default for FileSettings {
             recursive_glob: true,
             resend_on_touch: false,
             delete_after: None,
+            path_fields: Vec::new(),
+            owner: OwnerSettings::default(),
             clean: CleanSettings::default(),
             skip: SkipSettings::default(),
             order: ReadOrder::default(),
         }
     }
+}
+
+/// What documents say of who owns the file: both off by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OwnerSettings {
+    /// Whether `log.file.owner` has the user's name.
+    pub user: bool,
+    /// Whether `log.file.group` has the group's name.
+    pub group: bool,
 }
 
 /// What is forgotten of files that are done with.

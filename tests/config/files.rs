@@ -257,3 +257,35 @@ fn files_are_removed_after_a_grace_period_when_asked_for() {
         ],
     );
 }
+
+#[test]
+fn paths_and_owners_become_fields_when_asked_for() {
+    check(
+        input,
+        |i| i.files.path_fields,
+        &[
+            ("", "[]"),
+            (
+                "path_fields: '/srv/%{tenant}/logs/%{vhost}-access.log'",
+                r#"["/srv/%{tenant}/logs/%{vhost}-access.log"]"#,
+            ),
+            ("path_fields: ['/a/%{x}', '/b/%{y.z}']", r#"["/a/%{x}", "/b/%{y.z}"]"#),
+            ("path_fields: /srv/x", "`/srv/x` names no part of the path, such as `%{vhost}`"),
+            ("path_fields: ['/%{message}']", "`message` is not the name of a field"),
+        ],
+    );
+    let owner =
+        |user: bool, group: bool| format!("OwnerSettings {{ user: {user}, group: {group} }}");
+    for (text, expected) in [
+        ("", owner(false, false)),
+        ("include_file_owner_name: true", owner(true, false)),
+        ("include_file_owner_group_name: true", owner(false, true)),
+        (
+            "include_file_owner_name: root",
+            "`filebeat.inputs[0].include_file_owner_name` takes `true` or `false`, found `root`"
+                .to_owned(),
+        ),
+    ] {
+        check(filestream, |i| i.files.owner, &[(text, &expected)]);
+    }
+}

@@ -426,3 +426,18 @@ fn file_that_has_not_changed_for_long_is_forgotten_and_goes_on_when_it_does() {
     assert_eq!(rig.arrived(), messages(4, 5));
     assert_eq!(rig.stop().len(), 2);
 }
+
+#[test]
+fn documents_name_the_owner_of_their_file() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 1));
+    let mut rig = Rig::start_input(watched(&[logs.pattern("*.log")]), Vec::new());
+    rig.settle_down();
+    let path = logs.path("a.log");
+    let told = |format: &str| {
+        let stat = std::process::Command::new("stat").args(["-c", format]).arg(&path).output();
+        String::from_utf8(stat.unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let expected = serde_json::json!({"path": path, "owner": told("%U"), "group": told("%G")});
+    assert_eq!(rig.log_file, expected);
+}

@@ -12,7 +12,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome};
 use shipper::queue::queue;
-use shipper::settings::{CloseSettings, Format, InputSettings};
+use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub struct Rig {
     withheld: Vec<AckRange>,
     /// Messages in the order of their arrival.
     pub messages: Vec<String>,
+    /// `log.file` of the last message.
+    pub log_file: serde_json::Value,
     /// `_id` of each message.
     pub ids: Vec<String>,
     /// Ranges that needed no output.
@@ -132,6 +134,7 @@ impl Rig {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
             closing: vec![close],
+            owners: vec![OwnerSettings { user: true, group: true }],
             open_limits: vec![OpenLimit::new(close.limit)],
             message_max_bytes: vec![message_max_bytes],
             open_files_max: 100,
@@ -168,6 +171,7 @@ impl Rig {
             withholds: false,
             withheld: Vec::new(),
             messages: Vec::new(),
+            log_file: serde_json::Value::Null,
             ids: Vec::new(),
             skipped: Vec::new(),
         }
@@ -277,6 +281,7 @@ impl Rig {
                 let action: serde_json::Value = serde_json::from_str(action).unwrap();
                 let document: serde_json::Value = serde_json::from_str(document).unwrap();
                 self.ids.push(action["create"]["_id"].as_str().unwrap().to_owned());
+                self.log_file = document["log"]["file"].clone();
                 self.messages.push(document["message"].as_str().unwrap().to_owned());
             }
             self.withheld.extend(&batch.ranges);

@@ -16,7 +16,7 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
-use shipper::settings::{CloseSettings, Format, InputSettings, RegistrySettings};
+use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings, RegistrySettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -337,6 +337,7 @@ impl Process {
                 limits: BatchLimits { bytes: BUFFER_BYTES, items: scene.rng.usize(1..20) },
                 flush_timeout: Duration::from_millis(scene.rng.u64(..2_000)),
                 closing: vec![close],
+                owners: vec![OwnerSettings::default()],
                 open_limits: vec![open_limit.clone()],
                 message_max_bytes: vec![10 << 20],
                 open_files_max: scene.rng.usize(1..6),

@@ -6,8 +6,10 @@ use regex::Regex;
 
 use crate::config::tree::Value;
 use crate::config::typed::value::At;
+use crate::document::path::Template;
 use crate::settings::{
-    CleanSettings, CloseSettings, FileSettings, ReadBy, ReadOrder, Since, SkipSettings,
+    CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
+    SkipSettings,
 };
 use crate::units::{duration_text, parse_duration};
 
@@ -22,6 +24,11 @@ pub fn files(at: &At<'_>, scan: &At<'_>, interval: Duration) -> FileSettings {
         recursive_glob: recursive.boolean().unwrap_or(true),
         resend_on_touch: touch.boolean().unwrap_or(false),
         delete_after: delete_after(at),
+        path_fields: path_fields(&at.get("path_fields")),
+        owner: OwnerSettings {
+            user: at.get("include_file_owner_name").boolean().unwrap_or(false),
+            group: at.get("include_file_owner_group_name").boolean().unwrap_or(false),
+        },
         clean: clean(at, scan, interval),
         skip: skip(at),
         order: order(at),
@@ -38,6 +45,17 @@ fn skip(at: &At<'_>) -> SkipSettings {
         inactive: since.map(|word| if word == 0 { Since::FirstStart } else { Since::LastStart }),
         tail: tail.boolean().unwrap_or(false),
     }
+}
+
+fn path_fields(list: &At<'_>) -> Vec<String> {
+    let mut templates = Vec::new();
+    for (text, item) in list.texts() {
+        match Template::parse(&text) {
+            Ok(_) => templates.push(text),
+            Err(error) => item.problem(error.to_string()),
+        }
+    }
+    templates
 }
 
 fn delete_after(at: &At<'_>) -> Option<Duration> {
