@@ -12,10 +12,16 @@
 
 #[path = "listeners/bounds.rs"]
 mod bounds;
+#[path = "listeners/input.rs"]
+mod input;
 #[path = "listeners/protocols.rs"]
 mod protocols;
 #[path = "listeners/rig.rs"]
 mod rig;
+#[path = "listeners/secured.rs"]
+mod secured;
+#[path = "listeners/senders.rs"]
+mod senders;
 #[path = "output/server.rs"]
 mod server;
 #[path = "support/shipper.rs"]

@@ -194,7 +194,11 @@ impl Framer {
         if truncated {
             self.skip = Skip::Bytes((length - kept) as u64);
         }
-        Next::Message(Piece { content: start..start + kept, consumed: start + kept, truncated })
+        let consumed = start + kept;
+        // Some count a line end that they put behind the message.
+        let end =
+            if truncated { consumed } else { start + datagram(&bytes[start..consumed]).len() };
+        Next::Message(Piece { content: start..end, consumed, truncated })
     }
 
     fn skip_to_delimiter(&mut self, bytes: &[u8]) -> Next {
@@ -219,7 +223,7 @@ fn find(bytes: &[u8], delimiter: &[u8], from: usize) -> Option<usize> {
     found.map(|at| from + at)
 }
 
-/// Returns a datagram without the line end and NULs that some senders put behind it.
+/// Returns a datagram, or a message that was counted, without the line end and NULs that some senders put behind it.
 #[must_use]
 pub fn datagram(bytes: &[u8]) -> &[u8] {
     let mut text = bytes;
@@ -377,7 +381,8 @@ mod tests {
                 stream.extend_from_slice(format!("{} ", message.len()).as_bytes());
                 stream.extend_from_slice(message);
             }
-            let expected: Vec<_> = sent.into_iter().map(|message| (message, false)).collect();
+            let expected: Vec<_> =
+                sent.into_iter().map(|message| (datagram(&message).to_vec(), false)).collect();
             prop_assert_eq!(messages(&framing(b"\n", true), 64, &stream, &cuts), expected);
         }
     }
