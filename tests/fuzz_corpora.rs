@@ -39,6 +39,11 @@ fn the_same_is_said_only_of_content_that_agrees() {
 }
 
 #[test]
+fn messages_do_not_depend_on_cuts_and_each_is_one_document() {
+    replay("messages", claims::messages::check);
+}
+
+#[test]
 fn a_registry_is_read_within_bounds_and_written_as_it_was_read() {
     replay("registry", claims::registry::check);
 }

@@ -5,6 +5,7 @@ pub mod documents;
 pub mod gzip;
 pub mod identity;
 pub mod lines;
+pub mod messages;
 pub mod registry;
 
 mod input;
