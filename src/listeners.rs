@@ -299,6 +299,7 @@ impl<D: Disk> Listeners<D> {
             }
         }
         self.flow.send_batch();
+        self.look_at_drops(false, None);
         if self.pending_bytes != 0 {
             warn!(
                 bytes = self.pending_bytes,
