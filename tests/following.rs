@@ -20,6 +20,7 @@ mod rig;
 
 use rig::{Logs, Rig, lines, messages};
 use shipper::discovery::From;
+use shipper::ledger::{Entry, Interval};
 
 fn rig(logs: &Logs, pattern: &str) -> Rig {
     Rig::start(&[logs.pattern(pattern)], Vec::new(), From::Start)
@@ -282,6 +283,28 @@ fn removed_file_is_read_to_its_end_through_the_open_descriptor() {
     assert_eq!(rig.arrived(), messages(1, 4));
     assert_eq!(rig.stats.reading.lost_bytes.get(), 0);
     assert!(rig.stop().is_empty(), "a file that is gone and settled is forgotten");
+}
+
+#[test]
+fn what_is_settled_beyond_the_offset_is_not_sent_again() {
+    let logs = Logs::new();
+    let mut ends = Vec::new();
+    let mut saved = Vec::new();
+    for last in [3, 6, 9] {
+        logs.append("access.log", lines(last - 2, last));
+        let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(last - 2, last));
+        saved = rig.stop();
+        ends.push(saved[0].clone());
+    }
+    logs.append("access.log", lines(10, 12));
+    let [mut first, second, third] = <[Entry; 3]>::try_from(ends).unwrap();
+    first.beyond =
+        vec![Interval { start: second.committed, end: third.committed, proof: third.proof }];
+    let mut rig = Rig::start(&[logs.pattern("access.log")], vec![first], From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), [messages(4, 6), messages(10, 12)].concat());
 }
 
 #[test]

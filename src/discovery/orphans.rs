@@ -136,3 +136,101 @@ impl IndexMut<OrphanKey> for Orphans {
         self.by_key.get_mut(&key).expect("who has the key knows that it is there")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Account;
+    use crate::ledger::{Known, Prefix, Progress};
+    use crate::position::{Epoch, Proof};
+    use crate::trail::Trail;
+
+    const fn inode(number: u64) -> Inode {
+        Inode { device: 1, number, birth: 0 }
+    }
+
+    fn orphan(epoch: u8, number: u64, path: &str, name: &str) -> Orphan {
+        let entry = Entry {
+            epoch: Epoch::from_random([epoch; 12]),
+            path: Path::new(path).into(),
+            name: Path::new(name).into(),
+            reader: 0,
+            inode: inode(number),
+            prefix: Prefix::default(),
+            base: 0,
+            committed: 0,
+            proof: Proof::EMPTY,
+            earlier: Trail::default(),
+            beyond: Vec::new(),
+            ended: false,
+            account: Account::default(),
+        };
+        Orphan::from_registry(Known { entry, progress: Progress::at(0) })
+    }
+
+    /// Two logs of which one was rotated, and one whose inode is that of the first.
+    fn three() -> Orphans {
+        let mut orphans = Orphans::default();
+        orphans.extend([
+            orphan(1, 10, "/logs/access.log", "/logs/access.log"),
+            orphan(2, 20, "/logs/error.log", "/logs/error.log.1"),
+            orphan(3, 10, "/logs/other.log", "/logs/other.log"),
+        ]);
+        orphans
+    }
+
+    /// Returns which of the orphans are near, by the byte that their epochs are made of.
+    fn near(orphans: &Orphans, number: u64, name: &str) -> Vec<u8> {
+        let near = orphans.near(inode(number), Path::new(name)).into_iter();
+        let epoch = |key| orphans[key].entry.epoch;
+        let number = |epoch| (1..4).find(|byte| Epoch::from_random([*byte; 12]) == epoch).unwrap();
+        near.map(epoch).map(number).collect()
+    }
+
+    #[test]
+    fn orphans_are_near_by_what_a_rotation_makes_of_their_names() {
+        let orphans = three();
+        for (name, expected) in [
+            ("/logs/access.log", &[1][..]),
+            ("/logs/access.log.1", &[1]),
+            ("/logs/old/access.log-20261121.gz", &[1]),
+            ("/logs/error.log.2.gz", &[2]),
+            ("/logs/error.log.1.gz", &[2]),
+            ("/logs/elsewhere.log.1", &[]),
+        ] {
+            assert_eq!(near(&orphans, 99, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn orphans_are_near_by_their_inode_whatever_the_name() {
+        let orphans = three();
+        assert_eq!(near(&orphans, 10, "/logs/elsewhere"), [1, 3]);
+        assert_eq!(near(&orphans, 20, "/logs/access.log.1"), [1, 2], "by inode and by name");
+        let other = Inode { device: 2, ..inode(10) };
+        assert_eq!(orphans.with_inode(other).count(), 0, "a number counts on its device alone");
+    }
+
+    #[test]
+    fn one_that_is_taken_is_found_no_more_and_its_neighbours_are() {
+        let mut orphans = three();
+        let key = orphans.with_inode(inode(10)).next().unwrap();
+        assert_eq!(orphans.take(key).entry.path.as_ref(), Path::new("/logs/access.log"));
+        assert!(orphans.get_mut(key).is_none());
+        assert_eq!(near(&orphans, 10, "/logs/access.log.1"), [3]);
+        for key in orphans.keys() {
+            orphans.take(key);
+        }
+        assert_eq!(orphans.iter().count(), 0);
+        assert!(orphans.names.by_inode.is_empty() && orphans.names.by_name.is_empty());
+    }
+
+    #[test]
+    fn keys_are_not_given_again() {
+        let mut orphans = three();
+        let before = orphans.keys();
+        let last = orphans.take(before[2]);
+        orphans.push(last);
+        assert!(!before.contains(orphans.keys().last().unwrap()));
+    }
+}

@@ -31,6 +31,13 @@ pub struct Node {
     handles: usize,
     names: usize,
     readable: bool,
+    /// Times that the process has it open, and how far it has read it.
+    opened: usize,
+    read_to: usize,
+    /// Whether it was ever cut.
+    was_truncated: bool,
+    /// Whether it lost its name while the process had it open: what is in it is to be read before it is closed.
+    is_owed: bool,
 }
 
 /// Errors that the file system gives for the time being.
@@ -48,6 +55,7 @@ type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
 
 /// The file system's state.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may go with any other")]
 pub struct State {
     nodes: BTreeMap<u64, Node>,
     names: BTreeMap<PathBuf, u64>,
@@ -67,6 +75,15 @@ pub struct State {
     pub births: bool,
     /// Whether the files are on a file system that gives no events.
     pub is_remote: bool,
+    /// Whether the process may close no file that it follows for want of descriptors or because it is idle.
+    pub keeps_open: bool,
+    /// Files that the process closed although they had no name any more and held lines that it had not read.
+    pub given_up: Vec<String>,
+    /// Whether the call that begins is the first look at a file after the logs' directory was listed.
+    pub is_first_look: bool,
+    was_listed: bool,
+    is_within_call: bool,
+    is_ending: bool,
 }
 
 /// The model; clones are the same file system.
@@ -98,13 +115,16 @@ impl ModelDisk {
         let mut state = self.state();
         if let Some(left) = &mut state.stop_after {
             if *left == 0 {
+                state.is_ending = true;
                 drop(state);
                 std::panic::panic_any(HardStop);
             }
             *left -= 1;
         }
         if let Some(mut meanwhile) = state.meanwhile.take() {
+            state.is_within_call = true;
             meanwhile(&mut state);
+            state.is_within_call = false;
             state.meanwhile.get_or_insert(meanwhile);
         }
         state
@@ -169,6 +189,10 @@ impl State {
             handles: 0,
             names: 1,
             readable: true,
+            opened: 0,
+            read_to: 0,
+            was_truncated: false,
+            is_owed: false,
         };
         self.nodes.insert(number, node);
         self.names.insert(path.to_path_buf(), number);
@@ -187,7 +211,11 @@ impl State {
     fn unlink(&mut self, path: &Path) -> bool {
         let Some(number) = self.names.remove(path) else { return false };
         self.touch_directory(path);
-        self.nodes.get_mut(&number).unwrap().names -= 1;
+        // A call of the process may be about to look at it only.
+        let is_owed = self.keeps_open && !self.is_within_call && path.starts_with("/logs");
+        let node = self.nodes.get_mut(&number).unwrap();
+        node.names -= 1;
+        node.is_owed |= is_owed && node.names == 0 && 0 < node.opened && !node.was_truncated;
         self.free_if_unused(number);
         true
     }
@@ -350,6 +378,23 @@ impl State {
         self.free_if_unused(number);
     }
 
+    /// The process closes a file.
+    fn close(&mut self, number: u64) {
+        let is_ending = self.is_ending || !self.keeps_open;
+        let node = self.nodes.get_mut(&number).unwrap();
+        node.opened = node.opened.saturating_sub(1);
+        let whole = node.content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if node.is_owed && node.opened == 0 && !is_ending && node.read_to < whole {
+            let told = format!("inode {number} was read to {}, and held {whole}", node.read_to);
+            self.given_up.push(told);
+        }
+    }
+
+    /// The process is stopped: it closes what it has open.
+    pub fn begin_stop(&mut self) {
+        self.is_ending = true;
+    }
+
     /// Writes at an offset; a gap before it becomes a hole of NULs.
     pub fn write_at(&mut self, number: u64, offset: usize, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -365,7 +410,9 @@ impl State {
     }
 
     pub fn truncate_log(&mut self, number: u64, length: usize) {
-        self.nodes.get_mut(&number).unwrap().content.truncate(length);
+        let node = self.nodes.get_mut(&number).unwrap();
+        node.content.truncate(length);
+        node.was_truncated = true;
         self.touch(number);
     }
 
@@ -446,6 +493,7 @@ impl State {
     /// The process ends; with a power cut, what it did not sync is lost but for a part of each last write.
     pub fn crash(&mut self, power_cut: bool, mut kept: impl FnMut(usize) -> usize) {
         (self.hints, self.meanwhile, self.stop_after) = (None, None, None);
+        (self.is_ending, self.keeps_open) = (false, false);
         self.locks.clear();
         let numbers: Vec<u64> = self.nodes.keys().copied().collect();
         if power_cut {
@@ -463,6 +511,7 @@ impl State {
             let names = self.names.values().filter(|named| *named == number).count();
             let node = self.nodes.get_mut(number).unwrap();
             node.names = names;
+            (node.opened, node.read_to, node.is_owed) = (0, 0, false);
             let ours = self.names.iter().any(|(path, named)| {
                 named == number && path.starts_with(DATA) && node.kind == Kind::File
             });
@@ -487,20 +536,24 @@ pub struct ModelFile {
 
 impl Drop for ModelFile {
     fn drop(&mut self) {
-        self.disk.state().release(self.number);
+        let mut state = self.disk.state();
+        state.close(self.number);
+        state.release(self.number);
     }
 }
 
 impl ReadFile for ModelFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.enter();
+        let mut state = self.disk.enter();
         if state.is_directory(self.number) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let content = &state.nodes[&self.number].content;
+        let node = state.nodes.get_mut(&self.number).unwrap();
+        let content = &node.content;
         let from = usize::try_from(offset).unwrap().min(content.len());
         let length = bytes.len().min(content.len() - from);
         bytes[..length].copy_from_slice(&content[from..from + length]);
+        node.read_to = node.read_to.max(from + length);
         Ok(length)
     }
 
@@ -557,6 +610,7 @@ impl Drop for ModelLock {
 impl ModelDisk {
     fn handle(&self, state: &mut State, number: u64) -> ModelFile {
         state.hold(number);
+        state.nodes.get_mut(&number).unwrap().opened += 1;
         ModelFile { disk: self.clone(), number }
     }
 
@@ -580,8 +634,9 @@ impl Disk for ModelDisk {
     type Lock = ModelLock;
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
-        let state = self.enter();
+        let mut state = self.enter();
         let directory = state.locate(directory, true)?;
+        state.was_listed |= directory == Path::new("/logs");
         match state.names.get(&directory) {
             None => return Err(missing()),
             Some(number) if !state.is_directory(*number) => {
@@ -604,6 +659,10 @@ impl Disk for ModelDisk {
     }
 
     fn link_stat(&self, path: &Path) -> io::Result<Stat> {
+        {
+            let mut state = self.state();
+            state.is_first_look = std::mem::take(&mut state.was_listed);
+        }
         let state = self.enter();
         let path = state.locate(path, false)?;
         state.names.get(&path).map(|number| state.stat_of(*number)).ok_or_else(missing)

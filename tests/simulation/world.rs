@@ -29,6 +29,10 @@ pub struct Troubles {
     pub long_lines: bool,
     pub late_reopen: bool,
     pub pack: bool,
+    /// Rotated files are removed.
+    pub removed: bool,
+    /// A rotation comes between each listing of the directory and what is done with it.
+    pub clockwork: bool,
 }
 
 impl Troubles {
@@ -48,6 +52,8 @@ impl Troubles {
             long_lines: some() && some() && some(),
             late_reopen: some(),
             pack: some() || some(),
+            removed: some(),
+            clockwork: some() && some(),
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
@@ -112,6 +118,12 @@ pub fn generation(path: &Path) -> Option<(String, u64)> {
     Some((log.to_owned(), generation.parse().ok()?))
 }
 
+fn pack(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 impl World {
     pub fn new(mut rng: Rng, troubles: Troubles) -> Self {
         let sites = (0..troubles.sites).map(|index| {
@@ -160,8 +172,26 @@ impl World {
             9 if troubles.locked => self.lock(state, site),
             10 if troubles.rename => self.reopen(state, site),
             12 | 13 if troubles.pack => self.begin_packing(state, site),
+            14 if troubles.removed => self.remove(state, site),
             11 if self.actions.is_multiple_of(3) => state.overflow(),
             _ => self.write(state, site),
+        }
+    }
+
+    /// Does one thing that comes at the worst moment: all logs are rotated.
+    pub fn act_on_listing(&mut self, state: &mut State) {
+        for site in 0..if self.troubles.clockwork { self.sites.len() } else { 0 } {
+            self.rotate(state, site);
+        }
+    }
+
+    /// Removes a rotated file.
+    fn remove(&mut self, state: &mut State, site: usize) {
+        let generation = self.rng.usize(1..=GENERATIONS);
+        let path = self.generation(site, generation);
+        if !self.is_rotating(site) {
+            state.remove_log(&path);
+            tell(format!("{} removed", path.display()));
         }
     }
 
@@ -287,9 +317,7 @@ impl World {
         if state.has_other_names(number) || state.number_of(&target).is_some() {
             return;
         }
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(state.content(number)).unwrap();
-        let bytes = encoder.finish().unwrap();
+        let bytes = pack(state.content(number));
         let target = state.open_log(&target);
         state.hold(target);
         tell(format!("{}: packing to inode {target}", source.display()));
@@ -437,8 +465,9 @@ impl World {
 
     fn link(&mut self, state: &mut State, site: usize) {
         let name = format!("/logs/{}-link.log", self.sites[site].name);
-        // Of two hard links nobody can say by whose name a copy will go.
-        let symbolic = self.troubles.copytruncate || self.rng.bool();
+        // Of two hard links nobody can say by whose name a copy, or what is packed, will go.
+        let is_copied = self.troubles.copytruncate || self.troubles.pack;
+        let symbolic = is_copied || self.rng.bool();
         state.remove_log(Path::new(&name));
         state.link_log(&self.sites[site].path, Path::new(&name), symbolic);
         tell(format!("{name} links to {}", self.sites[site].path.display()));
