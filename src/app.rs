@@ -181,11 +181,11 @@ impl App {
         if let Some(name) = &settings.name {
             host.name.clone_from(name);
         }
-        let starts = Starts {
+        let times = Starts {
             first: nanoseconds(host::first_start(&disk, data).unwrap_or(this_start)),
             this: nanoseconds(this_start),
         };
-        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output), starts)?;
+        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output), times)?;
         plan.tell(settings);
         Self::assemble(
             settings,

@@ -226,7 +226,7 @@ impl<D: Disk> Worker<D> {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.rename(name);
                         let input = usize::from(file.assignment.input);
-                        file.close_at_end |= self.settings.closing[input].renamed;
+                        file.at_end.close |= self.settings.closing[input].renamed;
                         self.mark_ready(key);
                     }
                 }
@@ -243,7 +243,7 @@ impl<D: Disk> Worker<D> {
                 }
                 Order::Delete(key) => {
                     if let Some(file) = self.files.get_mut(&key) {
-                        file.delete_at_end = true;
+                        file.at_end.delete = true;
                         self.mark_ready(key);
                     }
                 }
@@ -357,8 +357,8 @@ impl<D: Disk> Worker<D> {
     fn close_at_end(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(&key) else { return };
         let closing = &self.settings.closing[usize::from(file.assignment.input)];
-        if closing.on_eof || 0 < closing.limit || file.close_at_end {
-            file.close_at_end = false;
+        if closing.on_eof || 0 < closing.limit || file.at_end.close {
+            file.at_end.close = false;
             close(file, &self.links.stats);
             if self.open.back() == Some(&key) {
                 self.open.pop_back();

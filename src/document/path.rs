@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn paths_say_what_is_named_in_them() {
-        let cases: &[(&str, &str, Option<&[(&str, &str)]>)] = &[
+        type Values = Option<&'static [(&'static str, &'static str)]>;
+        let cases: &[(&str, &str, Values)] = &[
             (
                 "/srv/%{tenant}/logs/%{vhost}-access.log",
                 "/srv/acme/logs/www.example.org-access.log",

@@ -13,10 +13,10 @@ impl<D: Disk> Worker<D> {
     /// Removes a file that is read to its end, if it is to be and still is what it was; tells whether it did. What a writer
     /// puts there between the last look and the removal is read from the open file, which is finished then.
     pub(super) fn delete_at_end(&mut self, key: FileKey) -> bool {
-        let Some(file) = self.files.get_mut(&key).filter(|file| file.delete_at_end) else {
+        let Some(file) = self.files.get_mut(&key).filter(|file| file.at_end.delete) else {
             return false;
         };
-        file.delete_at_end = false;
+        file.at_end.delete = false;
         let name = file.assignment.name.clone();
         match delete(&self.disk, file) {
             Ok(Deletion::Removed) => {
@@ -26,16 +26,16 @@ impl<D: Disk> Worker<D> {
                 return true;
             }
             Ok(Deletion::NotYet) => {}
-            Ok(Deletion::Link) if !file.deletion_told => {
-                file.deletion_told = true;
+            Ok(Deletion::Link) if !file.at_end.told => {
+                file.at_end.told = true;
                 warn!(
                     hint = "name the file itself in `paths`",
                     "`{}` is a symbolic link and not removed",
                     name.display()
                 );
             }
-            Err(error) if !file.deletion_told => {
-                file.deletion_told = true;
+            Err(error) if !file.at_end.told => {
+                file.at_end.told = true;
                 warn!(
                     hint = "let the user that runs shipper write to its directory; it is tried again by itself",
                     "cannot remove `{}`: {}",

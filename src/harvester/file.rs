@@ -30,11 +30,8 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) queued: bool,
     /// Whether it has no name any more.
     pub(super) removed: bool,
-    /// Whether it is to be removed at its end, and whether it was told that this cannot be done.
-    pub(super) delete_at_end: bool,
-    pub(super) deletion_told: bool,
-    /// Whether it is to be closed at its end.
-    pub(super) close_at_end: bool,
+    /// What is to be done at its end.
+    pub(super) at_end: AtEnd,
     /// Its place among the open files of its input, where these are limited.
     pub(super) permit: Option<Permit>,
     /// When it was first seen open.
@@ -46,6 +43,17 @@ pub(super) struct Harvester<D: Disk> {
     /// Whether a refusal was told already.
     pub(super) refusal_told: bool,
     settled: VecDeque<Interval>,
+}
+
+/// What is to be done with a file once it is read to its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AtEnd {
+    /// To close it.
+    pub(super) close: bool,
+    /// To remove it.
+    pub(super) delete: bool,
+    /// Whether it was told that it cannot be removed.
+    pub(super) told: bool,
 }
 
 /// Why a file cannot be read right now.
@@ -77,9 +85,7 @@ impl<D: Disk> Harvester<D> {
             source: None,
             queued: false,
             removed: false,
-            delete_at_end: false,
-            deletion_told: false,
-            close_at_end: false,
+            at_end: AtEnd::default(),
             permit: None,
             opened_at: None,
             last_read: None,

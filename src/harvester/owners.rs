@@ -11,30 +11,30 @@ const BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Names {
     path: &'static str,
-    names: BTreeMap<u32, String>,
+    known: BTreeMap<u32, String>,
     modified: i64,
 }
 
 impl Names {
     pub(super) fn of_users() -> Self {
-        Self { path: "/etc/passwd", names: BTreeMap::new(), modified: 0 }
+        Self { path: "/etc/passwd", known: BTreeMap::new(), modified: 0 }
     }
 
     pub(super) fn of_groups() -> Self {
-        Self { path: "/etc/group", names: BTreeMap::new(), modified: 0 }
+        Self { path: "/etc/group", known: BTreeMap::new(), modified: 0 }
     }
 
     /// Returns the name that a number has there.
     pub(super) fn name<D: Disk>(&mut self, disk: &D, number: u32) -> Option<&str> {
-        if !self.names.contains_key(&number)
+        if !self.known.contains_key(&number)
             && let Ok(stat) = disk.stat(Path::new(self.path))
             && stat.modified != self.modified
             && let Ok(text) = disk.read_all(Path::new(self.path), BYTES_MAX)
         {
             self.modified = stat.modified;
-            self.names = names(&String::from_utf8_lossy(&text));
+            self.known = names(&String::from_utf8_lossy(&text));
         }
-        self.names.get(&number).map(String::as_str)
+        self.known.get(&number).map(String::as_str)
     }
 }
 

@@ -289,3 +289,39 @@ fn paths_and_owners_become_fields_when_asked_for() {
         check(filestream, |i| i.files.owner, &[(text, &expected)]);
     }
 }
+
+#[test]
+fn what_has_become_unnecessary_is_accepted_and_named_once() {
+    for line in [
+        "file_identity.inode_marker.path: /logs/.marker",
+        "file_identity.fingerprint: {growing: true}",
+        "prospector.scanner.fingerprint: {enabled: true, offset: 0, length: 1024}",
+        "rotation.external.strategy.copytruncate: {suffix_regex: '[0-9]$'}",
+        "close_removed: false",
+        "close.on_state_change.removed: true",
+        "close.on_state_change.check_interval: 5s",
+        "include_file_fingerprint: true",
+        "backoff: {init: 1s, max: 10s}",
+        "max_backoff: 10s",
+        "backoff_factor: 2",
+        "read_until_eof: {enabled: true, timeout: 1m}",
+    ] {
+        let text = format!(
+            "output.console: {{}}\ninputs:\n  - {{type: log, paths: [/a], {line}}}\n  - {{type: log, paths: [/b], {line}}}\n"
+        );
+        let unneeded = crate::load_text(&text).unwrap().unneeded;
+        let key = line.split(':').next().unwrap();
+        let said = unneeded.iter().filter(|said| {
+            let said = said.strip_prefix("filebeat.inputs.").unwrap();
+            said.starts_with(key) || key.starts_with(said)
+        });
+        assert_eq!(
+            (said.count(), unneeded.is_empty()),
+            (unneeded.len(), false),
+            "{line}: {unneeded:?}"
+        );
+        let mut once = unneeded.clone();
+        once.dedup();
+        assert_eq!(once, unneeded, "{line}");
+    }
+}

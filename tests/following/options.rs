@@ -237,8 +237,9 @@ fn file_that_was_not_changed_since_a_start_is_skipped_until_it_is() {
         logs.write(name, format!("{name}\n"));
         age(&logs, name, seconds);
     }
-    let then = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let since = i64::try_from((then - Duration::from_secs(75)).as_nanos()).unwrap();
+    let then = SystemTime::now() - Duration::from_secs(75);
+    let then = then.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let since = i64::try_from(then.as_nanos()).unwrap();
     let skip = Skip { unchanged_since: Some(since), ..Skip::default() };
     let mut rig =
         Rig::start_input(Watched { skip, ..watched(&[logs.pattern("*.log")]) }, Vec::new());

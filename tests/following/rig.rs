@@ -17,11 +17,14 @@ use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// Everything that a restart keeps: entries as a registry would hold them.
 pub type Saved = Vec<Entry>;
+
+static DRAWN: AtomicU64 = AtomicU64::new(1);
 
 /// One life of the reading side.
 pub struct Rig {
@@ -103,7 +106,6 @@ impl Rig {
                 (entry.epoch, Known { entry, progress })
             })
             .collect();
-        let mut drawn = u64::from(std::process::id()) << 32 | known.len() as u64;
         let links = ProspectorLinks {
             workers: vec![WorkerLink { orders, wake: Arc::clone(&worker_bell) }],
             reports,
@@ -117,7 +119,8 @@ impl Rig {
                 i64::try_from(now.as_nanos()).unwrap()
             }),
             random: Box::new(move || {
-                drawn += 1;
+                // Never twice, also in the next life.
+                let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
                 let mut bytes = [7; 12];
                 bytes[..8].copy_from_slice(&drawn.to_be_bytes());
                 bytes

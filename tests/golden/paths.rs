@@ -48,13 +48,10 @@ fn merged(mut document: Value, fields: &[(&str, &str)]) -> Value {
 }
 
 fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(json!({})), value);
-            }
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        for (key, value) in from {
+            merge(into.entry(key).or_insert(json!({})), value);
         }
-        (_, _) => {}
     }
 }
 
