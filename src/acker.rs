@@ -132,6 +132,21 @@ impl Tracker {
             entry.earlier.push(middle, offset);
         }
         (entry.committed, entry.proof) = (offset, proof);
+        if !entry.cuts.is_empty() {
+            entry.cuts.retain(|cut| offset < *cut);
+        }
+    }
+
+    /// Notes an offset at which an event ends; `false` when nothing is to be saved for it.
+    pub fn cut(&mut self, at: u64) -> bool {
+        if at <= self.entry.committed {
+            return false;
+        }
+        let place = self.entry.cuts.binary_search(&at);
+        if let Err(place) = place {
+            self.entry.cuts.insert(place, at);
+        }
+        place.is_err()
     }
 }
 

@@ -4,6 +4,7 @@
 //! file and the time of reading for each chunk. What is left for a line is in [`item`]. Field names are those of the
 //! Elastic Common Schema 8 and of Filebeat's modules.
 
+mod dataset;
 pub mod glue;
 pub mod item;
 pub mod layout;
@@ -20,6 +21,7 @@ use crate::position::{EPOCH_TEXT_BYTES, Epoch};
 use crate::settings::{ComesFrom, Format, InputSettings};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use constants::{constants, flatten, leaf, members, merge, nested};
+use dataset::Dataset;
 use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
@@ -29,9 +31,6 @@ use std::sync::Arc;
 
 /// `ecs.version` of our documents: what Filebeat 8 writes.
 const ECS_VERSION: &str = "8.0.0";
-
-/// `event.dataset` of lines of no known kind, as far as a target's name needs one.
-const GENERIC: &str = "generic";
 
 /// Objects that are not constant: `fields_under_root` cannot simply be put beside them.
 const WRITTEN_BY_LINE: [&str; 13] = [
@@ -88,9 +87,22 @@ pub struct Source {
     /// What the path says, where that is among the fields of lines, and else as members with a comma before each.
     path_fields: Arc<[Option<Box<[u8]>>]>,
     path_members: Box<[u8]>,
+    /// Which of the encodings that the input allows the file has, once that is known.
+    charset: Option<u8>,
 }
 
 impl Source {
+    /// Returns which of the encodings that the input allows the file has, once that is known.
+    #[must_use]
+    pub fn charset(&self) -> Option<usize> {
+        self.charset.map(usize::from)
+    }
+
+    /// Says which of the encodings that the input allows the file has.
+    pub fn set_charset(&mut self, charset: usize) {
+        self.charset = u8::try_from(charset).ok();
+    }
+
     /// Adds a member of `log.file`.
     pub fn add_file_member(&mut self, name: &str, value: &str) {
         self.path_json.push(b',');
@@ -115,41 +127,6 @@ pub enum FieldsError {
     /// What is to be taken from paths.
     #[error("path_fields: {0}")]
     Path(#[from] TemplateError),
-}
-
-/// Kinds of lines that may go to different places; the number of each is its place in an array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dataset {
-    ApacheAccess,
-    NginxAccess,
-    Generic,
-}
-
-impl Dataset {
-    const ALL: [Self; 3] = [Self::ApacheAccess, Self::NginxAccess, Self::Generic];
-
-    fn of_server(server: Server) -> Self {
-        match server {
-            Server::Apache => Self::ApacheAccess,
-            Server::Nginx => Self::NginxAccess,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::ApacheAccess => "apache.access",
-            Self::NginxAccess => "nginx.access",
-            Self::Generic => GENERIC,
-        }
-    }
-
-    fn module(self) -> &'static str {
-        match self {
-            Self::ApacheAccess => "apache",
-            Self::NginxAccess => "nginx",
-            Self::Generic => "",
-        }
-    }
 }
 
 /// Renders what documents of one input have in common.
@@ -275,6 +252,7 @@ impl Writer {
             path_json,
             path_fields: path_fields.into(),
             path_members: path_members.into_boxed_slice(),
+            charset: None,
         }
     }
 

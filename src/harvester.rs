@@ -6,9 +6,11 @@
 mod deletion;
 mod file;
 mod filling;
+mod large_event;
 mod limit;
 mod long_line;
 mod owners;
+mod pauses;
 
 use crate::advice;
 use crate::batch::{BatchBuilder, BatchLimits};
@@ -25,6 +27,7 @@ use file::{Harvester, Obstacle};
 use filling::Clock;
 pub use limit::OpenLimit;
 use owners::Names;
+use pauses::Waits;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -117,6 +120,7 @@ pub struct Worker<D: Disk> {
     buffer: Vec<u8>,
     batch: Option<BatchBuilder>,
     drain: Drain,
+    waits: Waits,
     sweep_at: Option<Instant>,
     users: Names,
     groups: Names,
@@ -173,6 +177,7 @@ impl<D: Disk> Worker<D> {
             buffer: Vec::new(),
             batch: None,
             drain: Drain::Off,
+            waits: Waits::default(),
             sweep_at: None,
             users: Names::of_users(),
             groups: Names::of_groups(),
@@ -184,6 +189,7 @@ impl<D: Disk> Worker<D> {
         self.take_orders();
         self.retry_refused(now);
         self.admit_held_back();
+        self.tend_pauses(now);
         let turn = match self.ready.pop_front() {
             Some(key) => self.turn(key, Clock { now, moment }),
             None => Turn::End,
@@ -321,9 +327,16 @@ impl<D: Disk> Worker<D> {
                 // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
-            Turn::End if ends => self.finish(key),
+            Turn::End if ends => {
+                if !self.cut_at_end(key) {
+                    self.finish(key);
+                }
+            }
             Turn::End if self.delete_at_end(key) => self.mark_ready(key),
-            Turn::End => self.close_at_end(key),
+            Turn::End => {
+                self.plan_pause(key);
+                self.close_at_end(key);
+            }
             Turn::Broken(_) | Turn::Closed => {}
         }
         turn
@@ -481,6 +494,11 @@ impl<D: Disk> Worker<D> {
         if self.drain != Drain::Asked || !self.refused.is_empty() || !self.held_back.is_empty() {
             return true;
         }
+        let keys: Vec<FileKey> = self.files.keys().copied().collect();
+        let waits = keys.into_iter().filter(|key| self.cut_at_end(*key)).count();
+        if 0 < waits {
+            return true;
+        }
         if !self.send_batch() {
             return false;
         }
@@ -530,7 +548,7 @@ impl<D: Disk> Worker<D> {
             .filter(|_| self.links.queue.output_is_free());
         let retry = self.refused.front().map(|(at, _)| *at);
         let held_back = (!self.held_back.is_empty()).then_some(now + HELD_BACK_PAUSE);
-        [flush, retry, self.sweep_at, held_back].into_iter().flatten().min()
+        [flush, retry, self.sweep_at, held_back, self.next_pause()].into_iter().flatten().min()
     }
 
     /// Closes a removed or left file and reports how far it was read.

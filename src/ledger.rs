@@ -6,9 +6,9 @@ use crate::trail::Trail;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most settled intervals beyond the committed offset that the registry keeps for an epoch.
 pub const INTERVALS_MAX: usize = 8;
@@ -70,6 +70,8 @@ pub struct Entry {
     pub beyond: Vec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.
     pub ended: bool,
+    /// Offsets behind `committed`, rising, at which an event ends because nothing came for a while.
+    pub cuts: Vec<u64>,
     /// How its settled bytes came to their end, those before `base` among them; its sum is [`Entry::settled_bytes`].
     pub account: Account,
 }
@@ -112,13 +114,44 @@ pub struct Progress {
     committed: AtomicU64,
     /// How far its reader is; for the audit alone.
     read: AtomicU64,
+    /// The saved ones of [`Entry::cuts`], and the last of them; 0 when there is none.
+    cuts: Mutex<Vec<u64>>,
+    last_cut: AtomicU64,
 }
 
 impl Progress {
     /// Starts at `committed`.
     #[must_use]
     pub fn at(committed: u64) -> Arc<Self> {
-        Arc::new(Self { committed: AtomicU64::new(committed), read: AtomicU64::new(committed) })
+        let (committed, read) = (AtomicU64::new(committed), AtomicU64::new(committed));
+        Arc::new(Self { committed, read, ..Self::default() })
+    }
+
+    /// Notes an offset at which an event ends, which is saved now; only the registrar does.
+    pub fn cut(&self, offset: u64) {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = self.committed();
+        cuts.retain(|cut| committed < *cut);
+        if let Err(place) = cuts.binary_search(&offset) {
+            cuts.insert(place, offset);
+        }
+        self.last_cut.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Returns the last offset at which an event ends by what is saved, 0 when there is none.
+    #[must_use]
+    pub fn last_cut(&self) -> u64 {
+        self.last_cut.load(Ordering::Acquire)
+    }
+
+    /// Returns the offsets behind `offset` at which an event ends.
+    #[must_use]
+    pub fn cuts_behind(&self, offset: u64) -> Vec<u64> {
+        if self.last_cut() <= offset {
+            return Vec::new();
+        }
+        let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts[cuts.partition_point(|cut| *cut <= offset)..].to_vec()
     }
 
     /// Notes how far its reader is: everything before `offset` is settled, or held by a batch. Only the reader does.
@@ -180,6 +213,16 @@ pub enum Note {
         prefix: Prefix,
         /// Whether no more bytes of it can come from this inode; takes back what [`Note::Ended`] said when not.
         ended: bool,
+    },
+    /// Nothing was written behind this offset for a while: an event ends there. To be saved and synced before the event
+    /// leaves; then [`Progress::cut`] says so.
+    Cut {
+        /// Which epoch.
+        epoch: Epoch,
+        /// The offset.
+        at: u64,
+        /// Rung when it is saved.
+        wake: Arc<crate::wake::Wake>,
     },
     /// The inode of this epoch was truncated or replaced.
     Ended(Epoch),

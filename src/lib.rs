@@ -12,6 +12,7 @@ pub mod account;
 pub mod acker;
 pub mod advice;
 pub mod app;
+pub mod assembly;
 pub mod batch;
 pub mod cli;
 pub mod commands;

@@ -3,26 +3,53 @@
 //! A pipeline belongs to one input and one worker; it keeps the scratch of the hot path and nothing of any file. There
 //! is no allocation for a line, no clock and no file access here.
 
-mod message;
+/// Does the same with whichever parser it is, each time as if it were known.
+macro_rules! with_parser {
+    ($any:expr, $parser:ident => $does:expr) => {
+        match $any {
+            Parser::Raw($parser) => $does,
+            Parser::Access($parser) => {
+                let $parser = $parser.as_mut();
+                $does
+            }
+            Parser::Regex($parser) => {
+                let $parser = $parser.as_mut();
+                $does
+            }
+            Parser::Syslog($parser) => {
+                let $parser = $parser.as_mut();
+                $does
+            }
+        }
+    };
+}
 
-use crate::batch::{BatchBuilder, Fit};
-use crate::document::item::{
-    Content, Frame, Place, push_item, push_piecewise_end, push_piecewise_head,
+mod message;
+mod piecewise;
+
+use crate::assembly::terminator::Terminator;
+use crate::assembly::{
+    self, Assembly, AssemblyError, LineRules, Lines, OpenEvent, Pulled, Sought, begins_with_hole,
 };
+use crate::batch::{BatchBuilder, Fit};
+use crate::document::item::{Content, Flags, Frame, Place, push_item};
 use crate::document::{Action, FieldsError, Shared, Target, Writer};
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
-use crate::json_text::{Cursor, Measure, push_lossy};
-use crate::parsers::Parser;
+use crate::json_text::{Cursor, Measure};
 use crate::parsers::access_log::Server;
 use crate::parsers::regex::RegexError;
+use crate::parsers::{Parser, Raw};
 use crate::position::Epoch;
 use crate::scan::look;
 use crate::settings::InputSettings;
+use crate::settings::reading::Pauses;
 use crate::target::{FormatError, FormatString};
 use std::path::Path;
 
+pub use crate::assembly::HOLE_BYTES_MIN;
 pub use crate::document::Source;
 pub use message::Message;
+use piecewise::Piecewise;
 
 /// Largest item that is put together beside the batch and then copied there, in bytes; a larger one is measured first.
 const SCRATCH_BYTES: usize = 16 << 10;
@@ -30,29 +57,68 @@ const SCRATCH_BYTES: usize = 16 << 10;
 /// Longest line whose item is tried in the scratch, in bytes.
 const SHORT_LINE_BYTES: usize = 6 << 10;
 
-/// NULs at the start of a line from which on they are a hole that a truncation or a power cut left, and no content.
-pub const HOLE_BYTES_MIN: usize = 64;
+/// U+FEFF as UTF-8.
+const UTF8_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A moment of the wall clock: milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub u64);
 
+/// Bytes of a file that begin where an event begins, and end with a line.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Offset of the first one.
+    pub at: u64,
+    /// Offsets at which an event ends whatever follows, in order.
+    pub cuts: &'a [u64],
+}
+
+/// An event that takes a batch of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct LargeEvent<'a> {
+    /// As much of its bytes as is sent.
+    pub bytes: &'a [u8],
+    /// Offset of the first one.
+    pub at: u64,
+    /// Offset behind its last one.
+    pub end: u64,
+}
+
+/// Why a chunk was not taken further.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// All of it was taken.
+    #[default]
+    End,
+    /// The next event found no room.
+    Full,
+    /// The next line is too long for the ordinary way.
+    Large,
+    /// A hole of NULs.
+    Hole,
+    /// The next event may go on behind the chunk.
+    Open,
+}
+
 /// What became of a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consumed {
-    /// Bytes of whole lines that are in the batch, or need not be.
+    /// Bytes of whole events that are in the batch, or need not be.
     pub bytes: usize,
-    /// Whether the next line did not fit. When it is not set and bytes are left, the next line is too long, or a hole
-    /// stands before it.
-    pub full: bool,
+    /// Why it ended there.
+    pub stop: Stop,
     /// Events written.
     pub events: u64,
     /// Events among them whose line was not recognised although a format is set.
     pub unparsed: u64,
-    /// Empty lines.
+    /// Empty lines, and what the filters of the input say is not sent.
     pub filtered: u64,
     /// Their bytes.
     pub filtered_bytes: u64,
+    /// Bytes of events that were left out because they were too many.
+    pub skipped_bytes: u64,
     /// Requests by status class; `[0]` counts those without.
     pub status: [u64; 6],
     /// Response bytes of the requests.
@@ -65,6 +131,9 @@ pub enum PipelineError {
     /// Its format.
     #[error(transparent)]
     Parser(#[from] RegexError),
+    /// How its lines are read.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
     /// Its index.
     #[error("index: {0}")]
     Index(#[from] FormatError),
@@ -77,19 +146,15 @@ pub enum PipelineError {
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     parser: Parser,
+    assembly: Assembly,
+    /// Whether each line is an event as it stands.
+    is_trivial: bool,
+    pauses: Pauses,
     encoder: Encoder,
+    message: assembly::Message,
     piecewise: Piecewise,
     /// For which moment the frame is right, where messages come one by one.
     rendered: Option<Moment>,
-}
-
-/// A line that is given in pieces.
-#[derive(Debug, Clone, Default)]
-struct Piecewise {
-    /// The end of the last piece that may be the beginning of a character.
-    carried: Vec<u8>,
-    start: u64,
-    content: Option<Content>,
 }
 
 impl Pipeline {
@@ -102,6 +167,8 @@ impl Pipeline {
         if let Some(syslog) = &input.syslog {
             parser = parser.in_syslog(syslog)?;
         }
+        let bytes_max = usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX);
+        let assembly = Assembly::new(&input.reading, bytes_max)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
         let encoder = Encoder {
             writer: Writer::new(input, index, &parser, shared)?,
@@ -110,9 +177,43 @@ impl Pipeline {
             event: EventBuf::with_extras(parser.extras().len()),
             scratch: Scratch(Box::new([0; SCRATCH_BYTES])),
             keep_original: input.keep_original,
-            message_bytes_max: usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX),
+            message_bytes_max: bytes_max,
         };
-        Ok(Self { parser, encoder, piecewise: Piecewise::default(), rendered: None })
+        Ok(Self {
+            is_trivial: assembly.is_trivial(&input.reading),
+            pauses: input.reading.pauses(),
+            parser,
+            assembly,
+            encoder,
+            message: assembly::Message::default(),
+            piecewise: Piecewise::default(),
+            rendered: None,
+        })
+    }
+
+    /// Returns how its lines are put together.
+    #[must_use]
+    pub fn assembly(&self) -> &Assembly {
+        &self.assembly
+    }
+
+    /// Returns after which silence something that is not complete is sent as it is.
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.pauses
+    }
+
+    /// Returns what ends the lines of a file.
+    #[must_use]
+    pub fn terminator(&self, source: &Source) -> &Terminator {
+        &self.assembly.rules(source.charset()).terminator
+    }
+
+    /// Looks on for the end of a large event; `chunk` begins where the search stands and ends with a line.
+    pub fn seek_end(&mut self, source: &Source, chunk: Chunk<'_>, open: &mut OpenEvent) -> Sought {
+        let rules = self.assembly.rules(source.charset()).clone();
+        let mut lines = lines_of(chunk, &rules, self.assembly.message_bytes_max());
+        self.assembly.seek_end(&mut lines, open)
     }
 
     /// Returns where its events may go.
@@ -127,82 +228,82 @@ impl Pipeline {
         self.encoder.writer.source(path, epoch)
     }
 
-    /// Writes the lines of `chunk`, each ended by `\n`, the first one standing at `at`; stops before the first line that
-    /// does not fit, is too long or begins with a hole. A carriage return before the line end is no part of `message`.
+    /// Writes the events of `chunk`; stops before the first one that does not fit, is too long, is not known to be complete
+    /// or begins with a hole.
     pub fn run_chunk(
         &mut self,
         source: &Source,
-        chunk: &[u8],
-        at: u64,
+        chunk: Chunk<'_>,
         moment: Moment,
         batch: &mut BatchBuilder,
     ) -> Consumed {
+        self.begin_chunk(source, moment);
+        let Self { parser, assembly, encoder, message, .. } = self;
+        let consumed = if self.is_trivial && chunk.cuts.is_empty() {
+            with_parser!(parser, parser => encoder.run(parser, chunk, batch))
+        } else {
+            let rules = assembly.rules(source.charset()).clone();
+            let lines = lines_of(chunk, &rules, assembly.message_bytes_max());
+            let mut run = Assembled { assembly, message, lines };
+            with_parser!(parser, parser => encoder.run_assembled(parser, &mut run, None, batch))
+        };
+        self.without_raw(consumed)
+    }
+
+    /// Writes one large event into a batch of its own, unless it is not to be sent.
+    pub fn run_large(
+        &mut self,
+        source: &Source,
+        event: LargeEvent<'_>,
+        moment: Moment,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        self.begin_chunk(source, moment);
+        let Self { parser, assembly, encoder, message, .. } = self;
+        let rules = assembly.rules(source.charset()).clone();
+        let cut = event.at + event.bytes.len() as u64;
+        let chunk = Chunk { bytes: event.bytes, at: event.at, cuts: &[cut] };
+        let lines = lines_of(chunk, &rules, assembly.message_bytes_max());
+        let mut run = Assembled { assembly, message, lines };
+        let end = Some(event.end);
+        let mut consumed =
+            with_parser!(parser, parser => encoder.run_assembled(parser, &mut run, end, batch));
+        if consumed.stop == Stop::Full {
+            // Its fields repeat so much of it that the largest buffer is too small: its text alone is not.
+            run.lines.position = 0;
+            consumed = encoder.run_assembled(&mut Raw, &mut run, end, batch);
+        }
+        self.without_raw(consumed)
+    }
+
+    fn begin_chunk(&mut self, source: &Source, moment: Moment) {
         let encoder = &mut self.encoder;
         encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
         self.rendered = None;
         self.parser.set_server(source.server());
         self.parser.set_now(moment.0);
-        match &mut self.parser {
-            Parser::Raw(parser) => {
-                let consumed = encoder.run(parser, chunk, at, batch);
-                Consumed { unparsed: 0, ..consumed }
-            }
-            Parser::Access(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
-            Parser::Regex(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
-            Parser::Syslog(parser) => encoder.run(parser.as_mut(), chunk, at, batch),
-        }
     }
 
-    /// Begins the event of a line that goes into a batch of its own, piece by piece; `position` is where it begins and
-    /// how many raw bytes it has, line end included.
-    pub fn begin_jumbo(
-        &mut self,
-        source: &Source,
-        position: (u64, u64),
-        moment: Moment,
-        truncated: bool,
-        batch: &mut BatchBuilder,
-    ) {
-        self.rendered = None;
-        let encoder = &mut self.encoder;
-        encoder.event.begin(LineText::Broken, None);
-        encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
-        let content = if truncated { Content::Truncated } else { Content::Line };
-        let (start, raw_length) = position;
-        self.piecewise = Piecewise { carried: Vec::new(), start, content: Some(content) };
-        let Some(out) = batch.open_item() else { return };
-        push_piecewise_head(out, &encoder.frame, Place { start, raw_length, length: 0 });
-    }
-
-    /// Appends a piece of the line, cut anywhere.
-    pub fn push_jumbo(&mut self, piece: &[u8], batch: &mut BatchBuilder) {
-        let Some(out) = batch.open_item() else { return };
-        let carried = &mut self.piecewise.carried;
-        let mut piece = piece;
-        // A character that began in the last piece is put together byte by byte.
-        while !carried.is_empty() {
-            let Some((first, rest)) = piece.split_first() else { return };
-            carried.push(*first);
-            piece = rest;
-            let whole = whole_characters(carried);
-            push_lossy(out, &carried[..whole]);
-            carried.drain(..whole);
+    /// Where no format is set, no line is one that was not recognised.
+    fn without_raw(&self, consumed: Consumed) -> Consumed {
+        if matches!(self.parser, Parser::Raw(_)) {
+            Consumed { unparsed: 0, ..consumed }
+        } else {
+            consumed
         }
-        let whole = whole_characters(piece);
-        push_lossy(out, &piece[..whole]);
-        carried.extend_from_slice(&piece[whole..]);
     }
+}
 
-    /// Ends the event.
-    pub fn end_jumbo(&mut self, batch: &mut BatchBuilder) -> Fit {
-        let Piecewise { carried, start, content } = std::mem::take(&mut self.piecewise);
-        let Some((out, content)) = batch.open_item().zip(content) else { return Fit::Full };
-        if content != Content::Truncated {
-            push_lossy(out, &carried);
-        }
-        push_piecewise_end(out, &self.encoder.frame, start, content);
-        batch.close_item()
-    }
+fn lines_of<'a>(chunk: Chunk<'a>, rules: &'a LineRules, message_bytes_max: usize) -> Lines<'a> {
+    let Chunk { bytes, at, cuts } = chunk;
+    Lines { bytes, at, cuts, rules, message_bytes_max, position: 0 }
+}
+
+/// What a chunk is read with when events are not just lines.
+struct Assembled<'a> {
+    assembly: &'a mut Assembly,
+    message: &'a mut assembly::Message,
+    lines: Lines<'a>,
 }
 
 /// Where an item is put together.
@@ -231,15 +332,18 @@ impl Encoder {
     fn run<P: Parse>(
         &mut self,
         parser: &mut P,
-        chunk: &[u8],
-        at: u64,
+        chunk: Chunk<'_>,
         batch: &mut BatchBuilder,
     ) -> Consumed {
         let mut consumed = Consumed::default();
-        for newline in memchr::memchr_iter(b'\n', chunk) {
-            let text = &chunk[consumed.bytes..];
+        let Chunk { bytes, at, .. } = chunk;
+        // A byte order mark is no part of the first line's text.
+        let mut mark = if at == 0 && bytes.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 };
+        for newline in memchr::memchr_iter(b'\n', bytes) {
+            let text = &bytes[consumed.bytes + mark..];
             let raw_length = newline + 1 - consumed.bytes;
-            let line = line_of(&text[..raw_length]);
+            let line = line_of(&text[..raw_length - mark]);
+            mark = 0;
             if line.is_empty() {
                 consumed.filtered += 1;
                 consumed.filtered_bytes += raw_length as u64;
@@ -247,22 +351,78 @@ impl Encoder {
                 continue;
             }
             if self.message_bytes_max < line.len() || begins_with_hole(line) {
+                consumed.stop =
+                    if self.message_bytes_max < line.len() { Stop::Large } else { Stop::Hole };
                 break;
             }
             let place = Place {
                 start: at + consumed.bytes as u64,
                 raw_length: raw_length as u64,
                 length: line.len(),
+                flags: Flags::default(),
             };
             let content = self.parse(parser, line);
             if self.append(text, place, content, batch) == Fit::Full {
-                consumed.full = true;
+                consumed.stop = Stop::Full;
                 break;
             }
             consumed.bytes += raw_length;
             self.count(content, &mut consumed);
         }
         consumed
+    }
+
+    /// Writes events that are not just lines; of a large one, `large_end` is the offset at which it ends.
+    fn run_assembled<P: Parse>(
+        &mut self,
+        parser: &mut P,
+        run: &mut Assembled<'_>,
+        large_end: Option<u64>,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        let Assembled { assembly, message, lines } = run;
+        let mut consumed = Consumed::default();
+        assembly.begin();
+        loop {
+            let (upto, stop) = match assembly.next(lines, message, &mut consumed.filtered) {
+                Pulled::Message => {
+                    let end = lines.at + message.end as u64;
+                    let start = lines.at + message.start as u64;
+                    let end = large_end.unwrap_or(end);
+                    let text = match message.given() {
+                        Some((from, _)) => &lines.bytes[from..],
+                        None => message.text(lines.bytes),
+                    };
+                    let length = message.text(lines.bytes).len();
+                    let is_cut_off = lines.at + (message.end as u64) < end;
+                    let flags = Flags {
+                        is_truncated: message.is_truncated || is_cut_off,
+                        is_multiline: message.is_multiline,
+                    };
+                    let place = Place { start, raw_length: end - start, length, flags };
+                    let content = self.parse(parser, &text[..length]);
+                    if self.append(text, place, content, batch) == Fit::Full {
+                        consumed.stop = Stop::Full;
+                        return consumed;
+                    }
+                    consumed.filtered_bytes += (message.start - consumed.bytes) as u64;
+                    consumed.skipped_bytes += message.skipped_bytes;
+                    consumed.bytes = message.end;
+                    self.count(content, &mut consumed);
+                    if large_end.is_some() {
+                        return consumed;
+                    }
+                    continue;
+                }
+                Pulled::End(upto) if upto == lines.bytes.len() => (upto, Stop::End),
+                Pulled::End(upto) => (upto, Stop::Open),
+                Pulled::Hole(upto) => (upto, Stop::Hole),
+            };
+            consumed.filtered_bytes += (upto - consumed.bytes) as u64;
+            consumed.bytes = upto;
+            consumed.stop = stop;
+            return consumed;
+        }
     }
 
     /// Counts an event that is in the batch.
@@ -276,7 +436,7 @@ impl Encoder {
                     consumed.response_bytes.saturating_add(self.event.body_bytes());
             }
             Content::Envelope => {}
-            Content::Line | Content::Truncated => consumed.unparsed += 1,
+            Content::Line => consumed.unparsed += 1,
         }
     }
 
@@ -366,25 +526,4 @@ fn line_of(raw: &[u8]) -> &[u8] {
         [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
         line => line,
     }
-}
-
-/// Tells whether NULs that are no content stand before a line.
-#[inline]
-fn begins_with_hole(line: &[u8]) -> bool {
-    line[0] == 0 && line.get(..HOLE_BYTES_MIN).is_some_and(|nuls| nuls.iter().all(|nul| *nul == 0))
-}
-
-/// Returns the length of `piece` without a character at its end whose rest may still come.
-fn whole_characters(piece: &[u8]) -> usize {
-    for back in 1..=piece.len().min(3) {
-        let length = match piece[piece.len() - back] {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            0x80..=0xbf => continue,
-            _ => 1,
-        };
-        return if back < length { piece.len() - back } else { piece.len() };
-    }
-    piece.len()
 }

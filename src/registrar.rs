@@ -38,6 +38,9 @@ const BYTES_MAX: u64 = 1 << 30;
 /// Pause between two lines of the log about the same fault.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
+/// Longest wait of a cut to be saved: its event waits for it, and others may come to be saved with it.
+const CUTS_FLUSH: Duration = Duration::from_millis(50);
+
 /// What a registrar is opened with.
 pub struct Opening {
     /// Where and how it writes.
@@ -74,6 +77,8 @@ pub struct Registrar<D: Disk> {
     unsaved: Vec<u8>,
     moved: BTreeSet<Epoch>,
     waiting: Vec<Registration>,
+    /// Who waits for which cut to be saved.
+    cutting: Vec<(Epoch, u64, Arc<Wake>)>,
     flush: Duration,
     flush_at: Option<Instant>,
     faults: Limiter,
@@ -145,6 +150,7 @@ impl<D: Disk> Registrar<D> {
             unsaved: Vec::new(),
             moved: BTreeSet::new(),
             waiting: Vec::new(),
+            cutting: Vec::new(),
             flush: opening.settings.flush,
             flush_at: None,
             faults: Limiter::once_per(TELL_EVERY),
@@ -162,7 +168,10 @@ impl<D: Disk> Registrar<D> {
         loop {
             self.take_all();
             if self.is_dirty() {
-                self.flush_at.get_or_insert(now + self.flush);
+                let at = *self.flush_at.get_or_insert(now + self.flush);
+                if !self.cutting.is_empty() && !self.journal.is_in_doubt() {
+                    self.flush_at = Some(at.min(now + CUTS_FLUSH.min(self.flush)));
+                }
             }
             let new_epochs = self.waiting.iter().any(|waiting| !waiting.epochs.is_empty());
             let due = self.flush_at.is_some_and(|at| at <= now);
@@ -201,6 +210,7 @@ impl<D: Disk> Registrar<D> {
             || !self.unsaved.is_empty()
             || !self.moved.is_empty()
             || !self.waiting.is_empty()
+            || !self.cutting.is_empty()
     }
 
     /// Takes all notes that are there; who asks for an audit is answered when they are taken.
@@ -240,6 +250,14 @@ impl<D: Disk> Registrar<D> {
                 if let Some(slot) = self.slots.get_mut(&epoch) {
                     slot.tracker.seen(name, inode, prefix, ended);
                     format::push_seen(&mut self.unsaved, slot.tracker.entry());
+                }
+            }
+            Note::Cut { epoch, at, wake } => {
+                if let Some(slot) = self.slots.get_mut(&epoch) {
+                    if slot.tracker.cut(at) {
+                        format::push_cut(&mut self.unsaved, epoch, at);
+                    }
+                    self.cutting.push((epoch, at, wake));
                 }
             }
             Note::Ended(epoch) => {
@@ -339,6 +357,12 @@ impl<D: Disk> Registrar<D> {
                     let _ = registration.reply.send(registration.epochs);
                     registration.wake.ring();
                 }
+                for (epoch, at, wake) in self.cutting.drain(..) {
+                    if let Some(slot) = self.slots.get(&epoch) {
+                        slot.progress.cut(at);
+                    }
+                    wake.ring();
+                }
                 if self.journal.has_recovered() {
                     self.stats.registering.degraded.set(0);
                     info!("the registry is saved again");
@@ -364,6 +388,9 @@ impl<D: Disk> Registrar<D> {
 fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Box<Slot>> {
     let slot = |entry: Entry| {
         let progress = Progress::at(entry.committed);
+        for cut in &entry.cuts {
+            progress.cut(*cut);
+        }
         Box::new(Slot { tracker: Tracker::of(entry), progress })
     };
     entries.into_iter().map(|(epoch, entry)| (epoch, slot(entry))).collect()

@@ -15,6 +15,9 @@ pub use listener::{
     SyslogSettings,
 };
 
+pub mod reading;
+
+use reading::ReadingSettings;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +62,8 @@ pub struct InputSettings {
     pub format: Format,
     /// Whether `message` keeps the raw line of a recognised line; `true` unless `keep_original: false`.
     pub keep_original: bool,
+    /// How its bytes become events.
+    pub reading: ReadingSettings,
     /// Largest content of a line in bytes, line end excluded; the rest is skipped. Default 10 MiB.
     pub message_max_bytes: u64,
     /// Whether symbolic links are followed. `log` and `filestream`: default off.
@@ -95,6 +100,7 @@ impl Default for InputSettings {
             exclude_files: Vec::new(),
             format: Format::Auto,
             keep_original: true,
+            reading: ReadingSettings::default(),
             message_max_bytes: 10 << 20,
             symlinks: false,
             compression: false,

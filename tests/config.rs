@@ -12,6 +12,8 @@
 mod files;
 #[path = "config/listeners.rs"]
 mod listeners;
+#[path = "config/reading.rs"]
+mod reading;
 #[path = "config/text.rs"]
 mod text;
 #[path = "config/values.rs"]

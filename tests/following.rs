@@ -11,6 +11,8 @@
 
 #[path = "following/between.rs"]
 mod between;
+#[path = "following/events.rs"]
+mod events;
 #[path = "following/options.rs"]
 mod options;
 #[path = "following/packed.rs"]

@@ -15,7 +15,7 @@ mod rig;
 use rig::{input, read_item, run, shared};
 use shipper::batch::BatchLimits;
 use shipper::document::{Shared, Target};
-use shipper::pipeline::{Consumed, Pipeline};
+use shipper::pipeline::{Consumed, Pipeline, Stop};
 use shipper::settings::{FieldsSettings, Format, InputSettings, Namespace, RegexFormat};
 use shipper::target::FormatString;
 use std::path::PathBuf;
@@ -57,11 +57,12 @@ fn apache_lines_of_every_kind_become_these_documents() {
     let consumed = check("apache/auto", "apache/auto", APACHE, &input(Format::Auto), &shared());
     let expected = Consumed {
         bytes: consumed.bytes,
-        full: false,
+        stop: Stop::End,
         events: 42,
         unparsed: 12,
         filtered: 0,
         filtered_bytes: 0,
+        skipped_bytes: 0,
         status: [0, 0, 16, 2, 12, 0],
         response_bytes: consumed.response_bytes,
     };

@@ -88,6 +88,7 @@ fn known(number: u8) -> Known {
         earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
+        cuts: Vec::new(),
         account: Account::default(),
     };
     Known { entry, progress: Progress::at(0) }

@@ -4,7 +4,7 @@
 use super::input::Input;
 use shipper::batch::{Batch, BatchBuilder, BatchLimits};
 use shipper::document::Shared;
-use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
+use shipper::pipeline::{Chunk, HOLE_BYTES_MIN, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::settings::{Format, InputSettings, RegexFormat};
@@ -111,7 +111,8 @@ fn run(mut pipeline: Pipeline, log: &[u8], limits: BatchLimits) -> Vec<Vec<u8>> 
         let buffer = pool.try_take(&Arc::new(Wake::default())).expect("the pool has one");
         let mut builder = BatchBuilder::new(buffer, limits);
         let moment = Moment(1_795_234_354_567);
-        let consumed = pipeline.run_chunk(&source, &log[at..], at as u64, moment, &mut builder);
+        let chunk = Chunk { bytes: &log[at..], at: at as u64, cuts: &[] };
+        let consumed = pipeline.run_chunk(&source, chunk, moment, &mut builder);
         let batch: Batch = builder.seal();
         items.extend((0..batch.items()).map(|item| batch.item(item).to_vec()));
         assert!(0 < consumed.bytes, "it goes on");

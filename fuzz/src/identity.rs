@@ -123,6 +123,7 @@ fn entry(committed: u64, base: u64, proof: Proof, prefix: Prefix, earlier: Trail
         earlier,
         beyond: Vec::new(),
         ended: false,
+        cuts: Vec::new(),
         account: Account::default(),
     }
 }

@@ -25,6 +25,7 @@ fn tracker(base: u64) -> Tracker {
         earlier: Trail::default(),
         beyond: Vec::new(),
         ended: false,
+        cuts: Vec::new(),
         account: Account::default(),
     })
 }

@@ -319,6 +319,16 @@ pub fn not_one_of(place: Place, path: &str, word: &str, allowed: &[&str]) -> Pro
     }
 }
 
+/// Makes the problem of a key that is none of those that there are.
+#[must_use]
+pub fn unknown_key(place: Place, path: &str, key: &str, known: &[&str]) -> Problem {
+    let problem = Problem::new(place, format!("unknown key `{path}`"));
+    match nearest(key, known.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("known here are `{}`", known.join("`, `"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

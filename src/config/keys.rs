@@ -50,6 +50,10 @@ const INPUT: Table = &[
             "seek_to_tail", "include_file_owner_name", "include_file_owner_group_name",
             "path_fields", "pipeline", "index", "tags",
             "fields.**", "fields_under_root", "compression", "gzip_experimental",
+            "line_terminator", "include_lines", "exclude_lines", "flush_partial_after",
+            "multiline.type", "multiline.pattern", "multiline.negate", "multiline.match",
+            "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
+            "multiline.timeout", "multiline.skip_newline", "parsers.**",
         ],
     ),
     (
@@ -70,12 +74,10 @@ const INPUT: Table = &[
             "take_over.**",
         ],
     ),
-    (NotYet(&["auto", "line_feed"]), &["line_terminator"]),
     (
         NotYet(NONE),
         &[
-            "include_lines", "exclude_lines", "json.**", "multiline.**", "parsers.**",
-            "processors.**", 
+            "json.**", "processors.**",
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

@@ -8,4 +8,5 @@ pub mod input;
 pub mod listener;
 pub mod output;
 pub mod process;
+pub mod reading;
 pub mod value;

@@ -1,6 +1,7 @@
 //! Writes the configuration that is in force as YAML; the only place that knows `serde_yaml`.
 
 mod listener;
+mod reading;
 
 use std::path::Path;
 use std::time::Duration;
@@ -212,6 +213,7 @@ fn stanza(input: &InputSettings) -> Mapping {
         }
         files(&mut out, input);
     }
+    reading::put_reading(&mut out, &input.reading);
     if let Some(pipeline) = &input.pipeline {
         put(&mut out, "pipeline", pipeline.as_str());
     }

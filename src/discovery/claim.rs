@@ -451,6 +451,7 @@ impl<D: Disk> Prospector<D> {
             earlier: Trail::default(),
             beyond: Vec::new(),
             ended: false,
+            cuts: Vec::new(),
             account: skipped_to(base),
         };
         let progress = Progress::at(base);

@@ -80,6 +80,7 @@ impl Orphan {
                 proof: reached.proof,
                 earlier: reached.earlier,
                 beyond: Vec::new(),
+                cuts: Vec::new(),
                 ended,
                 // The registrar's own business.
                 account: Account::default(),

@@ -163,6 +163,7 @@ mod tests {
             earlier: Trail::default(),
             beyond: Vec::new(),
             ended: false,
+            cuts: Vec::new(),
             account: Account::default(),
         };
         Orphan::from_registry(Known { entry, progress: Progress::at(0) })

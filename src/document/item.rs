@@ -81,6 +81,30 @@ pub struct Place {
     pub raw_length: u64,
     /// Its bytes that go into `message`, line end left out.
     pub length: usize,
+    /// What there is to say about how it was read.
+    pub flags: Flags,
+}
+
+/// `log.flags` of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Some of it was left out.
+    pub is_truncated: bool,
+    /// It has several lines.
+    pub is_multiline: bool,
+}
+
+impl Flags {
+    /// Returns the JSON text of the list, if there is one.
+    #[must_use]
+    pub fn json(self) -> Option<&'static [u8]> {
+        match (self.is_truncated, self.is_multiline) {
+            (false, false) => None,
+            (true, false) => Some(b"[\"truncated\"]"),
+            (false, true) => Some(b"[\"multiline\"]"),
+            (true, true) => Some(b"[\"truncated\",\"multiline\"]"),
+        }
+    }
 }
 
 /// What a document has beside the constants.
@@ -92,15 +116,13 @@ pub enum Content {
     Envelope,
     /// The line alone.
     Line,
-    /// The beginning of a line that was too long.
-    Truncated,
 }
 
 /// What stands between time and offset, and room to copy it as a block.
 const BEFORE_OFFSET: &[u8; 32] = b"\",\"log\":{\"offset\":              ";
 const BEFORE_OFFSET_BYTES: usize = 18;
 
-const TRUNCATED: &[u8] = b",\"flags\":[\"truncated\"]";
+const FLAGS: &[u8] = b",\"flags\":";
 
 /// Appends one item. `text` begins with the line and may go on behind it.
 #[inline(always)]
@@ -123,12 +145,13 @@ pub fn push_item(
     }
     sink.push_window(BEFORE_OFFSET, BEFORE_OFFSET_BYTES);
     push_u64(sink, place.start);
+    if let Some(flags) = place.flags.json() {
+        sink.push(FLAGS);
+        sink.push(flags);
+    }
     if content == Content::Fields {
         sink.push(&frame.run);
         return push_fields(sink, text, place.length, event);
-    }
-    if content == Content::Truncated {
-        sink.push(TRUNCATED);
     }
     sink.push(&frame.run[..frame.run_generic]);
     let glue = TABLE.between(AT_ROOT, Field::Message as usize);
@@ -229,11 +252,12 @@ pub fn push_piecewise_head(sink: &mut impl Sink, frame: &Frame, place: Place) {
 }
 
 /// Appends the end of an item whose line came in pieces.
-pub fn push_piecewise_end(sink: &mut impl Sink, frame: &Frame, start: u64, content: Content) {
+pub fn push_piecewise_end(sink: &mut impl Sink, frame: &Frame, place: Place) {
     sink.push(b"\",\"log\":{\"offset\":");
-    push_u64(sink, start);
-    if content == Content::Truncated {
-        sink.push(TRUNCATED);
+    push_u64(sink, place.start);
+    if let Some(flags) = place.flags.json() {
+        sink.push(FLAGS);
+        sink.push(flags);
     }
     sink.push(&frame.run[..frame.run_log]);
     sink.push(b"}\n");

@@ -5,7 +5,7 @@
 //! put into one order, in which the members of an object are neighbours. This costs a look at each possible field.
 
 use super::glue::glue;
-use super::item::{Content, Frame, Place, faults, push_line};
+use super::item::{Content, Flags, Frame, Place, faults, push_line};
 use crate::event::{EventBuf, Field, Kind};
 use crate::json_text::{Sink, push_u64};
 
@@ -20,7 +20,7 @@ pub enum Origin {
     Offset,
     /// The file's path, or the sender's address.
     FilePath,
-    /// `["truncated"]` on lines that are.
+    /// What there is to say about how a line was read.
     Flags,
     /// A part of the file's path.
     Path(usize),
@@ -125,7 +125,7 @@ impl Layout {
                 Origin::Extra(number) | Origin::Json(number) if fields => event.extra(*number),
                 Origin::Known(_) | Origin::Extra(_) | Origin::Json(_) => None,
                 constant => {
-                    if present(constant, frame, content) {
+                    if present(constant, frame, place, content) {
                         self.push_glue(sink, row, column);
                         push_constant(sink, constant, frame, place);
                         row = column + 1;
@@ -176,12 +176,12 @@ impl Layout {
 }
 
 /// Tells whether a document has a value that is not of its event.
-fn present(origin: &Origin, frame: &Frame, content: Content) -> bool {
+fn present(origin: &Origin, frame: &Frame, place: Place, content: Content) -> bool {
     match origin {
         Origin::ConstantOfRecognised(_) => content == Content::Fields,
         Origin::Created => content == Content::Fields && frame.read_at.is_some(),
         Origin::Path(number) => path_field(frame, *number).is_some(),
-        Origin::Flags => content == Content::Truncated,
+        Origin::Flags => place.flags != Flags::default(),
         Origin::FilePath => !frame.path.is_empty(),
         _ => true,
     }
@@ -197,7 +197,7 @@ fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Pl
         Origin::Offset => push_u64(sink, place.start),
         Origin::FilePath => sink.push(&frame.path),
         Origin::Path(number) => sink.push(path_field(frame, *number).unwrap_or_default()),
-        Origin::Flags => sink.push(b"[\"truncated\"]"),
+        Origin::Flags => sink.push(place.flags.json().unwrap_or_default()),
         Origin::Created => {
             sink.push(b"\"");
             if let Some(read_at) = &frame.read_at {

@@ -1,6 +1,7 @@
 //! One followed file: where its reading stands, and the proof at every open that it is still the same.
 
 use super::limit::Permit;
+use crate::assembly::OpenEvent;
 use crate::disk::{Disk, ReadFile};
 use crate::follow::{Assignment, Broken, Reached};
 use crate::identity::{prefix_matches, same_inode};
@@ -42,6 +43,12 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) size: u64,
     /// Whether a refusal was told already.
     pub(super) refusal_told: bool,
+    /// The large event at the offset, whose end is sought.
+    pub(super) open_event: Option<OpenEvent>,
+    /// Offsets behind the offset at which an event ends, rising.
+    pub(super) cuts: Vec<u64>,
+    /// What waits for more to come.
+    pub(super) waiting: Option<Waiting>,
     settled: VecDeque<Interval>,
 }
 
@@ -54,6 +61,19 @@ pub(super) struct AtEnd {
     pub(super) delete: bool,
     /// Whether it was told that it cannot be removed.
     pub(super) told: bool,
+}
+
+/// What was seen behind the offset and may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// End of the whole lines.
+    pub(super) lines: u64,
+    /// End of all bytes.
+    pub(super) bytes: u64,
+    /// When the last of them were seen first.
+    pub(super) since: Instant,
+    /// The offset at which it is to be cut, once that is asked for.
+    pub(super) cut: Option<u64>,
 }
 
 /// Why a file cannot be read right now.
@@ -90,6 +110,9 @@ impl<D: Disk> Harvester<D> {
             opened_at: None,
             last_read: None,
             refusal_told: false,
+            open_event: None,
+            cuts: Vec::new(),
+            waiting: None,
             settled,
         }
     }
@@ -97,6 +120,42 @@ impl<D: Disk> Harvester<D> {
     /// Tells whether everything that was read of it is settled.
     pub(super) fn is_settled(&self) -> bool {
         self.assignment.offset <= self.assignment.progress.committed()
+    }
+
+    /// Learns at which offsets events end: where pauses ended them, and where settled bytes begin.
+    pub(super) fn learn_cuts(&mut self) {
+        let offset = self.assignment.offset;
+        self.cuts = self.assignment.progress.cuts_behind(offset);
+        if !self.settled.is_empty() {
+            self.cuts.extend(self.settled.iter().map(|interval| interval.start));
+            self.cuts.sort_unstable();
+            self.cuts.dedup();
+        }
+    }
+
+    /// Returns the last cut up to an offset, if there is one behind the file's own.
+    pub(super) fn last_cut(&self, upto: u64) -> Option<u64> {
+        let behind = |cut: &&u64| self.assignment.offset < **cut && **cut <= upto;
+        self.cuts.iter().rev().find(behind).copied()
+    }
+
+    /// Returns the first cut behind the offset.
+    pub(super) fn first_cut(&self) -> Option<u64> {
+        self.cuts.iter().copied().find(|cut| self.assignment.offset < *cut)
+    }
+
+    /// Notes how much stands behind the offset at the end of the file: so many bytes of whole lines, so many in all.
+    pub(super) fn wait_for_more(&mut self, lines: usize, bytes: usize, now: Instant) {
+        let at = self.assignment.offset;
+        self.waits_up_to(at + lines as u64, at + bytes as u64, now);
+    }
+
+    /// Notes how far the file's whole lines go, and how far it goes.
+    pub(super) fn waits_up_to(&mut self, lines: u64, bytes: u64, now: Instant) {
+        let same = |waiting: &Waiting| (waiting.lines, waiting.bytes) == (lines, bytes);
+        if !self.waiting.as_ref().is_some_and(same) {
+            self.waiting = Some(Waiting { lines, bytes, since: now, cut: None });
+        }
     }
 
     pub(super) fn rename(&mut self, name: Arc<Path>) {
@@ -176,6 +235,48 @@ impl<D: Disk> Harvester<D> {
         Ok((before, length))
     }
 
+    /// Reads everything up to an offset, checked, and gives it away piece by piece; the file's offset moves there only when
+    /// all of it could be read.
+    pub(super) fn read_up_to(
+        &mut self,
+        end: u64,
+        buffer: &mut [u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<AckRange, Obstacle> {
+        let start = (self.assignment.offset, self.assignment.proof, self.assignment.earlier);
+        let mut range = None;
+        while self.assignment.offset < end {
+            let result = match self.read(buffer) {
+                // Going back to the beginning is not done in turns, or it would begin anew in each.
+                Err(Obstacle::NotYet) => continue,
+                Ok((before, length)) => {
+                    let left = usize::try_from(end - self.assignment.offset).unwrap_or(usize::MAX);
+                    let upto = length.min(before.saturating_add(left));
+                    if upto == before {
+                        Err(Obstacle::Broken(Broken::Truncated))
+                    } else {
+                        Ok((before, upto))
+                    }
+                }
+                Err(obstacle) => Err(obstacle),
+            };
+            match result {
+                Ok((before, upto)) => {
+                    take(&buffer[before..upto]);
+                    range = Some(self.advance(&buffer[before..upto], &buffer[..upto]));
+                }
+                Err(obstacle) => {
+                    (self.assignment.offset, self.assignment.proof, self.assignment.earlier) =
+                        start;
+                    return Err(obstacle);
+                }
+            }
+        }
+        let mut range = range.expect("it has at least one byte");
+        range.start = start.0;
+        Ok(range)
+    }
+
     /// Returns the range from the offset over `bytes` and moves the offset behind it; `upto` ends where `bytes` ends
     /// and reaches back to the bytes before the offset.
     pub(super) fn advance(&mut self, bytes: &[u8], upto: &[u8]) -> AckRange {
@@ -190,6 +291,7 @@ impl<D: Disk> Harvester<D> {
         self.assignment.proof =
             Proof { tail: tail_hash(tail), running: carry_on(middle.running, second) };
         self.assignment.offset += bytes.len() as u64;
+        self.open_event = None;
         self.scanned = self.scanned.max(self.assignment.offset);
         // A point where nothing was read proves nothing.
         if begun.running != 0 {
@@ -216,6 +318,7 @@ impl<D: Disk> Harvester<D> {
                 self.assignment.offset = interval.end;
                 self.assignment.proof = interval.proof;
                 self.scanned = self.assignment.offset;
+                self.open_event = None;
                 self.settled.pop_front();
                 true
             }

@@ -1,11 +1,11 @@
 //! From the bytes of a file into the open batch.
 
-use super::file::{Harvester, Opened};
+use super::file::{Harvester, Obstacle, Opened, read_fully};
 use super::{READ_BYTES, Turn, Worker};
 use crate::batch::BatchBuilder;
 use crate::disk::Disk;
 use crate::ledger::Note;
-use crate::pipeline::{Consumed, HOLE_BYTES_MIN, Moment};
+use crate::pipeline::{self, Consumed, HOLE_BYTES_MIN, Moment, Stop};
 use crate::position::{AckRange, Outcome, Part, Settled};
 use std::time::Instant;
 
@@ -27,8 +27,10 @@ struct Chunk<'a> {
 enum Filled {
     /// Its lines are in batches; whether more is to be read at once.
     Done(Turn),
-    /// The line at the offset is too large for the ordinary way.
-    LargeLine,
+    /// The event at the offset is too large for the ordinary way.
+    Large,
+    /// The event at the offset may go on behind the chunk.
+    Open,
 }
 
 impl<D: Disk> Worker<D> {
@@ -43,8 +45,12 @@ impl<D: Disk> Worker<D> {
         if !self.has_batch() {
             return Turn::Starved;
         }
-        if file.assignment.offset < file.scanned {
-            return self.large_line(file, clock);
+        file.learn_cuts();
+        if let Err(obstacle) = self.learn_charset(file) {
+            return self.obstacle(file, obstacle);
+        }
+        if file.open_event.is_some() || file.assignment.offset < file.scanned {
+            return self.large(file, clock);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BYTES, 0);
@@ -58,8 +64,25 @@ impl<D: Disk> Worker<D> {
         self.buffer = buffer;
         match filled {
             Filled::Done(turn) => turn,
-            Filled::LargeLine => self.large_line(file, clock),
+            Filled::Large => self.large(file, clock),
+            Filled::Open => Turn::End,
         }
+    }
+
+    /// Looks at the first bytes of a file when they decide its encoding.
+    fn learn_charset(&self, file: &mut Harvester<D>) -> Result<(), Obstacle> {
+        let assembly = self.pipelines[usize::from(file.assignment.input)].assembly();
+        let source = file.source.as_mut().expect("an open file has a source");
+        if !assembly.mark_decides() || source.charset().is_some() {
+            return Ok(());
+        }
+        let open = file.file.as_ref().expect("it was opened");
+        let mut first = [0; 4];
+        let length = read_fully(open, &mut first, 0)?;
+        if 2 <= length {
+            source.set_charset(assembly.variant(&first[..length]));
+        }
+        Ok(())
     }
 
     /// Takes the complete lines of a chunk.
@@ -68,6 +91,7 @@ impl<D: Disk> Worker<D> {
         let unsettled = usize::try_from(file.unsettled_bytes()).unwrap_or(usize::MAX);
         let end = before.saturating_add(unsettled).min(chunk.bytes.len());
         if end == before {
+            file.waiting = None;
             return Filled::Done(Turn::End);
         }
         file.last_read = Some(clock.now);
@@ -78,16 +102,28 @@ impl<D: Disk> Worker<D> {
             self.skip_hole(file, &chunk.bytes[..before + hole], before);
             return Filled::Done(Turn::More);
         }
-        let Some(last) = memchr::memrchr(b'\n', &chunk.bytes[before..end]) else {
+        let (at, bytes) = (file.assignment.offset, &chunk.bytes[before..end]);
+        let source = file.source.as_ref().expect("an open file has a source");
+        let terminator = self.pipelines[usize::from(file.assignment.input)].terminator(source);
+        let cut = file.last_cut(at + bytes.len() as u64);
+        let cut = cut.map(|cut| usize::try_from(cut - at).expect("it lies in the chunk"));
+        let last = terminator.find_last(bytes, at).max(cut);
+        if !chunk.full && end == chunk.bytes.len() {
+            file.wait_for_more(last.unwrap_or(0), bytes.len(), clock.now);
+        }
+        let Some(last) = last else {
             if chunk.full {
-                file.scanned = file.assignment.offset + (end - before) as u64;
+                // A line end may stand across the border.
+                file.scanned = at + (bytes.len() + 1 - terminator.len()) as u64;
                 return Filled::Done(Turn::More);
             }
             return Filled::Done(Turn::End);
         };
         let turn = if chunk.full || end < chunk.bytes.len() { Turn::More } else { Turn::End };
-        match self.fill(file, &chunk.bytes[..=before + last], before, clock) {
+        match self.fill(file, &chunk.bytes[..before + last], before, clock) {
             Filled::Done(Turn::End) => Filled::Done(turn),
+            Filled::Open if chunk.full && at == file.assignment.offset => Filled::Large,
+            Filled::Open if chunk.full => Filled::Done(Turn::More),
             other => other,
         }
     }
@@ -108,32 +144,37 @@ impl<D: Disk> Worker<D> {
             let was_empty = batch.items() == 0;
             let source = file.source.as_ref().expect("an open file has a source");
             let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
-            let consumed = pipeline.run_chunk(
-                source,
-                &bytes[at..],
-                file.assignment.offset,
-                clock.moment,
-                batch,
-            );
+            let lines = pipeline::Chunk {
+                bytes: &bytes[at..],
+                at: file.assignment.offset,
+                cuts: &file.cuts,
+            };
+            let consumed = pipeline.run_chunk(source, lines, clock.moment, batch);
             let next = at + consumed.bytes;
             if at < next {
                 let range = file.advance(&bytes[at..next], &bytes[..next]);
                 batch.cover(range, clock.now);
-                let (epoch, bytes) = (range.epoch, consumed.filtered_bytes);
-                batch.except(Part { epoch, outcome: Outcome::Filtered, bytes });
+                let epoch = range.epoch;
+                for (outcome, bytes) in [
+                    (Outcome::Filtered, consumed.filtered_bytes),
+                    (Outcome::Skipped, consumed.skipped_bytes),
+                ] {
+                    batch.except(Part { epoch, outcome, bytes });
+                }
                 file.assignment.progress.read_to(file.assignment.offset);
             }
             self.count(&consumed);
             at = next;
-            if at < bytes.len() {
-                if !consumed.full && HOLE_BYTES_MIN <= leading_nuls(&bytes[at..]) {
-                    return Filled::Done(Turn::More);
-                }
-                if !consumed.full || (was_empty && consumed.bytes == 0) {
-                    return Filled::LargeLine;
-                }
-                if !self.send_batch() {
-                    return Filled::Done(Turn::Closed);
+            match consumed.stop {
+                Stop::End => {}
+                Stop::Hole => return Filled::Done(Turn::More),
+                Stop::Large => return Filled::Large,
+                Stop::Full if was_empty && consumed.bytes == 0 => return Filled::Large,
+                Stop::Open => return Filled::Open,
+                Stop::Full => {
+                    if !self.send_batch() {
+                        return Filled::Done(Turn::Closed);
+                    }
                 }
             }
         }
@@ -189,6 +230,7 @@ impl<D: Disk> Worker<D> {
         reading.events.add(consumed.events);
         reading.unparsed.add(consumed.unparsed);
         reading.filtered.add(consumed.filtered);
+        reading.skipped_bytes.add(consumed.skipped_bytes);
         reading.response_bytes.add(consumed.response_bytes);
         for (counter, seen) in reading.status.iter().zip(consumed.status) {
             counter.add(seen);

@@ -3,11 +3,14 @@
 //! The search for the line's end goes on where it stopped, over any number of turns. Then the line is copied, read by
 //! read, into the one jumbo buffer; it carries `message` without parsed fields.
 
-use super::file::Harvester;
+use super::file::{Harvester, Obstacle, read_fully};
 use super::filling::Clock;
 use super::{READ_BYTES, Turn, Worker};
+use crate::assembly::terminator::Terminator;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
+use crate::document::item::{Flags, Place};
+use crate::follow::Broken;
 use crate::pipeline::Consumed;
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
 use crate::position::{Outcome, Part};
@@ -19,18 +22,33 @@ const ROOM_FOR_FIELDS: usize = 64 << 10;
 /// Bytes that one byte of a line can become in JSON: a control character is `\u0000`.
 const ESCAPED_BYTES_MAX: usize = 6;
 
+/// Returns the size of a jumbo buffer for a text of so many bytes.
+pub(super) fn jumbo_bytes(text: usize) -> usize {
+    let bytes = text.saturating_mul(ESCAPED_BYTES_MAX).saturating_add(ROOM_FOR_FIELDS);
+    bytes.clamp(BUFFER_BYTES + 1, JUMBO_BYTES_MAX)
+}
+
 impl<D: Disk> Worker<D> {
     /// Looks on for the end of the line at the file's offset and, when it is there, hands the line over.
     pub(super) fn large_line(&mut self, file: &mut Harvester<D>, clock: Clock) -> Turn {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BYTES, 0);
-        let turn = match find_end(file, &mut buffer) {
-            Ok(Found::End(end)) => self.take_large_line(file, end, &mut buffer, clock),
-            Ok(Found::NotYet) => Turn::More,
-            Ok(Found::EndOfFile) => Turn::End,
-            Ok(Found::Shorter) => {
-                self.obstacle(file, super::file::Obstacle::Broken(crate::follow::Broken::Truncated))
+        let source = file.source.as_ref().expect("an open file has a source");
+        let pipeline = &self.pipelines[usize::from(file.assignment.input)];
+        let terminator = pipeline.terminator(source).clone();
+        let turn = match find_end(file, &terminator, &mut buffer) {
+            Ok(Found::End(end)) => {
+                match self.take_large_line(file, end, &terminator, &mut buffer, clock) {
+                    Ok(turn) => turn,
+                    Err(obstacle) => self.obstacle(file, obstacle),
+                }
             }
+            Ok(Found::NotYet) => Turn::More,
+            Ok(Found::EndOfFile) => {
+                file.waits_up_to(file.assignment.offset, file.size, clock.now);
+                Turn::End
+            }
+            Ok(Found::Shorter) => self.obstacle(file, Obstacle::Broken(Broken::Truncated)),
             Err(error) => self.obstacle(file, error.into()),
         };
         self.buffer = buffer;
@@ -41,119 +59,69 @@ impl<D: Disk> Worker<D> {
         &mut self,
         file: &mut Harvester<D>,
         end: u64,
+        terminator: &Terminator,
         buffer: &mut [u8],
         clock: Clock,
-    ) -> Turn {
+    ) -> Result<Turn, Obstacle> {
         if !self.send_batch() {
-            return Turn::Closed;
+            return Ok(Turn::Closed);
         }
         let input = usize::from(file.assignment.input);
-        let raw = end - file.assignment.offset;
-        let content = raw - 1 - u64::from(ends_with_return(file, end));
+        let (start, raw) = (file.assignment.offset, end - file.assignment.offset);
+        let content = raw - line_end_length(file, end, terminator);
         let kept = content.min(self.settings.message_max_bytes[input]);
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
-        let bytes = kept.saturating_mul(ESCAPED_BYTES_MAX).saturating_add(ROOM_FOR_FIELDS);
-        let bytes = bytes.clamp(BUFFER_BYTES + 1, JUMBO_BYTES_MAX);
+        let bytes = jumbo_bytes(kept);
         let Some(jumbo) = self.links.pool.try_take_jumbo(bytes, &self.links.wake) else {
-            return Turn::Starved;
+            return Ok(Turn::Starved);
         };
         let limits = BatchLimits { bytes, items: 1 };
         let mut batch = BatchBuilder::new(jumbo, limits).held(self.links.ledger.hold());
-        let part = Extent { end, kept: kept as u64, truncated: (kept as u64) < content };
-        match self.copy_large_line(file, part, buffer, &mut batch, clock) {
-            Ok(()) => {}
-            Err(obstacle) => return self.obstacle(file, obstacle),
-        }
+        let flags = Flags { is_truncated: (kept as u64) < content, is_multiline: false };
+        let place = Place { start, raw_length: raw, length: 0, flags };
+        let source = file.source.take().expect("an open file has a source");
+        let pipeline = &mut self.pipelines[input];
+        pipeline.begin_jumbo(&source, place, clock.moment, &mut batch);
+        let mut left = kept;
+        let range = file.read_up_to(end, buffer, |piece| {
+            let piece = &piece[..piece.len().min(left)];
+            left -= piece.len();
+            pipeline.push_jumbo(piece, &mut batch);
+        });
+        file.source = Some(source);
+        let range = range?;
+        pipeline.end_jumbo(&mut batch);
+        batch.cover(range, clock.now);
         let skipped = content - kept as u64;
         let epoch = file.assignment.epoch;
         batch.except(Part { epoch, outcome: Outcome::Skipped, bytes: skipped });
         file.assignment.progress.read_to(file.assignment.offset);
-        self.links.stats.reading.skipped_bytes.add(skipped);
         self.count(&Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
             events: 1,
             unparsed: 1,
+            skipped_bytes: skipped,
             ..Consumed::default()
         });
-        if self.links.queue.send(batch.seal()).is_err() { Turn::Closed } else { Turn::More }
-    }
-
-    /// Copies the line at the file's offset into `batch`; the offset moves only when all of it is in.
-    fn copy_large_line(
-        &mut self,
-        file: &mut Harvester<D>,
-        part: Extent,
-        buffer: &mut [u8],
-        batch: &mut BatchBuilder,
-        clock: Clock,
-    ) -> Result<(), super::file::Obstacle> {
-        use super::file::Obstacle;
-        let start = (file.assignment.offset, file.assignment.proof, file.assignment.earlier);
-        let source = file.source.take().expect("an open file has a source");
-        let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
-        let end = part.end;
-        let position = (start.0, end - start.0);
-        pipeline.begin_jumbo(&source, position, clock.moment, part.truncated, batch);
-        let mut result = Ok(());
-        let mut range = None;
-        while file.assignment.offset < end {
-            let (before, length) = match file.read(buffer) {
-                Ok(read) => read,
-                // Going back to the line's start is not done in turns, or it would begin anew in each.
-                Err(Obstacle::NotYet) => continue,
-                Err(obstacle) => {
-                    result = Err(obstacle);
-                    break;
-                }
-            };
-            let left = usize::try_from(end - file.assignment.offset).unwrap_or(usize::MAX);
-            let upto = length.min(before.saturating_add(left));
-            if upto == before {
-                result = Err(Obstacle::Broken(crate::follow::Broken::Truncated));
-                break;
-            }
-            let done = file.assignment.offset - start.0;
-            let wanted = usize::try_from(part.kept.saturating_sub(done)).unwrap_or(usize::MAX);
-            let piece = &buffer[before..upto];
-            pipeline.push_jumbo(&piece[..piece.len().min(wanted)], batch);
-            range = Some(file.advance(piece, &buffer[..upto]));
-        }
-        file.source = Some(source);
-        if result.is_err() {
-            (file.assignment.offset, file.assignment.proof, file.assignment.earlier) = start;
-            return result;
-        }
-        let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
-        pipeline.end_jumbo(batch);
-        let mut range = range.expect("a line has at least its end");
-        range.start = start.0;
-        batch.cover(range, clock.now);
-        Ok(())
+        let is_sent = self.links.queue.send(batch.seal()).is_ok();
+        Ok(if is_sent { Turn::More } else { Turn::Closed })
     }
 }
 
-/// How much of a line is taken.
-#[derive(Debug, Clone, Copy)]
-struct Extent {
-    /// Offset behind its line end.
-    end: u64,
-    /// Bytes of its content that are kept.
-    kept: u64,
-    /// Whether that is less than all.
-    truncated: bool,
-}
-
-/// Tells whether the line that ends before `end` ends in `\r\n`.
-fn ends_with_return<D: Disk>(file: &Harvester<D>, end: u64) -> bool {
-    let mut byte = [0];
+/// Returns how many bytes end the line that ends before `end`.
+fn line_end_length<D: Disk>(file: &Harvester<D>, end: u64, terminator: &Terminator) -> u64 {
+    let mut last = [0; 8];
+    let length = (end - file.assignment.offset).min(last.len() as u64);
     let open = file.file.as_ref().expect("a file is opened before it is searched");
-    file.assignment.offset + 1 < end
-        && matches!(open.read_at(&mut byte, end - 2), Ok(1))
-        && byte == [b'\r']
+    let last = &mut last[..usize::try_from(length).expect("at most eight")];
+    match read_fully(open, last, end - length) {
+        Ok(read) if read == last.len() => (last.len() - terminator.content(last).len()) as u64,
+        _ => 0,
+    }
 }
 
 /// Where the search for a line's end stands.
-enum Found {
+pub(super) enum Found {
     /// The line ends before this offset.
     End(u64),
     /// There is more to search.
@@ -164,17 +132,26 @@ enum Found {
     Shorter,
 }
 
-fn find_end<D: Disk>(file: &mut Harvester<D>, buffer: &mut [u8]) -> io::Result<Found> {
+/// Looks on in one buffer for what ends the line that goes on at `file.scanned`.
+pub(super) fn find_end<D: Disk>(
+    file: &mut Harvester<D>,
+    terminator: &Terminator,
+    buffer: &mut [u8],
+) -> io::Result<Found> {
     let open = file.file.as_ref().expect("a file is opened before it is searched");
     let length = open.read_at(buffer, file.scanned)?;
-    if length == 0 {
+    let cut = file.first_cut().filter(|cut| *cut <= file.scanned + length as u64);
+    let end = terminator.find(&buffer[..length], file.scanned);
+    let end = end.map(|end| file.scanned + end as u64);
+    if let Some(end) = cut.into_iter().chain(end).min() {
+        return Ok(Found::End(end));
+    }
+    if length < terminator.len() {
         let is_shorter = !file.assignment.is_packed && open.stat()?.size < file.scanned;
         return Ok(if is_shorter { Found::Shorter } else { Found::EndOfFile });
     }
-    if let Some(position) = memchr::memchr(b'\n', &buffer[..length]) {
-        return Ok(Found::End(file.scanned + position as u64 + 1));
-    }
-    file.scanned += length as u64;
-    file.size = file.size.max(file.scanned);
+    file.size = file.size.max(file.scanned + length as u64);
+    // A line end may stand across the border.
+    file.scanned += (length + 1 - terminator.len()) as u64;
     Ok(Found::NotYet)
 }

@@ -3,7 +3,7 @@
 use crate::account::Held;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::ledger::Ledger;
-use crate::pipeline::{Consumed, Message, Moment, Pipeline, Source};
+use crate::pipeline::{Consumed, Message, Moment, Pipeline, Source, Stop};
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX, Pool};
 use crate::position::{AckRange, Epoch, Point, Proof};
 use crate::queue::Sender;
@@ -118,7 +118,7 @@ impl Flow {
             let batch = self.batch.as_mut().expect("a batch was opened just above");
             let was_empty = batch.items() == 0;
             let consumed = run(lane, sent, clock, batch);
-            if !consumed.full {
+            if consumed.stop != Stop::Full {
                 self.count(&consumed, sent.truncated);
                 return Put::Done;
             }
@@ -141,7 +141,7 @@ impl Flow {
         let mut batch = self.builder(jumbo, BatchLimits { bytes, items: 1 });
         let mut consumed = run(lane, sent, clock, &mut batch);
         let mut truncated = sent.truncated;
-        if consumed.full {
+        if consumed.stop == Stop::Full {
             // Even so it has no room: as much of it as surely has some.
             let most = (JUMBO_BYTES_MAX - ROOM_FOR_FIELDS) / ESCAPED_BYTES_MAX;
             truncated = true;

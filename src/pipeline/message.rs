@@ -1,8 +1,8 @@
 //! Messages that come one by one, each from anybody: whatever bytes they have, each is one event.
 
-use super::{Consumed, Encoder, Fit, Moment, Pipeline, Source};
+use super::{Consumed, Encoder, Fit, Moment, Pipeline, Source, Stop};
 use crate::batch::BatchBuilder;
-use crate::document::item::{Content, Place};
+use crate::document::item::{Content, Flags, Place};
 use crate::event::{LineText, Parse};
 use crate::parsers::Parser;
 
@@ -20,7 +20,7 @@ pub struct Message<'a> {
 }
 
 impl Pipeline {
-    /// Writes a message; when it is not in the batch and [`Consumed::full`] is set, it did not fit. An empty one needs no
+    /// Writes a message; when it is not in the batch and [`Consumed::stop`] says so, it did not fit. An empty one needs no
     /// event.
     pub fn run_message(
         &mut self,
@@ -41,14 +41,9 @@ impl Pipeline {
             self.parser.set_now(moment.0);
             self.rendered = Some(moment);
         }
-        match &mut self.parser {
-            Parser::Raw(parser) => {
-                Consumed { unparsed: 0, ..encoder.run_message(parser, message, batch) }
-            }
-            Parser::Access(parser) => encoder.run_message(parser.as_mut(), message, batch),
-            Parser::Regex(parser) => encoder.run_message(parser.as_mut(), message, batch),
-            Parser::Syslog(parser) => encoder.run_message(parser.as_mut(), message, batch),
-        }
+        let parser = &mut self.parser;
+        let consumed = with_parser!(parser, parser => encoder.run_message(parser, message, batch));
+        self.without_raw(consumed)
     }
 }
 
@@ -61,15 +56,16 @@ impl Encoder {
     ) -> Consumed {
         let Message { text, start, raw_length, truncated } = message;
         let mut consumed = Consumed::default();
-        let place = Place { start, raw_length: raw_length as u64, length: text.len() };
+        let flags = Flags { is_truncated: truncated, is_multiline: false };
+        let place = Place { start, raw_length: raw_length as u64, length: text.len(), flags };
         let content = if truncated {
             self.event.begin(LineText::Broken, None);
-            Content::Truncated
+            Content::Line
         } else {
             self.parse(parser, text)
         };
         if self.append(text, place, content, batch) == Fit::Full {
-            consumed.full = true;
+            consumed.stop = Stop::Full;
             return consumed;
         }
         consumed.bytes = raw_length;

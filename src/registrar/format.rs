@@ -63,6 +63,7 @@ enum Line {
     Seen(SeenLine),
     Ended(String),
     Gone(String),
+    Cut(CutLine),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +86,8 @@ struct EntryLine {
     beyond: Vec<(u64, u64, u64, u64)>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cuts: Vec<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Vec<u64>>,
 }
@@ -109,6 +112,12 @@ struct SeenLine {
     inode: (u64, u64, u64),
     prefix: (u16, u64),
     ended: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct CutLine {
+    epoch: String,
+    at: u64,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -137,6 +146,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
         ended: entry.ended,
+        cuts: entry.cuts.clone(),
         account: Some(columns(entry)),
     };
     push_line(out, &Line::Entry(line));
@@ -170,6 +180,11 @@ pub fn push_seen(out: &mut Vec<u8>, entry: &Entry) {
 /// Appends that an entry's inode was truncated or replaced.
 pub fn push_ended(out: &mut Vec<u8>, epoch: Epoch) {
     push_line(out, &Line::Ended(epoch.to_string()));
+}
+
+/// Appends that an event ends at an offset.
+pub fn push_cut(out: &mut Vec<u8>, epoch: Epoch, at: u64) {
+    push_line(out, &Line::Cut(CutLine { epoch: epoch.to_string(), at }));
 }
 
 /// Appends that an entry is no more.
@@ -300,6 +315,16 @@ fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
                 entry.earlier = trail_of(&line.earlier);
                 entry.beyond = intervals_of(&line.beyond);
                 entry.account = account_of(line.account.as_deref(), entry);
+                entry.cuts.retain(|cut| line.committed < *cut);
+            }
+        }
+        Line::Cut(line) => {
+            let Some(epoch) = Epoch::from_text(&line.epoch) else { return false };
+            if let Some(entry) = entries.get_mut(&epoch)
+                && entry.committed < line.at
+                && let Err(place) = entry.cuts.binary_search(&line.at)
+            {
+                entry.cuts.insert(place, line.at);
             }
         }
         Line::Seen(line) => {
@@ -340,6 +365,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         earlier: trail_of(&line.earlier),
         beyond: intervals_of(&line.beyond),
         ended: line.ended,
+        cuts: line.cuts.clone(),
         account: Account::default(),
     };
     entry.account = account_of(line.account.as_deref(), &entry);
@@ -390,6 +416,7 @@ mod tests {
             proof: Proof { tail: 3, running: u64::MAX },
             earlier: Trail::of(&[Point { offset: 1, running: 2 }]),
             beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
+            cuts: vec![77, 90],
             ended: number.is_multiple_of(5),
             account: Account::of(&[committed, 0, 1]),
         }
@@ -415,8 +442,13 @@ mod tests {
         (moved.committed, moved.beyond) = (999, Vec::new());
         moved.name = Path::new("/elsewhere").into();
         moved.ended = true;
+        // Of the cuts only those behind the offset are kept; a new one may come in any order.
+        moved.cuts = vec![1000, 2000];
         push_position(&mut bytes, moved);
         push_seen(&mut bytes, moved);
+        for at in [2000, 998, 1000, 2000] {
+            push_cut(&mut bytes, first, at);
+        }
         let last = *entries.keys().last().unwrap();
         push_ended(&mut bytes, last);
         push_gone(&mut bytes, last);

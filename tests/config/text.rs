@@ -332,7 +332,7 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
         ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
         ("cloud.id: a", "write the addresses into `output.elasticsearch.hosts` instead"),
-        ("inputs.0.include_lines: [a]", "leave it out"),
+        ("inputs.0.json.message_key: a", "leave it out"),
         ("inputs.0.keep_null: true", "leave it out, or set it to `false`"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),
         (
@@ -374,6 +374,16 @@ filebeat.inputs:
     pipeline: p
     index: 'i-%{[agent.name]}-%{+yyyy}'
     tags: ['no', '1', '~', '']
+    encoding: utf-16le-bom
+    line_terminator: next_line
+    include_lines: ['^ ']
+    exclude_lines: ['no', '#']
+    flush_partial_after: 30s
+    parsers:
+      - multiline: {pattern: '^ ', negate: true, match: before, flush_pattern: '#', max_lines: 0, timeout: 0}
+      - include_message.patterns: ['1']
+      - multiline: {type: count, count_lines: 3, skip_newline: true}
+      - multiline: {type: while_pattern, pattern: ': '}
     fields: {a: 'yes', b: '0600', c: '1_000', d: '0x1f', e: '~', f: 'null', g: 1.0, h: 1e3, i: off,
              j: [1, '1', {k: 'y'}], l: "tab\there\u0001", m: '1e3', n: '0b1', o: '+1', p: '.5', q: 'on'}
 inputs:

@@ -242,15 +242,6 @@ fn inputs_understand_their_lines_in_one_format() {
             ),
         ],
     );
-    check(
-        input,
-        |_| (),
-        &[
-            ("encoding: utf-8", "()"),
-            ("encoding: plain", "()"),
-            ("encoding: gbk", "the encoding `gbk` is not supported yet"),
-        ],
-    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Prospector and harvester over real files, driven step by step, with a registrar and an output that only remember.
 
 use shipper::batch::{Batch, BatchLimits};
+
 use shipper::discovery::glob::Pattern;
-use shipper::discovery::watch::NoWatch;
+use shipper::discovery::watch::{Hint, NoWatch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
@@ -10,10 +11,12 @@ use shipper::harvester::{OpenLimit, Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
-use shipper::position::{AckRange, Epoch, Outcome};
+use shipper::position::{AckRange, Epoch, Outcome, Proof};
 use shipper::queue::queue;
+use shipper::settings::reading::ReadingSettings;
 use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings};
 use shipper::stats::Stats;
+use shipper::trail::Trail;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +35,7 @@ pub struct Rig {
     pub worker: Worker<RealDisk>,
     pub stats: Arc<Stats>,
     pub pool: Pool,
+    hint: mpsc::Sender<Hint>,
     notes: Inbox,
     batches: mpsc::Receiver<Batch>,
     runtime: tokio::runtime::Runtime,
@@ -62,6 +66,12 @@ impl Rig {
         Self::start_input(watched, saved)
     }
 
+    /// The same for an input that reads its files so.
+    pub fn start_reading(patterns: &[String], saved: Saved, reading: &ReadingSettings) -> Self {
+        let input = InputSettings { reading: reading.clone(), ..input(10 << 20) };
+        Self::start_watching(watched(patterns), saved, From::Start, 16 << 20, &input)
+    }
+
     pub fn start_with(
         patterns: &[String],
         saved: Saved,
@@ -69,18 +79,19 @@ impl Rig {
         pool_bytes: usize,
         message_max_bytes: u64,
     ) -> Self {
-        let close = CloseSettings::default();
-        Self::start_watching(watched(patterns), saved, from, pool_bytes, message_max_bytes, close)
+        let input = input(message_max_bytes);
+        Self::start_watching(watched(patterns), saved, from, pool_bytes, &input)
     }
 
     /// The same for an input of which more is said.
     pub fn start_input(watched: Watched, saved: Saved) -> Self {
-        Self::start_closing(watched, saved, CloseSettings::default())
+        Self::start_watching(watched, saved, From::Start, 16 << 20, &input(10 << 20))
     }
 
     /// The same, with what it says about letting go of files.
     pub fn start_closing(watched: Watched, saved: Saved, close: CloseSettings) -> Self {
-        Self::start_watching(watched, saved, From::Start, 16 << 20, 10 << 20, close)
+        let input = InputSettings { close, ..input(10 << 20) };
+        Self::start_watching(watched, saved, From::Start, 16 << 20, &input)
     }
 
     fn start_watching(
@@ -88,8 +99,7 @@ impl Rig {
         saved: Saved,
         from: From,
         pool_bytes: usize,
-        message_max_bytes: u64,
-        close: CloseSettings,
+        input: &InputSettings,
     ) -> Self {
         let stats = Arc::new(Stats::default());
         let (bell, worker_bell) = (Arc::new(Wake::default()), Arc::new(Wake::default()));
@@ -98,11 +108,12 @@ impl Rig {
         let pool = Pool::new(pool_bytes);
         let (orders, worker_orders) = mpsc::channel();
         let (report, reports) = mpsc::channel();
-        let (_, hints) = mpsc::channel();
+        let (hint, hints) = mpsc::channel();
         let known: BTreeMap<Epoch, Known> = saved
             .into_iter()
             .map(|entry| {
                 let progress = Progress::at(entry.committed);
+                entry.cuts.iter().for_each(|cut| progress.cut(*cut));
                 (entry.epoch, Known { entry, progress })
             })
             .collect();
@@ -136,10 +147,10 @@ impl Rig {
         let settings = WorkerSettings {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
-            closing: vec![close],
+            closing: vec![input.close],
             owners: vec![OwnerSettings { user: true, group: true }],
-            open_limits: vec![OpenLimit::new(close.limit)],
-            message_max_bytes: vec![message_max_bytes],
+            open_limits: vec![OpenLimit::new(input.close.limit)],
+            message_max_bytes: vec![input.message_max_bytes],
             open_files_max: 100,
         };
         let links = WorkerLinks {
@@ -152,7 +163,7 @@ impl Rig {
             ledger,
             stats: Arc::clone(&stats),
         };
-        let worker = Worker::new(RealDisk, settings, links, vec![pipeline(message_max_bytes)]);
+        let worker = Worker::new(RealDisk, settings, links, vec![pipeline(input)]);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (output, batches) = mpsc::channel();
         runtime.spawn(async move {
@@ -165,6 +176,7 @@ impl Rig {
             worker,
             stats,
             pool,
+            hint,
             notes,
             batches,
             runtime,
@@ -188,6 +200,11 @@ impl Rig {
         }
     }
 
+    /// Has every file looked at, as events of the file system would.
+    pub fn hint_all(&self) {
+        self.hint.send(Hint::Overflow).unwrap();
+    }
+
     /// A scan's interval.
     pub fn pass_a_scan(&mut self) {
         self.pass(11);
@@ -209,6 +226,7 @@ impl Rig {
                 }
             }
             busy |= self.take_batches();
+            busy |= self.take_notes();
             if !busy {
                 return;
             }
@@ -239,6 +257,12 @@ impl Rig {
                     let entry = &mut self.known.get_mut(&epoch).unwrap().entry;
                     (entry.name, entry.inode, entry.prefix, entry.ended) =
                         (name, inode, prefix, ended);
+                }
+                Note::Cut { epoch, at, wake } => {
+                    let known = self.known.get_mut(&epoch).unwrap();
+                    known.entry.cuts.push(at);
+                    known.progress.cut(at);
+                    wake.ring();
                 }
                 Note::Ended(epoch) => self.known.get_mut(&epoch).unwrap().entry.ended = true,
                 Note::Forget(epoch) => drop(self.known.remove(&epoch).unwrap()),
@@ -298,6 +322,22 @@ impl Rig {
         any
     }
 
+    /// Ends this life as a crash does that comes before anything of what was read is settled.
+    pub fn crash(self, before: Saved) -> Saved {
+        let mut entries: BTreeMap<Epoch, Entry> =
+            before.into_iter().map(|entry| (entry.epoch, entry)).collect();
+        for known in self.known.into_values() {
+            let fresh = known.entry.cuts.clone();
+            let entry = entries.entry(known.entry.epoch).or_insert_with(|| {
+                let (base, committed) = (known.entry.base, known.entry.base);
+                let (proof, earlier) = (Proof::EMPTY, Trail::default());
+                Entry { base, committed, proof, earlier, ..known.entry }
+            });
+            entry.cuts = fresh;
+        }
+        entries.into_values().collect()
+    }
+
     /// Ends this life and returns what a registry would hold.
     pub fn stop(mut self) -> Saved {
         self.settle_down();
@@ -311,10 +351,12 @@ impl Rig {
     }
 }
 
-fn pipeline(message_max_bytes: u64) -> Pipeline {
-    let input =
-        InputSettings { format: Format::Raw, message_max_bytes, ..InputSettings::default() };
-    Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
+fn input(message_max_bytes: u64) -> InputSettings {
+    InputSettings { format: Format::Raw, message_max_bytes, ..InputSettings::default() }
+}
+
+fn pipeline(input: &InputSettings) -> Pipeline {
+    Pipeline::new(input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }
 
 /// A directory of its own for a test.

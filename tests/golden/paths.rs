@@ -111,7 +111,8 @@ fn owner_of_a_file_is_told_beside_its_path() {
         source.add_file_member("owner", "www\"data");
         source.add_file_member("group", "adm");
         let mut batch = crate::rig::batch(BatchLimits::default());
-        let _ = pipeline.run_chunk(&source, LINES, 0, crate::rig::NOW, &mut batch);
+        let _ =
+            pipeline.run_chunk(&source, crate::rig::chunk(LINES, 0), crate::rig::NOW, &mut batch);
         let batch = batch.seal();
         for index in 0..batch.items() {
             let (_, document) = read_item(batch.item(index));

@@ -1,9 +1,10 @@
 //! What holds for every input.
 
-use super::rig::{NOW, batch, epoch, input, read_item, run, shared};
+use super::rig::{self, NOW, batch, epoch, input, read_item, run, shared};
 use proptest::prelude::*;
 use shipper::batch::{Batch, BatchLimits, Fit};
-use shipper::pipeline::Pipeline;
+use shipper::document::item::{Flags, Place};
+use shipper::pipeline::{Pipeline, Stop};
 use shipper::pool::Pool;
 use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
 use shipper::wake::Wake;
@@ -158,9 +159,9 @@ proptest! {
                 let mut builder = batch(limits);
                 let start = (at + done) as u64;
                 let consumed =
-                    pipeline.run_chunk(&source, &chunk[done..], start, NOW, &mut builder);
+                    pipeline.run_chunk(&source, rig::chunk(&chunk[done..], start), NOW, &mut builder);
                 prop_assert!(0 < consumed.bytes, "a line of this length fits an empty batch");
-                prop_assert_eq!(consumed.full, done + consumed.bytes < chunk.len());
+                prop_assert_eq!(consumed.stop == Stop::Full, done + consumed.bytes < chunk.len());
                 done += consumed.bytes;
                 let sealed = builder.seal();
                 prop_assert!(sealed.buffer.bytes().len() <= bytes && sealed.items() <= most);
@@ -185,7 +186,9 @@ proptest! {
         let source = pipeline.source(Path::new(PATH), epoch());
         let buffer = Pool::new(2 << 20).try_take_jumbo(2 << 20, &Arc::new(Wake::default()));
         let mut builder = shipper::batch::BatchBuilder::new(buffer.unwrap(), BatchLimits::default());
-        pipeline.begin_jumbo(&source, (5, 99), NOW, truncated, &mut builder);
+        let flags = Flags { is_truncated: truncated, is_multiline: false };
+        let place = Place { start: 5, raw_length: 99, length: 0, flags };
+        pipeline.begin_jumbo(&source, place, NOW, &mut builder);
         let mut rest = line.as_slice();
         for cut in cuts.iter().cycle() {
             let (piece, later) = rest.split_at((*cut).min(rest.len()));
@@ -219,12 +222,12 @@ fn line_of_one_mebibyte_is_one_item_of_a_jumbo_batch_and_none_of_an_ordinary_one
     let mut pipeline = Pipeline::new(&input(Format::Auto), &shared()).unwrap();
     let source = pipeline.source(Path::new(PATH), epoch());
     let mut ordinary = batch(BatchLimits::default());
-    let consumed = pipeline.run_chunk(&source, &log, 0, NOW, &mut ordinary);
-    assert_eq!((consumed.bytes, consumed.full, ordinary.items()), (0, true, 0));
+    let consumed = pipeline.run_chunk(&source, rig::chunk(&log, 0), NOW, &mut ordinary);
+    assert_eq!((consumed.bytes, consumed.stop, ordinary.items()), (0, Stop::Full, 0));
     let half = vec![b'"'; 500_000];
     let mut log = half.clone();
     log.push(b'\n');
-    assert_eq!(pipeline.run_chunk(&source, &log, 0, NOW, &mut ordinary).events, 1);
+    assert_eq!(pipeline.run_chunk(&source, rig::chunk(&log, 0), NOW, &mut ordinary).events, 1);
     let sealed = ordinary.seal();
     let (_, document) = read_item(sealed.item(0));
     assert_eq!(document["message"].as_str().map(str::as_bytes), Some(half.as_slice()));
@@ -236,5 +239,5 @@ fn line_longer_than_the_limit_is_left_to_the_caller() {
     let mut pipeline = Pipeline::new(&input, &shared()).unwrap();
     let (batches, consumed) =
         run(&mut pipeline, PATH, b"12345\r\n123456\n1\n", BatchLimits::default());
-    assert_eq!((consumed.bytes, consumed.full, batches[0].items()), (7, false, 1));
+    assert_eq!((consumed.bytes, consumed.stop, batches[0].items()), (7, Stop::Large, 1));
 }

@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use shipper::batch::{Batch, BatchBuilder, BatchLimits};
 use shipper::document::Shared;
-use shipper::pipeline::{Consumed, Moment, Pipeline};
+use shipper::pipeline::{Chunk, Consumed, Moment, Pipeline, Stop};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::settings::{Format, InputSettings};
@@ -43,6 +43,11 @@ pub(crate) fn batch(limits: BatchLimits) -> BatchBuilder {
     BatchBuilder::new(buffer.expect("a fresh pool has a buffer"), limits)
 }
 
+/// Lines of a file of which no event was cut.
+pub(crate) fn chunk(bytes: &[u8], at: u64) -> Chunk<'_> {
+    Chunk { bytes, at, cuts: &[] }
+}
+
 /// Runs a whole file through a pipeline, as few batches as it needs.
 pub(crate) fn run(
     pipeline: &mut Pipeline,
@@ -55,7 +60,8 @@ pub(crate) fn run(
     loop {
         let mut builder = batch(limits);
         let at = sum.bytes;
-        let consumed = pipeline.run_chunk(&source, &log[at..], at as u64, NOW, &mut builder);
+        let chunk = chunk(&log[at..], at as u64);
+        let consumed = pipeline.run_chunk(&source, chunk, NOW, &mut builder);
         batches.push(builder.seal());
         sum.bytes += consumed.bytes;
         sum.events += consumed.events;
@@ -65,8 +71,8 @@ pub(crate) fn run(
         for (sum, more) in sum.status.iter_mut().zip(consumed.status) {
             *sum += more;
         }
-        sum.full = consumed.full;
-        if !consumed.full || consumed.bytes == 0 {
+        sum.stop = consumed.stop;
+        if consumed.stop != Stop::Full || consumed.bytes == 0 {
             return (batches, sum);
         }
     }

@@ -13,6 +13,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
+use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::settings::{
     FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
@@ -130,7 +131,6 @@ fn texts(at: &At<'_>) -> Vec<String> {
 fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSettings> {
     let kind = kind(at)?;
     let is_listener = is_listener(&kind);
-    encoding(&at.get("encoding"));
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
     let at_format = at.get("format");
@@ -160,6 +160,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         ),
         format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
+        reading: reading(at),
         message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
         symlinks: at
             .first_of(&["prospector.scanner.symlinks", "symlinks"])
@@ -277,16 +278,6 @@ fn compression(at: &At<'_>) -> bool {
             at_key.push(not_one_of(place, at_key.path(), other, &["auto", "gzip", ""]));
             false
         }
-    }
-}
-
-fn encoding(at: &At<'_>) {
-    let Some(text) = at.text_if_any() else { return };
-    if !matches!(text.to_ascii_lowercase().as_str(), "plain" | "utf-8" | "utf8" | "nop") {
-        at.problem_with(
-            format!("the encoding `{text}` is not supported yet"),
-            "only `utf-8` and `plain` are",
-        );
     }
 }
 

@@ -1,0 +1,183 @@
+//! The options that say how an input's bytes become events: encoding, line ends, parsers, filters.
+
+use crate::assembly::charset::settings_of;
+use crate::assembly::{Assembly, AssemblyError};
+use crate::config::problems::Problem;
+use crate::config::typed::files::{expressions, regex_message};
+use crate::config::typed::value::At;
+use crate::settings::reading::{
+    EncodingSettings, LineParser, LineTerminator, MultilineRule, MultilineSettings, ReadingSettings,
+};
+use regex::bytes::Regex;
+
+/// All line ends, each with its name.
+pub const TERMINATORS: [(&str, LineTerminator); 10] = [
+    ("auto", LineTerminator::Auto),
+    ("line_feed", LineTerminator::LineFeed),
+    ("vertical_tab", LineTerminator::VerticalTab),
+    ("form_feed", LineTerminator::FormFeed),
+    ("carriage_return", LineTerminator::CarriageReturn),
+    ("carriage_return_line_feed", LineTerminator::CarriageReturnLineFeed),
+    ("next_line", LineTerminator::NextLine),
+    ("line_separator", LineTerminator::LineSeparator),
+    ("paragraph_separator", LineTerminator::ParagraphSeparator),
+    ("null_terminator", LineTerminator::NullTerminator),
+];
+
+/// The parsers by name.
+const PARSERS: [&str; 2] = ["multiline", "include_message"];
+
+/// Parsers of Filebeat's that are not built.
+const OTHER_PARSERS: [&str; 3] = ["ndjson", "container", "syslog"];
+
+const MULTILINE: [&str; 9] = [
+    "type",
+    "pattern",
+    "negate",
+    "match",
+    "flush_pattern",
+    "count_lines",
+    "max_lines",
+    "timeout",
+    "skip_newline",
+];
+
+/// Reads how an input's bytes become events.
+#[must_use]
+pub fn reading(at: &At<'_>) -> ReadingSettings {
+    let line_terminator = at.get("line_terminator");
+    let terminator = line_terminator.word(&TERMINATORS.map(|(name, _)| name));
+    let mut parsers = Vec::new();
+    if at.get("multiline").is_there() {
+        parsers.extend(multiline(&at.get("multiline")).map(LineParser::Multiline));
+    }
+    parsers.extend(at.get("parsers").items().iter().filter_map(parser));
+    let settings = ReadingSettings {
+        encoding: encoding(&at.get("encoding")),
+        line_terminator: terminator.map(|index| TERMINATORS[index].1).unwrap_or_default(),
+        parsers,
+        include_lines: expressions(&at.get("include_lines")),
+        exclude_lines: expressions(&at.get("exclude_lines")),
+        flush_partial_after: at.get("flush_partial_after").positive_duration(),
+    };
+    if let Err(AssemblyError::Terminator(error)) = Assembly::new(&settings, 1) {
+        line_terminator.problem_with(error.to_string(), "choose another `line_terminator`");
+    }
+    settings
+}
+
+fn encoding(at: &At<'_>) -> EncodingSettings {
+    let Some(name) = at.text_if_any() else { return EncodingSettings::default() };
+    settings_of(&name).unwrap_or_else(|| {
+        at.problem_with(
+            format!("`{name}` is no encoding that is known here"),
+            "names are those of the WHATWG Encoding Standard, for example `utf-8`, `latin1`, \
+             `windows-1252`, `utf-16le`, `gbk`, `shift_jis`",
+        );
+        EncodingSettings::default()
+    })
+}
+
+fn is_pattern(pattern: &str, at: &At<'_>) -> bool {
+    let error = Regex::new(pattern).err();
+    if let Some(error) = &error {
+        at.problem(regex_message(pattern, error));
+    }
+    error.is_none()
+}
+
+fn pattern(at: &At<'_>) -> Option<String> {
+    at.text_if_any().filter(|pattern| is_pattern(pattern, at))
+}
+
+/// Reads one item of `parsers`.
+fn parser(at: &At<'_>) -> Option<LineParser> {
+    let entries = &at.map()?.entries;
+    let [entry] = &entries[..] else {
+        let names: Vec<_> = entries.iter().map(|entry| format!("`{}`", entry.key)).collect();
+        at.problem_with(
+            format!("`{}` takes one parser, found {}", at.path(), names.join(", ")),
+            "begin each parser with a `-` of its own, and write its options one level below its name",
+        );
+        return None;
+    };
+    let options = at.get(&entry.key);
+    match entry.key.as_str() {
+        "multiline" => multiline(&options).map(LineParser::Multiline),
+        "include_message" => {
+            known(&options, &["patterns"]);
+            let patterns = expressions(&options.get("patterns"));
+            if patterns.is_empty() {
+                at.problem_with(
+                    format!("`{}` has no `patterns`", options.path()),
+                    "name what is to be sent, for example `patterns: [\"^ERR\"]`",
+                );
+            }
+            Some(LineParser::IncludeMessage(patterns))
+        }
+        name if OTHER_PARSERS.contains(&name) => {
+            let message = format!("the parser `{name}` is not supported yet");
+            at.push(Problem::new(entry.place, message).hint("take it out until it is"));
+            None
+        }
+        name => {
+            at.push(crate::config::check::not_one_of(entry.place, at.path(), name, &PARSERS));
+            None
+        }
+    }
+}
+
+/// Notes keys that mean nothing.
+fn known(at: &At<'_>, keys: &[&str]) {
+    let Some(map) = at.node().is_some().then(|| at.map()).flatten() else { return };
+    for entry in &map.entries {
+        if !keys.contains(&entry.key.as_str()) {
+            let path = format!("{}.{}", at.path(), entry.key);
+            at.push(crate::config::check::unknown_key(entry.place, &path, &entry.key, keys));
+        }
+    }
+}
+
+fn multiline(at: &At<'_>) -> Option<MultilineSettings> {
+    at.map()?;
+    known(at, &MULTILINE);
+    let negate = at.get("negate").boolean().unwrap_or(false);
+    let before = at.get("match").word(&["after", "before"]) == Some(1);
+    let kind = at.get("type").word(&["pattern", "count", "while_pattern"]).unwrap_or(0);
+    let rule = if kind == 1 {
+        let lines = at.get("count_lines");
+        let Some(count) = lines.integer(1, i64::MAX) else {
+            if !lines.is_there() {
+                at.problem_with(
+                    format!("`{}` has no `count_lines`", at.path()),
+                    "say how many lines make an event, for example `count_lines: 3`",
+                );
+            }
+            return None;
+        };
+        MultilineRule::Count(count.unsigned_abs())
+    } else {
+        if !at.get("pattern").is_there() {
+            at.problem_with(
+                format!("`{}` has no `pattern`", at.path()),
+                "say which lines are meant, for example `pattern: '^\\['`",
+            );
+        }
+        let pattern = pattern(&at.get("pattern"))?;
+        if kind == 2 {
+            MultilineRule::While { pattern, negate }
+        } else {
+            let flush_pattern = self::pattern(&at.get("flush_pattern"));
+            MultilineRule::Pattern { pattern, negate, before, flush_pattern }
+        }
+    };
+    let mut settings = MultilineSettings::new(rule);
+    if let Some(lines) = at.get("max_lines").integer(0, i64::MAX) {
+        settings.max_lines = lines.unsigned_abs();
+    }
+    if let Some(timeout) = at.get("timeout").duration() {
+        settings.timeout = timeout;
+    }
+    settings.skip_newline = at.get("skip_newline").boolean().unwrap_or(false);
+    Some(settings)
+}

@@ -1,0 +1,111 @@
+//! Events that are sent because nothing came for a while: the end of a multi-line event, a line without its end.
+//!
+//! Such a boundary lies in no byte of the file, so it is saved in the registry before the event leaves, and whoever reads
+//! the file again cuts there again: the event keeps its `_id`.
+
+use super::Worker;
+use super::file::Harvester;
+use crate::disk::Disk;
+use crate::follow::FileKey;
+use crate::ledger::{Ledger, Note};
+use crate::settings::reading::Pauses;
+use crate::wake::Wake;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What waits for time to pass, or for a cut to be saved.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// When to look at which file.
+    due: BTreeSet<(Instant, FileKey)>,
+    /// Cuts that are to be saved.
+    cutting: Vec<(FileKey, u64)>,
+}
+
+impl<D: Disk> Worker<D> {
+    /// Notes when the rest of a file that is read to its end is to be sent.
+    pub(super) fn plan_pause(&mut self, key: FileKey) {
+        let Some(file) = self.files.get(&key) else { return };
+        let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
+        if let Some((at, _)) = file.next_pause(pauses) {
+            self.waits.due.insert((at, key));
+        }
+    }
+
+    /// Asks for the cuts whose time has come, and has files read whose cuts are saved.
+    pub(super) fn tend_pauses(&mut self, now: Instant) {
+        while let Some((at, key)) = self.waits.due.first().copied()
+            && at <= now
+        {
+            self.waits.due.pop_first();
+            let Some(file) = self.files.get_mut(&key) else { continue };
+            let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
+            match file.next_pause(pauses) {
+                Some((at, end)) if at <= now => {
+                    let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
+                    self.waits.cutting.extend(asked.then_some((key, end)));
+                }
+                Some((at, _)) => drop(self.waits.due.insert((at, key))),
+                None => {}
+            }
+        }
+        let saved: Vec<_> = self
+            .waits
+            .cutting
+            .extract_if(.., |(key, at)| {
+                let file = self.files.get(key);
+                file.is_none_or(|file| *at <= file.assignment.progress.last_cut())
+            })
+            .collect();
+        for (key, _) in saved {
+            self.mark_ready(key);
+        }
+    }
+
+    /// Has the rest of a file sent that will not grow any more; tells whether that has still to be waited for.
+    pub(super) fn cut_at_end(&mut self, key: FileKey) -> bool {
+        let Some(file) = self.files.get_mut(&key) else { return false };
+        let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
+        let Some(end) = file.rest_end(pauses) else { return false };
+        let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
+        self.waits.cutting.extend(asked.then_some((key, end)));
+        true
+    }
+
+    /// Returns when the next file is to be looked at.
+    pub(super) fn next_pause(&self) -> Option<Instant> {
+        self.waits.due.first().map(|(at, _)| *at)
+    }
+}
+
+impl<D: Disk> Harvester<D> {
+    /// Returns when a cut is to be made, and where.
+    fn next_pause(&self, pauses: Pauses) -> Option<(Instant, u64)> {
+        let waiting = self.waiting.filter(|waiting| waiting.cut.is_none())?;
+        let event = pauses.event.filter(|_| self.assignment.offset < waiting.lines);
+        let event = event.map(|pause| (waiting.since + pause, waiting.lines));
+        let rest = self.assignment.offset.max(waiting.lines);
+        let partial = pauses.partial.filter(|_| rest < waiting.bytes);
+        let partial = partial.map(|pause| (waiting.since + pause, waiting.bytes));
+        event.into_iter().chain(partial).min()
+    }
+
+    /// Returns the end of what would be sent of a file that does not grow any more.
+    fn rest_end(&self, pauses: Pauses) -> Option<u64> {
+        let waiting = self.waiting?;
+        let end = if pauses.partial.is_some() { waiting.bytes } else { waiting.lines };
+        (self.assignment.offset < end).then_some(end)
+    }
+
+    /// Asks for a cut to be saved, unless that was done.
+    fn ask_cut(&mut self, at: u64, ledger: &Ledger, wake: &Arc<Wake>) -> bool {
+        let Some(waiting) = self.waiting.as_mut().filter(|waiting| waiting.cut != Some(at)) else {
+            return false;
+        };
+        waiting.cut = Some(at);
+        let epoch = self.assignment.epoch;
+        ledger.tell(Note::Cut { epoch, at, wake: Arc::clone(wake) });
+        true
+    }
+}

@@ -1,0 +1,150 @@
+//! What a stanza says about how bytes become events: defaults, both spellings, values at the edge, and what is said of a
+//! wrong one.
+
+use crate::values::{check, input};
+
+#[test]
+fn encodings_have_the_names_of_the_standard() {
+    check(
+        input,
+        |i| i.reading.encoding,
+        &[
+            ("", "Utf8"),
+            ("encoding: plain", "Utf8"),
+            ("encoding: UTF-8", "Utf8"),
+            ("encoding: ''", "Utf8"),
+            ("encoding: latin1", r#"Label("windows-1252")"#),
+            ("encoding: Shift_JIS", r#"Label("Shift_JIS")"#),
+            ("encoding: utf-16be", "Utf16 { big_endian: true, mark_decides: false }"),
+            ("encoding: utf-16le-bom", "Utf16 { big_endian: false, mark_decides: true }"),
+            ("encoding: klingon", "`klingon` is no encoding that is known here"),
+            ("encoding: [a]", "`filebeat.inputs[0].encoding` takes a text, found a list"),
+        ],
+    );
+}
+
+#[test]
+fn line_ends_have_filebeats_names() {
+    check(
+        input,
+        |i| i.reading.line_terminator,
+        &[
+            ("", "Auto"),
+            ("line_terminator: auto", "Auto"),
+            ("line_terminator: line_feed", "LineFeed"),
+            ("line_terminator: null_terminator", "NullTerminator"),
+            ("line_terminator: line_separator\n    encoding: utf-16le", "LineSeparator"),
+            (
+                "line_terminator: line_separator\n    encoding: latin1",
+                "the encoding `windows-1252` has no such character",
+            ),
+            (
+                "line_terminator: linefeed",
+                "`filebeat.inputs[0].line_terminator` cannot be `linefeed`, only `auto`, `line_feed`, `vertical_tab`, `form_feed`, `carriage_return`, `carriage_return_line_feed`, `next_line`, `line_separator`, `paragraph_separator`, `null_terminator`",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn lines_are_joined_as_either_spelling_says() {
+    let one = |rule: &str, rest: &str| {
+        format!("[Multiline(MultilineSettings {{ rule: {rule}, {rest} }})]")
+    };
+    let rest = "max_lines: 500, timeout: 5s, skip_newline: false";
+    let after = r#"Pattern { pattern: "^ ", negate: false, before: false, flush_pattern: None }"#;
+    let all =
+        r#"Pattern { pattern: "^ ", negate: true, before: true, flush_pattern: Some("^END") }"#;
+    check(
+        input,
+        |i| i.reading.parsers,
+        &[
+            ("", "[]"),
+            ("multiline.pattern: '^ '", &one(after, rest)),
+            ("multiline: {pattern: '^ ', match: after, negate: no}", &one(after, rest)),
+            ("parsers: [{multiline: {pattern: '^ '}}]", &one(after, rest)),
+            ("parsers:\n      - multiline.pattern: '^ '", &one(after, rest)),
+            (
+                "parsers:\n      - multiline:\n          type: pattern\n          pattern: '^ '\n          negate: true\n          match: before\n          flush_pattern: ^END\n          max_lines: 0\n          timeout: 0\n          skip_newline: true",
+                &one(all, "max_lines: 0, timeout: 0ns, skip_newline: true"),
+            ),
+            ("multiline: {type: count, count_lines: 3}", &one("Count(3)", rest)),
+            (
+                "multiline: {type: while_pattern, pattern: x}",
+                &one(r#"While { pattern: "x", negate: false }"#, rest),
+            ),
+            ("parsers: [{include_message: {patterns: [a, b]}}]", r#"[IncludeMessage(["a", "b"])]"#),
+        ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_parser_is_said_at_its_place() {
+    check(
+        input,
+        |i| i.reading.parsers,
+        &[
+            ("multiline: {negate: true}", "`filebeat.inputs[0].multiline` has no `pattern`"),
+            ("multiline.pattern: '('", "`(` is no regular expression: unclosed group"),
+            ("multiline: {type: count}", "`filebeat.inputs[0].multiline` has no `count_lines`"),
+            (
+                "multiline: {type: count, count_lines: 0}",
+                "`filebeat.inputs[0].multiline.count_lines` takes a whole number from 1, found `0`",
+            ),
+            (
+                "multiline: {pattern: a, match: behind}",
+                "`filebeat.inputs[0].multiline.match` cannot be `behind`, only `after`, `before`",
+            ),
+            (
+                "multiline: {pattern: a, timeout: -1s}",
+                "`filebeat.inputs[0].multiline.timeout` takes a duration such as `10s` or `1m30s`, found `-1s`",
+            ),
+            (
+                "parsers: [{multiline: {patern: a}}]",
+                "`filebeat.inputs[0].parsers[0].multiline` has no `pattern`; unknown key `filebeat.inputs[0].parsers[0].multiline.patern`",
+            ),
+            (
+                "parsers: [{multilin: {pattern: a}}]",
+                "`filebeat.inputs[0].parsers[0]` cannot be `multilin`, only `multiline`, `include_message`",
+            ),
+            (
+                "parsers:\n      - multiline:\n        pattern: a",
+                "`filebeat.inputs[0].parsers[0]` takes one parser, found `multiline`, `pattern`",
+            ),
+            (
+                "parsers: [{include_message: {}}]",
+                "`filebeat.inputs[0].parsers[0].include_message` has no `patterns`",
+            ),
+            (
+                "parsers: [multiline]",
+                "`filebeat.inputs[0].parsers[0]` takes keys below it, found a single value",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn filters_are_expressions() {
+    check(
+        input,
+        |i| (i.reading.include_lines, i.reading.exclude_lines),
+        &[
+            ("", "([], [])"),
+            ("include_lines: ['^a', b]\n    exclude_lines: c", r#"(["^a", "b"], ["c"])"#),
+            ("include_lines: []", "([], [])"),
+            ("exclude_lines: ['[']", "`[` is no regular expression: unclosed character class"),
+        ],
+    );
+    check(
+        input,
+        |i| i.reading.flush_partial_after,
+        &[
+            ("", "None"),
+            ("flush_partial_after: 30s", "Some(30s)"),
+            (
+                "flush_partial_after: 0",
+                "`filebeat.inputs[0].flush_partial_after` has to be more than 0",
+            ),
+        ],
+    );
+}
