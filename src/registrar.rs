@@ -11,6 +11,7 @@ mod journal;
 mod lock;
 mod offline;
 
+use crate::account::Account;
 use crate::acker::Tracker;
 use crate::advice;
 use crate::disk::Disk;
@@ -133,6 +134,11 @@ impl<D: Disk> Registrar<D> {
             entries = with_new_ids(entries, opening.random, &decoded.machine);
         }
         journal.set_machine(opening.machine);
+        journal.forget(&decoded.forgotten);
+        count_lost(
+            &stats,
+            entries.values().map(|entry| &entry.account).chain([&decoded.forgotten]),
+        );
         let slots = slots_of(entries);
         let saved = if rewrite {
             journal.write_snapshot(slots.values().map(|slot| slot.tracker.entry()))
@@ -178,6 +184,7 @@ impl<D: Disk> Registrar<D> {
             if due || (new_epochs && !self.journal.is_in_doubt()) {
                 self.save(now);
             }
+            self.tell_waiting();
             if self.is_dirty() {
                 self.inbox.rise();
                 return self.flush_at;
@@ -203,6 +210,12 @@ impl<D: Disk> Registrar<D> {
                 "the last offsets could not be saved: some lines are sent again at the next start"
             );
         }
+    }
+
+    /// Says how many files wait to be saved before anything of them is read.
+    fn tell_waiting(&self) {
+        let count: usize = self.waiting.iter().map(|waiting| waiting.epochs.len()).sum();
+        self.stats.registering.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn is_dirty(&self) -> bool {
@@ -267,8 +280,13 @@ impl<D: Disk> Registrar<D> {
                 }
             }
             Note::Forget(epoch) => {
-                if self.slots.remove(&epoch).is_some() {
-                    self.moved.remove(&epoch);
+                if let Some(slot) = self.slots.remove(&epoch) {
+                    let entry = slot.tracker.entry();
+                    if self.moved.remove(&epoch) {
+                        // Its account is kept with those of all that are gone.
+                        format::push_position(&mut self.unsaved, entry);
+                    }
+                    self.journal.forget(&entry.kept_account());
                     format::push_gone(&mut self.unsaved, epoch);
                 }
             }
@@ -309,6 +327,9 @@ impl<D: Disk> Registrar<D> {
         if let Some(slot) = self.slots.get_mut(&epoch) {
             slot.tracker.count(outcome, bytes);
             self.stats.registering.settled[outcome as usize].add(bytes);
+            if outcome == Outcome::Lost {
+                self.stats.registering.lost_ever_bytes.add(gauge(bytes));
+            }
         }
     }
 
@@ -383,6 +404,17 @@ impl<D: Disk> Registrar<D> {
             }
         }
     }
+}
+
+/// Begins the count of what was ever lost.
+fn count_lost<'a>(stats: &Stats, accounts: impl Iterator<Item = &'a Account>) {
+    let lost = |account: &Account| account.columns()[Outcome::Lost as usize];
+    let lost = accounts.map(lost).fold(0, u64::saturating_add);
+    stats.registering.lost_ever_bytes.set(gauge(lost));
+}
+
+fn gauge(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Box<Slot>> {

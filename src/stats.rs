@@ -142,6 +142,10 @@ pub struct Registering {
     pub in_flight_bytes: Gauge,
     /// Bytes read that are neither settled nor on their way, at the last audit.
     pub missing_bytes: Gauge,
+    /// Bytes lost of all files that the registry ever had an account of.
+    pub lost_ever_bytes: Gauge,
+    /// Files of which nothing is read yet because their entries are not saved.
+    pub waiting: Gauge,
 }
 
 /// What listeners count.
@@ -272,6 +276,8 @@ impl Registering {
             settled: self.settled.each_ref().map(Counter::get),
             in_flight_bytes: self.in_flight_bytes.get(),
             missing_bytes: self.missing_bytes.get(),
+            lost_ever_bytes: self.lost_ever_bytes.get(),
+            waiting: self.waiting.get(),
         }
     }
 }

@@ -145,6 +145,12 @@ pub struct Registry {
     /// Bytes that the last audit could not account for.
     #[serde(default)]
     pub missing_bytes: u64,
+    /// Bytes lost of all files that it ever had an account of.
+    #[serde(default)]
+    pub lost_bytes: u64,
+    /// Files of which nothing is read yet, and that no backlog counts, because their entries are not saved.
+    #[serde(default)]
+    pub waiting: u64,
 }
 
 /// A line of the log.
@@ -174,6 +180,12 @@ impl Status {
         if self.registry.degraded {
             faults
                 .push("the registry is degraded: see the log, and `shipper registry check`".into());
+            if self.registry.waiting != 0 {
+                faults.push(format!(
+                    "{} new files wait for the registry to be saved; the backlog is without them",
+                    self.registry.waiting
+                ));
+            }
         }
         if self.registry.missing_bytes != 0 {
             faults.push(format!(
@@ -209,9 +221,18 @@ impl Status {
             backlog.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
         line("backlog", format!("{backlog}, {} events in flight", self.events_in_flight));
         line("events", format!("{:.1} a second over the last 30 s", self.events_per_second));
-        line("files", format!("{} followed, {} open", self.files_followed, self.files_open));
+        let waiting = match self.registry.waiting {
+            0 => String::new(),
+            count => format!(", {count} wait for the registry to be saved"),
+        };
+        let (followed, open) = (self.files_followed, self.files_open);
+        line("files", format!("{followed} followed, {open} open{waiting}"));
         let degraded = if self.registry.degraded { ", degraded" } else { "" };
         line("registry", format!("{} entries{degraded}", self.registry.entries));
+        if self.registry.lost_bytes != 0 {
+            let lost = self.registry.lost_bytes;
+            line("lost", format!("{lost} bytes since the registry began: see the log"));
+        }
         line("dead letters", self.dead_letters.to_string());
         let error = self.last_error.as_ref();
         line(
@@ -263,7 +284,13 @@ mod tests {
             events_per_second: 2.55,
             files_open: 1,
             files_followed: 2,
-            registry: Registry { entries: 4, degraded: true, missing_bytes: 6 },
+            registry: Registry {
+                entries: 4,
+                degraded: true,
+                missing_bytes: 6,
+                lost_bytes: 9,
+                waiting: 8,
+            },
             dead_letters: 5,
             last_error: None,
         }
@@ -277,8 +304,9 @@ output       elasticsearch: failing
              http://a:9200 fails for 1m 1s: connection refused
 backlog      17 bytes, 3 events in flight
 events       2.5 a second over the last 30 s
-files        2 followed, 1 open
+files        2 followed, 1 open, 8 wait for the registry to be saved
 registry     4 entries, degraded
+lost         9 bytes since the registry began: see the log
 dead letters 5
 last error   none
 ";
@@ -290,15 +318,21 @@ last error   none
         let expected = [
             "the output http://a:9200 fails for 1m 1s: connection refused",
             "the registry is degraded: see the log, and `shipper registry check`",
+            "8 new files wait for the registry to be saved; the backlog is without them",
             "6 bytes are not accounted for: see the log, and `shipper registry audit`",
             "the backlog of 17 bytes is larger than --max-lag 16",
         ];
         assert_eq!(status().faults(Some(17), Some(16)), expected);
-        assert_eq!(status().faults(Some(17), Some(17)), expected[..3]);
+        assert_eq!(status().faults(Some(17), Some(17)), expected[..4]);
         let mut fine = status();
         fine.output.state = OutputState::Connected;
-        fine.registry = Registry { entries: 4, degraded: false, missing_bytes: 0 };
-        assert_eq!(fine.faults(None, Some(0)), [""; 0], "one host that fails is no fault of all");
+        fine.registry.degraded = false;
+        fine.registry.missing_bytes = 0;
+        assert_eq!(
+            fine.faults(None, Some(0)),
+            [""; 0],
+            "one host that fails is no fault of all, nor a loss of long ago, nor a file that is registered just now"
+        );
     }
 
     #[test]

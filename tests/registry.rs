@@ -12,7 +12,7 @@ use shipper::account::Account;
 use shipper::disk::RealDisk;
 use shipper::ledger::{Audit, AuditedEpoch, Entry, Known, Ledger, Note, Prefix, Progress};
 use shipper::position::{AckRange, Epoch, Inode, Outcome, Part, Point, Proof, Settled};
-use shipper::registrar::{Opening, Registrar};
+use shipper::registrar::{Opening, Place, Registrar, edit, format};
 use shipper::settings::RegistrySettings;
 use shipper::stats::Stats;
 use shipper::trail::Trail;
@@ -349,6 +349,28 @@ fn data_path_that_cannot_be_written_is_told_with_what_to_do() {
 }
 
 #[test]
+fn files_that_a_full_disk_makes_wait_are_counted_until_they_are_saved() {
+    let place = tempfile::tempdir().unwrap();
+    let mount = Mount::tmpfs(place.path(), "1m");
+    let start = Instant::now();
+    let mut rig = open(place.path());
+    assert_eq!(rig.register(&[1], start), Some(vec![epoch(1)]));
+    assert_eq!(rig.stats.registering.waiting.get(), 0);
+    let filler = place.path().join("filler");
+    fill(&filler);
+    // More than there is space reserved for.
+    let many = [[2; 2000], [3; 2000]].concat();
+    assert_eq!(rig.register(&many, start), None);
+    assert_eq!(rig.register(&[4], start), None);
+    assert_eq!(rig.stats.registering.waiting.get(), 4001);
+    std::fs::remove_file(&filler).unwrap();
+    rig.registrar.step(start + Duration::from_secs(2));
+    assert_eq!(rig.stats.registering.waiting.get(), 0);
+    drop(rig);
+    drop(mount);
+}
+
+#[test]
 fn full_disk_makes_new_files_wait_and_known_ones_go_on() {
     let place = tempfile::tempdir().unwrap();
     let mount = Mount::tmpfs(place.path(), "1m");
@@ -553,4 +575,48 @@ fn account_says_how_bytes_ended_and_outlives_a_restart() {
     for known in &rig.known {
         assert_eq!(known.entry.account.sum(), known.entry.settled_bytes());
     }
+}
+
+#[test]
+fn account_of_what_is_forgotten_is_kept_through_restarts_and_snapshots() {
+    let data = tempfile::tempdir().unwrap();
+    let forgotten =
+        || format::decode(&std::fs::read(journal(data.path())).unwrap()).unwrap().forgotten;
+    let settle = |rig: &Rig, range, outcome| {
+        let settled = Settled { ranges: vec![range], outcome, others: Vec::new() };
+        rig.ledger.tell_quietly(Note::Settled(settled));
+    };
+    let lost_ever = |rig: &Rig| rig.stats.registering.lost_ever_bytes.get();
+    let mut rig = open(data.path());
+    rig.register(&[1, 2, 3], Instant::now());
+    settle(&rig, ack(1, 0, 10), Outcome::Stored);
+    settle(&rig, ack(1, 10, 17), Outcome::Lost);
+    settle(&rig, ack(2, 0, 2), Outcome::Lost);
+    // Nothing of that is saved yet.
+    rig.ledger.tell(Note::Forget(epoch(1)));
+    rig.ledger.tell(Note::Forget(epoch(1)));
+    rig.registrar.close(Instant::now());
+    assert_eq!(rig.stats.registering.lost_ever_bytes.get(), 9);
+    assert_eq!(forgotten(), Account::of(&[10, 0, 0, 0, 0, 7]));
+
+    // A snapshot, because another machine goes on, and another one by hand.
+    let rig = try_open(data.path(), "elsewhere").unwrap();
+    assert_eq!((lost_ever(&rig), forgotten()), (9, Account::of(&[10, 0, 0, 0, 0, 7])));
+    let renamed = rig.known[0].entry.epoch;
+    rig.ledger.tell(Note::Forget(renamed));
+    rig.registrar.close(Instant::now());
+    let place = Place {
+        settings: RegistrySettings {
+            path: data.path().join("registry"),
+            ..RegistrySettings::default()
+        },
+        data: data.path().to_path_buf(),
+        output: "elasticsearch".to_owned(),
+    };
+    let mut editing = edit(RealDisk, &place).map_err(|_| "locked").unwrap();
+    editing.entries().clear();
+    editing.save().unwrap();
+    let rig = try_open(data.path(), "elsewhere").unwrap();
+    assert_eq!((lost_ever(&rig), forgotten()), (9, Account::of(&[10, 0, 0, 0, 0, 9])));
+    assert_eq!(rig.known.len(), 0);
 }

@@ -1,6 +1,6 @@
 //! The audit: what was read is settled, or on its way; what is neither is told as an error.
 
-use super::{Registrar, Slot};
+use super::{Registrar, Slot, gauge};
 use crate::account::{bytes_of, missing};
 use crate::disk::Disk;
 use crate::ledger::{Audit, AuditedEpoch};
@@ -36,7 +36,6 @@ impl<D: Disk> Registrar<D> {
         audit.epochs.sort_by_key(|audited| audited.missing.is_empty());
         self.tell_missing(&audit);
         audit.epochs.truncate(EPOCHS_MAX);
-        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         self.stats.registering.in_flight_bytes.set(gauge(audit.in_flight_bytes));
         self.stats.registering.missing_bytes.set(gauge(audit.missing_bytes));
         audit

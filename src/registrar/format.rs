@@ -8,7 +8,8 @@
 //!
 //! The checksum is CRC-32 (ISO-HDLC) of the text behind the blank, in eight hexadecimal digits. Text, so that a person
 //! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
-//! whatever happened since. A version is refused when it is later than [`VERSION`].
+//! whatever happened since. A version is refused when it is later than [`VERSION`]. The header has the account of the
+//! entries that were gone when the snapshot was written; that of the others is what they had when they went.
 
 use crate::account::Account;
 use crate::ledger::{Entry, Interval, Prefix};
@@ -53,6 +54,8 @@ struct Header {
     shipper: String,
     version: u32,
     machine: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    forgotten: Vec<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -124,10 +127,14 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
 
-/// Appends the first line of a file.
-pub fn push_header(out: &mut Vec<u8>, machine: &str) {
-    let header =
-        Header { shipper: "registry".to_owned(), version: VERSION, machine: machine.to_owned() };
+/// Appends the first line of a file; `forgotten` is the account of entries that are no more.
+pub fn push_header(out: &mut Vec<u8>, machine: &str, forgotten: &Account) {
+    let header = Header {
+        shipper: "registry".to_owned(),
+        version: VERSION,
+        machine: machine.to_owned(),
+        forgotten: columns(forgotten),
+    };
     push_line(out, &header);
 }
 
@@ -147,7 +154,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         beyond: intervals(entry.kept_beyond()),
         ended: entry.ended,
         cuts: entry.cuts.clone(),
-        account: Some(columns(entry)),
+        account: Some(columns(&entry.kept_account())),
     };
     push_line(out, &Line::Entry(line));
 }
@@ -160,7 +167,7 @@ pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(entry.earlier.points()),
         beyond: intervals(entry.kept_beyond()),
-        account: Some(columns(entry)),
+        account: Some(columns(&entry.kept_account())),
     };
     push_line(out, &Line::At(line));
 }
@@ -187,7 +194,7 @@ pub fn push_cut(out: &mut Vec<u8>, epoch: Epoch, at: u64) {
     push_line(out, &Line::Cut(CutLine { epoch: epoch.to_string(), at }));
 }
 
-/// Appends that an entry is no more.
+/// Appends that an entry is no more; its account is the one that was appended last.
 pub fn push_gone(out: &mut Vec<u8>, epoch: Epoch) {
     push_line(out, &Line::Gone(epoch.to_string()));
 }
@@ -200,8 +207,7 @@ fn push_line(out: &mut Vec<u8>, line: &impl Serialize) {
 }
 
 /// Returns the columns of an account up to the last one that is not empty.
-fn columns(entry: &Entry) -> Vec<u64> {
-    let account = entry.kept_account();
+fn columns(account: &Account) -> Vec<u64> {
     let columns = account.columns();
     let count = columns.iter().rposition(|bytes| *bytes != 0).map_or(0, |last| last + 1);
     columns[..count].to_vec()
@@ -238,6 +244,8 @@ pub struct Decoded {
     pub machine: String,
     /// The entries by epoch.
     pub entries: BTreeMap<Epoch, Entry>,
+    /// The account of entries that are no more.
+    pub forgotten: Account,
     /// Damaged lines in the middle.
     pub damage: Vec<Damage>,
     /// Length of what is whole; a torn last line stands behind it.
@@ -266,7 +274,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, LaterVersion> {
         let good = end.and_then(|_| checked(line));
         let taken = match good {
             Some(text) if number == 1 => take_header(text, &mut decoded)?,
-            Some(text) => take_line(text, &mut decoded.entries),
+            Some(text) => take_line(text, &mut decoded),
             None => false,
         };
         match end {
@@ -296,12 +304,14 @@ fn take_header(text: &[u8], decoded: &mut Decoded) -> Result<bool, LaterVersion>
         return Err(LaterVersion(header.version));
     }
     decoded.machine = header.machine;
+    decoded.forgotten = Account::of(&header.forgotten);
     Ok(true)
 }
 
 /// Applies a record; `false` when it means nothing. What speaks of an entry that is gone changes nothing.
-fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
+fn take_line(text: &[u8], decoded: &mut Decoded) -> bool {
     let Ok(line) = serde_json::from_slice::<Line>(text) else { return false };
+    let entries = &mut decoded.entries;
     match line {
         Line::Entry(line) => match entry_of(&line) {
             Some(entry) => drop(entries.insert(entry.epoch, entry)),
@@ -344,7 +354,9 @@ fn take_line(text: &[u8], entries: &mut BTreeMap<Epoch, Entry>) -> bool {
         }
         Line::Gone(epoch) => {
             let Some(epoch) = Epoch::from_text(&epoch) else { return false };
-            entries.remove(&epoch);
+            if let Some(entry) = entries.remove(&epoch) {
+                decoded.forgotten.add_all(&entry.kept_account());
+            }
         }
     }
     true
@@ -424,7 +436,7 @@ mod tests {
 
     fn journal(count: u8) -> (Vec<u8>, BTreeMap<Epoch, Entry>) {
         let mut bytes = Vec::new();
-        push_header(&mut bytes, "machine");
+        push_header(&mut bytes, "machine", &Account::of(&[0, 1, 0, 3]));
         let mut entries = BTreeMap::new();
         for number in 0..count {
             let entry = entry(number.wrapping_mul(37), u64::from(number));
@@ -452,9 +464,12 @@ mod tests {
         let last = *entries.keys().last().unwrap();
         push_ended(&mut bytes, last);
         push_gone(&mut bytes, last);
-        entries.remove(&last);
+        // What is gone is gone once.
+        push_gone(&mut bytes, last);
+        let mut forgotten = Account::of(&[0, 1, 0, 3]);
+        forgotten.add_all(&entries.remove(&last).unwrap().account);
         let decoded = decode(&bytes).unwrap();
-        assert_eq!(decoded.entries, entries);
+        assert_eq!((decoded.entries, decoded.forgotten), (entries, forgotten));
         assert_eq!(decoded.machine, "machine");
         assert_eq!((decoded.damage.len(), decoded.torn_bytes), (0, 0));
     }
@@ -462,8 +477,12 @@ mod tests {
     #[test]
     fn later_version_is_refused() {
         let mut bytes = Vec::new();
-        let header =
-            Header { shipper: "registry".into(), version: VERSION + 1, machine: String::new() };
+        let header = Header {
+            shipper: "registry".into(),
+            version: VERSION + 1,
+            machine: String::new(),
+            forgotten: Vec::new(),
+        };
         push_line(&mut bytes, &header);
         assert_eq!(decode(&bytes), Err(LaterVersion(VERSION + 1)));
     }

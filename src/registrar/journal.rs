@@ -1,6 +1,7 @@
 //! The journal's file: appended to and synced, replaced as a whole when it has grown or is in doubt.
 
 use super::format::{self, Damage};
+use crate::account::Account;
 use crate::disk::{AppendFile, Disk};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
@@ -27,6 +28,8 @@ pub(super) struct Journal<D: Disk> {
     path: PathBuf,
     mode: u32,
     machine: String,
+    /// The account of entries that are no more.
+    forgotten: Account,
     writer: Option<D::Writer>,
     /// Which file `writer` writes; `None` where that could not be learned.
     inode: Option<Inode>,
@@ -43,6 +46,7 @@ impl<D: Disk> Journal<D> {
             path,
             mode,
             machine: String::new(),
+            forgotten: Account::default(),
             writer: None,
             inode: None,
             length: 0,
@@ -58,6 +62,11 @@ impl<D: Disk> Journal<D> {
 
     pub(super) fn set_machine(&mut self, machine: String) {
         self.machine = machine;
+    }
+
+    /// Adds the account of entries that are no more.
+    pub(super) fn forget(&mut self, account: &Account) {
+        self.forgotten.add_all(account);
     }
 
     /// Tells whether the last write failed, so that there is no hurry for the next one.
@@ -129,7 +138,7 @@ impl<D: Disk> Journal<D> {
         entries: impl Iterator<Item = &'a Entry>,
     ) -> io::Result<()> {
         let (mut bytes, mut piece) = (Memory::default(), Vec::new());
-        format::push_header(&mut piece, &self.machine);
+        format::push_header(&mut piece, &self.machine, &self.forgotten);
         for entry in entries {
             format::push_entry(&mut piece, entry);
             bytes.extend_from_slice(&piece);

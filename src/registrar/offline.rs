@@ -84,6 +84,7 @@ pub fn edit<D: Disk>(disk: D, place: &Place) -> Result<Editing<D>, Advised> {
     let mut journal = Journal::new(disk.clone(), path, place.settings.file_permissions);
     // Not this machine's id: whether epochs get new ones is for the next start to decide.
     journal.set_machine(decoded.machine);
+    journal.forget(&decoded.forgotten);
     let Decoded { entries, damage, .. } = decoded;
     Ok(Editing { disk, journal, entries, damage, owner, _lock: lock })
 }

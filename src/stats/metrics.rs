@@ -299,12 +299,16 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
     let registering = &snapshot.registering;
     let [stored, already_stored, filtered, skipped, dead_lettered, lost] = registering.settled;
     let read = reading.bytes + reading.hole_bytes + reading.lost_bytes;
+    // Where all is well, nobody wants to know how often.
+    let told = |figure: i64| if figure == 0 { Figure::Absent } else { gauge(figure) };
+    let lost_ever = told(registering.lost_ever_bytes);
     figures.extend([
         ("shipper.audit.already_stored_bytes", Figure::Counter(already_stored)),
         ("shipper.audit.dead_lettered_bytes", Figure::Counter(dead_lettered)),
         ("shipper.audit.filtered_bytes", Figure::Counter(filtered)),
         ("shipper.audit.in_flight_bytes", gauge(registering.in_flight_bytes)),
         ("shipper.audit.lost_bytes", Figure::Counter(lost)),
+        ("shipper.audit.lost_ever_bytes", lost_ever),
         ("shipper.audit.missing_bytes", gauge(registering.missing_bytes)),
         ("shipper.audit.read_bytes", Figure::Counter(read)),
         ("shipper.audit.skipped_bytes", Figure::Counter(skipped)),
@@ -341,6 +345,7 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
         ("shipper.reading.skipped_bytes", Figure::Counter(reading.skipped_bytes)),
         ("shipper.reading.unparsed", Figure::Counter(reading.unparsed)),
         ("shipper.registrar.degraded", gauge(snapshot.registering.degraded)),
+        ("shipper.registrar.waiting", told(snapshot.registering.waiting)),
         ("shipper.requests.bytes", Figure::Counter(reading.response_bytes)),
         ("shipper.requests.status.1xx", Figure::Counter(reading.status[1])),
         ("shipper.requests.status.2xx", Figure::Counter(reading.status[2])),

@@ -141,4 +141,8 @@ pub struct RegisteringFigures {
     pub in_flight_bytes: i64,
     /// Bytes read that are neither settled nor on their way, at the last audit.
     pub missing_bytes: i64,
+    /// Bytes lost of all files that the registry ever had an account of.
+    pub lost_ever_bytes: i64,
+    /// Files that waited for their entries to be saved.
+    pub waiting: i64,
 }

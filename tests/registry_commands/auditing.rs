@@ -133,6 +133,42 @@ fn account_that_differs_from_what_is_settled_is_told() {
 }
 
 #[test]
+fn bytes_of_forgotten_files_are_told_for_ever() {
+    let place = with_two_logs();
+    let sum_before = audit(&place).1["sum"].clone();
+    let (epoch_a, mut text) =
+        (epoch(&place, &place.log("a.log")), std::fs::read_to_string(journal(&place)).unwrap());
+    let mut push = |record: String| {
+        let _ = writeln!(text, "{:08x} {record}", crc32fast::hash(record.as_bytes()));
+    };
+    push(format!(
+        r#"{{"at":{{"epoch":"{epoch_a}","committed":8,"proof":[0,0],"account":[3,0,0,0,0,5]}}}}"#
+    ));
+    push(format!(r#"{{"gone":"{epoch_a}"}}"#));
+    std::fs::write(journal(&place), text).unwrap();
+    let check = || {
+        let (code, json) = audit(&place);
+        assert_eq!((code, json["epochs"].as_array().unwrap().len()), (0, 1));
+        assert_eq!(columns(&json["forgotten"]), json!({"read": 8, "stored": 3, "lost": 5}));
+        assert_eq!(json["sum"]["read"], sum_before["read"]);
+        assert_eq!(json["sum"]["lost"], 5);
+        let (_, out, _) = shipper(&place, &["registry", "audit"]);
+        let line = out.lines().find(|line| line.starts_with("forgotten files ")).unwrap();
+        let numbers: Vec<&str> = line.split_whitespace().skip(2).collect();
+        assert_eq!(numbers, ["8", "3", "0", "0", "0", "0", "5", "0", "0", "0"], "{out}");
+    };
+    check();
+    std::fs::remove_file(place.log("a.log")).unwrap();
+    let running = place.start(&["-E", "logging.metrics.period=1s"]);
+    wait_until("the metrics say so", || running.told().contains("\"lost_ever_bytes\":5,"));
+    let (_, out, _) = shipper(&place, &["status"]);
+    let expected = "lost         5 bytes since the registry began: see the log\n";
+    assert!(out.contains(expected), "{out}");
+    assert_eq!(running.stop().0, 0);
+    check();
+}
+
+#[test]
 fn audit_without_a_registry_is_not_known() {
     let place = Place::new(crate::rig::CONSOLE);
     let (code, out, told) = shipper(&place, &["registry", "audit"]);

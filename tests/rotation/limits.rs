@@ -64,9 +64,19 @@ fn full_data_path_is_told_and_afterwards_all_is_settled_and_nothing_twice() {
         std::fs::write(site.log(&format!("access.log-{name}")), lines(name, 0..1)).unwrap();
     }
     wait_until("the full disk is told", || shipper.told().contains("cannot save the registry"));
+    let status = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
+        command.args(["status", "-c", "shipper.yml", "--path.data", "data"]);
+        let output = command.current_dir(site.place.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    wait_until("files are said to wait", || {
+        status().contains("new files wait for the registry to be saved; the backlog is without")
+    });
     rotate.force();
     server.wait_for(2000);
     data.free();
+    wait_until("no file waits", || !status().contains("wait for the registry"));
     wait_until("the end of that is told", || {
         shipper.told().contains("the registry is saved again")
     });

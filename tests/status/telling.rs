@@ -48,7 +48,7 @@ fn running_shipper_says_how_it_fares() {
         "version": version, "pid": running.pid(), "uptime_ms": null,
         "output": {"kind": "console", "state": "connected", "faults": []},
         "events_in_flight": 0, "events_per_second": 0.0, "files_open": null, "files_followed": 2,
-        "registry": {"entries": 2, "degraded": false, "missing_bytes": 0}, "dead_letters": 0, "last_error": null,
+        "registry": {"entries": 2, "degraded": false, "missing_bytes": 0, "lost_bytes": 0, "waiting": 0}, "dead_letters": 0, "last_error": null,
         "running": "yes", "fine": true, "faults": [], "backlog_bytes": 2,
     });
     assert_eq!(json, expected);

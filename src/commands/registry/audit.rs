@@ -61,26 +61,32 @@ impl Row {
     }
 }
 
-/// Says how all bytes came to their end that were read of the files in the registry.
+/// Says how all bytes came to their end that were read of the files that are, or were, in the registry.
 pub(super) fn run(place: &Place, as_json: bool) -> ExitCode {
-    let (rows, asked) = match rows(place) {
+    let (mut rows, forgotten, asked) = match rows(place) {
         Ok(found) => found,
         Err(error) => {
             report::err(&hint::report(&error, &[]));
             return ExitCode::from(BAD_USAGE);
         }
     };
+    let forgotten = Row { name: "forgotten files".into(), account: forgotten, ..Row::default() };
     let mut sum = Row { name: "sum".into(), ..Row::default() };
-    for row in &rows {
+    for row in rows.iter().chain([&forgotten]) {
         sum.account.add_all(&row.account);
         sum.in_flight += row.in_flight;
         sum.unaccounted += row.missing_bytes();
     }
     if as_json {
         let epochs: Vec<Value> = rows.iter().map(row_json).collect();
-        let json = json!({"running": asked, "epochs": epochs, "sum": numbers_json(&sum)});
+        let json = json!({
+            "running": asked, "epochs": epochs, "forgotten": numbers_json(&forgotten), "sum": numbers_json(&sum),
+        });
         report::out(&format!("{json}\n"));
     } else {
+        if forgotten.account.sum() != 0 {
+            rows.push(forgotten);
+        }
         report::out(&table(&rows, &sum));
         for row in rows.iter().filter(|row| 0 < row.missing_bytes()) {
             report::out(&faults(row));
@@ -89,8 +95,9 @@ pub(super) fn run(place: &Place, as_json: bool) -> ExitCode {
     if sum.unaccounted == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-/// Returns the accounts in the order of names, and whether a running shipper has said what is on its way.
-fn rows(place: &Place) -> Result<(Vec<Row>, bool), Advised> {
+/// Returns the accounts in the order of names, that of forgotten files, and whether a running shipper has said what is on
+/// its way.
+fn rows(place: &Place) -> Result<(Vec<Row>, Account, bool), Advised> {
     // First what moves: what the registry says later has its place in one or the other.
     let running = ask(&place.data)?;
     let asked = running.is_some();
@@ -117,7 +124,7 @@ fn rows(place: &Place) -> Result<(Vec<Row>, bool), Advised> {
     };
     let mut rows: Vec<Row> = stored.decoded.entries.values().map(row).collect();
     rows.sort_by(|left, right| (&left.name, &left.epoch).cmp(&(&right.name, &right.epoch)));
-    Ok((rows, asked))
+    Ok((rows, stored.decoded.forgotten, asked))
 }
 
 /// Asks the running shipper; `None` where none runs: then nothing is on its way.

@@ -98,6 +98,8 @@ impl Teller {
                 entries: count(figures.registering.current),
                 degraded: figures.registering.degraded != 0,
                 missing_bytes: count(figures.registering.missing_bytes),
+                lost_bytes: count(figures.registering.lost_ever_bytes),
+                waiting: count(figures.registering.waiting),
             },
             dead_letters: figures.sending.dead_letters,
             last_error: last_error.map(|(time, message)| status::LastError { time, message }),
