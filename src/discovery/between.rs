@@ -2,6 +2,8 @@
 //!
 //! The pattern `access.log` leads to the newest file only. When the one that was followed is found as `access.log.3`, the
 //! lines that came after it stand in `access.log.2` and `access.log.1`, whatever the pattern says, plain or compressed.
+//! When it is found nowhere, because rotations have removed it meanwhile, every generation came after it that was begun
+//! and changed after its birth.
 
 use super::Prospector;
 use super::claim::look;
@@ -19,14 +21,17 @@ use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
 
-/// A log that was found under the name that a rotation gave it.
+/// A log that was found under the name that a rotation gave it, or nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rotated {
     input: u16,
     /// The name under which it was found first.
     log: Arc<Path>,
     name: Arc<Path>,
+    /// When it was changed last; of one that was found nowhere, when it was begun.
     modified: i64,
+    /// Whether it was found nowhere.
+    is_gone: bool,
     /// Whether the file of that name itself is one that nobody saw: other content in the inode of the log.
     is_new: bool,
 }
@@ -35,13 +40,24 @@ impl Rotated {
     /// Tells whether a file may have been written after the one that was found: by its name, place and time of change.
     fn is_after(&self, found: &Found) -> bool {
         let own = generation(&self.log, &self.name);
-        let newer = generation(&self.log, &found.path)
-            .zip(own)
-            .is_some_and(|(found, own)| found.is_newer(&own) || (self.is_new && found == own));
+        let other = generation(&self.log, &found.path);
+        let newer = if self.is_gone {
+            other.is_some()
+                && (found.stat.inode.birth == 0 || self.modified < born(found.stat.inode))
+        } else {
+            other
+                .zip(own)
+                .is_some_and(|(found, own)| found.is_newer(&own) || (self.is_new && found == own))
+        };
         let (home, place) = (self.log.parent(), found.path.parent());
         let is_near = place == home || place.and_then(Path::parent) == home;
         newer && is_near && self.modified <= found.stat.modified
     }
+}
+
+/// Returns when an inode was begun, as times of change are given.
+fn born(inode: Inode) -> i64 {
+    i64::try_from(inode.birth).unwrap_or(i64::MAX)
 }
 
 impl<D: Disk> Prospector<D> {
@@ -58,8 +74,40 @@ impl<D: Disk> Prospector<D> {
             log: Arc::clone(log),
             name: Arc::clone(&found.path),
             modified,
+            is_gone: false,
             is_new: false,
         });
+    }
+
+    /// Notes logs of the registry that were found nowhere, each once.
+    pub(super) fn note_gone(&mut self, listing: &Listing<'_, D>, now: Instant) {
+        if self.is_examining() {
+            return;
+        }
+        for key in self.orphans.keys() {
+            let orphan = &self.orphans[key];
+            let is_sought = orphan.input.is_some() || orphan.is_followed_up || orphan.is_put_off;
+            let (inode, name) = (orphan.entry.inode, Arc::clone(&orphan.entry.name));
+            if is_sought
+                || orphan.entry.ended
+                || inode.birth == 0
+                || listing.is_blind(&name)
+                || self.is_away(&name, inode, now)
+            {
+                continue;
+            }
+            let orphan = &mut self.orphans[key];
+            orphan.is_followed_up = true;
+            let log = Arc::clone(&orphan.entry.path);
+            self.rotated.extend(self.input_of(&log).map(|input| Rotated {
+                input,
+                name: Arc::clone(&log),
+                log,
+                modified: born(inode),
+                is_gone: true,
+                is_new: false,
+            }));
+        }
     }
 
     /// Notes that the inode of a log, now under another name, holds content that nobody saw.
@@ -69,6 +117,7 @@ impl<D: Disk> Prospector<D> {
             log: Arc::clone(log),
             name: Arc::clone(&found.path),
             modified: found.stat.modified,
+            is_gone: false,
             is_new: true,
         });
     }

@@ -144,6 +144,7 @@ impl<D: Disk> Prospector<D> {
         }
         self.register(&mut registered);
         self.seek_copies(listing);
+        self.note_gone(listing, now);
         self.seek_unripe(listing);
         self.seek_between(listing, now);
         self.begin_skipped();

@@ -38,6 +38,8 @@ pub(super) struct Orphan {
     pub(super) since: Option<Instant>,
     /// Whether something that may be its continuation could not be looked at in this scan.
     pub(super) is_put_off: bool,
+    /// Whether the generations that came after it are sought, because it was found nowhere.
+    pub(super) is_followed_up: bool,
     /// What happened to its inode, while that is not told yet: a copy that the next scan finds is told in the same line.
     pub(super) untold: Option<&'static str>,
 }
@@ -61,6 +63,7 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
+            is_followed_up: false,
             untold: None,
         }
     }
@@ -91,6 +94,7 @@ impl Orphan {
             waited: 0,
             since: None,
             is_put_off: false,
+            is_followed_up: false,
             untold: None,
         }
     }

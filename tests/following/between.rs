@@ -118,3 +118,55 @@ fn log_truncated_refilled_and_renamed_while_stopped_is_read() {
     all.sort();
     assert_eq!(all, [messages(101, 110), messages(201, 202)].concat());
 }
+
+#[test]
+fn rotations_while_stopped_that_have_removed_the_log_that_was_read_leave_the_others_to_be_read() {
+    for is_packed in [false, true] {
+        let logs = Logs::new();
+        let mut rig = rotate(&logs, "access.log", |rotation| {
+            if is_packed && logs.path("access.log.2").exists() {
+                logs.pack("access.log.2");
+            }
+            for ending in ["", ".gz"] {
+                // The history and the log of which line 1 was read are the fifth and the fourth one now.
+                let _ = std::fs::remove_file(logs.path(&format!("access.log.3{ending}")));
+                let _ = std::fs::remove_file(logs.path(&format!("access.log.4{ending}")));
+            }
+            assert!(rotation == 1 || !logs.path("access.log.4").exists());
+            logs.rename("access.log", "access.log.1");
+            logs.write("access.log", "");
+        });
+        let mut all = rig.arrived();
+        all.sort();
+        let expected: Vec<String> =
+            (3..=4).flat_map(|rotation| messages(rotation * 100, rotation * 100 + 1)).collect();
+        assert_eq!(all, [expected, messages(900, 900)].concat(), "packed: {is_packed}");
+        let mut rig = crate::restart(rig, &logs, "access.log");
+        rig.pass(60);
+        assert_eq!(rig.arrived(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn log_that_was_removed_leaves_history_alone() {
+    for is_packed in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log.1", "history\n");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        logs.write("access.log", lines(1, 1));
+        let mut rig = rig(&logs, "access.log");
+        rig.settle_down();
+        rig.arrived();
+        let saved = rig.stop();
+        logs.remove("access.log");
+        if is_packed {
+            let modified = std::fs::metadata(logs.path("access.log.1")).unwrap().modified();
+            logs.pack("access.log.1");
+            let packed = std::fs::File::options().write(true).open(logs.path("access.log.1.gz"));
+            packed.unwrap().set_modified(modified.unwrap()).unwrap();
+        }
+        let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+        rig.pass(60);
+        assert_eq!(rig.arrived(), Vec::<String>::new());
+    }
+}
