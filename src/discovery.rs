@@ -123,6 +123,8 @@ struct File {
     done_since: Option<Instant>,
     /// Whether its content is what it unpacks to; `size` is that of the content.
     is_packed: bool,
+    /// Whether that can be unpacked to some point only.
+    is_damaged: bool,
     /// The last scan that saw its inode, and whether it was under its name.
     seen: u64,
     at_home: u64,
@@ -430,6 +432,7 @@ impl<D: Disk> Prospector<D> {
             path: Arc::clone(&file.path),
             inode: file.inode,
             is_packed: file.is_packed,
+            is_damaged: file.is_damaged,
             prefix: file.prefix,
             epoch: file.epoch,
             offset: start.offset,

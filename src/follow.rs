@@ -23,8 +23,10 @@ pub struct Assignment {
     pub path: Arc<Path>,
     /// The inode that it must be.
     pub inode: Inode,
-    /// Whether its content is what it unpacks to, by gzip.
+    /// Whether its content is what it unpacks to.
     pub is_packed: bool,
+    /// Whether that is read as far as it goes, because the file is known to be damaged.
+    pub is_damaged: bool,
     /// The first bytes that its content must have.
     pub prefix: Prefix,
     /// Which epoch its bytes belong to.

@@ -4,6 +4,7 @@
 //! had, and another inode continues an epoch only when its content proves it.
 
 use crate::ledger::{Entry, Prefix};
+use crate::packing::without_ending;
 use crate::position::{Inode, PREFIX_BYTES, prefix_hash};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -154,7 +155,7 @@ const NUMBER_DIGITS_MAX: usize = 4;
 pub fn generation<'a>(original: &Path, name: &'a Path) -> Option<Generation<'a>> {
     let original = original.file_name()?.as_encoded_bytes();
     let name = name.file_name()?.as_encoded_bytes();
-    let name = name.strip_suffix(b".gz").unwrap_or(name);
+    let name = without_ending(name);
     let dot = original.iter().rposition(|byte| *byte == b'.').unwrap_or(original.len());
     let (stem, ending) = original.split_at(dot);
     let between = || name.strip_prefix(stem)?.strip_suffix(ending);
@@ -176,7 +177,7 @@ pub fn generation<'a>(original: &Path, name: &'a Path) -> Option<Generation<'a>>
 #[must_use]
 pub fn unrotated(name: &Path) -> &[u8] {
     let mut name = name.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
-    name = name.strip_suffix(b".gz").unwrap_or(name);
+    name = without_ending(name);
     while let Some(mark) = name.iter().rposition(|byte| b".-_".contains(byte))
         && 0 < mark
         && mark + 1 < name.len()
@@ -220,21 +221,6 @@ pub fn proof_offset(entry: &Entry, size: u64) -> Option<u64> {
         return Some(entry.committed);
     }
     entry.earlier.points().iter().rev().map(|point| point.offset).find(|offset| *offset <= size)
-}
-
-/// What [`compression`] calls the kind that can be read.
-pub const GZIP: &str = "gzip";
-
-/// Tells whether a file's first bytes are those of a compressed file, and of which kind.
-#[must_use]
-pub fn compression(first: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 4] = [
-        (b"\x1f\x8b", GZIP),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-        (b"\xfd7zXZ\0", "xz"),
-    ];
-    MAGIC.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, name)| *name)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod listeners;
 pub mod logging;
 pub mod outputs;
+pub mod packing;
 pub mod parsers;
 pub mod pipeline;
 pub mod pool;

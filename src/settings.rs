@@ -17,6 +17,7 @@ pub use listener::{
 
 pub mod reading;
 
+use crate::packing::Compression;
 use reading::ReadingSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -68,8 +69,8 @@ pub struct InputSettings {
     pub message_max_bytes: u64,
     /// Whether symbolic links are followed. `log` and `filestream`: default off.
     pub symlinks: bool,
-    /// Whether gzip files are read also when they continue nothing that was read before. Default off.
-    pub compression: bool,
+    /// Which compressed files are read. Default: those that continue a log.
+    pub compression: Compression,
     /// Pause between two scans where no events are had. Default 10 s.
     pub scan_interval: Duration,
     /// Which files are read, and in which order.
@@ -103,7 +104,7 @@ impl Default for InputSettings {
             reading: ReadingSettings::default(),
             message_max_bytes: 10 << 20,
             symlinks: false,
-            compression: false,
+            compression: Compression::default(),
             scan_interval: Duration::from_secs(10),
             files: FileSettings::default(),
             close: CloseSettings::default(),

@@ -17,6 +17,8 @@
 mod disk;
 #[path = "simulation/likeness.rs"]
 mod likeness;
+#[path = "simulation/packing.rs"]
+mod packing;
 #[path = "simulation/schedule.rs"]
 mod schedule;
 #[path = "simulation/server.rs"]

@@ -4,8 +4,8 @@
 use super::input::Input;
 use shipper::account::Account;
 use shipper::identity::{
-    Looked, Verdict, can_be_proved, compression, continues, derived, judge, originals,
-    prefix_allows, prefix_matches, prefix_of, proof_offset, related, same_inode,
+    Looked, Verdict, can_be_proved, continues, derived, judge, originals, prefix_allows,
+    prefix_matches, prefix_of, proof_offset, related, same_inode,
 };
 use shipper::ledger::{Entry, Interval, Prefix};
 use shipper::position::{
@@ -160,7 +160,7 @@ fn check_anything(mut input: Input<'_>) {
     let _ = continues(&entry, looked.first, input.number(), input.number());
     let (left, right) = (inode(&mut input), inode(&mut input));
     assert_eq!(same_inode(left, right), same_inode(right, left));
-    let _ = compression(looked.first);
+    let _ = shipper::packing::Format::of(looked.first);
 }
 
 fn inode(input: &mut Input<'_>) -> Inode {

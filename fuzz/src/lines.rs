@@ -189,6 +189,7 @@ fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Re
         path,
         inode: INODE,
         is_packed: false,
+        is_damaged: false,
         prefix: prefix_of(&content[..at]),
         epoch: Epoch::from_random([7; 12]),
         offset: start as u64,

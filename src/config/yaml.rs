@@ -10,6 +10,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
+use crate::packing::Compression;
 use crate::settings::{
     Auth, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings, FileSettings, Format,
     InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, Pem, ReadBy, ReadOrder,
@@ -208,8 +209,8 @@ fn stanza(input: &InputSettings) -> Mapping {
     put(&mut out, "keep_original", input.keep_original);
     if input.comes_from == ComesFrom::Files {
         put(&mut out, "message_max_bytes", input.message_max_bytes);
-        if input.compression {
-            put(&mut out, "compression", "auto");
+        if input.compression != Compression::default() {
+            put(&mut out, "compression", input.compression.word());
         }
         files(&mut out, input);
     }

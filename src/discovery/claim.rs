@@ -10,10 +10,11 @@ use crate::account::Account;
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
-    GZIP, Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, compression, judge, originals,
-    prefix_matches, prefix_of, same_inode,
+    Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, judge, originals, prefix_matches, prefix_of,
+    same_inode,
 };
 use crate::ledger::{Entry, Known, Note, Progress};
+use crate::packing::Format;
 use crate::position::{Epoch, Outcome, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
 use crate::trail::Trail;
 use std::collections::BTreeSet;
@@ -35,8 +36,10 @@ pub(super) struct Look<D: Disk> {
     pub(super) stat: Stat,
     /// Bytes of its content: of a compressed file only known once it was examined.
     pub(super) size: u64,
-    /// Whether the content is what the file unpacks to, by gzip.
-    pub(super) is_packed: bool,
+    /// The format of a compressed file, whose content is what it unpacks to.
+    pub(super) format: Option<Format>,
+    /// Whether it is known to be damaged: its content ends there.
+    pub(super) is_damaged: bool,
     /// Whether the content's first bytes are all known: not of a compressed file that ends too early.
     pub(super) is_whole: bool,
     first: [u8; PREFIX_BYTES],
@@ -44,6 +47,10 @@ pub(super) struct Look<D: Disk> {
 }
 
 impl<D: Disk> Look<D> {
+    pub(super) fn is_packed(&self) -> bool {
+        self.format.is_some()
+    }
+
     pub(super) fn first(&self) -> &[u8] {
         &self.first[..self.first_length]
     }
@@ -80,12 +87,13 @@ pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
             more => first_length += more,
         }
     }
-    let (mut is_packed, mut is_whole) = (false, true);
-    if compression(&first[..first_length]) == Some(GZIP) {
-        is_packed = true;
+    let format = Format::of(&first[..first_length]);
+    let mut is_whole = true;
+    if format.is_some() {
         (first_length, is_whole) = first_unpacked(disk, path, &stat, &mut first)?;
     }
-    Ok(Look { file, stat, size: stat.size, is_packed, is_whole, first, first_length })
+    let (size, is_damaged) = (stat.size, false);
+    Ok(Look { file, stat, size, format, is_damaged, is_whole, first, first_length })
 }
 
 impl<D: Disk> Prospector<D> {
@@ -183,7 +191,7 @@ impl<D: Disk> Prospector<D> {
     /// Looks for what the registry held for this inode; `true` when the file is dealt with.
     fn claim_by_inode(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
         while let Some(orphan) = self.take_unclaimed(input, looked) {
-            if looked.is_packed {
+            if looked.is_packed() {
                 if self.claim_packed_orphan(input, found, looked, orphan) {
                     return true;
                 }
@@ -320,9 +328,8 @@ impl<D: Disk> Prospector<D> {
         looked: &mut Look<D>,
         now: Instant,
     ) -> Option<Known> {
-        let kind = compression(looked.first()).filter(|kind| *kind != GZIP);
-        if looked.is_packed || kind.is_some() {
-            return self.claim_packed(input, found, looked, kind.unwrap_or(GZIP));
+        if let Some(format) = looked.format {
+            return self.claim_packed(input, found, looked, format);
         }
         if self.claim_continuation(input, found, looked)
             || self.is_unripe(input, found, looked, now)
@@ -385,7 +392,8 @@ impl<D: Disk> Prospector<D> {
             modified: looked.stat.modified,
             touched: 0,
             done_since: None,
-            is_packed: looked.is_packed,
+            is_packed: looked.is_packed(),
+            is_damaged: looked.is_damaged,
             seen: self.round,
             at_home: self.round,
             stage: Stage::Assigned,
@@ -472,7 +480,8 @@ impl<D: Disk> Prospector<D> {
             modified: looked.stat.modified,
             touched: 0,
             done_since: None,
-            is_packed: looked.is_packed,
+            is_packed: looked.is_packed(),
+            is_damaged: looked.is_damaged,
             seen: self.round,
             at_home: self.round,
             stage: Stage::Registering(Box::new(start)),

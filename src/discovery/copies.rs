@@ -10,6 +10,7 @@ use super::{File, Prospector};
 use crate::disk::Disk;
 use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
+use crate::packing::Compression;
 use crate::position::Inode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -145,8 +146,11 @@ impl<D: Disk> Prospector<D> {
         looked: &mut Look<D>,
         least: u64,
     ) -> bool {
+        if looked.is_packed() && self.inputs[usize::from(input)].packed == Compression::Never {
+            return false;
+        }
         let mut candidates = self.candidates(input, found, looked);
-        if looked.is_packed {
+        if looked.is_packed() {
             if let Some(position) = self.packed_whole(&candidates, looked) {
                 let orphan = self.orphans.take(position);
                 self.continue_orphan(input, found, looked, orphan, Continuation::Finished);
@@ -155,6 +159,7 @@ impl<D: Disk> Prospector<D> {
             match self.examine_for(found, looked, &mut candidates) {
                 Examined::Pending => return true,
                 Examined::Complete(size) => looked.size = size,
+                Examined::Damaged(size) => (looked.size, looked.is_damaged) = (size, true),
                 Examined::Unusable => return false,
             }
         }
@@ -162,7 +167,7 @@ impl<D: Disk> Prospector<D> {
         for position in candidates {
             let orphan = &self.orphans[position];
             let (size, first) = (looked.size, looked.first());
-            let proved = if looked.is_packed {
+            let proved = if looked.is_packed() {
                 let evidence = self.evidence(looked, orphan);
                 evidence.map_or(Ok(None), |evidence| orphan.prove(&evidence, size, first))
             } else {
@@ -180,13 +185,13 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Returns the orphans that a file may continue as far as its inode and its name go.
-    fn candidates(&self, input: u16, found: &Found, looked: &Look<D>) -> Vec<OrphanKey> {
+    pub(super) fn candidates(&self, input: u16, found: &Found, looked: &Look<D>) -> Vec<OrphanKey> {
         let reader = self.reader_of(input, looked.stat);
         let may_be = |orphan: &Orphan| {
             if same_inode(orphan.entry.inode, looked.stat.inode) {
                 // What was truncated is not continued where it was; a copy of it may have been found before. A
                 // compressed file is not truncated: it ended because it was read to its end.
-                !orphan.entry.ended || looked.is_packed || orphan.entry.name != orphan.entry.path
+                !orphan.entry.ended || looked.is_packed() || orphan.entry.name != orphan.entry.path
             } else {
                 orphan.related(&found.path)
             }
@@ -225,7 +230,7 @@ impl<D: Disk> Prospector<D> {
         });
         let to = found.path.display();
         let what = match orphan.untold.take() {
-            _ if looked.is_packed => "file was compressed",
+            _ if looked.is_packed() => "file was compressed",
             Some("truncated") => "file was copied and truncated",
             Some(_) => "file was copied and replaced",
             None => "file was copied and is gone, or was emptied before",

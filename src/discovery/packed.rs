@@ -1,6 +1,6 @@
 //! Compressed files: what a rotation packed is proved and read on inside, under the epoch that it continues.
 //!
-//! Whether a gzip file is complete and what it holds is known only after all of it was unpacked. That is done once for
+//! Whether a compressed file is complete and what it holds is known only after all of it was unpacked. That is done once for
 //! each file, a piece at every step, so that hints and scans are not held up.
 
 use super::claim::{Look, look};
@@ -12,8 +12,9 @@ use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
 use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inode};
 use crate::ledger::{Entry, Known, Note};
+use crate::packing::{Compression, Format};
 use crate::position::{Epoch, Inode, carry_on};
-use crate::unpacked::Unpacked;
+use crate::unpacked::{Unpacked, says_length};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -44,6 +45,9 @@ pub(super) struct Examination<F: ReadFile> {
     since: Instant,
     round: u64,
     is_told: bool,
+    format: Format,
+    /// Why it goes no further.
+    why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,7 @@ enum State {
     Complete,
     /// It ends too early, so far.
     Cut,
-    /// It is no gzip file, or a damaged one.
+    /// It is damaged, or asks for too much memory.
     Damaged,
 }
 
@@ -65,7 +69,9 @@ pub(super) enum Examined {
     Pending,
     /// It unpacks to so many bytes.
     Complete(u64),
-    /// It cannot be unpacked.
+    /// It unpacks to so many bytes, and is damaged behind them.
+    Damaged(u64),
+    /// Nothing of it can be unpacked.
     Unusable,
 }
 
@@ -146,15 +152,11 @@ impl<D: Disk> Prospector<D> {
         input: u16,
         found: &Found,
         looked: &mut Look<D>,
-        kind: &str,
+        format: Format,
     ) -> Option<Known> {
-        if !looked.is_packed {
+        let asked_for = self.inputs[usize::from(input)].packed;
+        if asked_for == Compression::Never {
             self.pass_over(input, found, &looked.stat, None);
-            warn!(
-                file = %found.path.display(),
-                hint = "unpack it, or exclude it with `exclude_files`",
-                "{kind} file is passed over: only gzip can be read on inside"
-            );
             return None;
         }
         if self.hides_its_original(found, looked.first())
@@ -170,7 +172,7 @@ impl<D: Disk> Prospector<D> {
         if self.claim_beginning(input, found, looked) {
             return None;
         }
-        let is_asked_for = self.inputs[usize::from(input)].packed;
+        let is_asked_for = asked_for.reads(format);
         if (!is_asked_for && found.of.is_none()) || self.skips(input, found, &looked.stat) {
             self.packed_files += u64::from(!is_asked_for);
             self.pass_over(input, found, &looked.stat, None);
@@ -182,11 +184,23 @@ impl<D: Disk> Prospector<D> {
                 looked.size = size;
                 self.begin_epoch(input, found, looked)
             }
-            Examined::Unusable => {
+            // One of which more may have been read elsewhere than it still has would be sent again.
+            Examined::Damaged(size) if !self.may_continue(input, found, looked) => {
+                (looked.size, looked.is_damaged) = (size, true);
+                self.begin_epoch(input, found, looked)
+            }
+            Examined::Damaged(_) | Examined::Unusable => {
                 self.pass_over(input, found, &looked.stat, None);
                 None
             }
         }
+    }
+
+    /// Tells whether a file may hold what was read under another name, as far as its name and first bytes go.
+    fn may_continue(&self, input: u16, found: &Found, looked: &Look<D>) -> bool {
+        let candidates = self.candidates(input, found, looked);
+        let first = looked.first();
+        candidates.iter().any(|at| prefix_allows(self.orphans[*at].entry.prefix, first))
     }
 
     /// Compares a compressed file with an epoch that the registry held for its inode; `true` when it is dealt with.
@@ -316,30 +330,21 @@ impl<D: Disk> Prospector<D> {
                 since: now,
                 round: self.round,
                 is_told: false,
+                format: looked.format.unwrap_or(Format::Gzip),
+                why: String::new(),
             };
             self.examining.insert(key, new);
             return Examined::Pending;
         };
         known.round = self.round;
         known.path = Arc::clone(&found.path);
-        let file = found.path.display().to_string();
         match known.state {
             State::Complete => return Examined::Complete(known.at),
             State::Going => return Examined::Pending,
             State::Cut if now < known.since + CUT_FOR => return Examined::Pending,
-            State::Cut | State::Damaged if std::mem::replace(&mut known.is_told, true) => {}
-            State::Cut => warn!(
-                file,
-                hint = "if lines are missing, pack the original again or unpack what there is",
-                "gzip file is passed over: it ends before its content does"
-            ),
-            State::Damaged => warn!(
-                file,
-                hint = "`gzip -t` tells more; if lines are missing, unpack what can be unpacked",
-                "gzip file is passed over: it is damaged"
-            ),
+            State::Cut | State::Damaged => known.tell(),
         }
-        Examined::Unusable
+        if known.at == 0 { Examined::Unusable } else { Examined::Damaged(known.at) }
     }
 
     /// Tells whether a file is being unpacked.
@@ -353,11 +358,10 @@ impl<D: Disk> Prospector<D> {
         let Some((key, examination)) = going else { return false };
         let key = *key;
         if let Err(error) = examination.unpack(&self.disk) {
+            examination.why = error.to_string();
             match error.kind() {
                 io::ErrorKind::UnexpectedEof => examination.state = State::Cut,
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                    examination.state = State::Damaged;
-                }
+                io::ErrorKind::InvalidData => examination.state = State::Damaged,
                 // It has gone, or cannot be opened for now: the next scan sees to it.
                 _ => {
                     self.examining.remove(&key);
@@ -394,6 +398,23 @@ impl<F: ReadFile> Examination<F> {
             && (self.size, self.modified) == (stat.size, stat.modified)
     }
 
+    /// Tells once what is wrong with it.
+    fn tell(&mut self) {
+        if std::mem::replace(&mut self.is_told, true) {
+            return;
+        }
+        let (file, program) = (self.path.display().to_string(), self.format.name());
+        let content_bytes = self.at;
+        warn!(
+            file,
+            error = self.why,
+            content_bytes,
+            hint =
+                format!("`{program} -t` tells more; if lines are missing, pack the original again"),
+            "{program} file is damaged: nothing behind that can be read"
+        );
+    }
+
     /// Unpacks a piece.
     fn unpack<D: Disk<File = F>>(&mut self, disk: &D) -> io::Result<()> {
         let content = if let Some(content) = &self.content {
@@ -409,7 +430,7 @@ impl<F: ReadFile> Examination<F> {
         if 0 < self.at {
             content.read_at(std::slice::from_mut(&mut last), self.at - 1)?;
         }
-        let end = self.at + STEP_BYTES;
+        let end = self.at + STEP_BYTES / self.format.slowness() as u64;
         while self.at < end {
             let length = content.read_at(&mut buffer, self.at)?;
             let bytes = &buffer[..length];
@@ -431,13 +452,10 @@ fn number(stat: &Stat) -> (u64, u64) {
     (stat.inode.device, stat.inode.number)
 }
 
-/// Tells whether a gzip file says of itself that it unpacks to that many bytes (RFC 1952: the last four bytes, modulo
-/// 2^32).
+/// Tells whether a compressed file says of itself that it unpacks to that many bytes.
 pub(super) fn has_length<D: Disk>(looked: &Look<D>, length: u64) -> bool {
-    let mut last = [0; 4];
-    let Some(at) = looked.stat.size.checked_sub(4) else { return false };
-    let read = looked.file.read_at(&mut last, at);
-    matches!(read, Ok(4)) && u64::from(u32::from_le_bytes(last)) == length & u64::from(u32::MAX)
+    let Some(format) = looked.format else { return false };
+    says_length(format, &looked.file, looked.stat.size, length).unwrap_or(false)
 }
 
 /// Reads the first bytes of what a file unpacks to; returns how many, and whether there are no more but for want of room.
@@ -457,7 +475,7 @@ pub(super) fn first_unpacked<D: Disk>(
     let content = Unpacked::new(file);
     let mut length = 0;
     while length < first.len() {
-        match content.read_at(&mut first[length..=length], length as u64) {
+        match content.read_at(&mut first[length..], length as u64) {
             Ok(0) => return Ok((length, true)),
             Ok(more) => length += more,
             Err(_) => return Ok((length, false)),

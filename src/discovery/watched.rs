@@ -2,6 +2,7 @@
 
 use super::glob::Pattern;
 use super::skipped::Skip;
+use crate::packing::Compression;
 use crate::settings::{CleanSettings, ReadOrder};
 use regex::Regex;
 use std::path::Path;
@@ -24,8 +25,8 @@ pub struct Watched {
     pub order: ReadOrder,
     /// What is left out of files that are there already.
     pub skip: Skip,
-    /// Whether gzip files are read that continue nothing read before.
-    pub packed: bool,
+    /// Which compressed files are read.
+    pub packed: Compression,
     /// A file is removed once it is read to its end, settled, and has not changed for this long.
     pub delete_after: Option<Duration>,
     /// What is forgotten of files that are done with.
@@ -44,7 +45,7 @@ impl Default for Watched {
             resend_on_touch: false,
             order: ReadOrder::default(),
             skip: Skip::default(),
-            packed: false,
+            packed: Compression::default(),
             delete_after: None,
             clean: CleanSettings::default(),
             scan_interval: Duration::from_secs(10),

@@ -181,10 +181,10 @@ impl<D: Disk> Harvester<D> {
         if stat.size < self.assignment.offset && !is_packed {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
-        let file = if is_packed {
-            Content::Gzip(Box::new(Unpacked::new(file)))
-        } else {
-            Content::Plain(file)
+        let file = match (is_packed, self.assignment.is_damaged) {
+            (false, _) => Content::Plain(file),
+            (true, false) => Content::Packed(Box::new(Unpacked::new(file))),
+            (true, true) => Content::Damaged(Box::new(Unpacked::new(file))),
         };
         let mut first = [0; PREFIX_BYTES];
         let wanted = usize::from(self.assignment.prefix.length);

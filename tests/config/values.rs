@@ -106,14 +106,19 @@ fn inputs_scan_and_close_as_either_spelling_says() {
         input,
         |i| i.compression,
         &[
-            ("", "false"),
-            ("compression: ''", "false"),
-            ("compression: auto", "true"),
-            ("compression: gzip", "true"),
-            ("gzip_experimental: true", "true"),
+            ("", "Continued"),
+            ("compression: ''", "Continued"),
+            ("compression: auto", "All"),
+            ("compression: gzip", "Only(Gzip)"),
+            ("compression: zstd", "Only(Zstd)"),
+            ("compression: bzip2", "Only(Bzip2)"),
+            ("compression: xz", "Only(Xz)"),
+            ("compression: none", "Never"),
+            ("gzip_experimental: true", "Only(Gzip)"),
             (
-                "compression: zstd",
-                "`filebeat.inputs[0].compression` cannot be `zstd`, only `auto`, `gzip`, ``",
+                "compression: zip",
+                "`filebeat.inputs[0].compression` cannot be `zip`, only `auto`, ``, `none`, `gzip`, `zstd`, `bzip2`, \
+                 `xz`",
             ),
         ],
     );

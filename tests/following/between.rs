@@ -3,6 +3,7 @@
 use crate::rig;
 use crate::rig::{Logs, Rig, lines, messages};
 use shipper::discovery::From;
+use shipper::packing::Format;
 
 /// A log of which line 1 was read, four rotations with their lines while stopped, and history from before.
 fn rotate(logs: &Logs, pattern: &str, how: impl Fn(usize)) -> Rig {
@@ -61,7 +62,7 @@ fn several_compressed_rotations_while_stopped_are_read() {
         check(pattern, &logs, |_| {
             let _ = std::fs::remove_file(&backup);
             logs.rename("access.log", "access.log.1");
-            logs.pack("access.log.1");
+            logs.pack("access.log.1", Format::Gzip);
             logs.write("access.log", "");
         });
     }

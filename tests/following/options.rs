@@ -5,6 +5,7 @@ use regex::Regex;
 use shipper::account::Account;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::{Skip, Watched};
+use shipper::packing::Compression;
 use shipper::position::Outcome;
 use shipper::settings::{CleanSettings, CloseSettings, ReadBy, ReadOrder};
 use std::time::{Duration, SystemTime};
@@ -257,7 +258,8 @@ fn compressed_history_that_is_too_old_is_not_read() {
         logs.write(name, crate::rig::gzip(format!("{name}\n").repeat(9).as_bytes()));
         age(&logs, name, seconds);
     }
-    let watched = Watched { skip: older(), packed: true, ..watched(&[logs.pattern("*.gz")]) };
+    let watched =
+        Watched { skip: older(), packed: Compression::All, ..watched(&[logs.pattern("*.gz")]) };
     let mut rig = Rig::start_input(watched, Vec::new());
     rig.pass_a_scan();
     assert_eq!(rig.arrived(), vec!["young.log.gz"; 9]);

@@ -9,6 +9,7 @@ use shipper::disk::RealDisk;
 use shipper::document::Shared;
 use shipper::harvester::{OpenLimit, Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
+use shipper::packing::{Compression, Format as Packing};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome, Proof};
@@ -60,9 +61,9 @@ impl Rig {
         Self::start_with(patterns, saved, from, 16 << 20, 10 << 20)
     }
 
-    /// The same for an input with `compression: auto`.
-    pub fn start_packed(patterns: &[String], saved: Saved) -> Self {
-        let watched = Watched { packed: true, ..watched(patterns) };
+    /// The same for an input with `compression`.
+    pub fn start_packed(patterns: &[String], saved: Saved, packed: Compression) -> Self {
+        let watched = Watched { packed, ..watched(patterns) };
         Self::start_input(watched, saved)
     }
 
@@ -397,10 +398,10 @@ impl Logs {
         std::fs::OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
     }
 
-    /// Packs a file as `gzip` does: the original goes when the packed one is complete.
-    pub fn pack(&self, name: &str) {
-        let packed = gzip(&std::fs::read(self.path(name)).unwrap());
-        self.write(&format!("{name}.gz"), packed);
+    /// Packs a file as the format's program does: the original goes when the packed one is complete.
+    pub fn pack(&self, name: &str, format: Packing) {
+        let packed = pack(format, &std::fs::read(self.path(name)).unwrap());
+        self.write(&format!("{name}{}", format.ending()), packed);
         self.remove(name);
     }
 
@@ -427,6 +428,30 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// What `bytes` are packed in a format.
+pub fn pack(format: Packing, bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    match format {
+        Packing::Gzip => gzip(bytes),
+        Packing::Zstd => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            ruzstd::encoding::compress_to_vec(bytes, level)
+        }
+        Packing::Bzip2 => {
+            let level = bzip2::Compression::fast();
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), level);
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+        Packing::Xz => {
+            let options = lzma_rust2::XzOptions::with_preset(0);
+            let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+    }
 }
 
 /// `first..=last` as lines.

@@ -172,6 +172,8 @@ impl Site {
             let mut text = String::new();
             if path.extension().is_some_and(|extension| extension == "gz") {
                 flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+            } else if path.extension().is_some_and(|extension| extension == "xz") {
+                lzma_rust2::XzReader::new(&bytes[..], true).read_to_string(&mut text).unwrap();
             } else {
                 text = String::from_utf8(bytes).unwrap();
             }

@@ -107,3 +107,13 @@ fn one_copytruncate_compressed_while_stopped_is_read_on_inside_the_compressed_fi
         compression: "compress",
     });
 }
+
+#[test]
+fn one_rotation_compressed_by_xz_while_stopped_is_read_on_inside_the_compressed_file() {
+    rotate_while_stopped(Manner {
+        case: "stopped for 1 rotation, xz",
+        times: 1,
+        copytruncate: false,
+        compression: "compress\ncompresscmd /usr/bin/xz\ncompressext .xz",
+    });
+}

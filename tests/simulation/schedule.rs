@@ -1,6 +1,7 @@
 //! One schedule: lives of the process in a world, from one seed.
 
 use crate::disk::{DATA, HardStop, ModelDisk};
+use crate::packing::{is_packed, unpack};
 use crate::server::{Deliverer, Server};
 use crate::story::tell;
 use crate::world::{Troubles, World};
@@ -20,7 +21,6 @@ use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings, Reg
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -204,7 +204,7 @@ impl Scene {
             .into_iter()
             .map(|(path, content)| {
                 let lines = complete_lines(&content);
-                let is_packed = path.extension().is_some_and(|ending| ending == "gz");
+                let is_packed = is_packed(&path);
                 let is_known = lines.iter().any(|line| {
                     !line.starts_with("common") && self.server.stored.contains_key(line)
                 });
@@ -244,11 +244,8 @@ impl Scene {
 }
 
 fn complete_lines(content: &[u8]) -> Vec<String> {
-    let mut unpacked = Vec::new();
-    if content.starts_with(b"\x1f\x8b") {
-        // Of one that is not complete, as much as there is.
-        let _ = flate2::read::MultiGzDecoder::new(content).read_to_end(&mut unpacked);
-    }
+    // Of one that is not complete, as much as there is.
+    let unpacked = unpack(content).unwrap_or_default();
     let content = if unpacked.is_empty() { content } else { &unpacked };
     let Some(end) = content.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
     let lines = content[..end].split(|byte| *byte == b'\n');

@@ -1,10 +1,11 @@
 //! Web servers that write logs, and what rotates, copies, links and locks them meanwhile.
 
 use crate::disk::State;
+use crate::packing::pack;
 use crate::story::tell;
 use fastrand::Rng;
+use shipper::packing::{Format, without_ending};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Generations of rotated logs that are kept.
@@ -75,7 +76,7 @@ struct Copying {
     ended: bool,
 }
 
-/// A gzip on its way.
+/// A file that is being packed.
 struct Packing {
     source: PathBuf,
     target: u64,
@@ -109,19 +110,16 @@ pub struct World {
     pub written: BTreeMap<String, usize>,
     pub holes: bool,
     actions: u64,
+    /// How this world packs.
+    format: Format,
 }
 
 /// Returns of which log a rotated file is which generation.
 pub fn generation(path: &Path) -> Option<(String, u64)> {
     let name = path.strip_prefix("/logs").ok()?.to_str()?;
-    let (log, generation) = name.strip_suffix(".gz").unwrap_or(name).rsplit_once('.')?;
+    let (log, generation) =
+        std::str::from_utf8(without_ending(name.as_bytes())).ok()?.rsplit_once('.')?;
     Some((log.to_owned(), generation.parse().ok()?))
-}
-
-fn pack(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 impl World {
@@ -143,7 +141,10 @@ impl World {
         });
         let sites = sites.collect();
         let rng = rng.fork();
-        Self { rng, troubles, sites, written: BTreeMap::new(), holes: false, actions: 0 }
+        // Beside the sequence of all else.
+        let format = Format::ALL[rng.clone().usize(..Format::ALL.len())];
+        let written = BTreeMap::new();
+        Self { rng, troubles, sites, written, holes: false, actions: 0, format }
     }
 
     /// Tells whether time must not jump, because a rotation that takes seconds is on its way.
@@ -284,7 +285,8 @@ impl World {
     }
 
     fn packed(&self, site: usize, generation: usize) -> PathBuf {
-        PathBuf::from(format!("{}.{generation}.gz", self.sites[site].path.display()))
+        let ending = self.format.ending();
+        PathBuf::from(format!("{}.{generation}{ending}", self.sites[site].path.display()))
     }
 
     /// Makes room for a new first generation.
@@ -313,11 +315,11 @@ impl World {
         let source = self.generation(site, generation);
         let Some(number) = state.number_of(&source) else { return };
         let target = self.packed(site, generation);
-        // gzip leaves alone what has other names, and does not overwrite.
+        // What packs leaves alone what has other names, and does not overwrite.
         if state.has_other_names(number) || state.number_of(&target).is_some() {
             return;
         }
-        let bytes = pack(state.content(number));
+        let bytes = pack(self.format, state.content(number));
         let target = state.open_log(&target);
         state.hold(target);
         tell(format!("{}: packing to inode {target}", source.display()));

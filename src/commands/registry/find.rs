@@ -3,8 +3,8 @@
 use crate::disk::{Disk, Kind, Stat};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
+use crate::packing::without_ending;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -130,6 +130,6 @@ impl<D: Disk> Finder<D> {
 
 /// Tells whether a file's size says nothing about the bytes that it holds.
 pub(super) fn is_compressed(name: &Path) -> bool {
-    let ending = name.extension().and_then(OsStr::to_str);
-    matches!(ending, Some("gz" | "bz2" | "xz" | "zst"))
+    let name = name.as_os_str().as_encoded_bytes();
+    without_ending(name) != name
 }

@@ -15,6 +15,7 @@ use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
+use crate::packing::{Compression, Format as Packing};
 use crate::settings::{
     FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
 };
@@ -265,20 +266,22 @@ fn absolute_hint(path: &str) -> String {
     format!("write it from the root, for example `{absolute}{path}`")
 }
 
-/// Says whether compressed files are read that continue nothing read before. A plain file is read as such even if
-/// `gzip` is asked for.
-fn compression(at: &At<'_>) -> bool {
+/// Says which compressed files are read. A plain file is read as such whatever is asked for.
+fn compression(at: &At<'_>) -> Compression {
     let at_key = at.get("compression");
-    match at_key.text_if_any().as_deref() {
-        None => at.get("gzip_experimental").boolean().unwrap_or(false),
-        Some("") => false,
-        Some("gzip" | "auto") => true,
-        Some(other) => {
-            let place = at_key.place().expect("a text has a place");
-            at_key.push(not_one_of(place, at_key.path(), other, &["auto", "gzip", ""]));
-            false
-        }
-    }
+    let Some(word) = at_key.text_if_any() else {
+        let all = at.get("gzip_experimental").boolean().unwrap_or(false);
+        return if all { Compression::Only(Packing::Gzip) } else { Compression::Continued };
+    };
+    let only = Packing::ALL.map(Compression::Only);
+    let known = [Compression::All, Compression::Continued, Compression::Never];
+    let mut all = known.into_iter().chain(only);
+    all.clone().find(|known| known.word() == word).unwrap_or_else(|| {
+        let place = at_key.place().expect("a text has a place");
+        let words: Vec<&str> = all.by_ref().map(Compression::word).collect();
+        at_key.push(not_one_of(place, at_key.path(), &word, &words));
+        Compression::Continued
+    })
 }
 
 fn format(at: &At<'_>) -> Option<Format> {
