@@ -4,19 +4,23 @@
 //! the next call begins at its first byte. So what an event is depends on the file alone, and not on when it was read. The
 //! exceptions are the cuts: offsets at which a pause in the writing ended an event, which the registry keeps.
 
+mod chain;
 pub mod charset;
+pub mod container;
+mod lines;
 pub mod multiline;
+pub mod ndjson;
 pub mod terminator;
 
-use crate::settings::reading::{LineParser, LineTerminator, ReadingSettings};
+use crate::settings::reading::{LineParser, ReadingSettings};
+use chain::{Step, pull};
 use charset::Charset;
+pub use lines::{HOLE_BYTES_MIN, LineRules, Lines, Message, Pulled, begins_with_hole};
 use multiline::{Joined, Line, Multiline};
+use ndjson::Ndjson;
 use regex::bytes::RegexSet;
 use std::sync::Arc;
 use terminator::{NoSuchCharacter, Terminator};
-
-/// NULs at the start of a line from which on they are a hole that a truncation or a power cut left, and no content.
-pub const HOLE_BYTES_MIN: usize = 64;
 
 /// Why an input's lines cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,76 +42,6 @@ pub struct Assembly {
     include: Option<RegexSet>,
     exclude: Option<RegexSet>,
     message_bytes_max: usize,
-}
-
-/// How the raw lines of a file are found and read.
-#[derive(Debug, Clone)]
-pub struct LineRules {
-    /// Its encoding.
-    pub charset: Charset,
-    /// What ends its lines.
-    pub terminator: Terminator,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Multiline { rule: Multiline, next: Message, has_next: bool },
-    Include(RegexSet),
-}
-
-/// The text of an event, or of what may become one.
-#[derive(Debug, Clone, Default)]
-pub struct Message {
-    /// Where it begins in the bytes that were given.
-    pub start: usize,
-    /// Where it ends there, its last line end included.
-    pub end: usize,
-    /// Whether some of it was left out because it was too long.
-    pub is_truncated: bool,
-    /// Whether it has several lines.
-    pub is_multiline: bool,
-    /// Bytes that were left out.
-    pub skipped_bytes: u64,
-    text: Text,
-    own: Vec<u8>,
-}
-
-/// Where the text of a message is.
-#[derive(Debug, Clone, Copy, Default)]
-enum Text {
-    /// In its own buffer.
-    #[default]
-    Own,
-    /// In the bytes that were given, from one position up to another.
-    Given(usize, usize),
-}
-
-/// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pulled {
-    /// A message.
-    Message,
-    /// Nothing that is complete; everything before this position is done with.
-    End(usize),
-    /// A hole of NULs stands at this position.
-    Hole(usize),
-}
-
-/// Raw lines, one after another.
-#[derive(Debug)]
-pub struct Lines<'a> {
-    /// Bytes that begin where an event begins.
-    pub bytes: &'a [u8],
-    /// Offset of their first one.
-    pub at: u64,
-    /// Offsets at which an event ends whatever follows, in order.
-    pub cuts: &'a [u64],
-    /// How to find and read them.
-    pub rules: &'a LineRules,
-    /// Most bytes of a line's content.
-    pub message_bytes_max: usize,
-    /// Where the next line begins.
-    pub position: usize,
 }
 
 /// A large event whose end is sought over several calls.
@@ -139,14 +73,6 @@ impl OpenEvent {
     }
 }
 
-impl LineRules {
-    /// Tells whether the bytes of a line are its text, and a line feed ends it.
-    #[must_use]
-    fn is_plain(&self, settings: &ReadingSettings) -> bool {
-        self.charset.is_utf8() && settings.line_terminator == LineTerminator::Auto
-    }
-}
-
 impl Assembly {
     /// Makes the assembly of an input whose events have at most so many bytes.
     ///
@@ -163,6 +89,15 @@ impl Assembly {
             steps.push(match parser {
                 LineParser::Multiline(settings) => Step::Multiline {
                     rule: Multiline::new(settings).map_err(Box::new)?,
+                    next: Message::default(),
+                    has_next: false,
+                },
+                LineParser::Ndjson(settings) => {
+                    Step::Ndjson { parser: Box::new(Ndjson::new(settings)), text: Vec::new() }
+                }
+                LineParser::Container(settings) => Step::Container {
+                    settings: *settings,
+                    merges: false,
                     next: Message::default(),
                     has_next: false,
                 },
@@ -190,7 +125,18 @@ impl Assembly {
         self.steps.is_empty()
             && self.include.is_none()
             && self.exclude.is_none()
-            && self.rules.iter().all(|rules| rules.is_plain(settings))
+            && self.rules.iter().all(|rules| rules.is_plain(settings.line_terminator))
+    }
+
+    /// Says which names our documents have at their top level, and whether members always have to be merged with ours.
+    pub fn reserve(&mut self, names: &[String], always: bool) {
+        for step in &mut self.steps {
+            match step {
+                Step::Ndjson { parser, .. } => parser.reserve(names, always),
+                Step::Container { merges, .. } => *merges = always,
+                Step::Multiline { .. } | Step::Include(_) => {}
+            }
+        }
     }
 
     /// Tells whether lines are joined.
@@ -227,7 +173,7 @@ impl Assembly {
     /// Forgets what was seen beyond the last event: the next call begins anew.
     pub fn begin(&mut self) {
         for step in &mut self.steps {
-            if let Step::Multiline { has_next, .. } = step {
+            if let Step::Multiline { has_next, .. } | Step::Container { has_next, .. } = step {
                 *has_next = false;
             }
         }
@@ -237,7 +183,7 @@ impl Assembly {
     pub fn next(&mut self, lines: &mut Lines<'_>, out: &mut Message, filtered: &mut u64) -> Pulled {
         loop {
             let pulled = pull(&mut self.steps, lines, out, filtered);
-            if pulled != Pulled::Message || self.is_sent(out.text(lines.bytes)) {
+            if pulled != Pulled::Message || self.is_sent(out, lines.bytes) {
                 return pulled;
             }
             *filtered += 1;
@@ -245,9 +191,9 @@ impl Assembly {
     }
 
     /// Tells whether an event is sent.
-    #[must_use]
-    pub fn is_sent(&self, text: &[u8]) -> bool {
-        !text.is_empty()
+    fn is_sent(&self, message: &Message, bytes: &[u8]) -> bool {
+        let text = message.text(bytes);
+        !(text.is_empty() && message.members.is_empty())
             && self.include.as_ref().is_none_or(|set| set.is_match(text))
             && self.exclude.as_ref().is_none_or(|set| !set.is_match(text))
     }
@@ -314,184 +260,6 @@ impl Assembly {
     pub fn message_bytes_max(&self) -> usize {
         self.message_bytes_max
     }
-}
-
-/// Puts the next message that leaves the last step into `out`.
-fn pull(
-    steps: &mut [Step],
-    lines: &mut Lines<'_>,
-    out: &mut Message,
-    filtered: &mut u64,
-) -> Pulled {
-    let Some((step, below)) = steps.split_last_mut() else { return lines.next(out) };
-    match step {
-        Step::Include(patterns) => loop {
-            let pulled = pull(below, lines, out, filtered);
-            if pulled != Pulled::Message || patterns.is_match(out.text(lines.bytes)) {
-                return pulled;
-            }
-            *filtered += 1;
-        },
-        Step::Multiline { rule, next, has_next } => {
-            if std::mem::take(has_next) {
-                std::mem::swap(next, out);
-            } else {
-                match pull(below, lines, out, filtered) {
-                    Pulled::Message => {}
-                    other => return other,
-                }
-            }
-            let (mut joined, is_complete) = rule.begin(out.text(lines.bytes));
-            if is_complete {
-                return Pulled::Message;
-            }
-            loop {
-                match pull(below, lines, next, filtered) {
-                    Pulled::Message => {}
-                    Pulled::End(end) if !lines.is_cut(out.end, end) => {
-                        return Pulled::End(out.start);
-                    }
-                    Pulled::End(_) | Pulled::Hole(_) => return Pulled::Message,
-                }
-                let verdict = if lines.is_cut(out.end, next.start) {
-                    Line::BeginsNext
-                } else {
-                    rule.next(&mut joined, next.text(lines.bytes))
-                };
-                if verdict == Line::BeginsNext {
-                    *has_next = true;
-                    return Pulled::Message;
-                }
-                let separator = if rule.skip_newline { "" } else { "\n" };
-                if rule.is_kept(&joined) {
-                    out.append(next, separator, lines);
-                } else {
-                    out.leave_out(next.text(lines.bytes).len());
-                    out.end = next.end;
-                }
-                if verdict == Line::Ends {
-                    return Pulled::Message;
-                }
-            }
-        }
-    }
-}
-
-impl Lines<'_> {
-    /// Puts the next raw line into `out`.
-    fn next(&mut self, out: &mut Message) -> Pulled {
-        let start = self.position;
-        let rest = &self.bytes[start..];
-        let found = self.rules.terminator.find(rest, self.at + start as u64);
-        let cut = self.cut_behind(start).filter(|cut| *cut <= self.bytes.len());
-        let end = match (found.map(|end| start + end), cut) {
-            (Some(end), Some(cut)) => end.min(cut),
-            (Some(end), None) | (None, Some(end)) => end,
-            (None, None) => return Pulled::End(start),
-        };
-        if begins_with_hole(rest) {
-            return Pulled::Hole(start);
-        }
-        let mut line = self.rules.terminator.content(&self.bytes[start..end]);
-        let mut from = start;
-        if self.at == 0 && start == 0 {
-            let mark = self.rules.charset.mark_length(line);
-            line = &line[mark..];
-            from += mark;
-        }
-        self.position = end;
-        (out.start, out.end) = (start, end);
-        out.is_multiline = false;
-        out.is_truncated = self.message_bytes_max < line.len();
-        let kept = line.len().min(self.message_bytes_max);
-        out.skipped_bytes = (line.len() - kept) as u64;
-        if self.rules.charset.is_utf8() {
-            out.text = Text::Given(from, from + kept);
-        } else {
-            out.text = Text::Own;
-            out.own.clear();
-            self.rules.charset.decode(&line[..kept], &mut out.own);
-        }
-        Pulled::Message
-    }
-
-    /// Returns the first cut behind a position.
-    fn cut_behind(&self, position: usize) -> Option<usize> {
-        let offset = self.at + position as u64;
-        let cut = self.cuts.iter().copied().find(|cut| offset < *cut)?;
-        usize::try_from(cut - self.at).ok()
-    }
-
-    /// Tells whether an event ends between two positions, both included.
-    fn is_cut(&self, from: usize, upto: usize) -> bool {
-        let (from, upto) = (self.at + from as u64, self.at + upto as u64);
-        self.cuts.iter().any(|cut| from <= *cut && *cut <= upto)
-    }
-}
-
-impl Message {
-    /// Returns the text; `bytes` are those that were given.
-    #[must_use]
-    pub fn text<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
-        match self.text {
-            Text::Own => &self.own,
-            Text::Given(start, end) => &bytes[start..end],
-        }
-    }
-
-    /// Returns where in the bytes that were given the text is, when it is there.
-    #[must_use]
-    pub fn given(&self) -> Option<(usize, usize)> {
-        match self.text {
-            Text::Own => None,
-            Text::Given(start, end) => Some((start, end)),
-        }
-    }
-
-    /// Appends a line as far as there is room for it.
-    fn append(&mut self, next: &Message, separator: &str, lines: &Lines<'_>) {
-        let text = next.text(lines.bytes);
-        let length = self.text(lines.bytes).len();
-        let separator = if length == 0 { "" } else { separator };
-        let room = lines.message_bytes_max.saturating_sub(length + separator.len());
-        self.end = next.end;
-        self.is_truncated |= next.is_truncated;
-        self.skipped_bytes += next.skipped_bytes;
-        if room == 0 {
-            return self.leave_out(text.len());
-        }
-        self.is_multiline = true;
-        let kept = text.len().min(room);
-        if kept < text.len() {
-            self.leave_out(text.len() - kept);
-        }
-        if let (Text::Given(start, end), Text::Given(from, _)) = (self.text, next.text)
-            && &lines.bytes[end..from] == separator.as_bytes()
-        {
-            self.text = Text::Given(start, from + kept);
-            return;
-        }
-        if let Text::Given(start, end) = self.text {
-            self.own.clear();
-            self.own.extend_from_slice(&lines.bytes[start..end]);
-            self.text = Text::Own;
-        }
-        self.own.extend_from_slice(separator.as_bytes());
-        self.own.extend_from_slice(&text[..kept]);
-    }
-
-    fn leave_out(&mut self, bytes: usize) {
-        self.is_truncated = true;
-        self.skipped_bytes += bytes as u64;
-    }
-}
-
-/// Tells whether NULs that are no content stand before a line.
-#[must_use]
-#[inline]
-pub fn begins_with_hole(line: &[u8]) -> bool {
-    line.first() == Some(&0)
-        && line.get(..HOLE_BYTES_MIN).is_some_and(|nuls| nuls.iter().all(|nul| *nul == 0))
 }
 
 #[cfg(test)]

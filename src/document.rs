@@ -18,7 +18,7 @@ use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
 use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
-use crate::settings::{ComesFrom, Format, InputSettings};
+use crate::settings::{ComesFrom, Format, InputSettings, Namespace};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use constants::{constants, flatten, leaf, members, merge, nested};
 use dataset::Dataset;
@@ -26,6 +26,7 @@ use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -148,6 +149,8 @@ pub struct Writer {
     /// Whether lines come from senders rather than from files.
     is_sent: bool,
     path_fields: PathFields,
+    /// Names that documents may have at their top level.
+    names: Vec<String>,
 }
 
 impl Writer {
@@ -174,10 +177,7 @@ impl Writer {
         }
         let index = index.or_else(|| shared.index.clone());
         let targets = Dataset::ALL.map(|dataset| {
-            let format = index.clone().unwrap_or_else(|| {
-                let text = default_target(input.namespace, dataset.name());
-                FormatString::parse(&text).expect("our own default is a format string")
-            });
+            let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
             resolve(format, dataset, &constants, &operators, parser.extras())
         });
         let mut path_fields = PathFields::new(&input.files.path_fields)?;
@@ -191,6 +191,8 @@ impl Writer {
                     .chain(parser.extras())
                     .any(|key| same(key))
         });
+        let names = path_fields.names.iter().chain(parser.extras());
+        let names = top_level(names.chain(constants.keys()).chain(operators.keys()));
         let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
         let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
         let mut layouts = None;
@@ -221,6 +223,7 @@ impl Writer {
             layouts,
             is_sent,
             path_fields,
+            names,
         })
     }
 
@@ -317,6 +320,18 @@ impl Writer {
         run.push(b'"');
         action.begin(source);
         self.prepare(frame, action, b"", &EventBuf::default(), Content::Line);
+    }
+
+    /// Returns the names that its documents may have at their top level.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Tells whether fields of the operator's lie among ours.
+    #[must_use]
+    pub fn has_layouts(&self) -> bool {
+        self.layouts.is_some()
     }
 
     /// Tells whether a frame is that of a source.
@@ -472,6 +487,19 @@ fn recognised(dataset: Dataset) -> Vec<u8> {
          \"category\":[\"web\"],\"type\":[\"access\"],\"created\":\""
     )
     .into_bytes()
+}
+
+fn own_target(namespace: Namespace, dataset: Dataset) -> FormatString {
+    let text = default_target(namespace, dataset.name());
+    FormatString::parse(&text).expect("our own default is a format string")
+}
+
+/// Returns the names at the top level of all that documents may have, `more` among them.
+fn top_level<'a>(more: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let more = more.map(String::as_str);
+    let known = Field::ALL.iter().map(|field| field.name());
+    let all: BTreeSet<&str> = known.chain(WRITTEN_BY_LINE).chain(more).map(first_part).collect();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 fn first_part(name: &str) -> &str {

@@ -24,6 +24,7 @@ macro_rules! with_parser {
     };
 }
 
+mod members;
 mod message;
 mod piecewise;
 
@@ -168,7 +169,7 @@ impl Pipeline {
             parser = parser.in_syslog(syslog)?;
         }
         let bytes_max = usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX);
-        let assembly = Assembly::new(&input.reading, bytes_max)?;
+        let mut assembly = Assembly::new(&input.reading, bytes_max)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
         let encoder = Encoder {
             writer: Writer::new(input, index, &parser, shared)?,
@@ -179,6 +180,7 @@ impl Pipeline {
             keep_original: input.keep_original,
             message_bytes_max: bytes_max,
         };
+        assembly.reserve(encoder.writer.names(), encoder.writer.has_layouts());
         Ok(Self {
             is_trivial: assembly.is_trivial(&input.reading),
             pauses: input.reading.pauses(),
@@ -389,6 +391,7 @@ impl Encoder {
                     let end = lines.at + message.end as u64;
                     let start = lines.at + message.start as u64;
                     let end = large_end.unwrap_or(end);
+                    let mut members = std::mem::take(&mut message.members);
                     let text = match message.given() {
                         Some((from, _)) => &lines.bytes[from..],
                         None => message.text(lines.bytes),
@@ -400,8 +403,14 @@ impl Encoder {
                         is_multiline: message.is_multiline,
                     };
                     let place = Place { start, raw_length: end - start, length, flags };
-                    let content = self.parse(parser, &text[..length]);
-                    if self.append(text, place, content, batch) == Fit::Full {
+                    let mut content = self.parse(parser, &text[..length]);
+                    let fit = if members.is_empty() {
+                        self.append(text, place, content, batch)
+                    } else {
+                        self.append_members(text, place, &mut content, &mut members, batch)
+                    };
+                    message.members = members;
+                    if fit == Fit::Full {
                         consumed.stop = Stop::Full;
                         return consumed;
                     }

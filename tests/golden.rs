@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
 
+#[path = "golden/members.rs"]
+mod members;
 #[path = "golden/paths.rs"]
 mod paths;
 #[path = "golden/properties.rs"]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::settings::reading::{EncodingSettings, MultilineRule, MultilineSettings};
+use crate::settings::reading::{
+    EncodingSettings, LineTerminator, MultilineRule, MultilineSettings,
+};
 use charset::settings_of;
 use proptest::prelude::*;
 

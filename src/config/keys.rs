@@ -53,7 +53,9 @@ const INPUT: Table = &[
             "line_terminator", "include_lines", "exclude_lines", "flush_partial_after",
             "multiline.type", "multiline.pattern", "multiline.negate", "multiline.match",
             "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
-            "multiline.timeout", "multiline.skip_newline", "parsers.**",
+            "multiline.timeout", "multiline.skip_newline", "parsers.**", "json.keys_under_root",
+            "json.overwrite_keys", "json.expand_keys", "json.add_error_key", "json.message_key",
+            "json.ignore_decoding_error",
         ],
     ),
     (
@@ -77,7 +79,7 @@ const INPUT: Table = &[
     (
         NotYet(NONE),
         &[
-            "json.**", "processors.**",
+            "json.document_id", "processors.**",
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

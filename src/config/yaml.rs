@@ -214,7 +214,7 @@ fn stanza(input: &InputSettings) -> Mapping {
         }
         files(&mut out, input);
     }
-    reading::put_reading(&mut out, &input.reading);
+    reading::put_reading(&mut out, input);
     if let Some(pipeline) = &input.pipeline {
         put(&mut out, "pipeline", pipeline.as_str());
     }

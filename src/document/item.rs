@@ -36,6 +36,8 @@ pub struct Frame {
     pub path: Vec<u8>,
     /// What the file's path says, as JSON, where that is among the fields of a layout.
     pub path_fields: Arc<[Option<Box<[u8]>>]>,
+    /// Members of the event's own, each with a comma before it; only where there is no `layout`.
+    pub members: Vec<u8>,
     /// How documents are laid out whose fields are not the known ones alone.
     pub layout: Option<Arc<Layout>>,
 }
@@ -150,10 +152,22 @@ pub fn push_item(
         sink.push(flags);
     }
     if content == Content::Fields {
-        sink.push(&frame.run);
+        if frame.members.is_empty() {
+            sink.push(&frame.run);
+        } else {
+            sink.push(&frame.run[..frame.run_generic]);
+            sink.push(&frame.members);
+            sink.push(&frame.run[frame.run_generic..]);
+        }
         return push_fields(sink, text, place.length, event);
     }
     sink.push(&frame.run[..frame.run_generic]);
+    if !frame.members.is_empty() {
+        sink.push(&frame.members);
+        if place.length == 0 {
+            return sink.push(b"}\n");
+        }
+    }
     let glue = TABLE.between(AT_ROOT, Field::Message as usize);
     sink.push_window(&glue.text, glue.length);
     push_line(sink, text, place.length, event.text());

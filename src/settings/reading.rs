@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// After this long a part of a container's line is sent though the rest has not come.
+const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything between a file's bytes and its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadingSettings {
@@ -35,7 +38,9 @@ impl ReadingSettings {
     pub fn pauses(&self) -> Pauses {
         let timeouts = self.parsers.iter().filter_map(|parser| match parser {
             LineParser::Multiline(multiline) => Some(multiline.timeout),
-            LineParser::IncludeMessage(_) => None,
+            // What goes on surely comes soon; this is for a container that died.
+            LineParser::Container(_) => Some(CONTAINER_TIMEOUT),
+            LineParser::IncludeMessage(_) | LineParser::Ndjson(_) => None,
         });
         let event = timeouts.filter(|timeout| !timeout.is_zero()).min();
         Pauses { event, partial: self.flush_partial_after }
@@ -92,6 +97,61 @@ pub enum LineParser {
     Multiline(MultilineSettings),
     /// `include_message.patterns`: regular expressions, checked; what matches none is not sent.
     IncludeMessage(Vec<String>),
+    /// `ndjson`, or `json.*` of a `log` input.
+    Ndjson(NdjsonSettings),
+    /// `container`.
+    Container(ContainerSettings),
+}
+
+/// `ndjson.*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub struct NdjsonSettings {
+    /// The field that gets the members; the top level when empty.
+    pub target: String,
+    /// Whether members win over ours of the same name.
+    pub overwrite_keys: bool,
+    /// Whether dots in names are levels.
+    pub expand_keys: bool,
+    /// Whether a fault is noted in `error`.
+    pub add_error_key: bool,
+    /// The member whose text is the event's.
+    pub message_key: Option<String>,
+    /// Whether that text is `message`, too: `ndjson` does so, `json.*` does not.
+    pub keeps_text: bool,
+}
+
+/// `container.*`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContainerSettings {
+    /// `stream`.
+    pub stream: ContainerStream,
+    /// `format`.
+    pub format: ContainerFormat,
+}
+
+/// Which streams of a container are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ContainerStream {
+    /// Both.
+    #[default]
+    All,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Who wrote a container's lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ContainerFormat {
+    /// Each line says so.
+    #[default]
+    Auto,
+    /// Docker's `json-file` driver.
+    Docker,
+    /// The container runtime interface.
+    Cri,
 }
 
 /// `multiline.*`.

@@ -79,6 +79,69 @@ fn lines_are_joined_as_either_spelling_says() {
 }
 
 #[test]
+fn json_and_containers_are_read_as_either_spelling_says() {
+    let ndjson = |target: &str, key: &str, rest: &str| {
+        format!(
+            "[Ndjson(NdjsonSettings {{ target: {target:?}, {rest}, message_key: {key}, keeps_text: true }})]"
+        )
+    };
+    let off = "overwrite_keys: false, expand_keys: false, add_error_key: false";
+    let on = "overwrite_keys: true, expand_keys: true, add_error_key: true";
+    let old = |settings: String| settings.replace("keeps_text: true", "keeps_text: false");
+    let message = r#"Some("m")"#;
+    check(
+        input,
+        |i| i.reading.parsers,
+        &[
+            ("parsers: [{ndjson: {}}]", &ndjson("", "None", off)),
+            ("parsers:\n      - ndjson:", &ndjson("", "None", off)),
+            (
+                "parsers: [{ndjson: {target: a, overwrite_keys: 1, expand_keys: true, add_error_key: true, message_key: m}}]",
+                "`filebeat.inputs[0].parsers[0].ndjson.overwrite_keys` takes `true` or `false`, found `1`",
+            ),
+            (
+                "parsers: [{ndjson: {target: a, overwrite_keys: yes, expand_keys: true, add_error_key: true, message_key: m, ignore_decoding_error: true}}]",
+                &ndjson("a", message, on),
+            ),
+            ("json.message_key: m", &old(ndjson("json", message, off))),
+            ("json: {keys_under_root: true}", &old(ndjson("", "None", off))),
+            (
+                "parsers: [{container: {stream: stderr, format: cri}}]",
+                "[Container(ContainerSettings { stream: Stderr, format: Cri })]",
+            ),
+            (
+                "parsers:\n      - container: ~",
+                "[Container(ContainerSettings { stream: All, format: Auto })]",
+            ),
+            (
+                "parsers: [{container: {stream: both}}]",
+                "`filebeat.inputs[0].parsers[0].container.stream` cannot be `both`, only `all`, `stdout`, `stderr`",
+            ),
+            (
+                "parsers: [{ndjson: {targt: a}}]",
+                "unknown key `filebeat.inputs[0].parsers[0].ndjson.targt`",
+            ),
+            ("json.keys_under_rot: true", "unknown key `filebeat.inputs[0].json.keys_under_rot`"),
+        ],
+    );
+    check(
+        input,
+        |i| i.syslog.map(|syslog| (syslog.format, syslog.zone.iana_name().map(str::to_owned))),
+        &[
+            ("", "None"),
+            (
+                "parsers: [{syslog: {format: rfc3164, timezone: Europe/Berlin}}]",
+                r#"Some((Rfc3164, Some("Europe/Berlin")))"#,
+            ),
+            (
+                "parsers: [{syslog: {format: rfc1}}]",
+                "`filebeat.inputs[0].parsers[0].syslog.format` cannot be `rfc1`, only `auto`, `rfc3164`, `rfc5424`",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_parser_is_said_at_its_place() {
     check(
         input,
@@ -105,7 +168,7 @@ fn what_is_wrong_with_a_parser_is_said_at_its_place() {
             ),
             (
                 "parsers: [{multilin: {pattern: a}}]",
-                "`filebeat.inputs[0].parsers[0]` cannot be `multilin`, only `multiline`, `include_message`",
+                "`filebeat.inputs[0].parsers[0]` cannot be `multilin`, only `multiline`, `ndjson`, `container`, `syslog`, `include_message`",
             ),
             (
                 "parsers:\n      - multiline:\n        pattern: a",

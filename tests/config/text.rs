@@ -332,7 +332,7 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
         ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
         ("cloud.id: a", "write the addresses into `output.elasticsearch.hosts` instead"),
-        ("inputs.0.json.message_key: a", "leave it out"),
+        ("inputs.0.json.document_id: a", "leave it out"),
         ("inputs.0.keep_null: true", "leave it out, or set it to `false`"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),
         (
@@ -382,6 +382,9 @@ filebeat.inputs:
     parsers:
       - multiline: {pattern: '^ ', negate: true, match: before, flush_pattern: '#', max_lines: 0, timeout: 0}
       - include_message.patterns: ['1']
+      - ndjson: {target: 'a.b', overwrite_keys: true, expand_keys: true, add_error_key: true, message_key: 'no'}
+      - container: {stream: stderr, format: cri}
+      - syslog: {format: rfc5424, timezone: Europe/Berlin}
       - multiline: {type: count, count_lines: 3, skip_newline: true}
       - multiline: {type: while_pattern, pattern: ': '}
     fields: {a: 'yes', b: '0600', c: '1_000', d: '0x1f', e: '~', f: 'null', g: 1.0, h: 1e3, i: off,

@@ -13,7 +13,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
-use crate::config::typed::reading::reading;
+use crate::config::typed::reading::{reading, syslog};
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
 use crate::settings::{
@@ -135,8 +135,8 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
     let at_format = at.get("format");
-    let syslog = (kind == "syslog").then(|| listener::text_format(&at_format)).flatten();
-    let format = syslog.or_else(|| format(&at_format));
+    let text_format = (kind == "syslog").then(|| listener::text_format(&at_format)).flatten();
+    let format = text_format.or_else(|| format(&at_format));
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
     let scan_interval = scan.positive_duration().unwrap_or(default.scan_interval);
@@ -162,6 +162,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
         reading: reading(at),
+        syslog: syslog(at),
         message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
         symlinks: at
             .first_of(&["prospector.scanner.symlinks", "symlinks"])

@@ -1,6 +1,7 @@
 //! The stanzas whose lines are sent to them: `tcp`, `udp`, `unix`, `syslog`, `stdin`.
 
 use crate::config::typed::value::At;
+use crate::settings::reading::ReadingSettings;
 use crate::settings::{
     ComesFrom, Format, FramingSettings, InputSettings, Listen, ListenerSettings, Pem,
     ServerTlsSettings, SocketSettings, SyslogFormat, SyslogSettings,
@@ -34,9 +35,15 @@ pub(super) fn listener(
     config_directory: &Path,
 ) -> Option<ListenerSettings> {
     input.comes_from = ComesFrom::Senders;
+    if input.reading != ReadingSettings::default() {
+        at.problem_with(
+            format!("encodings, line ends, parsers and filters of lines are not supported yet where lines come from `{}`", input.kind),
+            "leave `encoding`, `line_terminator`, `parsers`, `include_lines` and `exclude_lines` out",
+        );
+    }
     let (kind, at_protocol) = match input.kind.as_str() {
         "syslog" => {
-            input.syslog = Some(SyslogSettings { format: syslog_format(at), zone: zone(at) });
+            input.syslog = Some(syslog(at));
             protocol(at)?
         }
         kind => (kind.to_owned(), at.clone()),
@@ -88,6 +95,11 @@ pub(super) fn alone(root: &At<'_>, listeners: &[ListenerSettings], files: usize)
 pub(super) fn text_format(at: &At<'_>) -> Option<Format> {
     let text = at.node()?.text()?;
     SYSLOG_FORMATS.contains(&text).then_some(Format::Auto)
+}
+
+/// Reads how syslog messages are read.
+pub(super) fn syslog(at: &At<'_>) -> SyslogSettings {
+    SyslogSettings { format: syslog_format(at), zone: zone(at) }
 }
 
 fn syslog_format(at: &At<'_>) -> SyslogFormat {

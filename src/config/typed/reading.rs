@@ -2,11 +2,14 @@
 
 use crate::assembly::charset::settings_of;
 use crate::assembly::{Assembly, AssemblyError};
-use crate::config::problems::Problem;
+use crate::config::tree::Value;
 use crate::config::typed::files::{expressions, regex_message};
+use crate::config::typed::listener;
 use crate::config::typed::value::At;
+use crate::settings::SyslogSettings;
 use crate::settings::reading::{
-    EncodingSettings, LineParser, LineTerminator, MultilineRule, MultilineSettings, ReadingSettings,
+    ContainerFormat, ContainerSettings, ContainerStream, EncodingSettings, LineParser,
+    LineTerminator, MultilineRule, MultilineSettings, NdjsonSettings, ReadingSettings,
 };
 use regex::bytes::Regex;
 
@@ -25,10 +28,17 @@ pub const TERMINATORS: [(&str, LineTerminator); 10] = [
 ];
 
 /// The parsers by name.
-const PARSERS: [&str; 2] = ["multiline", "include_message"];
+const PARSERS: [&str; 5] = ["multiline", "ndjson", "container", "syslog", "include_message"];
 
-/// Parsers of Filebeat's that are not built.
-const OTHER_PARSERS: [&str; 3] = ["ndjson", "container", "syslog"];
+const NDJSON: [&str; 7] = [
+    "target",
+    "overwrite_keys",
+    "expand_keys",
+    "add_error_key",
+    "message_key",
+    "ignore_decoding_error",
+    "keys_under_root",
+];
 
 const MULTILINE: [&str; 9] = [
     "type",
@@ -48,6 +58,9 @@ pub fn reading(at: &At<'_>) -> ReadingSettings {
     let line_terminator = at.get("line_terminator");
     let terminator = line_terminator.word(&TERMINATORS.map(|(name, _)| name));
     let mut parsers = Vec::new();
+    if at.get("json").is_there() {
+        parsers.push(LineParser::Ndjson(json(&at.get("json"))));
+    }
     if at.get("multiline").is_there() {
         parsers.extend(multiline(&at.get("multiline")).map(LineParser::Multiline));
     }
@@ -90,6 +103,20 @@ fn pattern(at: &At<'_>) -> Option<String> {
     at.text_if_any().filter(|pattern| is_pattern(pattern, at))
 }
 
+/// Reads the parser `syslog` of `parsers`: it stands behind all others, whatever its place.
+#[must_use]
+pub fn syslog(at: &At<'_>) -> Option<SyslogSettings> {
+    let items = at.get("parsers").items();
+    let is_named = |item: &At<'_>| match item.node().map(|node| &node.value) {
+        Some(Value::Map(map)) => map.entries.iter().any(|entry| entry.key == "syslog"),
+        _ => false,
+    };
+    let options = items.iter().find(|item| is_named(item))?.get("syslog");
+    known(&options, &["format", "timezone", "log_errors", "add_error_key"]);
+    let _ = options.get("format").word(&["auto", "rfc3164", "rfc5424"]);
+    Some(listener::syslog(&options))
+}
+
 /// Reads one item of `parsers`.
 fn parser(at: &At<'_>) -> Option<LineParser> {
     let entries = &at.map()?.entries;
@@ -115,11 +142,17 @@ fn parser(at: &At<'_>) -> Option<LineParser> {
             }
             Some(LineParser::IncludeMessage(patterns))
         }
-        name if OTHER_PARSERS.contains(&name) => {
-            let message = format!("the parser `{name}` is not supported yet");
-            at.push(Problem::new(entry.place, message).hint("take it out until it is"));
-            None
+        "ndjson" => {
+            known(&options, &NDJSON);
+            let target = options.get("target").text_if_any().unwrap_or_default();
+            Some(LineParser::Ndjson(NdjsonSettings { target, ..ndjson(&options, true) }))
         }
+        "container" => {
+            known(&options, &["stream", "format"]);
+            Some(LineParser::Container(container(&options)))
+        }
+        // See [`syslog`].
+        "syslog" => None,
         name => {
             at.push(crate::config::check::not_one_of(entry.place, at.path(), name, &PARSERS));
             None
@@ -136,6 +169,42 @@ fn known(at: &At<'_>, keys: &[&str]) {
             at.push(crate::config::check::unknown_key(entry.place, &path, &entry.key, keys));
         }
     }
+}
+
+/// Reads what `ndjson` and `json` have in common.
+fn ndjson(at: &At<'_>, keeps_text: bool) -> NdjsonSettings {
+    let is_on = |key: &str| at.get(key).boolean().unwrap_or(false);
+    // Which lines are none is counted; that each is told or not is no question here.
+    let _ = is_on("ignore_decoding_error");
+    NdjsonSettings {
+        target: String::new(),
+        overwrite_keys: is_on("overwrite_keys"),
+        expand_keys: is_on("expand_keys"),
+        add_error_key: is_on("add_error_key"),
+        message_key: at.get("message_key").text_if_any(),
+        keeps_text,
+    }
+}
+
+/// Reads `json.*` of a `log` input.
+fn json(at: &At<'_>) -> NdjsonSettings {
+    let at_root = at.get("keys_under_root").boolean().unwrap_or(false);
+    let target = if at_root { String::new() } else { "json".to_owned() };
+    NdjsonSettings { target, ..ndjson(at, false) }
+}
+
+fn container(at: &At<'_>) -> ContainerSettings {
+    let stream = match at.get("stream").word(&["all", "stdout", "stderr"]) {
+        Some(1) => ContainerStream::Stdout,
+        Some(2) => ContainerStream::Stderr,
+        _ => ContainerStream::All,
+    };
+    let format = match at.get("format").word(&["auto", "docker", "cri"]) {
+        Some(1) => ContainerFormat::Docker,
+        Some(2) => ContainerFormat::Cri,
+        _ => ContainerFormat::Auto,
+    };
+    ContainerSettings { stream, format }
 }
 
 fn multiline(at: &At<'_>) -> Option<MultilineSettings> {

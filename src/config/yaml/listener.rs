@@ -2,7 +2,8 @@
 
 use super::{duration, list, map, put};
 use crate::settings::{
-    FramingSettings, Listen, ListenerSettings, Pem, ServerTlsSettings, SocketSettings, SyslogFormat,
+    FramingSettings, Listen, ListenerSettings, Pem, ServerTlsSettings, SocketSettings,
+    SyslogFormat, SyslogSettings,
 };
 use serde_yaml::{Mapping, Value};
 
@@ -39,16 +40,7 @@ pub(super) fn stanza(listener: &ListenerSettings) -> Mapping {
         stream(&mut own, listener);
     }
     if let Some(syslog) = &listener.input.syslog {
-        match syslog.format {
-            SyslogFormat::Auto => {}
-            SyslogFormat::Rfc3164 => put(&mut out, "format", "rfc3164"),
-            SyslogFormat::Rfc5424 => put(&mut out, "format", "rfc5424"),
-        }
-        if let Some(zone) = syslog.zone.iana_name() {
-            put(&mut out, "timezone", zone);
-        } else if let Ok(offset) = syslog.zone.to_fixed_offset() {
-            put(&mut out, "timezone", offset.to_string());
-        }
+        put_syslog(&mut out, syslog);
         put(&mut out, "protocol", map([(protocol, Value::Mapping(own))]));
     } else {
         out.extend(own);
@@ -97,4 +89,18 @@ fn tls(settings: &ServerTlsSettings) -> Mapping {
         put(&mut out, "client_authentication", wanted);
     }
     out
+}
+
+/// Adds how syslog messages are read.
+pub(super) fn put_syslog(out: &mut Mapping, syslog: &SyslogSettings) {
+    match syslog.format {
+        SyslogFormat::Auto => {}
+        SyslogFormat::Rfc3164 => put(out, "format", "rfc3164"),
+        SyslogFormat::Rfc5424 => put(out, "format", "rfc5424"),
+    }
+    if let Some(zone) = syslog.zone.iana_name() {
+        put(out, "timezone", zone);
+    } else if let Ok(offset) = syslog.zone.to_fixed_offset() {
+        put(out, "timezone", offset.to_string());
+    }
 }

@@ -1,13 +1,19 @@
 //! How an input's bytes become events, as YAML.
 
+use super::listener::put_syslog;
 use super::{duration, list, map, put};
 use crate::assembly::charset::name_of;
 use crate::config::typed::reading::TERMINATORS;
-use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
+use crate::settings::reading::{
+    ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
+    MultilineSettings, NdjsonSettings, ReadingSettings,
+};
+use crate::settings::{ComesFrom, InputSettings};
 use serde_yaml::{Mapping, Value};
 
 /// Adds what differs from the defaults.
-pub(super) fn put_reading(out: &mut Mapping, reading: &ReadingSettings) {
+pub(super) fn put_reading(out: &mut Mapping, input: &InputSettings) {
+    let reading = &input.reading;
     let default = ReadingSettings::default();
     if reading.encoding != default.encoding {
         put(out, "encoding", name_of(&reading.encoding));
@@ -16,8 +22,14 @@ pub(super) fn put_reading(out: &mut Mapping, reading: &ReadingSettings) {
     if let Some((name, _)) = terminator.filter(|(_, kind)| *kind != default.line_terminator) {
         put(out, "line_terminator", *name);
     }
-    if !reading.parsers.is_empty() {
-        put(out, "parsers", Value::Sequence(reading.parsers.iter().map(parser).collect()));
+    let mut parsers: Vec<Value> = reading.parsers.iter().map(parser).collect();
+    if let Some(settings) = input.syslog.as_ref().filter(|_| input.comes_from == ComesFrom::Files) {
+        let mut syslog = Mapping::new();
+        put_syslog(&mut syslog, settings);
+        parsers.push(map([("syslog", Value::Mapping(syslog))]));
+    }
+    if !parsers.is_empty() {
+        put(out, "parsers", Value::Sequence(parsers));
     }
     if !reading.include_lines.is_empty() {
         put(out, "include_lines", list(&reading.include_lines));
@@ -33,10 +45,36 @@ pub(super) fn put_reading(out: &mut Mapping, reading: &ReadingSettings) {
 fn parser(parser: &LineParser) -> Value {
     match parser {
         LineParser::Multiline(settings) => map([("multiline", multiline(settings))]),
+        LineParser::Ndjson(settings) => map([("ndjson", ndjson(settings))]),
+        LineParser::Container(ContainerSettings { stream, format }) => {
+            let stream = match stream {
+                ContainerStream::All => "all",
+                ContainerStream::Stdout => "stdout",
+                ContainerStream::Stderr => "stderr",
+            };
+            let format = match format {
+                ContainerFormat::Auto => "auto",
+                ContainerFormat::Docker => "docker",
+                ContainerFormat::Cri => "cri",
+            };
+            map([("container", map([("stream", stream.into()), ("format", format.into())]))])
+        }
         LineParser::IncludeMessage(patterns) => {
             map([("include_message", map([("patterns", list(patterns))]))])
         }
     }
+}
+
+fn ndjson(settings: &NdjsonSettings) -> Value {
+    let mut out = Mapping::new();
+    put(&mut out, "target", settings.target.as_str());
+    put(&mut out, "overwrite_keys", settings.overwrite_keys);
+    put(&mut out, "expand_keys", settings.expand_keys);
+    put(&mut out, "add_error_key", settings.add_error_key);
+    if let Some(key) = &settings.message_key {
+        put(&mut out, "message_key", key.as_str());
+    }
+    Value::Mapping(out)
 }
 
 fn multiline(settings: &MultilineSettings) -> Value {

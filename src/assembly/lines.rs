@@ -1,0 +1,201 @@
+//! Raw lines of a file, and the text of what they become.
+
+use super::charset::Charset;
+use super::ndjson::Members;
+use super::terminator::Terminator;
+use crate::settings::reading::LineTerminator;
+
+/// NULs at the start of a line from which on they are a hole that a truncation or a power cut left, and no content.
+pub const HOLE_BYTES_MIN: usize = 64;
+
+/// How the raw lines of a file are found and read.
+#[derive(Debug, Clone)]
+pub struct LineRules {
+    /// Its encoding.
+    pub charset: Charset,
+    /// What ends its lines.
+    pub terminator: Terminator,
+}
+
+/// The text of an event, or of what may become one.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    /// Where it begins in the bytes that were given.
+    pub start: usize,
+    /// Where it ends there, its last line end included.
+    pub end: usize,
+    /// Whether some of it was left out because it was too long.
+    pub is_truncated: bool,
+    /// Whether it has several lines.
+    pub is_multiline: bool,
+    /// Bytes that were left out.
+    pub skipped_bytes: u64,
+    /// What it holds beside its text.
+    pub members: Members,
+    pub(super) text: Text,
+    pub(super) own: Vec<u8>,
+}
+
+/// Where the text of a message is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Text {
+    /// In its own buffer.
+    #[default]
+    Own,
+    /// In the bytes that were given, from one position up to another.
+    Given(usize, usize),
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled {
+    /// A message.
+    Message,
+    /// Nothing that is complete; everything before this position is done with.
+    End(usize),
+    /// A hole of NULs stands at this position.
+    Hole(usize),
+}
+
+/// Raw lines, one after another.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    /// Bytes that begin where an event begins.
+    pub bytes: &'a [u8],
+    /// Offset of their first one.
+    pub at: u64,
+    /// Offsets at which an event ends whatever follows, in order.
+    pub cuts: &'a [u64],
+    /// How to find and read them.
+    pub rules: &'a LineRules,
+    /// Most bytes of a line's content.
+    pub message_bytes_max: usize,
+    /// Where the next line begins.
+    pub position: usize,
+}
+
+impl LineRules {
+    /// Tells whether the bytes of a line are its text, and a line feed ends it.
+    #[must_use]
+    pub(super) fn is_plain(&self, terminator: LineTerminator) -> bool {
+        self.charset.is_utf8() && terminator == LineTerminator::Auto
+    }
+}
+
+impl Lines<'_> {
+    /// Puts the next raw line into `out`.
+    pub(super) fn next(&mut self, out: &mut Message) -> Pulled {
+        let start = self.position;
+        let rest = &self.bytes[start..];
+        let found = self.rules.terminator.find(rest, self.at + start as u64);
+        let cut = self.cut_behind(start).filter(|cut| *cut <= self.bytes.len());
+        let end = match (found.map(|end| start + end), cut) {
+            (Some(end), Some(cut)) => end.min(cut),
+            (Some(end), None) | (None, Some(end)) => end,
+            (None, None) => return Pulled::End(start),
+        };
+        if begins_with_hole(rest) {
+            return Pulled::Hole(start);
+        }
+        let mut line = self.rules.terminator.content(&self.bytes[start..end]);
+        let mut from = start;
+        if self.at == 0 && start == 0 {
+            let mark = self.rules.charset.mark_length(line);
+            line = &line[mark..];
+            from += mark;
+        }
+        self.position = end;
+        (out.start, out.end) = (start, end);
+        out.members.clear();
+        out.is_multiline = false;
+        out.is_truncated = self.message_bytes_max < line.len();
+        let kept = line.len().min(self.message_bytes_max);
+        out.skipped_bytes = (line.len() - kept) as u64;
+        if self.rules.charset.is_utf8() {
+            out.text = Text::Given(from, from + kept);
+        } else {
+            out.text = Text::Own;
+            out.own.clear();
+            self.rules.charset.decode(&line[..kept], &mut out.own);
+        }
+        Pulled::Message
+    }
+
+    /// Returns the first cut behind a position.
+    fn cut_behind(&self, position: usize) -> Option<usize> {
+        let offset = self.at + position as u64;
+        let cut = self.cuts.iter().copied().find(|cut| offset < *cut)?;
+        usize::try_from(cut - self.at).ok()
+    }
+
+    /// Tells whether an event ends between two positions, both included.
+    pub(super) fn is_cut(&self, from: usize, upto: usize) -> bool {
+        let (from, upto) = (self.at + from as u64, self.at + upto as u64);
+        self.cuts.iter().any(|cut| from <= *cut && *cut <= upto)
+    }
+}
+
+impl Message {
+    /// Returns the text; `bytes` are those that were given.
+    #[must_use]
+    pub fn text<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        match self.text {
+            Text::Own => &self.own,
+            Text::Given(start, end) => &bytes[start..end],
+        }
+    }
+
+    /// Returns where in the bytes that were given the text is, when it is there.
+    #[must_use]
+    pub fn given(&self) -> Option<(usize, usize)> {
+        match self.text {
+            Text::Own => None,
+            Text::Given(start, end) => Some((start, end)),
+        }
+    }
+
+    /// Appends a line as far as there is room for it.
+    pub(super) fn append(&mut self, next: &Message, separator: &str, lines: &Lines<'_>) {
+        let text = next.text(lines.bytes);
+        let length = self.text(lines.bytes).len();
+        let separator = if length == 0 { "" } else { separator };
+        let room = lines.message_bytes_max.saturating_sub(length + separator.len());
+        self.end = next.end;
+        self.is_truncated |= next.is_truncated;
+        self.skipped_bytes += next.skipped_bytes;
+        if room == 0 {
+            return self.leave_out(text.len());
+        }
+        self.is_multiline = true;
+        let kept = text.len().min(room);
+        if kept < text.len() {
+            self.leave_out(text.len() - kept);
+        }
+        if let (Text::Given(start, end), Text::Given(from, _)) = (self.text, next.text)
+            && &lines.bytes[end..from] == separator.as_bytes()
+        {
+            self.text = Text::Given(start, from + kept);
+            return;
+        }
+        if let Text::Given(start, end) = self.text {
+            self.own.clear();
+            self.own.extend_from_slice(&lines.bytes[start..end]);
+            self.text = Text::Own;
+        }
+        self.own.extend_from_slice(separator.as_bytes());
+        self.own.extend_from_slice(&text[..kept]);
+    }
+
+    pub(super) fn leave_out(&mut self, bytes: usize) {
+        self.is_truncated = true;
+        self.skipped_bytes += bytes as u64;
+    }
+}
+
+/// Tells whether NULs that are no content stand before a line.
+#[must_use]
+#[inline]
+pub fn begins_with_hole(line: &[u8]) -> bool {
+    line.first() == Some(&0)
+        && line.get(..HOLE_BYTES_MIN).is_some_and(|nuls| nuls.iter().all(|nul| *nul == 0))
+}

@@ -1,0 +1,252 @@
+//! Documents of lines that bring members of their own: JSON, and the lines of containers.
+
+use crate::rig::{input, read_item, run, shared};
+use serde_json::{Value, json};
+use shipper::batch::BatchLimits;
+use shipper::pipeline::Pipeline;
+use shipper::settings::reading::{
+    ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
+    MultilineSettings, NdjsonSettings,
+};
+use shipper::settings::{FieldsSettings, Format, InputSettings};
+
+fn with(parsers: Vec<LineParser>) -> InputSettings {
+    let mut input = input(Format::Raw);
+    input.reading.parsers = parsers;
+    input
+}
+
+fn ndjson() -> NdjsonSettings {
+    NdjsonSettings { keeps_text: true, ..NdjsonSettings::default() }
+}
+
+/// The documents of some lines, without what all documents have.
+fn documents(input: &InputSettings, log: &str) -> Vec<Value> {
+    let mut pipeline = Pipeline::new(input, &shared()).expect("it is there");
+    let (batches, _) =
+        run(&mut pipeline, "/var/log/app.log", log.as_bytes(), BatchLimits::default());
+    let items = batches.iter().flat_map(|batch| (0..batch.items()).map(|item| batch.item(item)));
+    items
+        .map(|item| {
+            let (_, mut document) = read_item(item);
+            let object = document.as_object_mut().expect("it is there");
+            for (name, ours) in
+                [("ecs", json!({ "version": "8.0.0" })), ("input", json!({ "type": input.kind }))]
+            {
+                assert_eq!(object.remove(name), Some(ours), "{name}");
+            }
+            assert_eq!(object.remove("agent").expect("it is there")["type"], "filebeat");
+            let log = object["log"].as_object_mut().expect("it is there");
+            assert_eq!(
+                log.remove("file").expect("it is there"),
+                json!({ "path": "/var/log/app.log" })
+            );
+            let _ = log.remove("offset").expect("it is there");
+            if log.is_empty() {
+                object.remove("log");
+            }
+            let host = object["host"].as_object_mut().expect("it is there");
+            assert!(host.remove("name").is_some());
+            if host.is_empty() {
+                object.remove("host");
+            }
+            document
+        })
+        .collect()
+}
+
+/// The same for one line, without the time when it was read.
+fn document(settings: NdjsonSettings, line: &str) -> Value {
+    let mut all = documents(&with(vec![LineParser::Ndjson(settings)]), &format!("{line}\n"));
+    assert_eq!(all.len(), 1);
+    let mut document = all.remove(0);
+    if document["@timestamp"] == READ_AT {
+        document.as_object_mut().expect("it is there").remove("@timestamp");
+    }
+    document
+}
+
+const READ_AT: &str = "2026-11-21T04:12:34.567Z";
+
+#[test]
+fn members_go_to_the_top_level_as_they_stand() {
+    let line =
+        r#"{"a":1, "b":{"c":[1.50, null]}, "d.e":"x\u00e9\n", "big":12345678901234567890123}"#;
+    let expected: Value = serde_json::from_str(line).expect("it is there");
+    assert_eq!(document(ndjson(), line), expected);
+}
+
+#[test]
+fn members_go_below_the_target() {
+    for (target, expected) in [
+        ("app", json!({ "app": { "a": 1, "message": "m" } })),
+        ("app.data", json!({ "app": { "data": { "a": 1, "message": "m" } } })),
+        ("log", json!({ "log": { "a": 1, "message": "m" } })),
+    ] {
+        let settings = NdjsonSettings { target: target.to_owned(), ..ndjson() };
+        assert_eq!(document(settings, r#"{"a":1,"message":"m"}"#), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_member_can_be_the_message() {
+    for (key, keeps_text, expected) in [
+        ("msg", true, json!({ "msg": "a\"b", "x": 1, "message": "a\"b" })),
+        ("msg", false, json!({ "msg": "a\"b", "x": 1 })),
+        ("none", true, json!({ "msg": "a\"b", "x": 1 })),
+        ("x", true, json!({ "msg": "a\"b", "x": 1 })),
+    ] {
+        let settings = NdjsonSettings { message_key: Some(key.to_owned()), keeps_text, ..ndjson() };
+        assert_eq!(document(settings, r#"{"msg":"a\"b","x":1}"#), expected, "{key}");
+    }
+    let settings = NdjsonSettings { message_key: Some("message".to_owned()), ..ndjson() };
+    let expected = json!({ "message": "m", "x": 1 });
+    assert_eq!(document(settings, r#"{"message":"m","x":1}"#), expected);
+}
+
+#[test]
+fn ours_stay_unless_they_are_to_be_overwritten() {
+    let line = r#"{"log":{"level":"info","offset":"x"},"agent":{"type":"evil","more":1},"host":{"ip":"::1"},"@timestamp":"2020-01-02T03:04:05+01:00","@metadata":{"a":1},"error":2}"#;
+    let kept = json!({ "log": { "level": "info" }, "error": 2, "host": { "ip": "::1" } });
+    assert_eq!(document(ndjson(), line), kept);
+    let settings = NdjsonSettings { overwrite_keys: true, ..ndjson() };
+    let mut expected = kept;
+    expected["@timestamp"] = "2020-01-02T02:04:05.000Z".into();
+    assert_eq!(document(settings.clone(), line), expected);
+    let line = r#"{"@timestamp":"yesterday","tags":["a"]}"#;
+    assert_eq!(document(settings.clone(), line), json!({ "tags": ["a"] }));
+    let settings = NdjsonSettings { add_error_key: true, ..settings };
+    let message = "@timestamp not overwritten (parse error on \"yesterday\")";
+    let expected = json!({ "tags": ["a"], "error": { "message": message, "type": "json" } });
+    assert_eq!(document(settings, line), expected);
+}
+
+#[test]
+fn dots_become_levels_if_that_is_asked_for() {
+    let line = r#"{"a.b.c":1,"a":{"d":2},"log.level":"warn"}"#;
+    let settings = NdjsonSettings { expand_keys: true, ..ndjson() };
+    let expected = json!({ "a": { "b": { "c": 1 }, "d": 2 }, "log": { "level": "warn" } });
+    assert_eq!(document(settings.clone(), line), expected);
+    let settings = NdjsonSettings { target: "j".to_owned(), ..settings };
+    let expected = json!({ "j": { "a": { "b": { "c": 1 }, "d": 2 }, "log": { "level": "warn" } } });
+    assert_eq!(document(settings, line), expected);
+}
+
+#[test]
+fn of_a_name_that_comes_twice_the_last_one_stays() {
+    let expected = json!({ "a": 3, "b": 2 });
+    assert_eq!(
+        document(NdjsonSettings { overwrite_keys: true, ..ndjson() }, r#"{"a":1,"b":2,"a":3}"#),
+        expected
+    );
+    let many: Vec<_> = (0..60).map(|number| format!("\"k{}\":{number}", number % 50)).collect();
+    let line = format!("{{{}}}", many.join(","));
+    assert_eq!(document(ndjson(), &line).as_object().expect("it is there").len(), 50);
+}
+
+#[test]
+fn a_line_that_is_no_object_stays_as_it_is() {
+    let deep = format!("{{\"log\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    for line in ["plain text", "{\"a\":", "[1]", "null", "{} x", "{\"a\":01}", &deep] {
+        assert_eq!(document(ndjson(), line), json!({ "message": line }));
+    }
+    let settings = NdjsonSettings { add_error_key: true, ..ndjson() };
+    let document = document(settings, "{\"a\":");
+    assert_eq!(document["message"], "{\"a\":");
+    assert_eq!(document["error"]["type"], "json");
+    let message = document["error"]["message"].as_str().expect("it is there");
+    assert!(message.starts_with("Error decoding JSON: EOF while parsing"), "{message}");
+}
+
+#[test]
+fn fields_of_the_operator_and_formats_go_with_members() {
+    let mut settings = with(vec![LineParser::Ndjson(NdjsonSettings {
+        message_key: Some("log".to_owned()),
+        target: "docker".to_owned(),
+        ..ndjson()
+    })]);
+    settings.format = Format::Common;
+    settings.fields = Some(FieldsSettings {
+        json_object: r#"{"http":{"env":"x"},"docker":{"zone":"b"}}"#.to_owned(),
+        under_root: true,
+    });
+    let line =
+        r#"{"log":"192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] \"GET /a HTTP/1.1\" 200 12","n":1}"#;
+    let all = documents(&settings, &format!("{line}\n"));
+    assert_eq!(all[0]["http"]["env"], "x");
+    assert_eq!(all[0]["http"]["response"]["status_code"], 200);
+    assert_eq!(all[0]["docker"]["n"], 1);
+    assert_eq!(all[0]["docker"]["zone"], "b");
+    assert_eq!(all[0]["url"]["path"], "/a");
+    assert_eq!(all[0]["@timestamp"], "2026-10-10T13:55:36.000Z");
+}
+
+fn container(stream: ContainerStream, format: ContainerFormat) -> LineParser {
+    LineParser::Container(ContainerSettings { stream, format })
+}
+
+#[test]
+fn lines_of_containers_are_put_together_and_told_apart() {
+    let docker = concat!(
+        r#"{"log":"one\r\n","stream":"stdout","time":"2026-01-02T03:04:05.678901234Z"}"#,
+        "\n",
+        r#"{"log":"two ","stream":"stdout","time":"2026-01-02T03:04:06Z"}"#,
+        "\n",
+        r#"{"log":"noise\n","stream":"stderr","time":"2026-01-02T03:04:06Z"}"#,
+        "\n",
+        r#"{"log":"parts\n","stream":"stdout","time":"2026-01-02T03:04:07Z","attrs":{}}"#,
+        "\n",
+        "broken\n",
+    );
+    let cri = concat!(
+        "2026-01-02T03:04:05.678901234Z stdout F one\n",
+        "2026-01-02T03:04:06Z stdout P two \n",
+        "2026-01-02T03:04:06Z stderr F noise\n",
+        "2026-01-02T03:04:07Z stdout F parts\n",
+        "broken\n",
+    );
+    let expected = [
+        json!({ "@timestamp": "2026-01-02T03:04:05.678Z", "stream": "stdout", "message": "one" }),
+        json!({ "@timestamp": "2026-01-02T03:04:06.000Z", "stream": "stdout", "message": "two parts" }),
+        json!({ "@timestamp": READ_AT, "message": "broken" }),
+    ];
+    for (log, format) in [(docker, ContainerFormat::Docker), (cri, ContainerFormat::Cri)] {
+        for format in [format, ContainerFormat::Auto] {
+            let input = with(vec![container(ContainerStream::Stdout, format)]);
+            assert_eq!(documents(&input, log), expected, "{format:?}");
+        }
+    }
+    let input = with(vec![container(ContainerStream::Stderr, ContainerFormat::Auto)]);
+    let messages: Vec<_> =
+        documents(&input, cri).iter().map(|one| one["message"].clone()).collect();
+    assert_eq!(messages, ["noise", "broken"]);
+}
+
+#[test]
+fn parsers_work_in_their_order() {
+    let rule = MultilineRule::Pattern {
+        pattern: "^ ".to_owned(),
+        negate: false,
+        before: false,
+        flush_pattern: None,
+    };
+    let multiline = LineParser::Multiline(MultilineSettings::new(rule));
+    let input = with(vec![container(ContainerStream::All, ContainerFormat::Cri), multiline]);
+    let log = "2026-01-02T03:04:05Z stdout F a\n2026-01-02T03:04:06Z stdout P  b\n\
+               2026-01-02T03:04:06Z stdout F c\n2026-01-02T03:04:07Z stdout F d\n";
+    let all = documents(&input, log);
+    let expected = json!({
+        "@timestamp": "2026-01-02T03:04:05.000Z", "stream": "stdout", "message": "a\n bc",
+        "log": { "flags": ["multiline"] },
+    });
+    assert_eq!(all, [expected]);
+    let message_key = Some("m".to_owned());
+    let json = LineParser::Ndjson(NdjsonSettings { message_key, ..ndjson() });
+    let input = with(vec![container(ContainerStream::All, ContainerFormat::Cri), json]);
+    let log = "2026-01-02T03:04:05Z stderr F {\"m\":\"x\",\"level\":\"warn\"}\n";
+    let expected = json!({
+        "@timestamp": "2026-01-02T03:04:05.000Z", "stream": "stderr", "m": "x", "level": "warn",
+        "message": "x",
+    });
+    assert_eq!(documents(&input, log), [expected]);
+}
