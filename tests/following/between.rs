@@ -126,7 +126,7 @@ fn rotations_while_stopped_that_have_removed_the_log_that_was_read_leave_the_oth
         let logs = Logs::new();
         let mut rig = rotate(&logs, "access.log", |rotation| {
             if is_packed && logs.path("access.log.2").exists() {
-                logs.pack("access.log.2");
+                logs.pack("access.log.2", Format::Gzip);
             }
             for ending in ["", ".gz"] {
                 // The history and the log of which line 1 was read are the fifth and the fourth one now.
@@ -162,7 +162,7 @@ fn log_that_was_removed_leaves_history_alone() {
         logs.remove("access.log");
         if is_packed {
             let modified = std::fs::metadata(logs.path("access.log.1")).unwrap().modified();
-            logs.pack("access.log.1");
+            logs.pack("access.log.1", Format::Gzip);
             let packed = std::fs::File::options().write(true).open(logs.path("access.log.1.gz"));
             packed.unwrap().set_modified(modified.unwrap()).unwrap();
         }
