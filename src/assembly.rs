@@ -53,6 +53,8 @@ pub struct OpenEvent {
     pub end: u64,
     /// What is behind this offset is not sent.
     pub kept: u64,
+    /// Whether its end is found.
+    pub is_complete: bool,
     joined: Option<Joined>,
 }
 
@@ -69,7 +71,7 @@ impl OpenEvent {
     /// Begins the search at an event's first byte.
     #[must_use]
     pub fn at(offset: u64) -> Self {
-        Self { scanned: offset, end: offset, kept: offset, joined: None }
+        Self { scanned: offset, end: offset, kept: offset, is_complete: false, joined: None }
     }
 }
 

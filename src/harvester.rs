@@ -63,6 +63,8 @@ pub struct WorkerSettings {
     pub message_max_bytes: Vec<u64>,
     /// Most files held open.
     pub open_files_max: usize,
+    /// Size of the read buffer in bytes, at least 2048; [`READ_BYTES`] unless a test wants its borders nearer.
+    pub read_bytes: usize,
 }
 
 /// Whom a worker talks to.
@@ -334,7 +336,7 @@ impl<D: Disk> Worker<D> {
             }
             Turn::End if self.delete_at_end(key) => self.mark_ready(key),
             Turn::End => {
-                self.plan_pause(key);
+                self.plan_pause(key, clock.now);
                 self.close_at_end(key);
             }
             Turn::Broken(_) | Turn::Closed => {}

@@ -117,6 +117,8 @@ pub struct Progress {
     /// The saved ones of [`Entry::cuts`], and the last of them; 0 when there is none.
     cuts: Mutex<Vec<u64>>,
     last_cut: AtomicU64,
+    /// The last one that its reader has asked for; 0 when there is none.
+    asked_cut: AtomicU64,
 }
 
 impl Progress {
@@ -136,6 +138,19 @@ impl Progress {
             cuts.insert(place, offset);
         }
         self.last_cut.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Notes that a cut is going to be saved; only the reader does, before it asks for that.
+    pub fn ask_cut(&self, offset: u64) {
+        self.asked_cut.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Returns a cut that was asked for and may be saved already, or not: until that is known, nothing may leave that
+    /// has the bytes on both sides of it.
+    #[must_use]
+    pub fn pending_cut(&self) -> Option<u64> {
+        let asked = self.asked_cut.load(Ordering::Acquire);
+        (self.last_cut() < asked).then_some(asked)
     }
 
     /// Returns the last offset at which an event ends by what is saved, 0 when there is none.

@@ -15,6 +15,8 @@
 
 #[path = "simulation/disk.rs"]
 mod disk;
+#[path = "simulation/events.rs"]
+mod events;
 #[path = "simulation/likeness.rs"]
 mod likeness;
 #[path = "simulation/packing.rs"]

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::memory::{INODE, OneFile};
 use shipper::batch::BatchLimits;
 use shipper::follow::{Assignment, FileKey, Order, Report};
-use shipper::harvester::{Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{READ_BYTES, Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::identity::prefix_of;
 use shipper::ledger::{Inbox, Ledger, Note, Progress};
 use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
@@ -174,6 +174,7 @@ fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Re
         closing: vec![CloseSettings::default()],
         message_max_bytes: vec![setting.message_max_bytes],
         open_files_max: 1,
+        read_bytes: READ_BYTES,
     };
     let input = input(setting.format.clone(), true, setting.message_max_bytes);
     let pipeline = Pipeline::new(&input, &shared()).expect("it is understood");

@@ -207,6 +207,7 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         OutputSettings::Console => BatchLimits::default(),
     };
     WorkerSettings {
+        read_bytes: READ_BYTES,
         limits,
         flush_timeout: settings.queue.flush_timeout,
         closing: settings.inputs.iter().map(|input| input.close).collect(),

@@ -1,7 +1,7 @@
 //! From the bytes of a file into the open batch.
 
 use super::file::{Harvester, Obstacle, Opened, read_fully};
-use super::{READ_BYTES, Turn, Worker};
+use super::{Turn, Worker};
 use crate::batch::BatchBuilder;
 use crate::disk::Disk;
 use crate::ledger::Note;
@@ -42,6 +42,9 @@ impl<D: Disk> Worker<D> {
             Err(obstacle) => return self.obstacle(file, obstacle),
         }
         while file.skip_settled() {}
+        if self.waits_for_cut(file) {
+            return Turn::End;
+        }
         if !self.has_batch() {
             return Turn::Starved;
         }
@@ -53,7 +56,7 @@ impl<D: Disk> Worker<D> {
             return self.large(file, clock);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_BYTES, 0);
+        buffer.resize(self.settings.read_bytes, 0);
         let filled = match file.read(&mut buffer) {
             Ok((before, length)) => {
                 let full = length == buffer.len();

@@ -7,7 +7,7 @@
 use super::file::{Harvester, Obstacle};
 use super::filling::Clock;
 use super::long_line::{Found, find_end, jumbo_bytes};
-use super::{READ_BYTES, Turn, Worker};
+use super::{Turn, Worker};
 use crate::assembly::{OpenEvent, Sought};
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
@@ -24,7 +24,7 @@ impl<D: Disk> Worker<D> {
             return self.large_line(file, clock);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_BYTES, 0);
+        buffer.resize(self.settings.read_bytes, 0);
         let turn = match self.large_event(file, &mut buffer, clock) {
             Ok(turn) => turn,
             Err(obstacle) => self.obstacle(file, obstacle),
@@ -40,11 +40,15 @@ impl<D: Disk> Worker<D> {
         clock: Clock,
     ) -> Result<Turn, Obstacle> {
         let mut open = file.open_event.unwrap_or(OpenEvent::at(file.assignment.offset));
-        let (sought, turn) = if open.scanned < file.scanned {
-            self.seek_in_long_line(file, buffer, &mut open)?
+        let (sought, turn) = if open.is_complete {
+            // No buffer was free for it.
+            (Sought::Complete, Turn::More)
+        } else if open.scanned < file.scanned {
+            self.seek_in_long_line(file, buffer, &mut open, clock)?
         } else {
             self.seek_in_lines(file, buffer, &mut open, clock)?
         };
+        open.is_complete = sought == Sought::Complete;
         file.open_event = Some(open);
         match sought {
             Sought::Open => Ok(turn),
@@ -94,6 +98,7 @@ impl<D: Disk> Worker<D> {
         file: &mut Harvester<D>,
         buffer: &mut [u8],
         open: &mut OpenEvent,
+        clock: Clock,
     ) -> Result<(Sought, Turn), Obstacle> {
         let source = file.source.as_ref().expect("an open file has a source");
         let terminator =
@@ -101,7 +106,10 @@ impl<D: Disk> Worker<D> {
         let end = match find_end(file, &terminator, buffer)? {
             Found::End(end) => end,
             Found::NotYet => return Ok((Sought::Open, Turn::More)),
-            Found::EndOfFile => return Ok((Sought::Open, Turn::End)),
+            Found::EndOfFile => {
+                file.waits_up_to(open.scanned, file.size, clock.now);
+                return Ok((Sought::Open, Turn::End));
+            }
             Found::Shorter => return Err(Obstacle::Broken(Broken::Truncated)),
         };
         let start = open.scanned;
@@ -133,7 +141,7 @@ impl<D: Disk> Worker<D> {
     fn kept_bytes(&self, file: &Harvester<D>, raw: u64) -> usize {
         let most = self.settings.message_max_bytes[usize::from(file.assignment.input)];
         // A character of UTF-16 has two bytes, and a line has an end.
-        let most = most.saturating_mul(2).saturating_add(READ_BYTES as u64);
+        let most = most.saturating_mul(2).saturating_add(self.settings.read_bytes as u64);
         let kept = raw.min(most).min(JUMBO_BYTES_MAX as u64 / 2 * 2);
         usize::try_from(kept).expect("the most that is kept is in memory")
     }

@@ -5,7 +5,7 @@
 
 use super::file::{Harvester, Obstacle, read_fully};
 use super::filling::Clock;
-use super::{READ_BYTES, Turn, Worker};
+use super::{Turn, Worker};
 use crate::assembly::terminator::Terminator;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
@@ -32,7 +32,7 @@ impl<D: Disk> Worker<D> {
     /// Looks on for the end of the line at the file's offset and, when it is there, hands the line over.
     pub(super) fn large_line(&mut self, file: &mut Harvester<D>, clock: Clock) -> Turn {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_BYTES, 0);
+        buffer.resize(self.settings.read_bytes, 0);
         let source = file.source.as_ref().expect("an open file has a source");
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
         let terminator = pipeline.terminator(source).clone();
@@ -82,11 +82,14 @@ impl<D: Disk> Worker<D> {
         let source = file.source.take().expect("an open file has a source");
         let pipeline = &mut self.pipelines[input];
         pipeline.begin_jumbo(&source, place, clock.moment, &mut batch);
-        let mut left = kept;
+        let charset = pipeline.assembly().rules(source.charset()).charset;
+        let (mut left, mut is_first) = (kept, start == 0);
         let range = file.read_up_to(end, buffer, |piece| {
             let piece = &piece[..piece.len().min(left)];
             left -= piece.len();
-            pipeline.push_jumbo(piece, &mut batch);
+            let is_marked = std::mem::take(&mut is_first);
+            let mark = if is_marked { charset.mark_length(piece) } else { 0 };
+            pipeline.push_jumbo(&piece[mark..], &mut batch);
         });
         file.source = Some(source);
         let range = range?;

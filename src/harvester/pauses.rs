@@ -24,28 +24,31 @@ pub(super) struct Waits {
 }
 
 impl<D: Disk> Worker<D> {
-    /// Notes when the rest of a file that is read to its end is to be sent.
-    pub(super) fn plan_pause(&mut self, key: FileKey) {
-        let Some(file) = self.files.get(&key) else { return };
+    /// Asks for a cut at the end of a file that was read to its end just now, or notes when to look at it again.
+    pub(super) fn plan_pause(&mut self, key: FileKey, now: Instant) {
+        let Some(file) = self.files.get_mut(&key) else { return };
         let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
-        if let Some((at, _)) = file.next_pause(pauses) {
-            self.waits.due.insert((at, key));
+        match file.next_pause(pauses) {
+            Some((at, end)) if at <= now => {
+                let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
+                self.waits.cutting.extend(asked.then_some((key, end)));
+            }
+            Some((at, _)) => drop(self.waits.due.insert((at, key))),
+            None => {}
         }
     }
 
-    /// Asks for the cuts whose time has come, and has files read whose cuts are saved.
+    /// Has files read whose pause is over, because more may have come of which nobody has told, and those whose cuts are
+    /// saved.
     pub(super) fn tend_pauses(&mut self, now: Instant) {
         while let Some((at, key)) = self.waits.due.first().copied()
             && at <= now
         {
             self.waits.due.pop_first();
-            let Some(file) = self.files.get_mut(&key) else { continue };
+            let Some(file) = self.files.get(&key) else { continue };
             let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
             match file.next_pause(pauses) {
-                Some((at, end)) if at <= now => {
-                    let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
-                    self.waits.cutting.extend(asked.then_some((key, end)));
-                }
+                Some((at, _)) if at <= now => self.mark_ready(key),
                 Some((at, _)) => drop(self.waits.due.insert((at, key))),
                 None => {}
             }
@@ -66,10 +69,27 @@ impl<D: Disk> Worker<D> {
     /// Has the rest of a file sent that will not grow any more; tells whether that has still to be waited for.
     pub(super) fn cut_at_end(&mut self, key: FileKey) -> bool {
         let Some(file) = self.files.get_mut(&key) else { return false };
+        if file.assignment.progress.pending_cut().is_some() {
+            return true;
+        }
         let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
         let Some(end) = file.rest_end(pauses) else { return false };
         let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
         self.waits.cutting.extend(asked.then_some((key, end)));
+        true
+    }
+
+    /// Tells whether a cut is on its way to the registry: what comes behind it must not be read before it is known to be
+    /// saved, or the event would go on beyond it in this life and end there in the next one.
+    pub(super) fn waits_for_cut(&mut self, file: &Harvester<D>) -> bool {
+        let Some(at) = file.assignment.progress.pending_cut() else { return false };
+        let key = file.assignment.key;
+        if !self.waits.cutting.contains(&(key, at)) {
+            // Whoever followed the file before asked for it.
+            let (epoch, wake) = (file.assignment.epoch, Arc::clone(&self.links.wake));
+            self.links.ledger.tell(Note::Cut { epoch, at, wake });
+            self.waits.cutting.push((key, at));
+        }
         true
     }
 
@@ -105,6 +125,7 @@ impl<D: Disk> Harvester<D> {
         };
         waiting.cut = Some(at);
         let epoch = self.assignment.epoch;
+        self.assignment.progress.ask_cut(at);
         ledger.tell(Note::Cut { epoch, at, wake: Arc::clone(wake) });
         true
     }

@@ -114,6 +114,46 @@ fn a_removed_file_need_not_wait_for_the_timeout() {
     assert_eq!(rig.arrived(), ["two\n 2"]);
 }
 
+/// Nobody tells of the second line before the next scan.
+#[test]
+fn before_an_event_is_cut_its_file_is_looked_at() {
+    let logs = Logs::new();
+    logs.write("a.log", "one\n");
+    let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &traces());
+    rig.pass(2);
+    logs.append("a.log", " 1\n");
+    rig.pass(4);
+    assert_eq!(rig.arrived(), [""; 0], "four seconds are no pause of five");
+    rig.pass(5);
+    assert_eq!(rig.arrived(), ["one\n 1"]);
+}
+
+/// A cut that may be saved holds: what comes before that is known goes into the next event, in this life as in another.
+#[test]
+fn what_comes_while_a_cut_is_saved_is_an_event_of_its_own() {
+    let logs = Logs::new();
+    logs.write("a.log", "one\n");
+    let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &traces());
+    rig.holds_cuts = true;
+    rig.pass(7);
+    logs.append("a.log", " 1\ntwo\n");
+    rig.hint_all();
+    rig.pass(2);
+    assert_eq!(rig.arrived(), [""; 0]);
+    rig.holds_cuts = false;
+    rig.pass(1);
+    assert_eq!(rig.arrived(), ["one", " 1"]);
+}
+
+#[test]
+fn an_event_before_a_long_line_without_its_end_goes_after_the_timeout() {
+    let logs = Logs::new();
+    logs.write("a.log", format!("one\n 1\n{}", "x".repeat(600_000)));
+    let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &traces());
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), ["one\n 1"]);
+}
+
 #[test]
 fn events_longer_than_any_buffer_are_whole() {
     let logs = Logs::new();
@@ -191,6 +231,23 @@ fn a_file_in_utf_16_is_read_however_it_grows() {
     let mut rig = Rig::start_reading(&[logs.pattern("*.log")], saved, &settings);
     rig.pass_a_scan();
     assert_eq!(rig.arrived(), ["neu"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_text_of_a_long_line() {
+    let text = "y".repeat(400_000);
+    let utf16: Vec<u8> =
+        format!("\u{feff}{text}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encoding = EncodingSettings::Utf16 { big_endian: true, mark_decides: true };
+    let utf16 = (utf16, ReadingSettings { encoding, ..ReadingSettings::default() });
+    let utf8 = (format!("\u{feff}{text}\n").into_bytes(), ReadingSettings::default());
+    for (bytes, settings) in [utf16, utf8] {
+        let logs = Logs::new();
+        logs.write("a.log", bytes);
+        let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &settings);
+        rig.pass(2);
+        assert!(rig.arrived() == [&text[..]], "{:?}", settings.encoding);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use shipper::discovery::watch::{Hint, NoWatch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
-use shipper::harvester::{OpenLimit, Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{OpenLimit, READ_BYTES, Step, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::packing::{Compression, Format as Packing};
 use shipper::pipeline::{Moment, Pipeline};
@@ -46,6 +46,9 @@ pub struct Rig {
     /// Whether what the output got is not acknowledged for now, and what that is.
     pub withholds: bool,
     withheld: Vec<AckRange>,
+    /// Whether no cut is saved for now, and which are to be.
+    pub holds_cuts: bool,
+    held_cuts: Vec<(Epoch, u64, Arc<Wake>)>,
     /// Messages in the order of their arrival.
     pub messages: Vec<String>,
     /// `log.file` of the last message.
@@ -153,6 +156,7 @@ impl Rig {
             open_limits: vec![OpenLimit::new(input.close.limit)],
             message_max_bytes: vec![input.message_max_bytes],
             open_files_max: 100,
+            read_bytes: READ_BYTES,
         };
         let links = WorkerLinks {
             orders: worker_orders,
@@ -186,6 +190,8 @@ impl Rig {
             open_ranges: Vec::new(),
             withholds: false,
             withheld: Vec::new(),
+            holds_cuts: false,
+            held_cuts: Vec::new(),
             messages: Vec::new(),
             log_file: serde_json::Value::Null,
             ids: Vec::new(),
@@ -235,8 +241,21 @@ impl Rig {
         panic!("it never settles down");
     }
 
+    fn save_cuts(&mut self) -> bool {
+        if self.holds_cuts || self.held_cuts.is_empty() {
+            return false;
+        }
+        for (epoch, at, wake) in self.held_cuts.drain(..) {
+            let known = self.known.get_mut(&epoch).unwrap();
+            known.entry.cuts.push(at);
+            known.progress.cut(at);
+            wake.ring();
+        }
+        true
+    }
+
     fn take_notes(&mut self) -> bool {
-        let mut any = false;
+        let mut any = self.save_cuts();
         while let Ok(note) = self.notes.try_recv() {
             any = true;
             match note {
@@ -259,12 +278,7 @@ impl Rig {
                     (entry.name, entry.inode, entry.prefix, entry.ended) =
                         (name, inode, prefix, ended);
                 }
-                Note::Cut { epoch, at, wake } => {
-                    let known = self.known.get_mut(&epoch).unwrap();
-                    known.entry.cuts.push(at);
-                    known.progress.cut(at);
-                    wake.ring();
-                }
+                Note::Cut { epoch, at, wake } => self.held_cuts.push((epoch, at, wake)),
                 Note::Ended(epoch) => self.known.get_mut(&epoch).unwrap().entry.ended = true,
                 Note::Forget(epoch) => drop(self.known.remove(&epoch).unwrap()),
                 Note::Audit(_) => unreachable!(),

@@ -20,6 +20,7 @@ pub struct HardStop;
 
 /// One file, directory or link.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Node {
     pub content: Vec<u8>,
     /// What a power cut leaves.
@@ -38,6 +39,18 @@ pub struct Node {
     was_truncated: bool,
     /// Whether it lost its name while the process had it open: what is in it is to be read before it is closed.
     is_owed: bool,
+    /// What somebody wrote into it: it is a log.
+    is_log: bool,
+    /// When that was last, and where in it one waited how long before going on.
+    written_at: u64,
+    pauses: Vec<(usize, u64)>,
+}
+
+/// What a log had in it, and the pauses of its writer in milliseconds, each with the offset at which it was.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    pub content: Vec<u8>,
+    pub pauses: Vec<(usize, u64)>,
 }
 
 /// Errors that the file system gives for the time being.
@@ -84,6 +97,10 @@ pub struct State {
     was_listed: bool,
     is_within_call: bool,
     is_ending: bool,
+    /// Virtual time in milliseconds.
+    pub now: u64,
+    /// What logs had in them that were truncated or are gone; `None`: nobody asks.
+    pub past: Option<Vec<Stream>>,
 }
 
 /// The model; clones are the same file system.
@@ -193,6 +210,9 @@ impl State {
             read_to: 0,
             was_truncated: false,
             is_owed: false,
+            is_log: false,
+            written_at: 0,
+            pauses: Vec::new(),
         };
         self.nodes.insert(number, node);
         self.names.insert(path.to_path_buf(), number);
@@ -224,6 +244,7 @@ impl State {
         let node = &self.nodes[&number];
         let kept = self.durable_names.values().any(|durable| *durable == number);
         if node.names == 0 && node.handles == 0 && !kept {
+            self.remember(number);
             self.nodes.remove(&number);
             self.free_inodes.push(number);
         }
@@ -400,7 +421,11 @@ impl State {
         if bytes.is_empty() {
             return;
         }
-        let content = &mut self.nodes.get_mut(&number).unwrap().content;
+        let node = self.nodes.get_mut(&number).unwrap();
+        node.is_log = true;
+        node.pauses.push((node.content.len(), self.now - node.written_at));
+        node.written_at = self.now;
+        let content = &mut node.content;
         let end = offset + bytes.len();
         if content.len() < end {
             content.resize(end, 0);
@@ -410,10 +435,28 @@ impl State {
     }
 
     pub fn truncate_log(&mut self, number: u64, length: usize) {
+        self.remember(number);
         let node = self.nodes.get_mut(&number).unwrap();
+        node.pauses.clear();
         node.content.truncate(length);
         node.was_truncated = true;
         self.touch(number);
+    }
+
+    /// Keeps what a log has in it before that is gone.
+    fn remember(&mut self, number: u64) {
+        let (Some(past), Some(node)) = (&mut self.past, self.nodes.get(&number)) else { return };
+        if node.is_log && !node.content.is_empty() {
+            past.push(Stream { content: node.content.clone(), pauses: node.pauses.clone() });
+        }
+    }
+
+    /// Returns everything that logs ever had in them.
+    pub fn streams(&self) -> Vec<Stream> {
+        let logs = self.nodes.values().filter(|node| node.is_log);
+        let now =
+            logs.map(|node| Stream { content: node.content.clone(), pauses: node.pauses.clone() });
+        self.past.iter().flatten().cloned().chain(now).collect()
     }
 
     pub fn rename_log(&mut self, from: &Path, to: &Path) -> bool {

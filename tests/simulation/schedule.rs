@@ -1,6 +1,7 @@
 //! One schedule: lives of the process in a world, from one seed.
 
 use crate::disk::{DATA, HardStop, ModelDisk};
+use crate::events::Reading;
 use crate::packing::{is_packed, unpack};
 use crate::server::{Deliverer, Server};
 use crate::story::tell;
@@ -11,7 +12,7 @@ use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::document::Shared;
-use shipper::harvester::{OpenLimit, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Ledger, Note};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
@@ -40,6 +41,7 @@ pub struct Summary {
 }
 
 /// Everything that outlives the process.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Scene {
     rng: Rng,
     disk: ModelDisk,
@@ -51,7 +53,11 @@ struct Scene {
     events: bool,
     links: bool,
     power_cuts: bool,
+    long_lines: bool,
     drawn: u64,
+    begun: Instant,
+    /// How its lines are read, unless each is as it stands.
+    reading: Option<Reading>,
 }
 
 /// Runs a schedule.
@@ -60,7 +66,10 @@ struct Scene {
 /// What was violated, with the story that led there.
 pub fn run(seed: u64) -> Result<Summary, String> {
     let mut rng = Rng::with_seed(seed);
-    let troubles = Troubles::draw(&mut rng);
+    let reading = Reading::draw(&mut Rng::with_seed(!seed));
+    let mut troubles = Troubles::draw(&mut rng);
+    // A hole of an odd number of bytes would tear every character behind it.
+    troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16());
     let disk = ModelDisk::new();
     // Without times of birth nothing tells a log that was packed before anything of it was settled from another one
     // that has its inode now and begins with the same 1024 bytes.
@@ -71,27 +80,33 @@ pub fn run(seed: u64) -> Result<Summary, String> {
         &["/logs/a.log", "/logs/b.log", "/logs/c.log"],
         &["/logs/**/*"],
     ];
+    let begun = Instant::now();
     let mut scene = Scene {
         glob: globs[rng.usize(..globs.len())].to_vec(),
         workers: rng.usize(1..=2),
         events: rng.u8(..4) != 0,
         links: troubles.links,
+        long_lines: troubles.long_lines,
         power_cuts: rng.bool(),
-        world: Arc::new(Mutex::new(World::new(rng.fork(), troubles))),
+        world: Arc::new(Mutex::new(World::new(rng.fork(), troubles, reading))),
         rng,
         disk,
         server: Server::default(),
-        now: Instant::now(),
+        now: begun,
         drawn: seed << 20,
+        begun,
+        reading,
     };
+    scene.server.events = reading.map(|_| BTreeMap::new());
+    scene.disk.state().past = reading.map(|_| Vec::new());
     scene.disk.state().is_remote = seed.is_multiple_of(4);
     let told = scene.all_lives();
-    let result = told.and_then(|()| scene.verdict());
+    let result = scene.judge_events().and(told).and_then(|()| scene.verdict());
     let story = crate::story::take();
     match result {
         Ok(lines) => Ok(Summary { lines }),
         Err(what) => Err(format!(
-            "{what}\n  with {troubles:?}, {:?}, {} workers, events {}\n  {}",
+            "{what}\n  with {troubles:?}, {reading:?}, {:?}, {} workers, events {}\n  {}",
             scene.glob,
             scene.workers,
             scene.events,
@@ -180,6 +195,20 @@ impl Scene {
         }));
     }
 
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let now = u64::try_from(self.now.duration_since(self.begun).as_millis()).unwrap();
+        self.disk.state().now = now;
+    }
+
+    /// Compares what is stored of events with the bytes that they are made of.
+    fn judge_events(&self) -> Result<(), String> {
+        match (self.reading, &self.server.events) {
+            (Some(reading), Some(events)) => reading.judge(events, &self.disk.state().streams()),
+            _ => Ok(()),
+        }
+    }
+
     fn patterns(&self) -> Vec<Pattern> {
         self.glob.iter().map(|text| Pattern::parse(text).unwrap()).collect()
     }
@@ -189,6 +218,8 @@ impl Scene {
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         for (line, count) in &self.server.stored {
             match world.written.get(line) {
+                None if line.is_empty() => {}
+                None if self.reading.is_some_and(|reading| reading.changes_lines()) => {}
                 None => return Err(format!("stored, never written: `{line:.80}`")),
                 Some(written) if written < count => {
                     return Err(format!("written {written} times, stored {count}: `{line:.80}`"));
@@ -197,19 +228,22 @@ impl Scene {
             }
         }
         let mut there: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
-        let mut logs: Vec<(PathBuf, Vec<String>, bool, bool)> = self
+        let mut logs: Vec<(PathBuf, Vec<u8>, bool, bool)> = self
             .disk
             .state()
             .logs()
             .into_iter()
             .map(|(path, content)| {
-                let lines = complete_lines(&content);
+                let content = unpacked(content);
                 let is_packed = is_packed(&path);
-                let is_known = lines.iter().any(|line| {
-                    !line.starts_with("common") && self.server.stored.contains_key(line)
-                });
+                let is_known = match (self.reading, &self.server.events) {
+                    (Some(reading), Some(events)) => reading.knows(events, &content),
+                    _ => complete_lines(&content).iter().any(|line| {
+                        !line.starts_with("common") && self.server.stored.contains_key(line)
+                    }),
+                };
                 let matches = self.patterns().iter().any(|pattern| pattern.matches(&path));
-                (path, lines, matches, is_known || (matches && !is_packed))
+                (path, content, matches, is_known || (matches && !is_packed))
             })
             .collect();
         // What was rotated out of the patterns before anybody looked is the shipper's if it knows an older generation,
@@ -227,8 +261,13 @@ impl Scene {
                     oldest.get(&log).is_some_and(|oldest| generation < *oldest)
                 });
         }
-        for (path, lines, ..) in logs.into_iter().filter(|(.., is_ours)| *is_ours) {
-            for line in lines {
+        let ours = logs.into_iter().filter(|(.., is_ours)| *is_ours);
+        if let (Some(reading), Some(events)) = (self.reading, &self.server.events) {
+            reading.cover(events, ours.map(|(path, content, ..)| (path, content)).collect())?;
+            return Ok(self.server.stored.len());
+        }
+        for (path, content, ..) in ours {
+            for line in complete_lines(&content) {
                 there.entry(line).or_insert((0, path.clone())).0 += 1;
             }
         }
@@ -243,10 +282,13 @@ impl Scene {
     }
 }
 
-fn complete_lines(content: &[u8]) -> Vec<String> {
+fn unpacked(content: Vec<u8>) -> Vec<u8> {
     // Of one that is not complete, as much as there is.
-    let unpacked = unpack(content).unwrap_or_default();
-    let content = if unpacked.is_empty() { content } else { &unpacked };
+    let unpacked = unpack(&content).unwrap_or_default();
+    if unpacked.is_empty() { content } else { unpacked }
+}
+
+fn complete_lines(content: &[u8]) -> Vec<String> {
     let Some(end) = content.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
     let lines = content[..end].split(|byte| *byte == b'\n');
     lines.map(|line| String::from_utf8_lossy(line).trim_start_matches('\0').to_owned()).collect()
@@ -281,6 +323,7 @@ fn worker_settings(
         owners: vec![OwnerSettings::default()],
         message_max_bytes: vec![10 << 20],
         open_files_max: rng.usize(1..6) + if keeps_open { 100 } else { 0 },
+        read_bytes: READ_BYTES,
     }
 }
 
@@ -319,7 +362,8 @@ impl Process {
             }
             Err(error) => return Err(format!("the registry cannot be opened: {error}")),
         };
-        let holes = scene.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
+        let mut holes = scene.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
+        holes |= scene.reading.is_some_and(|reading| reading.empty_lines);
         for known in &known {
             let entry = &known.entry;
             tell(format!(
@@ -361,8 +405,11 @@ impl Process {
                 stats: Arc::clone(&stats),
             };
             let (closing, limit) = (vec![close], vec![open_limit.clone()]);
-            let settings = worker_settings(&mut scene.rng, keeps_open, closing, limit);
-            let pipelines = vec![pipeline()];
+            let mut settings = worker_settings(&mut scene.rng, keeps_open, closing, limit);
+            if scene.reading.is_some() && scene.drawn >> 20 & 1 == 0 {
+                settings.read_bytes = if scene.long_lines { 65_536 } else { 2_048 };
+            }
+            let pipelines = vec![pipeline(scene.reading)];
             workers.push(Worker::new(scene.disk.clone(), settings, worker_links, pipelines));
         }
         let (hint, hints) = mpsc::channel();
@@ -397,7 +444,7 @@ impl Process {
                 1..=4 => scene.rng.u64(..300),
                 _ => 0,
             };
-            scene.now += Duration::from_millis(passed);
+            scene.pass(Duration::from_millis(passed));
             match scene.rng.u8(..12) {
                 0..=2 => scene.act(),
                 3 => self.trouble(scene),
@@ -473,7 +520,7 @@ impl Process {
     fn settle(&mut self, scene: &mut Scene) -> Result<(), String> {
         let until = scene.now + Duration::from_secs(SETTLED_AFTER);
         while scene.now < until {
-            scene.now += Duration::from_millis(1_500);
+            scene.pass(Duration::from_millis(1_500));
             for _ in 0..40 + 20 * self.workers.len() {
                 self.step(scene, true)?;
             }
@@ -534,8 +581,9 @@ fn random(mut drawn: u64) -> Box<dyn FnMut() -> [u8; 12] + Send> {
     })
 }
 
-fn pipeline() -> Pipeline {
-    let input = InputSettings { format: Format::Raw, ..InputSettings::default() };
+fn pipeline(reading: Option<Reading>) -> Pipeline {
+    let reading = reading.map(|reading| reading.settings()).unwrap_or_default();
+    let input = InputSettings { format: Format::Raw, reading, ..InputSettings::default() };
     Pipeline::new(&input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }
 

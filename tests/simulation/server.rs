@@ -6,6 +6,9 @@ use shipper::ledger::{Ledger, Note};
 use shipper::position::{DIGITS, EPOCH_TEXT_BYTES, Epoch, Outcome, Settled};
 use std::collections::BTreeMap;
 
+/// Documents of each epoch by their start: length and text.
+pub type Events = BTreeMap<Epoch, BTreeMap<usize, (usize, String)>>;
+
 /// The server.
 #[derive(Default)]
 pub struct Server {
@@ -14,6 +17,8 @@ pub struct Server {
     pub stored: BTreeMap<String, usize>,
     /// Which bytes of each epoch are stored, by start.
     pub ranges: BTreeMap<Epoch, BTreeMap<u64, u64>>,
+    /// The same with what they say, where a document may have several lines.
+    pub events: Option<Events>,
 }
 
 impl Server {
@@ -25,12 +30,28 @@ impl Server {
             return Ok(());
         }
         self.documents.insert(id.to_owned(), message.to_owned());
-        *self.stored.entry(message.trim_start_matches('\0').to_owned()).or_default() += 1;
+        if self.events.is_none() {
+            *self.stored.entry(message.trim_start_matches('\0').to_owned()).or_default() += 1;
+        }
         let (epoch, position) = id.split_at(EPOCH_TEXT_BYTES);
         let position = position.trim_start_matches('.');
         let (start, length) = position.split_once('.').ok_or_else(|| format!("id {id}"))?;
         let epoch = Epoch::from_text(epoch).ok_or_else(|| format!("id {id}"))?;
-        self.ranges.entry(epoch).or_default().insert(number(start), number(length));
+        let (start, length) = (number(start), number(length));
+        let ranges = self.ranges.entry(epoch).or_default();
+        let before = ranges.range(..start + length).next_back();
+        if let Some((other, bytes)) = before.filter(|(other, bytes)| start < *other + *bytes) {
+            let told = format!("{other}..{} and {start}..{}", other + bytes, start + length);
+            return Err(format!("two documents of {epoch} have the same bytes: {told}"));
+        }
+        ranges.insert(start, length);
+        if let Some(events) = &mut self.events {
+            for line in message.split('\n').map(|line| line.trim_start_matches('\0')) {
+                *self.stored.entry(line.to_owned()).or_default() += 1;
+            }
+            let event = (usize::try_from(length).unwrap(), message.to_owned());
+            events.entry(epoch).or_default().insert(usize::try_from(start).unwrap(), event);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Web servers that write logs, and what rotates, copies, links and locks them meanwhile.
 
 use crate::disk::State;
+use crate::events::Reading;
 use crate::packing::pack;
 use crate::story::tell;
 use fastrand::Rng;
@@ -109,6 +110,8 @@ pub struct World {
     /// How often each line was written.
     pub written: BTreeMap<String, usize>,
     pub holes: bool,
+    /// How the logs are read; it says what is in them.
+    reading: Option<Reading>,
     actions: u64,
     /// How this world packs.
     format: Format,
@@ -123,7 +126,7 @@ pub fn generation(path: &Path) -> Option<(String, u64)> {
 }
 
 impl World {
-    pub fn new(mut rng: Rng, troubles: Troubles) -> Self {
+    pub fn new(mut rng: Rng, troubles: Troubles, reading: Option<Reading>) -> Self {
         let sites = (0..troubles.sites).map(|index| {
             let name = ["a", "b", "c"][index];
             Site {
@@ -144,7 +147,7 @@ impl World {
         // Beside the sequence of all else.
         let format = Format::ALL[rng.clone().usize(..Format::ALL.len())];
         let written = BTreeMap::new();
-        Self { rng, troubles, sites, written, holes: false, actions: 0, format }
+        Self { rng, troubles, sites, written, holes: false, reading, actions: 0, format }
     }
 
     /// Tells whether time must not jump, because a rotation that takes seconds is on its way.
@@ -226,9 +229,26 @@ impl World {
         let width = width.max(least);
         let site = &mut self.sites[site];
         site.number += 1;
-        let line = format!("{} {} {}", site.name, site.number, "x".repeat(width));
+        let mut line = format!("{} {} {}", site.name, site.number, "x".repeat(width));
+        if let Some(reading) = self.reading {
+            line = reading.dress(&mut self.rng, &line);
+        }
         *self.written.entry(line.clone()).or_default() += 1;
-        format!("{line}\n").into_bytes()
+        line.push('\n');
+        if least == 0 && self.reading.is_some_and(|reading| reading.empty_lines) {
+            line.push_str(&"\n".repeat(self.rng.usize(..3)));
+        }
+        self.encode(&line)
+    }
+
+    fn encode(&self, text: &str) -> Vec<u8> {
+        self.reading.map_or(text.as_bytes().to_vec(), |reading| reading.encode(text))
+    }
+
+    /// Returns what a file begins with.
+    fn mark(&self) -> Vec<u8> {
+        let is_marked = self.reading.is_some_and(|reading| reading.is_utf_16());
+        if is_marked { self.encode("\u{feff}") } else { Vec::new() }
     }
 
     /// Lines that both of two logs begin with, as long as any of them is.
@@ -237,7 +257,7 @@ impl World {
         for number in 0..3 {
             let line = format!("common {number} {}", "y".repeat(500));
             *self.written.entry(line.clone()).or_default() += 1;
-            bytes.extend_from_slice(format!("{line}\n").as_bytes());
+            bytes.extend_from_slice(&self.encode(&format!("{line}\n")));
         }
         bytes
     }
@@ -267,9 +287,14 @@ impl World {
         // What a file begins with is there at once, as much of it as an address and a time take.
         if self.rng.u8(..3) == 0 && !state.content(number).is_empty() {
             let cut = self.rng.usize(..=bytes.len());
-            self.sites[site].pending = bytes.split_off(cut);
+            // A character is cut only where that is not sent.
+            let unit = self.reading.filter(Reading::changes_lines).map_or(1, |one| one.unit());
+            self.sites[site].pending = bytes.split_off(cut / unit * unit);
         }
         let end = state.content(number).len();
+        if end == 0 {
+            bytes.splice(..0, self.mark());
+        }
         let at = self.sites[site].offset.map_or(end, |offset| offset.max(end));
         state.write_at(number, at, &bytes);
         if let Some(offset) = &mut self.sites[site].offset {
@@ -402,6 +427,8 @@ impl World {
         copying.ended &= length < 2 * copying.copied;
         // Nor does a copy end within the first bytes that its original is known by.
         copying.ended &= 1_024 <= copying.copied || copying.copied == length;
+        // An event that was read from the original and of which a copy has but a part is another event there.
+        copying.ended &= self.reading.is_none() || copying.copied == length;
         if !copying.ended {
             let end =
                 if self.rng.bool() { length } else { self.rng.usize(copying.copied..=length) };
@@ -435,7 +462,7 @@ impl World {
         let told = format!("{}: truncated from {before}", self.sites[site].path.display());
         tell(told);
         if self.rng.bool() {
-            let mut bytes = Vec::new();
+            let mut bytes = self.mark();
             while bytes.len() <= before && bytes.len() < 20_000 {
                 let line = self.new_line(site, FIRST_LINE_BYTES);
                 bytes.extend_from_slice(&line);

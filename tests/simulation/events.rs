@@ -1,0 +1,382 @@
+//! Inputs whose lines are joined to events, or not in UTF-8, or sent without their ends: what such files hold, and
+//! which documents may come of them, by a small model of the rules that shares nothing with `shipper::assembly`.
+
+use crate::disk::Stream;
+use crate::server::Events;
+use fastrand::Rng;
+use shipper::position::Epoch;
+use shipper::settings::reading::{
+    EncodingSettings, LineParser, MultilineRule, MultilineSettings, ReadingSettings,
+};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which lines belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    /// None.
+    Single,
+    /// A line that begins with a blank goes on with the event before it; one with `END` at its end may end it.
+    After {
+        negate: bool,
+        flush: bool,
+    },
+    /// A line that ends with a backslash is gone on with by the next one.
+    Before {
+        negate: bool,
+        flush: bool,
+    },
+    Count(usize),
+    /// Neighbours that begin with a blank.
+    While {
+        negate: bool,
+    },
+}
+
+/// How the files of a schedule are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    joins: Joins,
+    max_lines: usize,
+    skip_newline: bool,
+    /// In milliseconds.
+    timeout: u64,
+    partial: Option<u64>,
+    /// Whether files are in UTF-16, and then whether big end first.
+    big_endian: Option<bool>,
+    /// Whether some lines are empty.
+    pub empty_lines: bool,
+}
+
+impl Reading {
+    /// Draws how the files of a schedule are read; `None`: each line as it stands.
+    pub fn draw(rng: &mut Rng) -> Option<Self> {
+        if rng.u8(..4) != 0 {
+            return None;
+        }
+        let (negate, flush) = (rng.u8(..3) == 0, rng.u8(..3) == 0);
+        let joins = match rng.u8(..8) {
+            0 => Joins::Single,
+            1..=3 => Joins::After { negate, flush },
+            4 | 5 => Joins::Before { negate, flush },
+            6 => Joins::Count(rng.usize(1..5)),
+            _ => Joins::While { negate },
+        };
+        let big_endian = (rng.u8(..4) == 0).then(|| rng.bool());
+        let partial = rng.u8(..if joins == Joins::Single { 1 } else { 4 }) == 0;
+        let max_lines = [0, 500, 2, 3][rng.usize(..4)];
+        Some(Self {
+            joins,
+            max_lines,
+            skip_newline: rng.u8(..6) == 0,
+            timeout: rng.u64(1_000..6_000),
+            partial: partial.then(|| rng.u64(1_000..6_000)),
+            big_endian,
+            // An event of which only empty lines are kept is not sent.
+            empty_lines: !(1..9).contains(&max_lines) && rng.u8(..3) == 0,
+        })
+    }
+
+    pub fn is_utf_16(&self) -> bool {
+        self.big_endian.is_some()
+    }
+
+    /// Tells whether a stored line need not be a written one.
+    pub fn changes_lines(&self) -> bool {
+        self.partial.is_some() || self.skip_newline
+    }
+
+    /// Returns how many bytes the smallest character has.
+    pub fn unit(&self) -> usize {
+        1 + usize::from(self.is_utf_16())
+    }
+
+    pub fn settings(&self) -> ReadingSettings {
+        let pattern = |pattern: &str, negate, before, flush: bool| MultilineRule::Pattern {
+            pattern: pattern.to_owned(),
+            negate,
+            before,
+            flush_pattern: flush.then(|| "END$".to_owned()),
+        };
+        let rule = match self.joins {
+            Joins::Single => None,
+            Joins::After { negate, flush } => Some(pattern("^ ", negate, false, flush)),
+            Joins::Before { negate, flush } => Some(pattern(r"\\$", negate, true, flush)),
+            Joins::Count(lines) => Some(MultilineRule::Count(lines as u64)),
+            Joins::While { negate } => {
+                Some(MultilineRule::While { pattern: "^ ".to_owned(), negate })
+            }
+        };
+        let parser = rule.map(|rule| {
+            LineParser::Multiline(MultilineSettings {
+                max_lines: self.max_lines as u64,
+                timeout: Duration::from_millis(self.timeout),
+                skip_newline: self.skip_newline,
+                ..MultilineSettings::new(rule)
+            })
+        });
+        let encoding = match self.big_endian {
+            // The mark decides, whatever is said.
+            Some(_) => EncodingSettings::Utf16 {
+                big_endian: self.timeout.is_multiple_of(2),
+                mark_decides: true,
+            },
+            None => EncodingSettings::Utf8,
+        };
+        ReadingSettings {
+            encoding,
+            parsers: parser.into_iter().collect(),
+            flush_partial_after: self.partial.map(Duration::from_millis),
+            ..ReadingSettings::default()
+        }
+    }
+
+    /// Makes a line of what its writer has to say one that may go on with another, or be gone on with.
+    pub fn dress(&self, rng: &mut Rng, line: &str) -> String {
+        let before = if rng.bool() { " " } else { "" };
+        // In UTF-16 these hold the bytes of line ends.
+        let strange = if self.is_utf_16() && rng.bool() { "\u{a0d}\u{d0a}\u{a00}" } else { "" };
+        let behind = ["", "", "\\", "\\", " END"][rng.usize(..5)];
+        format!("{before}{line}{strange}{behind}")
+    }
+
+    /// Returns text as its files have it.
+    pub fn encode(&self, text: &str) -> Vec<u8> {
+        match self.big_endian {
+            None => text.as_bytes().to_vec(),
+            Some(true) => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            Some(false) => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        }
+    }
+
+    fn decode<'a>(&self, bytes: &'a [u8], at: usize) -> Cow<'a, str> {
+        let Some(big_endian) = self.big_endian else { return String::from_utf8_lossy(bytes) };
+        let read = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|two| read([two[0], two[1]])).collect();
+        let text = String::from_utf16_lossy(&units);
+        match text.strip_prefix('\u{feff}').filter(|_| at == 0) {
+            Some(text) => Cow::Owned(text.to_owned()),
+            None => Cow::Owned(text),
+        }
+    }
+
+    /// Returns where the last line that ends before `upto` does so.
+    fn lines_end(&self, content: &[u8], upto: usize) -> usize {
+        let newline = self.encode("\n");
+        let unit = self.unit();
+        let mut end = upto / unit * unit;
+        while unit <= end && content[end - unit..end] != newline[..] {
+            end -= unit;
+        }
+        if end < unit { 0 } else { end }
+    }
+
+    /// Returns the first whole line from `at` on.
+    fn line_at<'a>(&self, content: &'a [u8], at: usize) -> Option<Cow<'a, str>> {
+        let newline = self.encode("\n");
+        let rest = &content[at..];
+        let mut units = rest.chunks_exact(self.unit());
+        let length = units.position(|unit| unit == &newline[..])? * self.unit();
+        Some(self.decode(&rest[..length], at))
+    }
+
+    fn flushes(&self, line: &str) -> bool {
+        matches!(self.joins, Joins::After { flush: true, .. } | Joins::Before { flush: true, .. })
+            && line.ends_with("END")
+    }
+
+    /// Tells whether `next` belongs to an event that has these lines.
+    fn goes_on(&self, lines: &[&str], next: &str) -> bool {
+        let (first, last) = (lines[0], lines[lines.len() - 1]);
+        if 1 < lines.len() && self.flushes(last) {
+            return false;
+        }
+        let is_blank = |line: &str| line.starts_with(' ');
+        match self.joins {
+            Joins::Single => false,
+            Joins::After { negate, .. } => is_blank(next) != negate || self.flushes(next),
+            Joins::Before { negate, .. } => last.ends_with('\\') != negate || self.flushes(next),
+            Joins::Count(count) => lines.len() < count,
+            Joins::While { negate } => is_blank(first) != negate && is_blank(next) != negate,
+        }
+    }
+
+    /// Returns what is sent of an event.
+    fn text_of(&self, lines: &[&str]) -> String {
+        let most = if self.max_lines == 0 || self.joins == Joins::Single {
+            usize::MAX
+        } else {
+            self.max_lines
+        };
+        let mut text = String::new();
+        for line in lines.iter().take(most) {
+            if !text.is_empty() && !self.skip_newline {
+                text.push('\n');
+            }
+            text.push_str(line);
+        }
+        text
+    }
+
+    /// Tells whether a document says of some bytes what the rule makes of them; `Err` says what is wrong.
+    fn judge_text(&self, content: &[u8], at: usize, end: usize, text: &str) -> Result<(), String> {
+        let Some(bytes) = content.get(at..end) else { return Err("it ends behind them".into()) };
+        let decoded = self.decode(bytes, at);
+        let lines = split(&decoded);
+        let expected = self.text_of(&lines);
+        if expected.trim_start_matches('\0') != text.trim_start_matches('\0') {
+            let widths: Vec<usize> = lines.iter().map(|line| line.len()).collect();
+            let stored: Vec<usize> = text.split('\n').map(str::len).collect();
+            return Err(format!("its text of {stored:?} bytes is not of {widths:?}"));
+        }
+        for more in 1..lines.len() {
+            if !self.goes_on(&lines[..more], lines[more]) {
+                return Err(format!("line {more} is not of it: `{:.60}`", lines[more]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether an event may end where it does, in a stream among all `streams`.
+    fn may_end(&self, stream: &Stream, streams: &[Stream], at: usize, end: usize) -> bool {
+        let content = &stream.content[..];
+        if self.lines_end(content, end) == end {
+            let decoded = self.decode(&content[at..end], at);
+            let lines = split(&decoded);
+            let next = self.line_at(content, end);
+            if next.is_some_and(|next| !self.goes_on(&lines, &next)) || self.is_full(&lines) {
+                return true;
+            }
+        }
+        let related = streams.iter().filter(|other| {
+            let length = other.content.len().min(content.len());
+            end <= other.content.len() && other.content[..length] == content[..length]
+        });
+        for other in related {
+            let content = &other.content;
+            let is_end = self.lines_end(content, content.len()) == end;
+            let has_paused = other.pauses.iter().any(|(upto, pause)| {
+                self.timeout <= *pause
+                    && self.joins != Joins::Single
+                    && self.lines_end(content, *upto) == end
+            });
+            let is_last = self.partial.is_some() && content.len() == end;
+            let has_stopped = other.pauses.iter().any(|(upto, pause)| {
+                self.partial.is_some_and(|partial| partial <= *pause) && *upto == end
+            });
+            if is_end || has_paused || is_last || has_stopped {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells whether an event is complete by itself.
+    fn is_full(&self, lines: &[&str]) -> bool {
+        !self.goes_on(lines, " x") && !self.goes_on(lines, "x")
+    }
+
+    /// Compares every document with the bytes of a stream that it may be of.
+    pub fn judge(&self, events: &Events, streams: &[Stream]) -> Result<(), String> {
+        for (epoch, documents) in events {
+            let mut nearest = (0, "there is nothing".to_owned());
+            let mut is_sound = false;
+            for stream in streams {
+                let judged = documents.iter().enumerate().try_for_each(|(index, (at, event))| {
+                    let (length, text) = event;
+                    let (at, end) = (*at, *at + *length);
+                    self.judge_text(&stream.content, at, end, text)
+                        .and_then(|()| {
+                            let early = || format!("it ends too early; {:?}", stream.pauses);
+                            self.may_end(stream, streams, at, end).then_some(()).ok_or_else(early)
+                        })
+                        .map_err(|what| (index + 1, format!("{at}..{end} `{text:.60}`: {what}")))
+                });
+                match judged {
+                    Ok(()) => is_sound = true,
+                    Err(told) if nearest.0 < told.0 => nearest = told,
+                    Err(_) => {}
+                }
+                if is_sound {
+                    break;
+                }
+            }
+            if !is_sound {
+                return Err(format!("of {epoch} no bytes give these events: {}", nearest.1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether documents of an epoch are all of `content` as far as it goes, and whether any is its alone.
+    fn is_of(&self, documents: &BTreeMap<usize, (usize, String)>, content: &[u8]) -> (bool, bool) {
+        let mut own = false;
+        for (at, (length, text)) in documents.range(..content.len()) {
+            let end = at + length;
+            if end <= content.len() {
+                if self.judge_text(content, *at, end, text).is_err() {
+                    return (false, false);
+                }
+                own |= !text.contains("common");
+            }
+        }
+        (true, own)
+    }
+
+    /// Tells whether something of a file's content is stored.
+    pub fn knows(&self, events: &Events, content: &[u8]) -> bool {
+        events.values().any(|documents| self.is_of(documents, content) == (true, true))
+    }
+
+    /// For every file, finds an epoch of its own whose documents have each of its lines.
+    pub fn cover(&self, events: &Events, mut files: Vec<(PathBuf, Vec<u8>)>) -> Result<(), String> {
+        files.sort_by_key(|(_, content)| std::cmp::Reverse(content.len()));
+        let mut taken: BTreeSet<Epoch> = BTreeSet::new();
+        for (path, content) in files {
+            let end = self.lines_end(&content, content.len());
+            let mut furthest = self.blanks(&content, 0);
+            if end <= furthest {
+                continue;
+            }
+            let mut found = None;
+            for (epoch, documents) in events.iter().filter(|(epoch, _)| !taken.contains(epoch)) {
+                if !self.is_of(documents, &content).0 {
+                    continue;
+                }
+                let mut upto = self.blanks(&content, 0);
+                for (at, (length, _)) in documents {
+                    if upto < *at {
+                        break;
+                    }
+                    upto = self.blanks(&content, at + length).max(upto);
+                }
+                furthest = furthest.max(upto);
+                if end <= upto {
+                    found = Some(*epoch);
+                    break;
+                }
+            }
+            let Some(found) = found else {
+                let path = path.display();
+                return Err(format!("{path} has whole lines up to {end}, stored to {furthest}"));
+            };
+            taken.insert(found);
+        }
+        Ok(())
+    }
+
+    /// Returns where what needs no event ends: empty lines and holes.
+    fn blanks(&self, content: &[u8], at: usize) -> usize {
+        let rest = content.get(at..).unwrap_or(&[]);
+        let skipped: [Vec<u8>; 3] = [self.encode("\n"), self.encode("\0"), self.encode("\u{feff}")];
+        let mut units = rest.chunks_exact(self.unit());
+        let length = units.position(|unit| !skipped.iter().any(|skipped| skipped == unit));
+        at + length.unwrap_or(rest.len() / self.unit()) * self.unit()
+    }
+}
+
+fn split(text: &str) -> Vec<&str> {
+    text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
+}
