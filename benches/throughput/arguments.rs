@@ -15,6 +15,7 @@ cargo bench --bench throughput -- [options]
   --descriptors   more files than may be open
   --registry      a start with as many entries as --files says (from 1000 on)
   --rotation      10,000 logs rotated at once
+  --events        joined lines, JSON lines and packed logs beside plain ones
   --all           all of these
 
   --runs N        runs of each case (3)
@@ -37,6 +38,7 @@ pub(crate) enum Mode {
     Descriptors,
     Registry,
     Rotation,
+    Events,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Arguments {
                 "--descriptors" => arguments.modes.push(Mode::Descriptors),
                 "--registry" => arguments.modes.push(Mode::Registry),
                 "--rotation" => arguments.modes.push(Mode::Rotation),
+                "--events" => arguments.modes.push(Mode::Events),
                 "--all" => arguments.modes.extend([
                     Mode::Throughput,
                     Mode::Start,
@@ -88,6 +91,7 @@ impl Arguments {
                     Mode::Descriptors,
                     Mode::Registry,
                     Mode::Rotation,
+                    Mode::Events,
                 ]),
                 "--runs" => arguments.runs = value()?.parse::<usize>()?.max(1),
                 "--lines" => arguments.lines = value()?.parse::<u64>()?.max(1_000),

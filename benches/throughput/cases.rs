@@ -82,13 +82,13 @@ struct Input<'a> {
 
 /// One run of one program.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+pub(crate) struct Run {
     /// From the start of the process to the arrival of the last bulk, in seconds.
-    wall_s: f64,
+    pub(crate) wall_s: f64,
     /// From the start of the process to its end.
     exit_s: f64,
-    cpu_s: f64,
-    rss_mib: f64,
+    pub(crate) cpu_s: f64,
+    pub(crate) rss_mib: f64,
     document_bytes: f64,
     wire_bytes: f64,
     sink_cpu_s: f64,
@@ -163,7 +163,7 @@ fn shipper_run(case: &Case, input: &Input, settings: &[String], sink: &mut Sink)
     };
     let mut command = program::command(&directory, &setup)?;
     command.arg("--once");
-    measure(&mut command, input, sink)
+    measure(&mut command, input.lines, sink)
 }
 
 fn floor_run(
@@ -181,10 +181,10 @@ fn floor_run(
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("floor").arg(input.path).arg(&sink.address).arg(case.content.name());
     command.arg(padding.to_string()).arg(if case.gzip { "gzip" } else { "plain" });
-    measure(&mut command, input, sink)
+    measure(&mut command, input.lines, sink)
 }
 
-fn measure(command: &mut Command, input: &Input, sink: &mut Sink) -> Outcome<Run> {
+pub(crate) fn measure(command: &mut Command, expected: u64, sink: &mut Sink) -> Outcome<Run> {
     let before = sink.counts()?;
     let (sink_before_s, machine_before_s) = (sink.cpu_seconds()?, process::machine_cpu_seconds()?);
     let usage: Usage = process::run(command)?;
@@ -192,8 +192,8 @@ fn measure(command: &mut Command, input: &Input, sink: &mut Sink) -> Outcome<Run
         (sink.cpu_seconds()? - sink_before_s, process::machine_cpu_seconds()? - machine_before_s);
     let after = sink.counts()?;
     let documents = after.documents - before.documents;
-    if documents != input.lines {
-        return Err(format!("{documents} documents arrived of {} lines", input.lines).into());
+    if documents != expected {
+        return Err(format!("{documents} documents arrived of {expected}").into());
     }
     let each = |total: u64| total as f64 / documents as f64;
     Ok(Run {
@@ -209,7 +209,7 @@ fn measure(command: &mut Command, input: &Input, sink: &mut Sink) -> Outcome<Run
 }
 
 /// Takes the median of each figure.
-fn middle(runs: &[Run]) -> Run {
+pub(crate) fn middle(runs: &[Run]) -> Run {
     let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
     Run {
         wall_s: of(|run| run.wall_s),

@@ -16,6 +16,7 @@ mod arguments;
 mod cases;
 mod crowd;
 mod data;
+mod events;
 mod floor;
 mod idle;
 mod latency;
@@ -65,6 +66,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             Mode::Descriptors => crowd::descriptors(arguments, &mut report)?,
             Mode::Registry => many::registry(arguments, &mut report)?,
             Mode::Rotation => many::rotation(arguments, &mut report)?,
+            Mode::Events => events::run(arguments, &mut report)?,
         }
     }
     report.write()

@@ -168,7 +168,8 @@ impl Ndjson {
             }
         }
         if settings.target.is_empty() {
-            self.take_at_root(&object, members);
+            let has_text = settings.keeps_text && !text.is_empty();
+            self.take_at_root(&object, has_text, members);
         } else {
             self.take_below(&object, members);
         }
@@ -185,7 +186,12 @@ impl Ndjson {
         Text::Written
     }
 
-    fn take_at_root(&self, object: &[(Cow<'_, str>, &RawValue)], members: &mut Members) {
+    fn take_at_root(
+        &self,
+        object: &[(Cow<'_, str>, &RawValue)],
+        has_text: bool,
+        members: &mut Members,
+    ) {
         let merge =
             Merge { overwrites: self.settings.overwrite_keys, expands: self.settings.expand_keys };
         let mut clashes = self.always || MEMBERS_MAX < object.len();
@@ -196,12 +202,12 @@ impl Ndjson {
                     self.take_time(value.get(), members);
                     continue;
                 }
-                // The same text as the event's own.
-                "message" if self.settings.keeps_text && self.is_message_key("message") => continue,
+                // The event's own text is written there.
+                "message" if has_text => continue,
                 _ => {}
             }
             clashes |= (merge.expands && name.contains('.'))
-                || self.is_reserved(name)
+                || (name != "message" && self.is_reserved(name))
                 || (index < MEMBERS_MAX && object[..index].iter().any(|(other, _)| other == name));
             members.push(name, value.get());
         }
@@ -239,10 +245,6 @@ impl Ndjson {
             let overwrites = self.settings.overwrite_keys;
             members.merge = Some(Merge { overwrites, expands: true });
         }
-    }
-
-    fn is_message_key(&self, name: &str) -> bool {
-        self.settings.message_key.as_deref() == Some(name)
     }
 
     fn is_reserved(&self, name: &str) -> bool {
