@@ -118,11 +118,14 @@ impl Plan {
             info!("documents go to standard output");
         }
         let pool = settings.queue.bytes / BUFFER_BYTES * BUFFER_BYTES;
+        // An event that passes through parsers is read in one piece before it is written.
+        let joins = settings.inputs.iter().any(|input| !input.reading.parsers.is_empty());
+        let jumbo = JUMBO_BYTES_MAX * if joins { 2 } else { 1 };
         info!(
             "memory is bounded: {} MiB for batches, {} KiB for reading, at most {} MiB more for a single huge line",
             pool >> 20,
             READ_BYTES >> 10,
-            JUMBO_BYTES_MAX >> 20
+            jumbo >> 20
         );
     }
 }

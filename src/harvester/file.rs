@@ -244,6 +244,7 @@ impl<D: Disk> Harvester<D> {
         mut take: impl FnMut(&[u8]),
     ) -> Result<AckRange, Obstacle> {
         let start = (self.assignment.offset, self.assignment.proof, self.assignment.earlier);
+        let search = (self.scanned, self.open_event);
         let mut range = None;
         while self.assignment.offset < end {
             let result = match self.read(buffer) {
@@ -268,6 +269,7 @@ impl<D: Disk> Harvester<D> {
                 Err(obstacle) => {
                     (self.assignment.offset, self.assignment.proof, self.assignment.earlier) =
                         start;
+                    (self.scanned, self.open_event) = search;
                     return Err(obstacle);
                 }
             }
