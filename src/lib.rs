@@ -43,6 +43,7 @@ pub mod registrar;
 pub mod reporter;
 pub mod scan;
 pub mod settings;
+pub mod spool;
 pub mod stats;
 pub mod status;
 pub mod target;

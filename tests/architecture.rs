@@ -79,6 +79,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("registrar", 2),
     ("reporter", 2),
     ("reporter::process", 2),
+    ("spool", 2),
     // 3: configuration; its parts are of its layer.
     ("config", 3),
     // 4: assembly.
@@ -92,7 +93,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Units of layer 2 in which the stages meet: every stage may import them.
-const ROOMS: [&str; 4] = ["disk", "advice", "host", "unpacked"];
+const ROOMS: [&str; 5] = ["disk", "advice", "host", "spool", "unpacked"];
 
 /// What layers 0 and 1 may not do, and the door to it.
 const IMPURE: [(&str, &str); 9] = [
