@@ -183,6 +183,8 @@ pub struct Prospector<D: Disk> {
     registered_reply: mpsc::Sender<Vec<Epoch>>,
     /// What the registry held and no file was found for yet, by device and inode number.
     unclaimed: BTreeMap<(u64, u64), Vec<Orphan>>,
+    /// Where these are found by the hashes of their names, while newcomers are claimed.
+    unclaimed_names: BTreeSet<(u64, (u64, u64))>,
     /// Epochs whose inode is gone or holds other content now.
     orphans: Orphans,
     /// Epochs of files that were touched: to be forgotten when they are settled.
@@ -246,6 +248,7 @@ impl<D: Disk> Prospector<D> {
             registered,
             registered_reply,
             unclaimed,
+            unclaimed_names: BTreeSet::new(),
             orphans: Orphans::default(),
             touched: Vec::new(),
             cleaned: BTreeMap::new(),

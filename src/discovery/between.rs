@@ -8,9 +8,10 @@
 use super::Prospector;
 use super::claim::look;
 use super::copies::is_as_it_was;
+use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use crate::disk::Disk;
-use crate::identity::{generation, originals, prefix_allows, related, same_inode};
+use crate::identity::{generation, originals, prefix_allows, same_inode};
 use crate::ledger::Known;
 use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,7 @@ impl<D: Disk> Prospector<D> {
         let missing = self.waiting.values().filter(|waiting| waiting.round != round);
         let missing: Vec<_> = missing.filter_map(|waiting| waiting.unripe.clone()).collect();
         for (input, log, inode) in missing {
+            self.look_around(&log, listing);
             if let Some(found) = listing.seek(inode, &log) {
                 self.note_replaced(input, &log, &found);
             }
@@ -160,11 +162,18 @@ impl<D: Disk> Prospector<D> {
                 open.insert(at);
             }
         }
+        for directory in &directories {
+            self.look_around(&directory.join("."), listing);
+        }
         let nearby = directories.iter().flat_map(|one| listing.nearby(one).to_vec());
         let nearby: BTreeSet<_> = nearby.collect();
         let mut registered = Vec::new();
         for directory in nearby {
-            for found in listing.inodes(&directory, &mut || ()).values() {
+            let inodes = listing.inodes(&directory, &mut || ());
+            for (looks, found) in inodes.values().enumerate() {
+                if looks.is_multiple_of(LOOKS_BETWEEN) {
+                    self.pass_hints_on();
+                }
                 let names = originals(&found.path).into_iter();
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
                 for at in logs.copied() {
@@ -217,9 +226,8 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether a generation of the same log begins alike that is no more where it was: it may have been compressed to
     /// this one just now, and its worker has not said yet how far it was read.
     fn has_one_alike(&self, input: u16, found: &Found, first: &[u8]) -> bool {
-        self.files.iter().any(|(_, file)| {
+        self.files.related_to(&found.path).any(|file| {
             file.input == input
-                && (related(&file.path, &found.path) || related(&file.name, &found.path))
                 && prefix_allows(file.prefix, first)
                 && !is_as_it_was(&self.disk, file)
         })

@@ -134,6 +134,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.seek_unclaimed(listing, now);
+        self.index_unclaimed();
         let mut registered = Vec::new();
         for (looks, (input, found)) in originals_first(strangers).into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
@@ -155,6 +156,7 @@ impl<D: Disk> Prospector<D> {
         self.note_gone(listing, now);
         self.seek_unripe(listing);
         self.seek_between(listing, now);
+        self.unclaimed_names = BTreeSet::new();
         self.begin_skipped();
         let round = self.round;
         self.waiting.retain(|_, waiting| waiting.round == round);

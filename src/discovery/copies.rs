@@ -4,7 +4,7 @@ use super::claim::{Look, look};
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
-use super::orphans::{Names, OrphanKey};
+use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
 use super::{File, Prospector};
 use crate::disk::Disk;
@@ -301,9 +301,27 @@ impl<D: Disk> Prospector<D> {
         })
     }
 
+    /// Has those found by their names that cannot be looked at in this scan.
+    pub(super) fn index_unclaimed(&mut self) {
+        for (inode, orphan) in
+            self.unclaimed.iter().flat_map(|(inode, all)| all.iter().map(move |one| (inode, one)))
+        {
+            let names = [&orphan.entry.path, &orphan.entry.name];
+            let hashes = names.into_iter().flat_map(|name| hashes(name));
+            self.unclaimed_names.extend(hashes.map(|hash| (hash, *inode)));
+        }
+    }
+
     /// Tells whether a file may be a copy of one that cannot be looked at for now: then nothing is concluded.
     pub(super) fn hides_its_original(&self, found: &Found, first: &[u8]) -> bool {
-        self.unclaimed.values().flatten().any(|orphan| {
+        if self.unclaimed_names.is_empty() {
+            return false;
+        }
+        let ends = |hash| (hash, (0, 0))..=(hash, (u64::MAX, u64::MAX));
+        let named =
+            hashes_near(&found.path).flat_map(|hash| self.unclaimed_names.range(ends(hash)));
+        let mut near = named.filter_map(|(_, inode)| self.unclaimed.get(inode)).flatten();
+        near.any(|orphan| {
             let prefix = orphan.entry.prefix;
             !orphan.entry.ended
                 && 0 < prefix.length

@@ -2,7 +2,7 @@
 
 use super::File;
 use crate::follow::FileKey;
-use crate::identity::originals;
+use crate::identity::{originals, related, unrotated};
 use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -22,6 +22,8 @@ pub(super) struct Files {
     by_name: BTreeSet<(u64, FileKey)>,
     /// By the hash of the name without its directory: of the present one and of the first.
     by_base: BTreeSet<(u64, FileKey)>,
+    /// The same, without what rotations put behind names.
+    by_log: BTreeSet<(u64, FileKey)>,
 }
 
 impl Files {
@@ -51,7 +53,7 @@ impl Files {
         self.next_key += 1;
         self.by_inode.insert((file.input, file.inode.device, file.inode.number), key);
         self.index_name(&file.name, key);
-        self.by_base.insert((hash(base(&file.path).as_encoded_bytes()), key));
+        self.index_base(&file.path, key);
         self.by_key.insert(key, Box::new(file));
         key
     }
@@ -64,7 +66,7 @@ impl Files {
             self.by_inode.remove(&inode);
         }
         self.forget_name(&file.name, key);
-        self.by_base.remove(&(hash(base(&file.path).as_encoded_bytes()), key));
+        self.forget_base(&file.path, key);
         Some(file)
     }
 
@@ -76,8 +78,8 @@ impl Files {
         if old != file.name {
             let (kept, name) = (Arc::clone(&file.path), Arc::clone(&file.name));
             self.forget_name(&old, key);
-            self.by_base
-                .extend([&kept, &name].map(|name| (hash(base(name).as_encoded_bytes()), key)));
+            self.index_base(&kept, key);
+            self.index_base(&name, key);
         }
         Some(old)
     }
@@ -123,14 +125,39 @@ impl Files {
         })
     }
 
+    /// Returns, each once, the files of which the present or the first name is related to `name`.
+    pub(super) fn related_to(&self, name: &Path) -> impl Iterator<Item = &File> {
+        let with = |index: &BTreeSet<(u64, FileKey)>, hash| {
+            let same = index.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
+            same.map(|(_, key)| *key).collect::<Vec<_>>()
+        };
+        let mut near: BTreeSet<FileKey> =
+            with(&self.by_log, hash(unrotated(name))).into_iter().collect();
+        for original in originals(name) {
+            near.extend(with(&self.by_base, hash(&original)));
+        }
+        let files = near.into_iter().map(|key| &*self.by_key[&key]);
+        files.filter(|file| related(&file.path, name) || related(&file.name, name))
+    }
+
     fn index_name(&mut self, name: &Path, key: FileKey) {
         self.by_name.insert((hash(name.as_os_str().as_encoded_bytes()), key));
+        self.index_base(name, key);
+    }
+
+    fn index_base(&mut self, name: &Path, key: FileKey) {
         self.by_base.insert((hash(base(name).as_encoded_bytes()), key));
+        self.by_log.insert((hash(unrotated(name)), key));
     }
 
     fn forget_name(&mut self, name: &Path, key: FileKey) {
         self.by_name.remove(&(hash(name.as_os_str().as_encoded_bytes()), key));
+        self.forget_base(name, key);
+    }
+
+    fn forget_base(&mut self, name: &Path, key: FileKey) {
         self.by_base.remove(&(hash(base(name).as_encoded_bytes()), key));
+        self.by_log.remove(&(hash(unrotated(name)), key));
     }
 }
 
@@ -141,4 +168,82 @@ pub(super) fn hash(name: &[u8]) -> u64 {
 
 fn base(name: &Path) -> &OsStr {
     name.file_name().unwrap_or(name.as_os_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::{Prefix, Stage};
+    use crate::ledger::Progress;
+    use crate::position::Epoch;
+
+    const NAMES: [&str; 12] = [
+        "/logs/access.log",
+        "/logs/access.log.1",
+        "/logs/access.log.2.gz",
+        "/logs/access.log-20261121",
+        "/logs/access-20261121.log",
+        "/logs/old/access.log",
+        "/logs/access.1.log",
+        "/logs/access",
+        "/logs/error.log",
+        "/logs/error.log.1.gz",
+        "/logs/error.log.bak",
+        "/logs/other",
+    ];
+
+    fn file(number: u64, path: &str, name: &str) -> File {
+        File {
+            input: 0,
+            reader: 0,
+            path: Path::new(path).into(),
+            name: Path::new(name).into(),
+            inode: Inode { device: 1, number, birth: 0 },
+            prefix: Prefix::default(),
+            epoch: Epoch::from_random([0; 12]),
+            progress: Progress::at(0),
+            base: 0,
+            size: 0,
+            modified: 0,
+            touched: 0,
+            done_since: None,
+            is_packed: false,
+            is_damaged: false,
+            seen: 0,
+            at_home: 0,
+            stage: Stage::Assigned,
+        }
+    }
+
+    /// Compares what is found by the indexes with what is found by looking at all.
+    fn check(files: &Files) {
+        for name in NAMES.map(Path::new) {
+            let found: Vec<_> = files.related_to(name).map(|file| file.inode.number).collect();
+            let all = files.iter().map(|(_, file)| file);
+            let expected =
+                all.filter(|file| related(&file.path, name) || related(&file.name, name));
+            let expected: Vec<_> = expected.map(|file| file.inode.number).collect();
+            assert_eq!(found, expected, "{}", name.display());
+        }
+    }
+
+    #[test]
+    fn related_files_are_found_through_renames_and_are_gone_when_taken() {
+        let mut files = Files::default();
+        for (number, path) in (0..).zip(NAMES) {
+            files.insert(file(number, path, path));
+        }
+        check(&files);
+        let keys: Vec<FileKey> = files.keys().collect();
+        for (key, name) in keys.iter().zip(NAMES.iter().cycle().skip(5)) {
+            files.rename(*key, Path::new(name).into());
+            check(&files);
+        }
+        files.rename(keys[0], Path::new(NAMES[0]).into());
+        for key in keys {
+            files.take(key);
+            check(&files);
+        }
+        assert!(files.by_name.is_empty() && files.by_base.is_empty() && files.by_log.is_empty());
+    }
 }

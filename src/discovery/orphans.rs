@@ -55,9 +55,7 @@ impl Names {
         if self.by_name.is_empty() {
             return near;
         }
-        let names = originals(name);
-        let names = names.iter().map(Vec::as_slice).chain([unrotated(name)]);
-        for hash in names.map(hash) {
+        for hash in hashes_near(name) {
             let same = self.by_name.range((hash, OrphanKey(0))..=(hash, OrphanKey(u32::MAX)));
             near.extend(same.map(|(_, key)| *key));
         }
@@ -65,9 +63,16 @@ impl Names {
     }
 }
 
-fn hashes(name: &Path) -> [u64; 2] {
+/// Returns the hashes by which a name is found: as it is, and without what rotations put behind it.
+pub(super) fn hashes(name: &Path) -> [u64; 2] {
     let base = name.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
     [hash(base), hash(unrotated(name))]
+}
+
+/// Returns the hashes by which names are found that are related to this one; and others may be.
+pub(super) fn hashes_near(name: &Path) -> impl Iterator<Item = u64> {
+    let originals = originals(name).into_iter().map(|original| hash(&original));
+    originals.chain([hash(unrotated(name))])
 }
 
 /// Epochs whose inode is gone or holds other content now.

@@ -212,7 +212,10 @@ impl<D: Disk> Prospector<D> {
     /// copies no more.
     fn look_after_passed_over(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let mut passed_over = std::mem::take(&mut self.passed_over);
-        for passed in passed_over.values_mut() {
+        for (looks, passed) in passed_over.values_mut().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             if passed.round == self.round || passed.copy_of.is_none() {
                 continue;
             }
@@ -221,13 +224,14 @@ impl<D: Disk> Prospector<D> {
                 Err(error) if !is_absent(&error) => true,
                 _ if listing.is_blind(&passed.name) => true,
                 _ if self.is_away(&passed.name, passed.inode, now) => true,
-                _ => match listing.seek(passed.inode, &passed.name) {
-                    Some(found) => {
+                _ => {
+                    self.look_around(&passed.name, listing);
+                    let found = listing.seek(passed.inode, &passed.name);
+                    found.is_some_and(|found| {
                         passed.name = Arc::clone(&found.path);
                         passed.is_as(&found.stat)
-                    }
-                    None => false,
-                },
+                    })
+                }
             };
             if is_there {
                 passed.round = self.round;
