@@ -114,4 +114,9 @@ impl Arguments {
         }
         Ok(arguments)
     }
+
+    /// Tells whether a case is to be run.
+    pub(crate) fn wants(&self, case: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|part| case.contains(part))
+    }
 }

@@ -100,9 +100,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let input = Input { path: &path, lines: arguments.lines, bytes };
     let sample = data::lines(20_000);
     let mut sink = Sink::start()?;
-    let wanted = |case: &&Case| {
-        arguments.cases.is_empty() || arguments.cases.iter().any(|part| case.name.contains(part))
-    };
+    let wanted = |case: &&Case| arguments.wants(case.name);
     let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
     eprintln!("warming up …");
     floor_run(&CASES[0], &input, 0.0, &sample, &mut sink)?;
