@@ -206,8 +206,11 @@ pub struct ElasticsearchSettings {
     pub pipeline: Option<String>,
     /// Whether events carry an `_id` (`document_id: none` switches it off).
     pub document_id: bool,
-    /// Requests in flight for each host, 1 to 64. Default 1.
+    /// Most requests in flight for each host, 1 to 64; how many there are is found by trying. Default 4, less where there
+    /// are more than two hosts.
     pub worker: usize,
+    /// Whether all hosts are asked, or one until it fails. Default on.
+    pub loadbalance: bool,
     /// Most events in one bulk request. Default 1600; 0 means no limit but the buffer's.
     pub bulk_max_size: usize,
     /// Largest bulk body in bytes before compression. Default and maximum 1 MiB, one buffer.
@@ -240,7 +243,8 @@ impl Default for ElasticsearchSettings {
             index: None,
             pipeline: None,
             document_id: true,
-            worker: 1,
+            worker: 4,
+            loadbalance: true,
             bulk_max_size: 1600,
             bulk_max_bytes: 1 << 20,
             compression_level: 1,

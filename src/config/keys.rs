@@ -101,7 +101,7 @@ const ELASTICSEARCH: Table = &[
         Supported,
         &[
             "enabled", "hosts", "preset", "compression_level", "protocol", "path", "api_key",
-            "username", "password", "parameters.**", "headers.**", "worker", "workers", "index",
+            "username", "password", "parameters.**", "headers.**", "worker", "workers", "loadbalance", "index",
             "pipeline", "proxy_url", "proxy_disable", "bulk_max_size", "bulk_max_bytes",
             "backoff.init", "backoff.max", "timeout", "idle_connection_timeout", "document_id",
             "ssl.enabled", "ssl.certificate_authorities", "ssl.verification_mode",
@@ -110,7 +110,7 @@ const ELASTICSEARCH: Table = &[
     (
         Unneeded,
         &[
-            "loadbalance", "max_retries", "allow_older_versions",
+            "max_retries", "allow_older_versions",
             "ssl.restart_on_cert_change.period",
         ],
     ),

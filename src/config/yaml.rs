@@ -367,6 +367,7 @@ fn elasticsearch(output: &ElasticsearchSettings) -> Value {
     }
     put(&mut out, "document_id", if output.document_id { "auto" } else { "none" });
     put(&mut out, "worker", number(output.worker));
+    put(&mut out, "loadbalance", output.loadbalance);
     put(&mut out, "bulk_max_size", number(output.bulk_max_size));
     put(&mut out, "bulk_max_bytes", number(output.bulk_max_bytes));
     put(&mut out, "compression_level", output.compression_level);

@@ -1,7 +1,7 @@
 //! Elasticsearch and OpenSearch: bulk requests until every item of a batch has its end.
 //!
 //! One deliverer a connection, each with one batch in hand; what is to be repeated of a batch of which a part was
-//! taken goes on beside it. Deliberately not here: encoding (a batch comes ready), and any notion of files. Until
+//! taken goes on beside it. One connector a host, which looks whether it is (back) there. `hosts` says who may be asked. Deliberately not here: encoding (a batch comes ready), and any notion of files. Until
 //! blocked targets are spooled, one blocked target pauses the whole output.
 
 pub mod bulk;
@@ -12,6 +12,7 @@ mod compress;
 mod connect;
 mod deliver;
 mod hosts;
+mod pace;
 mod template;
 mod tls;
 
@@ -19,6 +20,7 @@ use super::dead_letters::DeadLetters;
 use super::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use crate::batch::Batch;
 use crate::disk::Disk;
+use crate::host::random_bytes;
 use crate::ledger::Ledger;
 use crate::logging::limiter::Limiter;
 use crate::settings::ElasticsearchSettings;
@@ -44,7 +46,7 @@ pub(super) struct Cluster<D: Disk> {
     hosts: Hosts,
     target: Option<String>,
     templates: Vec<TemplateTarget>,
-    templates_there: AtomicBool,
+    templates_there: tokio::sync::Mutex<bool>,
     /// Whether it was told that a host does not say what it is.
     silence_told: AtomicBool,
     /// Items stored since the start: shows whether others pass where one fails.
@@ -72,12 +74,13 @@ pub(super) async fn run<D: Disk + Sync>(
             return Err(CannotGoOn);
         }
     };
+    let first = usize::from(u16::from_ne_bytes(random_bytes()));
     let cluster = Arc::new(Cluster {
-        hosts: Hosts::new(&settings.hosts, settings.backoff, Arc::clone(&links.stats)),
+        hosts: Hosts::new(&settings, first, Arc::clone(&links.stats)),
         client,
         target: links.target,
         templates: links.templates,
-        templates_there: AtomicBool::new(false),
+        templates_there: tokio::sync::Mutex::new(false),
         silence_told: AtomicBool::new(false),
         stored: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
@@ -86,6 +89,12 @@ pub(super) async fn run<D: Disk + Sync>(
         stats: links.stats,
         settings,
     });
+    // They end with this function.
+    let mut connectors = JoinSet::new();
+    for host in 0..cluster.hosts.count() {
+        let (cluster, shutdown) = (Arc::clone(&cluster), links.shutdown.clone());
+        connectors.spawn(async move { cluster.keep_connected(host, shutdown).await });
+    }
     let mut deliverers = JoinSet::new();
     for number in 0..cluster.hosts.count() * cluster.settings.worker.max(1) {
         let receiver = links.receiver.clone();
@@ -93,7 +102,14 @@ pub(super) async fn run<D: Disk + Sync>(
         deliverers.spawn(async move { work(number, cluster, receiver, shutdown).await });
     }
     drop(links.receiver);
-    while let Some(ended) = deliverers.join_next().await {
+    loop {
+        let ended = tokio::select! {
+            Some(ended) = connectors.join_next() => ended,
+            ended = deliverers.join_next() => match ended {
+                Some(ended) => ended,
+                None => return Ok(()),
+            }
+        };
         if let Err(ended) = ended
             && ended.is_panic()
         {
@@ -107,7 +123,6 @@ pub(super) async fn run<D: Disk + Sync>(
             return Err(CannotGoOn);
         }
     }
-    Ok(())
 }
 
 /// Returns what a panic said.
@@ -140,7 +155,7 @@ async fn work<D: Disk + Sync>(
 ) {
     let mut rests: JoinSet<()> = JoinSet::new();
     let mut stopping = shutdown.clone();
-    cluster.connect_early(number, &shutdown).await;
+    let mut places = cluster.hosts.places();
     let mut next: Option<Prepared> = None;
     let level = cluster.settings.compression_level;
     let compressor = Compressor::new(level);
@@ -152,7 +167,9 @@ async fn work<D: Disk + Sync>(
             kept => {
                 next = kept;
                 tokio::select! {
-                    batch = receiver.next(), if rests.len() < RESTS_MAX => batch.map(Prepared::of),
+                    batch = next_batch(number, &mut places, &receiver), if rests.len() < RESTS_MAX => {
+                        batch.map(Prepared::of)
+                    }
                     Some(rest) = rests.join_next(), if !rests.is_empty() => {
                         ended_well(rest);
                         continue;
@@ -162,14 +179,12 @@ async fn work<D: Disk + Sync>(
             }
         };
         let Some(prepared) = prepared else { break };
-        let mut delivery = Delivery::new(Arc::clone(&cluster), prepared, number, shutdown.clone());
+        let mut delivery = Delivery::new(Arc::clone(&cluster), prepared, shutdown.clone());
         let prepare = async {
             if level != 0
                 && let Some(batch) = receiver.try_next()
             {
-                let largest = cluster
-                    .hosts
-                    .body_limit(number % cluster.hosts.count(), |limit| limit.largest());
+                let largest = cluster.hosts.largest_body();
                 let whole = largest.is_none_or(|largest| batch.buffer.bytes().len() <= largest);
                 next = Some(if whole {
                     Prepared::compressed(batch, &compressor)
@@ -183,9 +198,21 @@ async fn work<D: Disk + Sync>(
             rests.spawn(async move { delivery.finish(&Compressor::new(level)).await });
         }
     }
+    // Nothing more comes, for the others either.
+    cluster.hosts.close();
     while let Some(rest) = rests.join_next().await {
         ended_well(rest);
     }
+}
+
+/// Waits until one more request may be on its way, and for its batch.
+async fn next_batch(
+    number: usize,
+    places: &mut watch::Receiver<usize>,
+    receiver: &crate::queue::Receiver,
+) -> Option<Batch> {
+    places.wait_for(|places| number < *places).await.ok()?;
+    receiver.next().await
 }
 
 impl Prepared {

@@ -19,6 +19,18 @@ pub enum Shutdown {
     Abort,
 }
 
+impl Shutdown {
+    /// Tells whether a stop that has come as far as `how` is not further than this.
+    #[must_use]
+    pub fn covers(self, how: Self) -> bool {
+        match self {
+            Self::Running => how == Self::Running,
+            Self::Stop => how != Self::Abort,
+            Self::Abort => true,
+        }
+    }
+}
+
 /// The output cannot go on, and has said why in the log: what it had in hand is not settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the output cannot go on")]

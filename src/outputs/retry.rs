@@ -11,13 +11,16 @@ use std::time::Duration;
 /// Longest wait after a first failure: most of them are over by then.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
+/// Longest wait after a second one in a row: where one request of seven fails by chance, one of fifty does so twice.
+const SECOND_WAIT_MAX: Duration = Duration::from_millis(500);
+
 /// Longest `Retry-After` that is believed: a proxy's mistake must not stop delivery for a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 
 /// The schedule of one host.
 ///
 /// Filebeat's formula (libbeat, equal jitter): keep d, at first 2·init; each wait is d/2 plus a random part of d/2;
-/// then d doubles, up to max. The first failure in a row waits at most 100 ms, which Filebeat does not do.
+/// then d doubles, up to max. The first failure in a row waits at most 100 ms, the second 500, which Filebeat does not do.
 #[derive(Debug)]
 pub struct Schedule {
     backoff: ExponentialBackoff,
@@ -50,12 +53,13 @@ impl Schedule {
     pub fn failed(&mut self, random: f64, retry_after: Option<Duration>) -> Duration {
         let random = random.clamp(0.0, 1.0);
         self.failures = self.failures.saturating_add(1);
-        let own = if self.failures == 1 {
-            FIRST_WAIT_MAX.mul_f64(0.5 + random / 2.0)
-        } else {
-            let longest = self.backoff.next_backoff().unwrap_or(self.backoff.max_interval);
-            longest.mul_f64(0.5 + random / 2.0)
+        let most = self.backoff.max_interval;
+        let longest = match self.failures {
+            1 => FIRST_WAIT_MAX.min(most),
+            2 => SECOND_WAIT_MAX.min(most),
+            _ => self.backoff.next_backoff().unwrap_or(most),
         };
+        let own = longest.mul_f64(0.5 + random / 2.0);
         own.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
     }
 
@@ -80,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_those_of_filebeat_after_a_quick_first_one() {
-        assert_eq!(seconds(&waits(0.0, 8)), [0.05, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
-        assert_eq!(seconds(&waits(1.0, 8)), [0.1, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+    fn waits_are_those_of_filebeat_after_two_quick_ones() {
+        assert_eq!(seconds(&waits(0.0, 8)), [0.05, 0.25, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]);
+        assert_eq!(seconds(&waits(1.0, 8)), [0.1, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]);
     }
 
     #[test]
@@ -92,7 +96,7 @@ mod tests {
             schedule.failed(0.5, None);
         }
         schedule.succeeded();
-        assert_eq!(seconds(&[schedule.failed(1.0, None), schedule.failed(1.0, None)]), [0.1, 2.0]);
+        assert_eq!(seconds(&[schedule.failed(1.0, None), schedule.failed(1.0, None)]), [0.1, 0.5]);
     }
 
     #[test]

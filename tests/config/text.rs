@@ -203,6 +203,31 @@ fn an_unset_variable_stops_the_start_except_in_sections_that_filebeat_does_not_r
 }
 
 #[test]
+fn own_values_beside_a_preset_stand_and_that_is_told_once() {
+    let warnings = |lines: &str| {
+        let text = format!("inputs: [{{type: log, paths: [/a]}}]\noutput.elasticsearch: {lines}\n");
+        load_with(&text, &[], &[]).map(|loaded| loaded.warnings)
+    };
+    let told = |keys: &str, preset: &str| {
+        format!(
+            "your own {keys} stands, and `preset: {preset}` gives the rest; Filebeat would take the preset's value"
+        )
+    };
+    for (lines, expected) in [
+        ("{hosts: [a], preset: throughput}", vec![]),
+        ("{hosts: [a], preset: custom, worker: 2}", vec![]),
+        (
+            "{hosts: [a], preset: latency, worker: 2, bulk_max_size: 7}",
+            vec![told("`bulk_max_size`, `worker`", "latency")],
+        ),
+        ("{hosts: [a], preset: latency, backoff.init: 2s}", vec![]),
+        ("{hosts: [a], preset: scale, backoff.init: 2s}", vec![told("`backoff.init`", "scale")]),
+    ] {
+        assert_eq!(warnings(lines), Ok(expected), "{lines}");
+    }
+}
+
+#[test]
 fn references_in_a_circle_are_told_and_end() {
     let text = "inputs: [{type: log, paths: [/a]}]\noutput.console: {}\nname: ${path.data}\npath.data: ${name}\n";
     let error = load_with(text, &[], &[]).expect_err("a circle");

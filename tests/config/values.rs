@@ -372,12 +372,38 @@ fn hosts_are_completed_and_their_credentials_taken() {
 }
 
 #[test]
+fn requests_at_once_are_few_enough_for_the_hosts_and_the_memory() {
+    check(
+        elasticsearch,
+        |e| (e.worker, e.loadbalance),
+        &[
+            ("hosts: [a, b]", "(4, true)"),
+            ("hosts: [a, b, c]\n  loadbalance: false", "(2, false)"),
+            ("hosts: [a, b, c, d, e, f, g, h, i]", "(1, true)"),
+        ],
+    );
+    check(
+        top,
+        |settings| {
+            let OutputSettings::Elasticsearch(e) = settings.output else { panic!() };
+            e.worker
+        },
+        &[
+            ("queue.mem.bytes: 3MiB", "2"),
+            ("queue.mem.bytes: 2MiB", "1"),
+            ("queue.mem.bytes: 32MiB", "4"),
+        ],
+    );
+}
+
+#[test]
 fn the_output_is_tuned_within_bounds() {
     check(
         with_host,
         |e| e.worker,
         &[
-            ("", "1"),
+            ("", "4"),
+            ("preset: balanced", "1"),
             ("worker: 4", "4"),
             ("workers: 64", "64"),
             (
@@ -471,7 +497,7 @@ fn a_preset_stands_in_for_what_is_not_set() {
         shown,
         |value| value,
         &[
-            ("output.elasticsearch.preset: custom", "(1, 1600, 3s, 1s, 60s, 1s)"),
+            ("output.elasticsearch.preset: custom", "(4, 1600, 3s, 1s, 60s, 1s)"),
             ("output.elasticsearch.preset: balanced", "(1, 1600, 3s, 1s, 60s, 1s)"),
             ("output.elasticsearch.preset: throughput", "(4, 1600, 15s, 1s, 60s, 1s)"),
             ("output.elasticsearch.preset: scale", "(1, 1600, 1s, 5s, 300s, 1s)"),

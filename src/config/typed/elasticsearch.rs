@@ -25,7 +25,8 @@ const PRESETS: [&str; 5] = ["custom", "balanced", "throughput", "scale", "latenc
 /// What a preset says instead of the defaults.
 struct Preset {
     bulk_max_size: usize,
-    worker: usize,
+    /// `None`: by the number of hosts.
+    worker: Option<usize>,
     idle_connection_timeout: Duration,
     backoff: BackoffSettings,
     flush_timeout: Duration,
@@ -35,14 +36,18 @@ fn preset(at: &At<'_>) -> Preset {
     let seconds = Duration::from_secs;
     let mut preset = Preset {
         bulk_max_size: 1600,
-        worker: 1,
+        worker: Some(1),
         idle_connection_timeout: seconds(3),
         backoff: BackoffSettings::default(),
         flush_timeout: seconds(1),
     };
-    match at.get("preset").word(&PRESETS).unwrap_or(0) {
+    let preset_at = at.get("preset");
+    let chosen = preset_at.word(&PRESETS).unwrap_or(0);
+    tell_own_values(at, &preset_at, chosen);
+    match chosen {
+        0 => preset.worker = None,
         2 => {
-            preset.worker = 4;
+            preset.worker = Some(4);
             preset.idle_connection_timeout = seconds(15);
         }
         3 => {
@@ -59,6 +64,35 @@ fn preset(at: &At<'_>) -> Preset {
     preset
 }
 
+/// Says which of an operator's own values stand although a preset has others: Filebeat would take the preset's.
+fn tell_own_values(at: &At<'_>, preset_at: &At<'_>, chosen: usize) {
+    const KEYS: [&str; 5] =
+        ["bulk_max_size", "worker", "workers", "compression_level", "idle_connection_timeout"];
+    const KEYS_OF_SCALE: [&str; 2] = ["backoff.init", "backoff.max"];
+    if chosen == 0 {
+        return;
+    }
+    let of_scale = KEYS_OF_SCALE.iter().filter(|_| PRESETS[chosen] == "scale");
+    let own: Vec<String> = KEYS
+        .iter()
+        .chain(of_scale)
+        .filter(|key| at.get(key).is_there())
+        .map(|key| format!("`{key}`"))
+        .collect();
+    if !own.is_empty() {
+        preset_at.warn(format!(
+            "your own {} stands, and `preset: {}` gives the rest; Filebeat would take the preset's value",
+            own.join(", "),
+            PRESETS[chosen]
+        ));
+    }
+}
+
+/// Returns how many requests for one host there may be when nobody says: with all hosts together at most eight.
+fn default_worker(hosts: usize) -> usize {
+    (8 / hosts.max(1)).clamp(1, 4)
+}
+
 /// Reads the output, and the flush time that its preset stands for.
 #[must_use]
 pub fn elasticsearch(
@@ -68,8 +102,10 @@ pub fn elasticsearch(
 ) -> (ElasticsearchSettings, Duration) {
     let preset = preset(at);
     let (hosts, url_credentials) = hosts(at);
+    let worker = preset.worker.unwrap_or_else(|| default_worker(hosts.len()));
     let settings = ElasticsearchSettings {
         hosts,
+        loadbalance: at.get("loadbalance").boolean().unwrap_or(true),
         parameters: at.get("parameters").flat_texts(),
         headers: headers(&at.get("headers")),
         auth: auth(at, url_credentials),
@@ -80,7 +116,7 @@ pub fn elasticsearch(
             .first_of(&["worker", "workers"])
             .integer(1, WORKER_MAX)
             .and_then(|value| usize::try_from(value).ok())
-            .unwrap_or(preset.worker),
+            .unwrap_or(worker),
         bulk_max_size: at
             .get("bulk_max_size")
             .integer(-1, 1_000_000)

@@ -22,7 +22,7 @@ output.elasticsearch:
 #[must_use]
 pub fn output(root: &At<'_>, config_directory: &Path) -> (OutputSettings, QueueSettings) {
     let chosen = chosen(root);
-    let (output, flush_timeout) = match chosen.as_deref() {
+    let (mut output, flush_timeout) = match chosen.as_deref() {
         Some("elasticsearch") => {
             let (settings, flush_timeout) = elasticsearch(
                 &root.get("output.elasticsearch"),
@@ -34,7 +34,7 @@ pub fn output(root: &At<'_>, config_directory: &Path) -> (OutputSettings, QueueS
         Some("console") => (OutputSettings::Console, QueueSettings::default().flush_timeout),
         _ => (OutputSettings::default(), QueueSettings::default().flush_timeout),
     };
-    let queue = queue(root, &output, flush_timeout);
+    let queue = queue(root, &mut output, flush_timeout);
     (output, queue)
 }
 
@@ -73,17 +73,28 @@ fn chosen(root: &At<'_>) -> Option<String> {
     Some(first.key.clone())
 }
 
-fn queue(root: &At<'_>, output: &OutputSettings, flush_timeout: Duration) -> QueueSettings {
+fn queue(root: &At<'_>, output: &mut OutputSettings, flush_timeout: Duration) -> QueueSettings {
     let at = root.get("queue.mem");
     let bytes_at = at.get("bytes");
+    let default = u64::try_from(QueueSettings::default().bytes).expect("a few MiB");
+    let written = bytes_at.bytes(1, QUEUE_BYTES_MAX);
     let worker = match output {
-        OutputSettings::Elasticsearch(settings) => settings.worker * settings.hosts.len().max(1),
+        OutputSettings::Elasticsearch(settings) => {
+            let hosts = settings.hosts.len().max(1);
+            let own = root.get("output.elasticsearch").first_of(&["worker", "workers"]);
+            if !own.is_there()
+                && let Some(written) = written
+            {
+                let buffers = usize::try_from(written / BUFFER_BYTES).unwrap_or(usize::MAX);
+                let most = buffers.saturating_sub(1) / hosts;
+                settings.worker = settings.worker.min(most.max(1));
+            }
+            settings.worker * hosts
+        }
         OutputSettings::Console => 1,
     };
     let least =
         (u64::try_from(worker).unwrap_or(u64::MAX).saturating_add(1)).saturating_mul(BUFFER_BYTES);
-    let default = u64::try_from(QueueSettings::default().bytes).expect("a few MiB");
-    let written = bytes_at.bytes(1, QUEUE_BYTES_MAX);
     let bytes = written.unwrap_or(default.max(least));
     if bytes < least {
         bytes_at.problem_with(

@@ -65,6 +65,14 @@ impl BodyLimit {
         self.raised = None;
     }
 
+    /// Notes that a body was more than the server could take now: half of it is sent next.
+    pub(super) fn busy(&mut self, bytes: usize) {
+        let half = (bytes / 2).max(1);
+        if self.largest.is_none_or(|largest| half < largest) {
+            *self = Self { largest: Some(half), passed: self.passed.min(half), ..Self::default() };
+        }
+    }
+
     /// Notes that a body was taken.
     pub(super) fn passed(&mut self, bytes: usize) {
         self.passed = self.passed.max(bytes);
@@ -197,6 +205,21 @@ mod tests {
         assert_eq!(known.largest(), Some(900_000));
         known.refused(800_000);
         assert_eq!(known.largest(), Some(450_000), "it takes less than it did");
+    }
+
+    #[test]
+    fn body_that_is_too_much_now_is_halved_until_it_passes_and_grows_again() {
+        let mut known = BodyLimit::default();
+        for expected in [500_000, 250_000, 125_000] {
+            known.busy(known.largest().unwrap_or(1_000_000));
+            assert_eq!(known.largest(), Some(expected));
+        }
+        known.busy(1_000_000);
+        assert_eq!(known.largest(), Some(125_000), "what was under way says nothing new");
+        for _ in 0..200 {
+            known.passed(known.largest().unwrap_or(BODY));
+        }
+        assert!(known.largest().is_none_or(|largest| 1_000_000 <= largest), "{known:?}");
     }
 
     #[test]

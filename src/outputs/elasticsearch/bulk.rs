@@ -88,6 +88,8 @@ pub enum Answer {
     Retry(String),
     /// The server is busy: all of it again, later.
     Busy(String),
+    /// The server has too much to do, of us: all of it again, later, and more slowly.
+    TooMany(String),
     /// The body is too large.
     TooLarge,
     /// The server understood that it is Elasticsearch's bulk, and refuses the body.
@@ -135,7 +137,8 @@ pub fn read_answer(status: u16, body: &[u8], count: usize) -> Answer {
     match status {
         200..300 => read_items(body, count),
         413 => Answer::TooLarge,
-        429 | 500.. => Answer::Busy(format!("{status}: {}", excerpt(body))),
+        429 => Answer::TooMany(format!("{status}: {}", excerpt(body))),
+        500.. => Answer::Busy(format!("{status}: {}", excerpt(body))),
         400 => match serde_json::from_slice::<Body>(body) {
             Ok(Body { error: Some(error), .. }) => {
                 let fault = fault(400, Some(error));
@@ -396,6 +399,7 @@ mod tests {
             Answer::Items(_) => "items",
             Answer::Retry(_) => "retry",
             Answer::Busy(_) => "busy",
+            Answer::TooMany(_) => "too many",
             Answer::TooLarge => "too large",
             Answer::Refused(_) => "refused",
             Answer::Pause(_) => "pause",
@@ -419,7 +423,7 @@ mod tests {
             (200, r#"{"errors":false,"items":[{"create":{}}]}"#, 1, "retry"),
             (200, r#"{"errors":false,"items":[{}]}"#, 1, "retry"),
             (200, r#"{"errors":false,"items":[{"create":{"status":99999}}]}"#, 1, "retry"),
-            (429, "{}", 1, "busy"),
+            (429, "{}", 1, "too many"),
             (500, "", 1, "busy"),
             (502, "<html>bad gateway</html>", 1, "busy"),
             (503, r#"{"error":{"type":"cluster_block_exception"}}"#, 1, "busy"),

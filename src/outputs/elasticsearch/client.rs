@@ -25,6 +25,13 @@ const ANSWER_BYTES_PER_ITEM: usize = 512;
 /// Longest wait for a connection; the answer has its own, longer limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Silence after which the system asks whether the other end is still there, and pause between two such questions: a
+/// machine that lost its power is noticed long before `timeout`, and a slow one is left in peace.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Longest wait for the answer to a question whose answer takes no work.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
@@ -70,6 +77,15 @@ pub(super) struct Response {
     pub(super) cut: bool,
 }
 
+/// Why there was no answer.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    /// In words.
+    pub(super) reason: String,
+    /// Whether there was no connection to be had at all.
+    pub(super) refused: bool,
+}
+
 /// Sends requests.
 #[derive(Debug, Clone)]
 pub(super) struct HttpClient {
@@ -111,6 +127,7 @@ impl HttpClient {
             .http1_only()
             .redirect(redirect::Policy::none())
             .tcp_nodelay(true)
+            .tcp_keepalive(KEEP_ALIVE)
             .user_agent(concat!("shipper/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers(settings)?)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -140,7 +157,7 @@ impl HttpClient {
         url: &str,
         body: &BulkBody,
         items: usize,
-    ) -> Result<Response, String> {
+    ) -> Result<Response, NoAnswer> {
         let mut request = self
             .client
             .post(url)
@@ -163,7 +180,7 @@ impl HttpClient {
         method: Method,
         url: &str,
         json: Option<String>,
-    ) -> Result<Response, String> {
+    ) -> Result<Response, NoAnswer> {
         let mut request = self.client.request(method, url).timeout(self.timeout);
         if let Some(json) = json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
@@ -171,18 +188,24 @@ impl HttpClient {
         self.read(request.send().await, ANSWER_BYTES).await
     }
 
+    /// Asks whether anybody answers at all.
+    pub(super) async fn probe(&self, base: &str) -> bool {
+        let limit = PROBE_TIMEOUT.min(self.timeout / 8);
+        self.client.get(format!("{base}/")).timeout(limit).send().await.is_ok()
+    }
+
     async fn read(
         &self,
         sent: Result<reqwest::Response, reqwest::Error>,
         most: usize,
-    ) -> Result<Response, String> {
-        let mut response = sent.map_err(|error| reason(&error))?;
+    ) -> Result<Response, NoAnswer> {
+        let mut response = sent.map_err(|error| no_answer(&error))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
         let length = response.content_length().and_then(|length| usize::try_from(length).ok());
         let mut body = Vec::with_capacity(length.unwrap_or_default().min(most));
         let mut cut = false;
-        while !cut && let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        while !cut && let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
             let room = most - body.len();
             cut = room < chunk.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -236,6 +259,10 @@ fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn no_answer(error: &reqwest::Error) -> NoAnswer {
+    NoAnswer { reason: reason(error), refused: error.is_connect() }
 }
 
 /// Says what went wrong in words of the cause, without the address, which may hold what is nobody's business.

@@ -1,7 +1,7 @@
 //! Connecting: who answers there, and whether the templates are in place.
 
 use super::bulk::{Answer, excerpt, read_answer};
-use super::hosts::Failure;
+use super::hosts::{Connects, Failure, FailureKind};
 use super::template::{index_template, template_url};
 use super::{Cluster, Shutdown};
 use crate::disk::Disk;
@@ -34,26 +34,52 @@ enum Installed {
 }
 
 impl<D: Disk + Sync> Cluster<D> {
-    /// Connects the first deliverer before the first batch comes, so that faults of the set-up are told at the start.
-    pub(super) async fn connect_early(&self, number: usize, shutdown: &watch::Receiver<Shutdown>) {
-        if number == 0 && *shutdown.borrow() == Shutdown::Running {
-            self.connect(0).await;
+    /// Connects a host, again whenever it does not answer, until the stop.
+    pub(super) async fn keep_connected(
+        &self,
+        host: usize,
+        mut shutdown: watch::Receiver<Shutdown>,
+    ) {
+        let mut changes = self.hosts.changes();
+        loop {
+            changes.borrow_and_update();
+            let until = match self.hosts.connects(host, Instant::now()) {
+                Connects::Now => {
+                    self.connect(host).await;
+                    continue;
+                }
+                Connects::At(until) => Some(until),
+                Connects::NotNow => None,
+            };
+            let over = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let stopped = shutdown.wait_for(|how| *how != Shutdown::Running);
+            tokio::select! {
+                _ = stopped => return,
+                _ = changes.changed() => {}
+                () = over => {}
+            }
         }
     }
 
     /// Tries a host; tells whether it answers as Elasticsearch does.
-    pub(super) async fn connect(&self, host: usize) -> bool {
+    async fn connect(&self, host: usize) -> bool {
         self.hosts.connecting(host, Instant::now());
         let base = self.hosts.url(host);
         let fail = |reason: String, retry_after, hint| {
             let random = f64::from(u16::from_ne_bytes(random_bytes())) / 65_536.0;
-            let failure = Failure { reason: &reason, retry_after, disconnects: true, hint };
+            let kind = FailureKind::Refused;
+            let failure = Failure { kind, reason: &reason, retry_after, hint };
             self.hosts.failed(host, failure, random, Instant::now());
             false
         };
         let response = match self.client.call(Method::GET, &format!("{base}/"), None).await {
             Ok(response) => response,
-            Err(reason) => return fail(reason, None, None),
+            Err(none) => return fail(none.reason, None, None),
         };
         match response.status {
             200..300 => {
@@ -83,11 +109,8 @@ impl<D: Disk + Sync> Cluster<D> {
                 return fail(reason, response.retry_after, hint);
             }
         }
-        if !self.templates_there.load(Ordering::Acquire) {
-            if let Installed::Later(reason) = self.install_templates(base).await {
-                return fail(reason, None, None);
-            }
-            self.templates_there.store(true, Ordering::Release);
+        if let Installed::Later(reason) = self.install_templates(base).await {
+            return fail(reason, None, None);
         }
         if self.hosts.connected(host) {
             self.stats.sending.reconnects.add(1);
@@ -96,7 +119,9 @@ impl<D: Disk + Sync> Cluster<D> {
     }
 
     async fn install_templates(&self, base: &str) -> Installed {
-        if !self.settings.template.enabled {
+        // One host at a time: what one has installed the others have.
+        let mut there = self.templates_there.lock().await;
+        if *there || !self.settings.template.enabled {
             return Installed::Yes;
         }
         for target in &self.templates {
@@ -104,6 +129,7 @@ impl<D: Disk + Sync> Cluster<D> {
                 return Installed::Later(reason);
             }
         }
+        *there = true;
         Installed::Yes
     }
 
@@ -129,7 +155,7 @@ impl<D: Disk + Sync> Cluster<D> {
                         response.status
                     ));
                 }
-                Err(reason) => return Installed::Later(reason),
+                Err(none) => return Installed::Later(none.reason),
             }
         }
         let json = index_template(target, settings);
@@ -152,7 +178,7 @@ impl<D: Disk + Sync> Cluster<D> {
                 response.status,
                 excerpt(&response.body)
             )),
-            Err(reason) => Installed::Later(reason),
+            Err(none) => Installed::Later(none.reason),
         }
     }
 }

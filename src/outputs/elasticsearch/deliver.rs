@@ -1,9 +1,10 @@
 //! One batch on its way: requests until every item has its end, then it is settled.
 
-use super::bulk::{Answer, Fault, Verdict, line_of, read_answer};
-use super::client::{BatchBody, BulkBody};
+mod ask;
+
+use super::bulk::{Answer, Fault, Verdict, line_of};
 use super::compress::{Compressed, Compressor};
-use super::hosts::Failure;
+use super::hosts::{Failure, FailureKind, Turn};
 use super::{Cluster, Prepared};
 use crate::account::push_part;
 use crate::batch::Batch;
@@ -14,7 +15,6 @@ use crate::outputs::links::Shutdown;
 use crate::outputs::retry::Schedule;
 use crate::position::{Outcome, Part, Settled};
 use crate::stats::Stats;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -30,6 +30,9 @@ const STRIKES_MAX: u8 = 10;
 /// a whole batch for nothing would be thousands of requests.
 const REFUSED_ALONE_MAX: usize = 50;
 
+/// A request of which one item in so many is answered 429 was one too many.
+const BUSY_FROM_ONE_OF: usize = 10;
+
 /// Pause before another look whether the HTTP client has let go of a body.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -41,7 +44,10 @@ pub(super) struct Delivery<D: Disk> {
     batch: Arc<Batch>,
     /// The body of all items when it was compressed before.
     whole: Option<Compressed>,
+    /// The host that was asked last.
     host: usize,
+    /// When the next request may follow one that failed alone.
+    wait_until: Option<Instant>,
     shutdown: watch::Receiver<Shutdown>,
     open: VecDeque<Range<usize>>,
     again: Vec<usize>,
@@ -88,7 +94,6 @@ impl<D: Disk + Sync> Delivery<D> {
     pub(super) fn new(
         cluster: Arc<Cluster<D>>,
         prepared: Prepared,
-        host: usize,
         shutdown: watch::Receiver<Shutdown>,
     ) -> Self {
         let Prepared { batch, body: whole } = prepared;
@@ -96,7 +101,6 @@ impl<D: Disk + Sync> Delivery<D> {
         let count = i64::try_from(items).unwrap_or(i64::MAX);
         cluster.stats.sending.total.add(items as u64);
         cluster.stats.sending.active.add(count);
-        let host = host % cluster.hosts.count();
         let schedule = Schedule::new(cluster.settings.backoff);
         Self {
             cluster,
@@ -112,7 +116,8 @@ impl<D: Disk + Sync> Delivery<D> {
             repeating: false,
             batch,
             whole,
-            host,
+            host: 0,
+            wait_until: None,
             shutdown,
         }
     }
@@ -120,11 +125,10 @@ impl<D: Disk + Sync> Delivery<D> {
     /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left.
     pub(super) async fn first_round(&mut self, compressor: &Compressor) -> Round {
         while let Some(range) = self.open.front().cloned() {
-            if !self.wait_for_host().await {
-                return Round::Stopped;
-            }
+            let Some(turn) = self.wait_for_turn().await else { return Round::Stopped };
+            self.host = turn.host;
             let range = self.cut(range);
-            self.request(range, compressor).await;
+            self.request(range, turn, compressor).await;
         }
         if self.again.is_empty() { self.settle() } else { Round::Rest }
     }
@@ -159,109 +163,13 @@ impl<D: Disk + Sync> Delivery<D> {
         Round::Settled
     }
 
-    /// Waits until a connected host may be asked; `false` when the stop has come first.
-    async fn wait_for_host(&mut self) -> bool {
-        loop {
-            let (host, wait) = self.cluster.hosts.choose(self.host, Instant::now());
-            if let Some(until) = wait {
-                let stopped = self.shutdown.wait_for(|how| *how != Shutdown::Running);
-                tokio::select! {
-                    _ = stopped => return false,
-                    () = tokio::time::sleep_until(until.into()) => continue,
-                }
-            }
-            self.host = host;
-            if self.cluster.hosts.is_connected(host) || self.cluster.connect(host).await {
-                return true;
-            }
-            if *self.shutdown.borrow() != Shutdown::Running {
-                return false;
-            }
-        }
-    }
-
-    /// Cuts the first open range to what the host is known to take; returns what goes now.
-    fn cut(&mut self, range: Range<usize>) -> Range<usize> {
-        let ends = &self.batch.item_ends[range.clone()];
-        let start = self.start(range.start);
-        let count = self.cluster.hosts.body_limit(self.host, |limit| limit.cut(ends, start));
-        let now = range.start..range.start + count;
-        if now.end < range.end {
-            self.open.pop_front();
-            self.open.push_front(now.end..range.end);
-            self.open.push_front(now.clone());
-        }
-        now
-    }
-
-    /// Returns where an item starts in the buffer.
-    fn start(&self, item: usize) -> u32 {
-        if item == 0 { 0 } else { self.batch.item_ends[item - 1] }
-    }
-
-    /// Returns the bytes of items, not compressed.
-    fn bytes(&self, range: &Range<usize>) -> Range<usize> {
-        self.start(range.start) as usize..self.batch.item_ends[range.end - 1] as usize
-    }
-
-    /// Sends the items of `range`, which is the first open one, and acts on the answer.
-    async fn request(&mut self, range: Range<usize>, compressor: &Compressor) {
-        let cluster = Arc::clone(&self.cluster);
-        let body = self.body(&range, compressor);
-        let url = match &cluster.target {
-            Some(target) => format!("{}/{target}/_bulk", cluster.hosts.url(self.host)),
-            None => format!("{}/_bulk", cluster.hosts.url(self.host)),
-        };
-        let stats = &cluster.stats.sending;
-        stats.batches.add(1);
-        stats.write_bytes.add(body_bytes(&body) as u64);
-        let begun = Instant::now();
-        let answer = cluster.client.bulk(&url, &body, range.len()).await;
-        if let BulkBody::Gzip(bytes) = body {
-            compressor.recycle(bytes);
-        }
-        let latency_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        stats.latency_us.add(latency_us);
-        match answer {
-            Err(reason) => {
-                stats.write_errors.add(1);
-                self.failed(&Failure {
-                    reason: &reason,
-                    retry_after: None,
-                    disconnects: true,
-                    hint: None,
-                });
-                stats.failed.add(range.len() as u64);
-            }
-            Ok(response) => {
-                stats.read_bytes.add(response.body.len() as u64);
-                debug!(status = response.status, items = range.len(), latency_us, "bulk answered");
-                if response.cut && (200..300).contains(&response.status) {
-                    self.answer_too_long(range, response.body.len());
-                    return;
-                }
-                let answer = read_answer(response.status, &response.body, range.len());
-                self.take_answer(range, answer, response.retry_after);
-            }
-        }
-    }
-
-    fn body(&mut self, range: &Range<usize>, compressor: &Compressor) -> BulkBody {
-        let bytes = self.bytes(range);
-        if self.cluster.settings.compression_level == 0 {
-            let all = Bytes::from_owner(BatchBody(Arc::clone(&self.batch)));
-            return BulkBody::Plain(all.slice(bytes));
-        }
-        if let Some(whole) = self.whole.take()
-            && range.len() == self.batch.items()
-        {
-            return BulkBody::Gzip(whole);
-        }
-        let bytes = &self.batch.buffer.bytes()[bytes];
-        BulkBody::Gzip(compressor.compress(bytes))
-    }
-
-    fn take_answer(&mut self, range: Range<usize>, answer: Answer, retry_after: Option<Duration>) {
+    fn take_answer(
+        &mut self,
+        range: Range<usize>,
+        turn: Turn,
+        answer: Answer,
+        retry_after: Option<Duration>,
+    ) {
         let stats = &self.cluster.stats.sending;
         if matches!(answer, Answer::AllStored | Answer::Items(_)) {
             let bytes = self.bytes(&range).len();
@@ -275,25 +183,20 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.open.pop_front();
                 self.cluster.hosts.succeeded(self.host);
             }
-            Answer::Items(verdicts) => self.take_verdicts(range, verdicts, retry_after),
+            Answer::Items(verdicts) => self.take_verdicts(range, turn, verdicts, retry_after),
             Answer::Retry(reason) => {
                 stats.read_errors.add(1);
                 stats.failed.add(range.len() as u64);
-                self.failed(&Failure {
-                    reason: &reason,
-                    retry_after,
-                    disconnects: false,
-                    hint: None,
-                });
+                self.busy(&reason, retry_after);
+            }
+            Answer::TooMany(reason) => {
+                stats.failed.add(range.len() as u64);
+                self.cluster.hosts.busy(turn, self.bytes(&range).len(), Instant::now());
+                self.busy(&reason, retry_after);
             }
             Answer::Busy(reason) => {
                 stats.failed.add(range.len() as u64);
-                self.failed(&Failure {
-                    reason: &reason,
-                    retry_after,
-                    disconnects: false,
-                    hint: None,
-                });
+                self.busy(&reason, retry_after);
             }
             Answer::TooLarge => {
                 let reason = "the server or a proxy before it takes no body of this size";
@@ -310,57 +213,30 @@ impl<D: Disk + Sync> Delivery<D> {
     fn take_verdicts(
         &mut self,
         range: Range<usize>,
+        turn: Turn,
         verdicts: Vec<Verdict>,
         retry_after: Option<Duration>,
     ) {
-        let (mut stored, mut duplicates, mut retries) = (0, 0, 0);
-        let mut dead: Vec<(usize, Fault)> = Vec::new();
-        let mut strikes: Vec<(usize, Fault)> = Vec::new();
-        let mut pause: Option<Fault> = None;
-        let mut again = Vec::new();
-        for (item, verdict) in range.clone().zip(verdicts) {
-            match verdict {
-                Verdict::Stored => stored += 1,
-                Verdict::Duplicate => {
-                    duplicates += 1;
-                    self.except(item, Outcome::AlreadyStored);
-                }
-                Verdict::Retry => {
-                    retries += 1;
-                    again.push(item);
-                }
-                Verdict::Strike(fault) => strikes.push((item, fault)),
-                Verdict::Dead(fault) => dead.push((item, fault)),
-                Verdict::Pause(fault) => {
-                    again.push(item);
-                    pause = Some(fault);
-                }
-            }
-        }
-        let stored_before = self.cluster.stored.fetch_add(stored + duplicates, Ordering::Relaxed);
-        for (item, fault) in strikes {
-            self.stored_at_doubt.get_or_insert(stored_before);
-            self.strikes[item] = self.strikes[item].saturating_add(1);
-            if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
-                dead.push((item, fault));
-            } else {
-                again.push(item);
-            }
-        }
+        let Sorted { stored, duplicates, retries, mut dead, pause, mut again } =
+            self.sort(range.clone(), verdicts);
         let kept = dead.is_empty() || self.keep_dead(&dead);
         if !kept {
             again.extend(dead.iter().map(|(item, _)| *item));
             dead.clear();
         }
+        if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
+            let bytes = self.bytes(&range).len();
+            self.cluster.hosts.busy(turn, bytes, Instant::now());
+        }
         let nothing_taken = again.len() == range.len() && !range.is_empty();
-        self.count(stored, duplicates, retries, dead.len() as u64, again.len() as u64);
+        self.count(stored, duplicates, retries as u64, dead.len() as u64, again.len() as u64);
         self.open.pop_front();
         let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
         if let Some(fault) = &pause {
             self.pause(fault);
         } else if nothing_taken && kept && !self.repeating {
             // Other batches would fare no better.
-            self.failed(&Failure { reason: &reason, retry_after, disconnects: false, hint: None });
+            self.busy(&reason, retry_after);
         } else {
             // What is repeated in vain, or waits for room for its dead letters, proves nothing of the host.
             if kept && !nothing_taken {
@@ -372,6 +248,43 @@ impl<D: Disk + Sync> Delivery<D> {
             }
         }
         self.again.extend(again);
+    }
+
+    /// Sorts items by what becomes of them.
+    fn sort(&mut self, range: Range<usize>, verdicts: Vec<Verdict>) -> Sorted {
+        let mut sorted = Sorted::default();
+        let mut strikes: Vec<(usize, Fault)> = Vec::new();
+        for (item, verdict) in range.zip(verdicts) {
+            match verdict {
+                Verdict::Stored => sorted.stored += 1,
+                Verdict::Duplicate => {
+                    sorted.duplicates += 1;
+                    self.except(item, Outcome::AlreadyStored);
+                }
+                Verdict::Retry => {
+                    sorted.retries += 1;
+                    sorted.again.push(item);
+                }
+                Verdict::Strike(fault) => strikes.push((item, fault)),
+                Verdict::Dead(fault) => sorted.dead.push((item, fault)),
+                Verdict::Pause(fault) => {
+                    sorted.again.push(item);
+                    sorted.pause = Some(fault);
+                }
+            }
+        }
+        let taken = sorted.stored + sorted.duplicates;
+        let stored_before = self.cluster.stored.fetch_add(taken, Ordering::Relaxed);
+        for (item, fault) in strikes {
+            self.stored_at_doubt.get_or_insert(stored_before);
+            self.strikes[item] = self.strikes[item].saturating_add(1);
+            if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
+                sorted.dead.push((item, fault));
+            } else {
+                sorted.again.push(item);
+            }
+        }
+        sorted
     }
 
     /// Lets what is to be repeated wait, and nothing else.
@@ -503,8 +416,7 @@ impl<D: Disk + Sync> Delivery<D> {
             range.len(),
             read >> 10
         );
-        let (retry_after, hint) = (None, None);
-        self.failed(&Failure { reason: &reason, retry_after, disconnects: false, hint });
+        self.busy(&reason, None);
         if 1 < range.len() {
             self.split(range);
         }
@@ -530,8 +442,13 @@ impl<D: Disk + Sync> Delivery<D> {
         self.open.push_front(range.start..middle);
     }
 
-    fn failed(&self, failure: &Failure<'_>) {
-        self.cluster.hosts.failed(self.host, *failure, random(), Instant::now());
+    fn busy(&mut self, reason: &str, retry_after: Option<Duration>) {
+        self.failed(&Failure { kind: FailureKind::Busy, reason, retry_after, hint: None });
+    }
+
+    fn failed(&mut self, failure: &Failure<'_>) {
+        let now = Instant::now();
+        self.wait_until = self.cluster.hosts.failed(self.host, *failure, random(), now);
     }
 
     fn pause(&self, fault: &Fault) {
@@ -561,6 +478,18 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 }
 
+/// What becomes of the items of a request.
+#[derive(Default)]
+struct Sorted {
+    stored: u64,
+    duplicates: u64,
+    /// How many of `again` the server had no time for.
+    retries: usize,
+    dead: Vec<(usize, Fault)>,
+    pause: Option<Fault>,
+    again: Vec<usize>,
+}
+
 /// Counts a batch as blocked.
 struct Blocked(Arc<Stats>);
 
@@ -574,13 +503,6 @@ impl Blocked {
 impl Drop for Blocked {
     fn drop(&mut self) {
         self.0.sending.blocked.add(-1);
-    }
-}
-
-fn body_bytes(body: &BulkBody) -> usize {
-    match body {
-        BulkBody::Plain(bytes) => bytes.len(),
-        BulkBody::Gzip(bytes) => bytes.bytes().len(),
     }
 }
 

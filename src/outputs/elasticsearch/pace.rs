@@ -1,0 +1,276 @@
+//! How many requests one host is asked at once: as many as help, within `worker`. Pure.
+//!
+//! By Little's law what a host takes in a time is (requests at once) × (bytes of one) ÷ (time of one), so each level is
+//! judged by a few answers. While a step brought a gain the next one follows, doubling at first; a step that brought none
+//! is taken back and tried again later, ever more rarely. An answer of 429 halves at once.
+
+use std::time::{Duration, Instant};
+
+/// Answers that are enough to judge a level of fewer requests than that.
+const ANSWERS_LEAST: usize = 3;
+
+/// A step that doubles must gain so much, a smaller one less, in thousandths.
+const GAIN_PER_MILLE: u64 = 100;
+
+/// Pause before a step that brought nothing is tried again; doubled each time.
+const HOLD: Duration = Duration::from_secs(10);
+
+/// Bound of that doubling.
+const HOLD_MAX: Duration = Duration::from_mins(5);
+
+/// Pause after a 429.
+const HOLD_BUSY: Duration = Duration::from_secs(2);
+
+/// The pace of one host.
+///
+/// Invariant: 1 ≤ `limit` ≤ `most`.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    limit: usize,
+    most: usize,
+    /// Counts the levels; what was begun at an earlier one says nothing of this one.
+    level: u64,
+    window: Window,
+    /// What was had before the last step.
+    before: Option<(usize, u64)>,
+    careful: bool,
+    hold_until: Option<Instant>,
+    hold: Duration,
+}
+
+/// Answers at one level.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    answers: usize,
+    crowded: usize,
+    bytes: u64,
+    took: Duration,
+}
+
+/// Under which circumstances a request was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level(u64);
+
+impl Pace {
+    /// Starts with one request; there are never more than `most`, at least 1.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            limit: 1,
+            most: most.max(1),
+            level: 0,
+            window: Window::default(),
+            before: None,
+            careful: false,
+            hold_until: None,
+            hold: HOLD,
+        }
+    }
+
+    /// Returns how many requests there may be at once.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Returns what a request that begins now is begun under.
+    pub(super) fn level(&self) -> Level {
+        Level(self.level)
+    }
+
+    /// Notes a request that was taken; `crowded` tells whether there were as many at once as there may be.
+    pub(super) fn taken(
+        &mut self,
+        level: Level,
+        bytes: usize,
+        took: Duration,
+        crowded: bool,
+        now: Instant,
+    ) {
+        if level.0 != self.level {
+            return;
+        }
+        self.window.answers += 1;
+        self.window.crowded += usize::from(crowded);
+        self.window.bytes += bytes as u64;
+        self.window.took += took;
+        if self.window.answers < ANSWERS_LEAST.max(self.limit) {
+            return;
+        }
+        let window = std::mem::take(&mut self.window);
+        if window.crowded * 4 < window.answers * 3 {
+            // Work is what lacks, not places.
+            return;
+        }
+        let rate = window.rate(self.limit);
+        if let Some((limit, rate_before)) = self.before.take()
+            && rate < needed(limit, self.limit, rate_before)
+        {
+            self.hold_until = Some(now + self.hold);
+            self.hold = (self.hold * 2).min(HOLD_MAX);
+            self.careful = true;
+            self.go_to(limit);
+            return;
+        }
+        if self.limit == self.most || self.hold_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.hold_until = None;
+        self.before = Some((self.limit, rate));
+        let next = if self.careful { self.limit + 1 } else { self.limit * 2 };
+        self.go_to(next.min(self.most));
+    }
+
+    /// Notes that a host has too much to do: halves, once for all that was begun at the same level; tells whether it did.
+    pub(super) fn busy(&mut self, level: Level, now: Instant) -> bool {
+        if level.0 != self.level {
+            return true;
+        }
+        let halves = 1 < self.limit;
+        self.before = None;
+        self.careful = true;
+        self.hold_until = Some(now + HOLD_BUSY);
+        self.go_to((self.limit / 2).max(1));
+        halves
+    }
+
+    fn go_to(&mut self, limit: usize) {
+        self.limit = limit;
+        self.level += 1;
+        self.window = Window::default();
+    }
+}
+
+impl Window {
+    /// Returns how many bytes a second were taken while there were so many requests at once.
+    fn rate(&self, limit: usize) -> u64 {
+        let took_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let product = u128::from(self.bytes) * limit as u128 * 1_000_000;
+        u64::try_from(product / u128::from(took_us)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Returns the rate from which a step from `limit` to `larger` has paid.
+fn needed(limit: usize, larger: usize, rate: u64) -> u64 {
+    let step_per_mille = ((larger - limit) * 400 / limit) as u64;
+    rate + rate / 1000 * step_per_mille.min(GAIN_PER_MILLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: usize = 1 << 20;
+
+    /// A server whose answers take `latency`, and that works on so many requests at once, each for `work`.
+    struct Server {
+        latency: Duration,
+        cores: u32,
+        work: Duration,
+    }
+
+    impl Server {
+        fn answer(&self, at_once: usize) -> Duration {
+            let queued = self.work.mul_f64(float(at_once) / f64::from(self.cores)).max(self.work);
+            self.latency.max(Duration::from_micros(1)) + queued
+        }
+
+        fn rate(&self, at_once: usize) -> f64 {
+            float(at_once) / self.answer(at_once).as_secs_f64()
+        }
+    }
+
+    fn float(count: usize) -> f64 {
+        f64::from(u32::try_from(count).unwrap())
+    }
+
+    /// Runs for so long; returns what was taken, in requests.
+    fn run(pace: &mut Pace, server: &Server, clock: &mut Instant, long: Duration) -> f64 {
+        let end = *clock + long;
+        let mut taken = 0.0;
+        while *clock < end {
+            let (limit, level) = (pace.limit(), pace.level());
+            let took = server.answer(limit);
+            *clock += took;
+            for _ in 0..limit {
+                pace.taken(level, BYTES, took, true, *clock);
+            }
+            taken += float(limit);
+        }
+        taken
+    }
+
+    #[test]
+    fn pace_comes_near_the_best_fixed_one_whatever_the_latency() {
+        for (latency_ms, cores, work_ms) in [
+            (1, 2, 40),
+            (50, 2, 40),
+            (500, 2, 40),
+            (1, 64, 5),
+            (50, 64, 5),
+            (500, 64, 5),
+            (1, 1, 100),
+        ] {
+            let server = Server {
+                latency: Duration::from_millis(latency_ms),
+                cores,
+                work: Duration::from_millis(work_ms),
+            };
+            for most in [1, 4, 16, 64] {
+                let best = (1..=most).map(|fixed| server.rate(fixed)).fold(0.0, f64::max);
+                let (mut pace, mut clock) = (Pace::new(most), Instant::now());
+                run(&mut pace, &server, &mut clock, Duration::from_secs(20));
+                let long = Duration::from_mins(1);
+                let had = run(&mut pace, &server, &mut clock, long) / long.as_secs_f64();
+                let what = format!("{latency_ms} ms, {cores} cores, most {most}: {}", pace.limit());
+                assert!(best * 0.9 <= had, "{what}: {had} of {best}");
+            }
+        }
+    }
+
+    #[test]
+    fn busy_server_halves_the_pace_once_for_all_that_was_under_way_and_it_grows_again() {
+        let (mut pace, mut clock) = (Pace::new(16), Instant::now());
+        let server = Server {
+            latency: Duration::from_millis(100),
+            cores: 64,
+            work: Duration::from_millis(1),
+        };
+        run(&mut pace, &server, &mut clock, Duration::from_secs(20));
+        assert_eq!(pace.limit(), 16);
+        let level = pace.level();
+        for _ in 0..5 {
+            assert!(pace.busy(level, clock), "no body need be halved as well");
+        }
+        assert_eq!(pace.limit(), 8);
+        run(&mut pace, &server, &mut clock, Duration::from_millis(1_900));
+        assert_eq!(pace.limit(), 8, "it is left alone for a while");
+        run(&mut pace, &server, &mut clock, Duration::from_secs(20));
+        assert_eq!(pace.limit(), 16);
+        for expected in [(8, true), (4, true), (2, true), (1, true), (1, false)] {
+            let halved = pace.busy(pace.level(), clock);
+            assert_eq!((pace.limit(), halved), expected);
+        }
+    }
+
+    #[test]
+    fn pace_does_not_grow_while_there_is_not_enough_to_send() {
+        let (mut pace, clock) = (Pace::new(8), Instant::now());
+        for number in 0..100 {
+            let crowded = number % 3 == 0;
+            pace.taken(pace.level(), BYTES, Duration::from_millis(5), crowded, clock);
+        }
+        assert_eq!(pace.limit(), 1);
+    }
+
+    #[test]
+    fn step_that_brings_nothing_is_tried_ever_more_rarely() {
+        let server = Server { latency: Duration::ZERO, cores: 1, work: Duration::from_millis(50) };
+        let (mut pace, mut clock) = (Pace::new(8), Instant::now());
+        let mut levels = Vec::new();
+        for _ in 0..3 {
+            let before = pace.level();
+            run(&mut pace, &server, &mut clock, Duration::from_secs(200));
+            levels.push(pace.level().0 - before.0);
+        }
+        assert!(levels[2] < levels[0] && levels[2] <= 4, "{levels:?}");
+    }
+}

@@ -1,0 +1,239 @@
+//! Several hosts, and how many requests each of them gets at once.
+
+use super::all_created;
+use super::rig::{Rig, greeting, quick, scripted};
+use super::server::{Reply, Request, Server};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many requests a server has in its hands, and the most that it had at once.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Crowd {
+    fn during<T>(&self, act: impl FnOnce() -> T) -> T {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let result = act();
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// Sends as many batches as a time lasts, never with an idle output; returns how many.
+fn pump(rig: &mut Rig, long: Duration) -> usize {
+    let end = Instant::now() + long;
+    let (mut sent, mut settled) = (0, 0);
+    while Instant::now() < end {
+        if rig.pool.in_use() < rig.pool.capacity() {
+            let _ = rig.send(&["{}"]);
+            sent += 1;
+        } else {
+            settled += rig.settled().len();
+        }
+    }
+    while settled < sent {
+        settled += rig.settled().len();
+    }
+    sent
+}
+
+#[test]
+fn requests_at_once_grow_to_the_workers_while_that_helps_and_never_further() {
+    let crowd = Arc::new(Crowd::default());
+    let inside = Arc::clone(&crowd);
+    let server = scripted(move |_, request| {
+        inside.during(|| std::thread::sleep(Duration::from_millis(20)));
+        all_created(request)
+    });
+    let mut settings = quick(&[server.url()]);
+    settings.worker = 3;
+    let mut rig = Rig::start(settings);
+    let _ = rig.send(&["{}"]);
+    let _ = rig.settled();
+    assert_eq!(crowd.most(), 1);
+    let sent = pump(&mut rig, Duration::from_secs(2));
+    rig.finish();
+    assert_eq!(crowd.most(), 3);
+    assert!(150 < sent, "{sent} batches in 2 s, each 20 ms, three at once");
+}
+
+#[test]
+fn too_many_requests_halve_what_is_on_its_way_at_once() {
+    let (crowd, refuse) = (Arc::new(Crowd::default()), Arc::new(AtomicBool::new(false)));
+    let (inside, refuses) = (Arc::clone(&crowd), Arc::clone(&refuse));
+    let server = scripted(move |_, request| {
+        inside.during(|| std::thread::sleep(Duration::from_millis(20)));
+        if refuses.swap(false, Ordering::SeqCst) {
+            return Reply::json(429, r#"{"error":{"type":"es_rejected_execution_exception"}}"#);
+        }
+        all_created(request)
+    });
+    let mut settings = quick(&[server.url()]);
+    settings.worker = 4;
+    let mut rig = Rig::start(settings);
+    pump(&mut rig, Duration::from_secs(2));
+    assert_eq!(crowd.most(), 4);
+    refuse.store(true, Ordering::SeqCst);
+    pump(&mut rig, Duration::from_millis(500));
+    crowd.most.store(0, Ordering::SeqCst);
+    pump(&mut rig, Duration::from_secs(1));
+    assert_eq!(crowd.most(), 2, "halved, and left alone for a while");
+    pump(&mut rig, Duration::from_secs(3));
+    assert_eq!(crowd.most(), 4, "and it grows again");
+    rig.finish();
+}
+
+#[test]
+fn server_for_which_every_body_is_too_much_gets_smaller_ones() {
+    let server = scripted(|_, request| {
+        if 600 < request.body.len() {
+            return Reply::json(429, r#"{"error":{"type":"es_rejected_execution_exception"}}"#);
+        }
+        all_created(request)
+    });
+    let mut rig = Rig::to(&server.url());
+    let documents = vec![r#"{"message":"a document of some forty bytes"}"#; 100];
+    let (_, range) = rig.send(&documents);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [serde_json::Value; 0]);
+}
+
+#[test]
+fn without_load_balancing_one_host_is_asked_until_it_fails() {
+    let down = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
+    let start = |down: &Arc<AtomicBool>| {
+        let down = Arc::clone(down);
+        scripted(
+            move |_, request| {
+                if down.load(Ordering::SeqCst) { Reply::Close } else { all_created(request) }
+            },
+        )
+    };
+    let servers = [start(&down[0]), start(&down[1])];
+    let mut settings = quick(&[servers[0].url(), servers[1].url()]);
+    settings.loadbalance = false;
+    let mut rig = Rig::start(settings);
+    let counts = || servers.each_ref().map(|server| server.bulks().len());
+    pump(&mut rig, Duration::from_millis(200));
+    let [first, second] = counts();
+    assert!(0 < first.max(second) && first.min(second) == 0, "{first} and {second}");
+    let used = usize::from(first < second);
+    down[used].store(true, Ordering::SeqCst);
+    pump(&mut rig, Duration::from_millis(400));
+    down[used].store(false, Ordering::SeqCst);
+    let before = counts();
+    pump(&mut rig, Duration::from_millis(200));
+    let after = counts();
+    assert_eq!(after[used], before[used], "it stays with the one that took over");
+    assert!(before[1 - used] < after[1 - used]);
+    rig.finish();
+}
+
+#[test]
+fn host_that_falls_silent_is_given_up_for_another_long_before_the_timeout() {
+    let silent = Arc::new(AtomicBool::new(false));
+    let falls = Arc::clone(&silent);
+    let dead = Server::start(move |request| {
+        if request.is_bulk() {
+            falls.store(true, Ordering::SeqCst);
+        }
+        if falls.load(Ordering::SeqCst) {
+            return Reply::Hang;
+        }
+        greeting(request).expect("bulk requests get nothing")
+    });
+    let living = scripted(|_, request| all_created(request));
+    let mut settings = quick(&[dead.url(), living.url()]);
+    settings.timeout = Duration::from_secs(40);
+    let begun = Instant::now();
+    let mut rig = Rig::start(settings);
+    rig.wait_for("both are there", |rig| rig.stats.health.hosts().len() == 2);
+    let ranges: Vec<_> = (0..4).map(|_| rig.send(&["{}"]).1).collect();
+    let mut settled: Vec<_> = (0..4).flat_map(|_| rig.settled()).collect();
+    settled.sort_by_key(|range| range.start);
+    assert_eq!(settled, ranges);
+    assert!(silent.load(Ordering::SeqCst));
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    rig.finish();
+}
+
+#[test]
+fn host_that_is_slow_to_answer_is_not_given_up() {
+    let server = scripted(|_, request| {
+        std::thread::sleep(Duration::from_secs(3));
+        all_created(request)
+    });
+    let mut settings = quick(&[server.url(), server.url().replace("127.0.0.1", "localhost")]);
+    settings.timeout = Duration::from_secs(16);
+    let mut rig = Rig::start(settings);
+    let (_, range) = rig.send(&["{}"]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!(server.bulks().len(), 1);
+}
+
+#[test]
+fn slow_host_takes_what_it_can_and_holds_up_nobody() {
+    let slow = scripted(|_, request| {
+        std::thread::sleep(Duration::from_millis(400));
+        all_created(request)
+    });
+    let quick_one = scripted(|_, request| {
+        std::thread::sleep(Duration::from_millis(5));
+        all_created(request)
+    });
+    let mut settings = quick(&[slow.url(), quick_one.url()]);
+    settings.worker = 1;
+    let mut rig = Rig::start(settings);
+    pump(&mut rig, Duration::from_secs(2));
+    rig.finish();
+    let (few, many) = (slow.bulks().len(), quick_one.bulks().len());
+    assert!(0 < few && few < 10 && 100 < many, "{few} and {many}");
+}
+
+#[test]
+fn host_that_keeps_failing_gets_one_request_at_a_time_until_it_takes_one() {
+    let crowd = Arc::new(Crowd::default());
+    let (inside, down) = (Arc::clone(&crowd), Arc::new(AtomicBool::new(false)));
+    let is_down = Arc::clone(&down);
+    let server = scripted(move |_, request: &Request| {
+        inside.during(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            if is_down.load(Ordering::SeqCst) {
+                return Reply::json(503, "no");
+            }
+            all_created(request)
+        })
+    });
+    let mut settings = quick(&[server.url()]);
+    settings.worker = 4;
+    let mut rig = Rig::start(settings);
+    pump(&mut rig, Duration::from_secs(2));
+    assert_eq!(crowd.most(), 4);
+    down.store(true, Ordering::SeqCst);
+    let before = server.bulks().len();
+    for _ in 0..4 {
+        let _ = rig.send(&["{}"]);
+    }
+    server.wait_for_bulks(before + 5);
+    crowd.most.store(0, Ordering::SeqCst);
+    server.wait_for_bulks(before + 12);
+    assert_eq!(crowd.most(), 1);
+    down.store(false, Ordering::SeqCst);
+    for _ in 0..4 {
+        let _ = rig.settled();
+    }
+    pump(&mut rig, Duration::from_millis(500));
+    assert_eq!(crowd.most(), 4, "at full pace as soon as it has taken one");
+    rig.finish();
+}
