@@ -1,6 +1,7 @@
 //! The command line: what can be typed, no behaviour.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub enum Command {
     /// Read everything to its end, wait until it is acknowledged, and end: before a host is removed [exit codes: 0 all
     /// was acknowledged, 4 not all was]
     Drain(DrainArgs),
+    /// Look at dead letters, documents that the server refused for ever; send them again, or remove them
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Print the version
     Version,
 }
@@ -128,6 +132,78 @@ pub struct JsonArgs {
     /// Print JSON for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do with the dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DlqCommand {
+    /// List them by reason, type and target; also while a shipper runs
+    List {
+        /// Which
+        #[command(flatten)]
+        chosen: ChosenLetters,
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show letters whole
+    Show {
+        /// Which
+        #[command(flatten)]
+        chosen: ChosenLetters,
+        /// At most so many
+        #[arg(long, value_name = "LETTERS")]
+        limit: Option<u64>,
+        /// Print one JSON object a line, as they are kept
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send them again, under their old ids, so that nothing is stored twice; what the server takes is removed [exit codes:
+    /// 0 all was taken, 1 not all was]
+    Replay {
+        /// Which
+        #[command(flatten)]
+        chosen: ChosenLetters,
+        /// Print JSON for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove them for good
+    Purge(PurgeArgs),
+}
+
+/// Which letters are meant: all, or those to which all of these apply.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChosenLetters {
+    /// With this text in the server's reason or in its name for it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Refused since then: a time such as `2026-11-21T14:00:00Z`, or how long ago, such as `2h` or `7d`
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Timestamp>,
+    /// With this id
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+}
+
+/// Options of `dlq purge`.
+#[derive(Debug, Clone, Args)]
+pub struct PurgeArgs {
+    /// All that are older than this, such as `30d` or `12h`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub older_than: Option<Duration>,
+    /// All
+    #[arg(
+        long, required_unless_present_any = ["older_than", "reason", "since", "id"],
+        conflicts_with_all = ["older_than", "reason", "since", "id"]
+    )]
+    pub all: bool,
+    /// Which
+    #[command(flatten)]
+    pub chosen: ChosenLetters,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What to check.
@@ -224,6 +300,18 @@ fn bytes(text: &str) -> Result<u64, String> {
     crate::units::ByteSize::parse(text)
         .map(|size| size.0)
         .map_err(|error| format!("{error}; write a number of bytes such as 1048576 or 1MiB"))
+}
+
+/// Reads a time, or how long ago it was.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let age = crate::units::parse_duration(text).ok();
+    let age = age.and_then(|age| jiff::SignedDuration::try_from(age).ok());
+    age.and_then(|age| Timestamp::now().checked_sub(age).ok()).ok_or_else(|| {
+        "write a time such as 2026-11-21T14:00:00Z, or how long ago, such as 2h".to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

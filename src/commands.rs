@@ -3,6 +3,7 @@
 mod allocator;
 mod ask;
 mod demo;
+mod dlq;
 mod drain;
 mod export;
 mod registry;
@@ -58,6 +59,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Some(Command::Registry(command)) => registry::run(&cli.config, command),
         Some(Command::Status(args)) => Ok(status::run(&cli.config, *args)),
         Some(Command::Drain(args)) => drain::run(&cli, *args),
+        Some(Command::Dlq(command)) => dlq::run(&cli.config, command),
         Some(Command::Version) => {
             report::out(&format!("shipper {}\n", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)

@@ -3,9 +3,11 @@
 //! They live in the lowest layer so that a stage never sees the configuration tree and the configuration never
 //! sees a stage. `config` fills them; `Default` states what an operator gets who writes nothing.
 
+mod dead_letters;
 mod files;
 mod listener;
 
+pub use dead_letters::{DeadLetterSettings, DeadLetterTo};
 pub use files::{
     CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
     SkipSettings,
@@ -231,6 +233,8 @@ pub struct ElasticsearchSettings {
     pub tls: TlsSettings,
     /// Index template.
     pub template: TemplateSettings,
+    /// What becomes of documents that the server will never take.
+    pub dead_letters: DeadLetterSettings,
 }
 
 impl Default for ElasticsearchSettings {
@@ -255,6 +259,7 @@ impl Default for ElasticsearchSettings {
             proxy_disable: false,
             tls: TlsSettings::default(),
             template: TemplateSettings::default(),
+            dead_letters: DeadLetterSettings::default(),
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct SpoolSettings {
     pub directory: PathBuf,
     /// How records stand in the segments.
     pub framing: Framing,
-    /// Most bytes of all segments together.
+    /// Most bytes of all segments together; an empty spool takes anything at once.
     pub bytes_max: u64,
     /// Bytes at which a new segment is begun; one record may be longer.
     pub segment_bytes: u64,
@@ -93,14 +93,12 @@ pub enum SpoolError {
 }
 
 /// The end that appends. Several processes may append to one spool.
-#[derive(Debug)]
 pub struct Spool<D: Disk> {
     disk: D,
     settings: SpoolSettings,
     open: Option<Open<D::Writer>>,
 }
 
-#[derive(Debug)]
 struct Open<W> {
     writer: W,
     number: u64,
@@ -193,7 +191,8 @@ impl<D: Disk> Spool<D> {
             None => open_last(&self.disk, &self.settings, wall)?,
         };
         let there = open.others + open.size;
-        if bytes_max < there + room_for {
+        // An empty one takes anything, or it would never.
+        if there != 0 && bytes_max < there + room_for {
             return Err(SpoolError::Full { bytes: there, bytes_max });
         }
         if self.is_done(&open, room_for, wall) {

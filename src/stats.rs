@@ -103,6 +103,8 @@ pub struct Sending {
     pub duplicates: Counter,
     /// Events written to the dead letters.
     pub dead_letters: Counter,
+    /// Events that the server refused for ever and that are dropped, as the configuration says.
+    pub dropped: Counter,
     /// Items answered 429.
     pub toomany: Counter,
     /// Events in the output's hands now.
@@ -249,6 +251,7 @@ impl Sending {
             acked: self.acked.get(),
             duplicates: self.duplicates.get(),
             dead_letters: self.dead_letters.get(),
+            dropped: self.dropped.get(),
             total: self.total.get(),
             failed: self.failed.get(),
             batches: self.batches.get(),

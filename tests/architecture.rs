@@ -74,6 +74,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("outputs", 2),
     ("outputs::console", 2),
     ("outputs::dead_letters", 2),
+    ("outputs::dead_letters::letter", 1),
     ("outputs::elasticsearch", 2),
     ("outputs::links", 2),
     ("registrar", 2),

@@ -198,7 +198,7 @@ fn document_that_is_never_taken_becomes_a_dead_letter_and_the_rest_goes_on() {
     let (code, told) = place.run(&["--once"]);
     assert_eq!(code, 0, "{told}");
     assert_eq!(paths(&shared().documents("dead-test")), each_once(100, 127));
-    let letters = place.path().join("data/dead_letters/dead_letters.ndjson");
+    let letters = place.path().join("data/dead_letters/00000001.ndjson");
     let letters = std::fs::read_to_string(letters).unwrap();
     let kept: Vec<String> = letters
         .lines()
@@ -216,6 +216,70 @@ fn document_that_is_never_taken_becomes_a_dead_letter_and_the_rest_goes_on() {
     let (dead, stored) = (lines(128, 130).len(), lines(100, 127).len());
     assert_eq!(audit["sum"]["dead_lettered"], dead, "{audit}");
     assert_eq!((&audit["sum"]["stored"], &audit["sum"]["missing"]), (&stored.into(), &0.into()));
+}
+
+#[test]
+fn dead_letter_is_stored_once_when_the_mapping_is_mended_and_it_is_replayed() {
+    let template = |kind: &str| {
+        json!({
+            "index_patterns": ["replay-test"], "data_stream": {}, "priority": 901,
+            "template": {"mappings": {"properties": {"http": {"properties": {"response": {"properties":
+                {"body": {"properties": {"bytes": {"type": kind}}}}}}}}}},
+        })
+    };
+    shared().json("PUT", "/_index_template/replay-test-own", &template("byte").to_string());
+    let place = Place::new(&config("access.log", "replay-test"));
+    std::fs::write(place.log("access.log"), lines(100, 130)).unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    let dlq = |arguments: &[&str]| {
+        let paths = ["-c", "shipper.yml", "--path.data", "data"];
+        place.command(&[&["dlq"], arguments, &paths].concat())
+    };
+    let list: Value = serde_json::from_str(&dlq(&["list", "--json"])).unwrap();
+    assert_eq!(
+        (&list["letters"], &list["groups"][0]["target"]),
+        (&3.into(), &"replay-test".into())
+    );
+    // The mapping is mended as operators do it: the template first, then a rollover.
+    shared().json("PUT", "/_index_template/replay-test-own", &template("long").to_string());
+    shared().json("POST", "/replay-test/_rollover", "");
+    assert_eq!(dlq(&["replay"]), "3 stored, 0 were there already, 0 refused again\n");
+    assert_eq!(dlq(&["replay"]), "0 stored, 0 were there already, 0 refused again\n");
+    assert_eq!(paths(&shared().documents("replay-test")), each_once(100, 130));
+}
+
+#[test]
+fn dead_letter_is_stored_in_the_data_stream_that_is_named_for_it() {
+    let template = json!({
+        "index_patterns": ["refused-test"], "data_stream": {}, "priority": 902,
+        "template": {"mappings": {"properties": {"http": {"properties": {"response": {"properties":
+            {"body": {"properties": {"bytes": {"type": "byte"}}}}}}}}}},
+    });
+    shared().json("PUT", "/_index_template/refused-test-own", &template.to_string());
+    let stream = json!({"index_patterns": ["refused-dead"], "data_stream": {}, "priority": 903});
+    shared().json("PUT", "/_index_template/refused-dead-own", &stream.to_string());
+    let more = "  non_indexable_policy.dead_letter_index.index: refused-dead\n";
+    let place = Place::new(&(config("access.log", "refused-test") + more));
+    std::fs::write(place.log("access.log"), lines(120, 130)).unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(paths(&shared().documents("refused-test")), each_once(120, 127));
+    let dead = shared().documents("refused-dead");
+    let mut messages: Vec<String> = dead
+        .iter()
+        .map(|letter| {
+            let document: Value =
+                serde_json::from_str(letter["message"].as_str().unwrap()).unwrap();
+            let source = &letter["dead_letter"]["source"];
+            assert_eq!(source["file"], place.log("access.log").to_str().unwrap());
+            assert_eq!(letter["@timestamp"], document["@timestamp"]);
+            format!("{} {}", letter["error"]["type"], document["url"]["path"].as_str().unwrap())
+        })
+        .collect();
+    messages.sort();
+    assert_eq!(messages, ["400 /page/128", "400 /page/129", "400 /page/130"]);
+    assert!(!place.path().join("data/dead_letters").exists());
 }
 
 #[test]

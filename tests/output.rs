@@ -128,6 +128,9 @@ fn document_that_the_server_refuses_goes_to_the_dead_letters() {
         "status": 400,
         "type": "document_parsing_exception",
         "reason": "because",
+        "id": "id1",
+        "target": "logs",
+        "source": {},
         "action": { "create": { "_id": "id1" } },
         "document": { "x": "1e5" },
     });

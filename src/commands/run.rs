@@ -13,7 +13,6 @@ use crate::control::{Control, DrainAsked};
 use crate::discovery::From;
 use crate::disk::RealDisk;
 use crate::logging::{self, LastError};
-use crate::outputs::dead_letters::DeadLetters;
 use crate::reporter::MetricsReporter;
 use crate::settings::{LogLevel, Settings};
 use crate::stats::Stats;
@@ -171,7 +170,7 @@ fn supervise(
     if let Some(drain) = drain {
         drain.end(&drained(end));
     }
-    tell_dead_letters(counted.sending.dead_letters.get(), &settings.paths.data);
+    tell_dead_letters(counted.sending.dead_letters.get(), counted.sending.dropped.get());
     Ok(finish(end, stopped, mode.once))
 }
 
@@ -319,15 +318,19 @@ fn drained(end: End) -> Drained {
 }
 
 /// Says that not all that was acknowledged was stored: who reads only the exit code is to find it in the last lines.
-fn tell_dead_letters(documents: u64, data: &Path) {
+fn tell_dead_letters(documents: u64, dropped: u64) {
     if 0 < documents {
-        let file = DeadLetters::new(RealDisk, data);
-        let hint = "each of its lines says why; send them again when that is mended";
+        let hint = "`shipper dlq list` says why, `shipper dlq replay` sends them again when that is mended";
         warn!(
             hint,
             documents,
-            "the server refused documents for ever: they are kept in `{}` and were not stored",
-            file.path().display()
+            "the server refused documents for ever: they are kept as dead letters, and were not stored"
+        );
+    }
+    if 0 < dropped {
+        warn!(
+            documents = dropped,
+            "the server refused documents for ever: they were dropped, as the configuration says"
         );
     }
 }

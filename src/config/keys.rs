@@ -105,6 +105,8 @@ const ELASTICSEARCH: Table = &[
             "pipeline", "proxy_url", "proxy_disable", "bulk_max_size", "bulk_max_bytes",
             "backoff.init", "backoff.max", "timeout", "idle_connection_timeout", "document_id",
             "ssl.enabled", "ssl.certificate_authorities", "ssl.verification_mode",
+            "dead_letter.path", "dead_letter.max_size", "dead_letter.max_age", "dead_letter.index",
+            "non_indexable_policy.drop.**", "non_indexable_policy.dead_letter_index.index",
         ],
     ),
     (
@@ -119,7 +121,7 @@ const ELASTICSEARCH: Table = &[
     (
         NotYet(NONE),
         &[
-            "indices", "pipelines", "non_indexable_policy.**", "proxy_headers.**", "queue.**",
+            "indices", "pipelines", "proxy_headers.**", "queue.**",
             "ssl.certificate", "ssl.key", "ssl.key_passphrase", "ssl.key_passphrase_path",
             "ssl.supported_protocols", "ssl.cipher_suites", "ssl.curve_types", "ssl.ca_sha256",
             "ssl.ca_trusted_fingerprint", "ssl.certificate_reload.**",

@@ -1,5 +1,6 @@
 //! From the tree to the typed settings: one reader for single values, and one file for each part.
 
+pub mod dead_letters;
 pub mod elasticsearch;
 pub mod fields;
 pub mod files;

@@ -1,5 +1,6 @@
 //! Writes the configuration that is in force as YAML; the only place that knows `serde_yaml`.
 
+mod dead_letters;
 mod listener;
 mod reading;
 
@@ -394,6 +395,7 @@ fn elasticsearch(output: &ElasticsearchSettings) -> Value {
         ("verification_mode", verification.into()),
     ]);
     put(&mut out, "ssl", ssl);
+    dead_letters::put_dead_letters(&mut out, &output.dead_letters);
     Value::Mapping(out)
 }
 

@@ -7,14 +7,18 @@
 pub mod bulk;
 
 mod body_limit;
+mod burial;
 mod client;
 mod compress;
 mod connect;
 mod deliver;
 mod hosts;
 mod pace;
+mod resend;
 mod template;
 mod tls;
+
+pub use resend::{Ended, Resender, Stop};
 
 use super::dead_letters::DeadLetters;
 use super::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
@@ -78,23 +82,24 @@ pub(super) async fn run<D: Disk + Sync>(
     let cluster = Arc::new(Cluster {
         hosts: Hosts::new(&settings, first, Arc::clone(&links.stats)),
         client,
-        target: links.target,
+        target: links.target.clone(),
         templates: links.templates,
         templates_there: tokio::sync::Mutex::new(false),
         silence_told: AtomicBool::new(false),
         stored: AtomicU64::new(0),
-        dead_letters: Mutex::new(DeadLetters::new(links.disk, &links.data)),
+        dead_letters: Mutex::new(DeadLetters::new(
+            links.disk,
+            &settings.dead_letters,
+            &links.data,
+            links.target.clone(),
+        )),
         refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
         ledger: links.ledger,
         stats: links.stats,
         settings,
     });
     // They end with this function.
-    let mut connectors = JoinSet::new();
-    for host in 0..cluster.hosts.count() {
-        let (cluster, shutdown) = (Arc::clone(&cluster), links.shutdown.clone());
-        connectors.spawn(async move { cluster.keep_connected(host, shutdown).await });
-    }
+    let mut connectors = beside(&cluster, &links.shutdown);
     let mut deliverers = JoinSet::new();
     for number in 0..cluster.hosts.count() * cluster.settings.worker.max(1) {
         let receiver = links.receiver.clone();
@@ -123,6 +128,23 @@ pub(super) async fn run<D: Disk + Sync>(
             return Err(CannotGoOn);
         }
     }
+}
+
+/// Starts what goes on beside the deliverers: a connector for each host, and the removal of old dead letters.
+fn beside<D: Disk + Sync>(
+    cluster: &Arc<Cluster<D>>,
+    shutdown: &watch::Receiver<Shutdown>,
+) -> JoinSet<()> {
+    let mut beside = JoinSet::new();
+    for host in 0..cluster.hosts.count() {
+        let (cluster, shutdown) = (Arc::clone(cluster), shutdown.clone());
+        beside.spawn(async move { cluster.keep_connected(host, shutdown).await });
+    }
+    if cluster.settings.dead_letters.age_max.is_some() {
+        let cluster = Arc::clone(cluster);
+        beside.spawn(async move { cluster.expire_letters().await });
+    }
+    beside
 }
 
 /// Returns what a panic said.

@@ -234,8 +234,7 @@ fn push_harvester(
     ]);
 }
 
-/// Tells of the output. Nothing is dropped by it today: what the server refuses becomes a dead
-/// letter.
+/// Tells of the output.
 fn push_output(
     figures: &mut Vec<(&'static str, Figure)>,
     output: &'static str,
@@ -246,7 +245,7 @@ fn push_output(
         ("libbeat.output.events.active", gauge(sending.active)),
         ("libbeat.output.events.batches", Figure::Counter(sending.batches)),
         ("libbeat.output.events.dead_letter", Figure::Counter(sending.dead_letters)),
-        ("libbeat.output.events.dropped", Figure::Counter(0)),
+        ("libbeat.output.events.dropped", Figure::Counter(sending.dropped)),
         ("libbeat.output.events.duplicates", Figure::Counter(sending.duplicates)),
         ("libbeat.output.events.failed", Figure::Counter(sending.failed)),
         ("libbeat.output.events.toomany", Figure::Counter(sending.toomany)),

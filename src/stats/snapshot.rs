@@ -93,6 +93,8 @@ pub struct SendingFigures {
     pub duplicates: u64,
     /// Events written to the dead letters.
     pub dead_letters: u64,
+    /// Events dropped because the server refused them for ever.
+    pub dropped: u64,
     /// Items answered 429.
     pub toomany: u64,
     /// Events in the output's hands at that moment.
@@ -118,7 +120,7 @@ impl SendingFigures {
     /// letters.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        self.acked + self.duplicates + self.dead_letters
+        self.acked + self.duplicates + self.dead_letters + self.dropped
     }
 }
 

@@ -772,3 +772,49 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
         ],
     );
 }
+
+#[test]
+fn dead_letters_are_kept_unless_something_else_is_asked_for() {
+    use shipper::settings::{DeadLetterSettings, DeadLetterTo};
+    let read = |more: &str| {
+        let text = format!(
+            "filebeat.inputs: [{{type: log, paths: [/l/a]}}]\noutput.elasticsearch:\n  hosts: [a:1]\n{more}"
+        );
+        load_text(&text).map(|loaded| match loaded.settings.output {
+            OutputSettings::Elasticsearch(settings) => {
+                (settings.dead_letters, loaded.warnings.len())
+            }
+            OutputSettings::Console => panic!("another output"),
+        })
+    };
+    let default = DeadLetterSettings::default();
+    assert_eq!(read("").unwrap(), (default.clone(), 0));
+    let own = DeadLetterSettings {
+        to: DeadLetterTo::Index("dead-x".to_owned()),
+        path: "/var/d".into(),
+        bytes_max: 1 << 20,
+        age_max: Some(std::time::Duration::from_hours(48)),
+    };
+    let text = "  dead_letter: {path: /var/d, max_size: 1MiB, max_age: 2d, index: dead-x}\n";
+    assert_eq!(read(text).unwrap(), (own, 0));
+    let index =
+        DeadLetterSettings { to: DeadLetterTo::Index("dead-x".to_owned()), ..default.clone() };
+    let text = "  non_indexable_policy.dead_letter_index.index: dead-x\n";
+    assert_eq!(read(text).unwrap(), (index, 0));
+    let nowhere = DeadLetterSettings { to: DeadLetterTo::Nowhere, ..default };
+    for drop in ["~", "{}"] {
+        let text = format!("  non_indexable_policy.drop: {drop}\n");
+        assert_eq!(read(&text).unwrap(), (nowhere.clone(), 1), "{drop}");
+    }
+    for (text, problem) in [
+        ("  dead_letter.index: Dead\n", "`Dead` is no name of an index or data stream"),
+        (
+            "  dead_letter.index: dead\n  non_indexable_policy.drop: ~\n",
+            "`output.elasticsearch.non_indexable_policy.drop` and an index of dead letters cannot both be used",
+        ),
+        ("  dead_letter.max_size: 1KiB\n", "`output.elasticsearch.dead_letter.max_size` "),
+    ] {
+        let told = read(text).unwrap_err().to_string();
+        assert!(told.contains(problem), "{told}");
+    }
+}

@@ -1,42 +1,59 @@
-//! The file of dead letters: one JSON object a line, whatever came between.
+//! The spool of dead letters, and the index that may stand for it.
 
+use super::rig::{Rig, answer, greeting, quick};
+use super::server::{Reply, Request, Server};
+use serde_json::{Value, json};
 use shipper::disk::{AppendFile, Disk, Listed, RealDisk, Stat};
 use shipper::outputs::dead_letters::DeadLetters;
 use shipper::outputs::elasticsearch::bulk::Fault;
+use shipper::settings::{DeadLetterSettings, DeadLetterTo};
+use shipper::spool::SpoolError;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const TIME: &str = "2026-11-21T03:20:13Z";
+
+const BAD: (u16, &str) = (400, "document_parsing_exception");
 
 fn item(number: usize) -> Vec<u8> {
     format!("{{\"create\":{{\"_id\":\"id{number}\"}}}}\n{{\"n\":{number}}}\n").into_bytes()
 }
 
 fn letter(number: usize) -> String {
-    format!(
-        "{{\"@timestamp\":\"{TIME}\",\"status\":400,\"type\":\"\",\"reason\":\"\",\
-         \"action\":{{\"create\":{{\"_id\":\"id{number}\"}}}},\"document\":{{\"n\":{number}}}}}\n"
-    )
+    let members = format!(
+        "\"@timestamp\":\"{TIME}\",\"status\":400,\"type\":\"\",\"reason\":\"\",\"id\":\"id{number}\",\
+         \"target\":\"logs\",\"source\":{{}},\"action\":{{\"create\":{{\"_id\":\"id{number}\"}}}},\
+         \"document\":{{\"n\":{number}}}}}"
+    );
+    format!("{{\"crc32\":\"{:08x}\",{members}\n", crc32fast::hash(members.as_bytes()))
 }
 
-fn keep<D: Disk>(letters: &mut DeadLetters<D>, numbers: &[usize]) -> io::Result<()> {
+fn letters<D: Disk>(disk: D, data: &Path) -> DeadLetters<D> {
+    DeadLetters::new(disk, &DeadLetterSettings::default(), data, Some("logs".to_owned()))
+}
+
+fn keep<D: Disk>(letters: &mut DeadLetters<D>, numbers: &[usize]) -> Result<(), SpoolError> {
     let fault = Fault { status: 400, ..Fault::default() };
     let items: Vec<Vec<u8>> = numbers.iter().map(|number| item(*number)).collect();
     let items: Vec<(&[u8], &Fault)> = items.iter().map(|item| (&item[..], &fault)).collect();
-    letters.keep(TIME, &items)
+    letters.keep(TIME.parse().unwrap(), &items)
+}
+
+fn file<D: Disk>(letters: &DeadLetters<D>) -> PathBuf {
+    letters.path().join("00000001.ndjson")
 }
 
 #[test]
 fn letters_follow_each_other_also_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     for number in 0..3 {
-        let mut letters = DeadLetters::new(RealDisk, data.path());
+        let mut letters = letters(RealDisk, data.path());
         keep(&mut letters, &[number * 2]).unwrap();
         keep(&mut letters, &[number * 2 + 1]).unwrap();
     }
-    let path = DeadLetters::new(RealDisk, data.path()).path().to_path_buf();
+    let path = file(&letters(RealDisk, data.path()));
     let expected: String = (0..6).map(letter).collect();
     assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
 }
@@ -44,8 +61,8 @@ fn letters_follow_each_other_also_after_a_restart() {
 #[test]
 fn letters_begin_a_new_file_when_somebody_has_removed_theirs_or_moved_it_away() {
     let data = tempfile::tempdir().unwrap();
-    let mut letters = DeadLetters::new(RealDisk, data.path());
-    let path = letters.path().to_path_buf();
+    let mut letters = letters(RealDisk, data.path());
+    let path = file(&letters);
     keep(&mut letters, &[0]).unwrap();
     std::fs::remove_file(&path).unwrap();
     keep(&mut letters, &[1]).unwrap();
@@ -78,11 +95,11 @@ fn torn_end_is_cut_off_and_a_whole_one_is_ended() {
         (&torn, String::new()),
     ] {
         let data = tempfile::tempdir().unwrap();
-        let mut letters = DeadLetters::new(RealDisk, data.path());
-        std::fs::create_dir(letters.path().parent().unwrap()).unwrap();
-        std::fs::write(letters.path(), before).unwrap();
+        let mut letters = letters(RealDisk, data.path());
+        std::fs::create_dir(letters.path()).unwrap();
+        std::fs::write(file(&letters), before).unwrap();
         keep(&mut letters, &[7]).unwrap();
-        let text = std::fs::read_to_string(letters.path()).unwrap();
+        let text = std::fs::read_to_string(file(&letters)).unwrap();
         assert!(text == expected.clone() + &letter(7), "{before:.60}");
     }
 }
@@ -91,17 +108,149 @@ fn torn_end_is_cut_off_and_a_whole_one_is_ended() {
 fn write_that_fails_half_way_leaves_no_half_line() {
     let data = tempfile::tempdir().unwrap();
     let full = Arc::new(AtomicBool::new(false));
-    let mut letters = DeadLetters::new(FullDisk(Arc::clone(&full)), data.path());
+    let mut letters = letters(FullDisk(Arc::clone(&full)), data.path());
+    let text = |letters: &DeadLetters<FullDisk>| std::fs::read_to_string(file(letters)).unwrap();
     keep(&mut letters, &[0]).unwrap();
     full.store(true, Ordering::SeqCst);
     keep(&mut letters, &[1, 2, 3]).unwrap_err();
     keep(&mut letters, &[1, 2, 3]).unwrap_err();
-    let text = std::fs::read_to_string(letters.path()).unwrap();
-    assert_eq!(text, letter(0));
+    assert_eq!(text(&letters), letter(0));
     full.store(false, Ordering::SeqCst);
     keep(&mut letters, &[1, 2, 3]).unwrap();
-    let text = std::fs::read_to_string(letters.path()).unwrap();
-    assert_eq!(text, (0..4).map(letter).collect::<String>());
+    assert_eq!(text(&letters), (0..4).map(letter).collect::<String>());
+}
+
+/// A server that refuses every document with `"bad"`, and answers for the index `dead` what `dead` says of a request.
+fn server(dead: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
+        if let Some(reply) = greeting(request) {
+            return reply;
+        }
+        if request.body.contains("\"_index\":\"dead\"") {
+            return dead(request);
+        }
+        let documents = request.body.lines().skip(1).step_by(2);
+        let verdict = |document: &str| if document.contains("bad") { BAD } else { (201, "") };
+        let statuses: Vec<(u16, &str)> = documents.map(verdict).collect();
+        Reply::json(200, answer(&statuses))
+    })
+}
+
+fn rig(server: &Server, to: DeadLetterTo) -> Rig {
+    let mut settings = quick(&[server.url()]);
+    settings.dead_letters.to = to;
+    Rig::start(settings)
+}
+
+#[test]
+fn letters_of_an_index_are_stored_there_as_filebeat_writes_them() {
+    let server = server(|request| Reply::json(200, answer(&vec![(201, ""); request.ids().len()])));
+    let mut rig = rig(&server, DeadLetterTo::Index("dead".to_owned()));
+    let (_, range) = rig.send(&["{}", r#"{"@timestamp":"2026-11-20T00:00:00Z","x":"bad"}"#]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    let bulks = server.bulks();
+    let paths: Vec<&str> = bulks.iter().map(|bulk| bulk.path.as_str()).collect();
+    assert_eq!(paths, ["/logs/_bulk", "/_bulk"]);
+    let lines: Vec<Value> =
+        bulks[1].body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0], json!({"create": {"_index": "dead", "_id": "id1"}}));
+    let mut letter = lines[1].clone();
+    assert!(letter["dead_letter"].as_object_mut().unwrap().remove("created").is_some());
+    let expected = json!({
+        "@timestamp": "2026-11-20T00:00:00Z",
+        "message": r#"{"@timestamp":"2026-11-20T00:00:00Z","x":"bad"}"#,
+        "error": {"type": 400, "message": "document_parsing_exception: because"},
+        "dead_letter": {"type": "document_parsing_exception", "target": "logs", "source": {}},
+    });
+    assert_eq!((letter, lines.len()), (expected, 2));
+    assert_eq!(rig.dead_letters(), [] as [Value; 0]);
+    let sending = rig.stats.snapshot().sending;
+    assert_eq!((sending.acked, sending.dead_letters, sending.dropped), (1, 1, 0));
+}
+
+#[test]
+fn letter_that_its_index_refuses_is_kept_in_the_spool() {
+    for reply in [
+        Reply::json(200, answer(&[BAD])),
+        Reply::json(200, answer(&[(403, "security_exception")])),
+        Reply::json(403, r#"{"error":{"type":"security_exception","reason":"no"}}"#),
+        Reply::json(413, ""),
+    ] {
+        let server = server(move |_| reply.clone());
+        let mut rig = rig(&server, DeadLetterTo::Index("dead".to_owned()));
+        let (_, range) = rig.send(&["{}", r#"{"x":"bad"}"#]);
+        assert_eq!(rig.settled(), [range]);
+        rig.finish();
+        let kept = rig.dead_letters();
+        assert_eq!((kept.len(), &kept[0]["document"]), (1, &json!({"x": "bad"})));
+        assert_eq!(
+            kept[0]["type"], "document_parsing_exception",
+            "why it is dead, not why its index has refused it"
+        );
+    }
+}
+
+#[test]
+fn poisonous_event_holds_up_its_own_batch_alone_while_its_index_is_busy() {
+    let busy = Arc::new(AtomicBool::new(true));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (is_busy, count) = (Arc::clone(&busy), Arc::clone(&asked));
+    let server = server(move |request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        if is_busy.load(Ordering::SeqCst) {
+            return Reply::json(429, "{}");
+        }
+        Reply::json(200, answer(&vec![(201, ""); request.ids().len()]))
+    });
+    let mut rig = rig(&server, DeadLetterTo::Index("dead".to_owned()));
+    let (_, poisonous) = rig.send(&["{}", r#"{"x":"bad"}"#]);
+    for _ in 0..10 {
+        let (_, range) = rig.send(&["{}", "{}"]);
+        assert_eq!(rig.settled(), [range]);
+    }
+    rig.wait_for("its index was asked again", |_| 2 < asked.load(Ordering::SeqCst));
+    rig.nothing_settled();
+    busy.store(false, Ordering::SeqCst);
+    assert_eq!(rig.settled(), [poisonous]);
+    rig.finish();
+    assert_eq!(rig.stats.snapshot().sending.dead_letters, 1);
+}
+
+#[test]
+fn full_spool_pauses_delivery_until_somebody_makes_room() {
+    let server = server(|_| Reply::Close);
+    let mut settings = quick(&[server.url()]);
+    settings.dead_letters.bytes_max = 700;
+    let mut rig = Rig::start(settings);
+    let (_, first) = rig.send(&[r#"{"x":"bad"}"#]);
+    assert_eq!(rig.settled(), [first]);
+    let (_, second) = rig.send(&[&format!(r#"{{"x":"bad {}"}}"#, "y".repeat(500))]);
+    let trouble = rig.wait_for_trouble();
+    assert!(
+        trouble.contains("it is full: it has 2") && trouble.contains("`shipper dlq replay`"),
+        "{trouble}"
+    );
+    rig.nothing_settled();
+    std::fs::remove_file(rig.data.path().join("dead_letters/00000001.ndjson")).unwrap();
+    assert_eq!(rig.settled(), [second]);
+    rig.finish();
+}
+
+#[test]
+fn dropped_documents_are_counted_and_kept_nowhere() {
+    let server = server(|_| Reply::Close);
+    let mut rig = rig(&server, DeadLetterTo::Nowhere);
+    let (_, range) = rig.send(&["{}", r#"{"x":"bad"}"#]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [Value; 0]);
+    let sending = rig.stats.snapshot().sending;
+    assert_eq!((sending.acked, sending.dead_letters, sending.dropped), (1, 0, 1));
+    let told = |line: &String| {
+        line.starts_with("ERROR the server refuses documents for ever, they are dropped")
+    };
+    assert!(super::rig::lines().iter().any(told));
 }
 
 /// The real disk with a switch that makes it full: of what is appended a half is written.

@@ -211,12 +211,14 @@ impl Rig {
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
-        let path = self.data.path().join("dead_letters/dead_letters.ndjson");
+        let path = self.data.path().join("dead_letters/00000001.ndjson");
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines()
             .map(|line| {
                 let mut letter: serde_json::Value = serde_json::from_str(line).unwrap();
-                letter.as_object_mut().unwrap().remove("@timestamp").unwrap();
+                for changing in ["@timestamp", "crc32"] {
+                    letter.as_object_mut().unwrap().remove(changing).unwrap();
+                }
                 letter
             })
             .collect()

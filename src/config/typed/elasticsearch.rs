@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::tree::Value;
+use crate::config::typed::dead_letters::dead_letters;
 use crate::config::typed::host::{self, Address};
 use crate::config::typed::input::{format_string, pipeline};
 use crate::config::typed::value::At;
@@ -141,6 +142,7 @@ pub fn elasticsearch(
         proxy_disable: at.get("proxy_disable").boolean().unwrap_or(false),
         tls: tls(&at.get("ssl"), config_directory),
         template: template(template_at),
+        dead_letters: dead_letters(at),
     };
     (settings, preset.flush_timeout)
 }

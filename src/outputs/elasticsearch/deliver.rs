@@ -3,6 +3,7 @@
 mod ask;
 
 use super::bulk::{Answer, Fault, Verdict, line_of};
+use super::burial::{Dead, Unburied};
 use super::compress::{Compressed, Compressor};
 use super::hosts::{Failure, FailureKind, Turn};
 use super::{Cluster, Prepared};
@@ -14,6 +15,7 @@ use crate::ledger::Note;
 use crate::outputs::links::Shutdown;
 use crate::outputs::retry::Schedule;
 use crate::position::{Outcome, Part, Settled};
+use crate::settings::DeadLetterTo;
 use crate::stats::Stats;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -331,7 +333,10 @@ impl<D: Disk + Sync> Delivery<D> {
         stats.acked.add(stored);
         stats.duplicates.add(duplicates);
         stats.toomany.add(toomany);
-        stats.dead_letters.add(dead);
+        match self.cluster.settings.dead_letters.to {
+            DeadLetterTo::Nowhere => stats.dropped.add(dead),
+            _ => stats.dead_letters.add(dead),
+        }
         stats.failed.add(again);
         let ended = stored + duplicates + dead;
         stats.active.add(-i64::try_from(ended).unwrap_or(i64::MAX));
@@ -347,34 +352,29 @@ impl<D: Disk + Sync> Delivery<D> {
 
     /// Saves dead letters; `false` when they could not be, and then they are none.
     fn keep_dead(&mut self, dead: &[(usize, Fault)]) -> bool {
-        let time = jiff::Timestamp::now().to_string();
-        let letters: Vec<(&[u8], &Fault)> =
+        let letters: Vec<Dead<'_>> =
             dead.iter().map(|(item, fault)| (self.batch.item(*item), fault)).collect();
-        let kept = tokio::task::block_in_place(|| {
-            let mut file = self.cluster.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
-            file.keep(&time, &letters).map_err(|error| (error, file.path().to_path_buf()))
-        });
-        let (_, fault) = &dead[0];
-        match kept {
-            Ok(()) => {
-                for (item, _) in dead {
-                    self.except(*item, Outcome::DeadLettered);
-                }
+        match tokio::task::block_in_place(|| self.cluster.bury(self.host, &letters)) {
+            Ok(buried) => {
                 if let Some(more) = self.tells(dead.len()) {
-                    warn!(
-                        documents = dead.len(),
-                        status = fault.status,
-                        kind = fault.kind,
-                        "the server refuses documents for ever, they are kept as dead letters: {}{more}",
-                        fault.reason
-                    );
+                    buried.tell(&letters, &more);
+                }
+                for (item, _) in dead {
+                    self.except(*item, buried.outcome());
                 }
                 true
             }
-            Err((error, path)) => {
+            Err(Unburied::Spool(path, error)) => {
                 let reason = format!("cannot keep dead letters in `{}`: {error}", path.display());
-                let hint = "make room, or move that file away; nothing is dropped meanwhile";
+                let hint = "`shipper dlq replay` and `purge` make room in it, and so does a larger \
+                            `dead_letter.max_size`; nothing is dropped meanwhile";
                 self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
+                false
+            }
+            // Other batches go on.
+            Err(Unburied::Later(reason, retry_after)) => {
+                warn!("{reason}; the documents are sent again");
+                self.rest(retry_after);
                 false
             }
         }
@@ -426,9 +426,12 @@ impl<D: Disk + Sync> Delivery<D> {
     fn halve(&mut self, range: Range<usize>, fault: Fault) {
         if range.len() == 1 {
             if self.keep_dead(&[(range.start, fault)]) {
-                self.open.pop_front();
                 self.count(0, 0, 0, 1, 0);
+            } else {
+                self.again.push(range.start);
+                self.rest(None);
             }
+            self.open.pop_front();
             return;
         }
         self.split(range);
