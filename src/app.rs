@@ -331,6 +331,9 @@ impl App {
         if !self.signals.listeners_drained.load(Ordering::Acquire) || !self.on_the_way.is_empty() {
             return false;
         }
+        if self.stats.sending.blocked_targets.get() != 0 {
+            return false;
+        }
         let drained = self.signals.drained.lock().unwrap_or_else(PoisonError::into_inner);
         drained
             .as_ref()

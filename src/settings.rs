@@ -215,6 +215,9 @@ pub struct ElasticsearchSettings {
     pub loadbalance: bool,
     /// Most events in one bulk request. Default 1600; 0 means no limit but the buffer's.
     pub bulk_max_size: usize,
+    /// Most bytes of documents that are spooled for targets that take none now; 0: they wait, and all others with them.
+    /// Default 256 MiB.
+    pub blocked_bytes_max: u64,
     /// Largest bulk body in bytes before compression. Default and maximum 1 MiB, one buffer.
     pub bulk_max_bytes: usize,
     /// gzip level, 0 (off) to 9. Default 1.
@@ -250,6 +253,7 @@ impl Default for ElasticsearchSettings {
             worker: 4,
             loadbalance: true,
             bulk_max_size: 1600,
+            blocked_bytes_max: 256 << 20,
             bulk_max_bytes: 1 << 20,
             compression_level: 1,
             timeout: Duration::from_secs(90),

@@ -105,6 +105,10 @@ pub struct Sending {
     pub dead_letters: Counter,
     /// Events that the server refused for ever and that are dropped, as the configuration says.
     pub dropped: Counter,
+    /// Documents spooled because their target takes none now.
+    pub spooled: Counter,
+    /// Targets of which documents are spooled now.
+    pub blocked_targets: Gauge,
     /// Items answered 429.
     pub toomany: Counter,
     /// Events in the output's hands now.

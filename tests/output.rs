@@ -8,6 +8,8 @@
 
 #[path = "output/answers.rs"]
 mod answers;
+#[path = "output/blocked.rs"]
+mod blocked;
 #[path = "output/dead_letters.rs"]
 mod dead_letters;
 #[path = "output/ends.rs"]

@@ -101,7 +101,8 @@ const ELASTICSEARCH: Table = &[
         Supported,
         &[
             "enabled", "hosts", "preset", "compression_level", "protocol", "path", "api_key",
-            "username", "password", "parameters.**", "headers.**", "worker", "workers", "loadbalance", "index",
+            "username", "password", "parameters.**", "headers.**", "worker", "workers", "loadbalance", "blocked.max_size",
+            "index",
             "pipeline", "proxy_url", "proxy_disable", "bulk_max_size", "bulk_max_bytes",
             "backoff.init", "backoff.max", "timeout", "idle_connection_timeout", "document_id",
             "ssl.enabled", "ssl.certificate_authorities", "ssl.verification_mode",

@@ -370,6 +370,9 @@ fn elasticsearch(output: &ElasticsearchSettings) -> Value {
     put(&mut out, "worker", number(output.worker));
     put(&mut out, "loadbalance", output.loadbalance);
     put(&mut out, "bulk_max_size", number(output.bulk_max_size));
+    let mut blocked = Mapping::new();
+    put(&mut blocked, "max_size", output.blocked_bytes_max);
+    put(&mut out, "blocked", blocked);
     put(&mut out, "bulk_max_bytes", number(output.bulk_max_bytes));
     put(&mut out, "compression_level", output.compression_level);
     put(&mut out, "timeout", duration(output.timeout));

@@ -1,11 +1,12 @@
 //! Elasticsearch and OpenSearch: bulk requests until every item of a batch has its end.
 //!
 //! One deliverer a connection, each with one batch in hand; what is to be repeated of a batch of which a part was
-//! taken goes on beside it. One connector a host, which looks whether it is (back) there. `hosts` says who may be asked. Deliberately not here: encoding (a batch comes ready), and any notion of files. Until
-//! blocked targets are spooled, one blocked target pauses the whole output.
+//! taken goes on beside it. One connector a host, which looks whether it is (back) there. `hosts` says who may be asked. Deliberately not here: encoding (a batch comes
+//! ready), and any notion of files.
 
 pub mod bulk;
 
+mod blocked;
 mod body_limit;
 mod burial;
 mod client;
@@ -29,6 +30,7 @@ use crate::ledger::Ledger;
 use crate::logging::limiter::Limiter;
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
+use blocked::BlockedTargets;
 use client::HttpClient;
 use compress::{Compressed, Compressor};
 use deliver::Delivery;
@@ -56,6 +58,7 @@ pub(super) struct Cluster<D: Disk> {
     /// Items stored since the start: shows whether others pass where one fails.
     stored: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
+    blocked: BlockedTargets<D>,
     /// Lines of the log about documents that were refused alone.
     refused_alone: Mutex<Limiter>,
     ledger: Ledger,
@@ -78,6 +81,12 @@ pub(super) async fn run<D: Disk + Sync>(
             return Err(CannotGoOn);
         }
     };
+    let blocked = BlockedTargets::open(
+        links.disk.clone(),
+        &links.data,
+        settings.blocked_bytes_max,
+        Arc::clone(&links.stats),
+    );
     let first = usize::from(u16::from_ne_bytes(random_bytes()));
     let cluster = Arc::new(Cluster {
         hosts: Hosts::new(&settings, first, Arc::clone(&links.stats)),
@@ -93,6 +102,7 @@ pub(super) async fn run<D: Disk + Sync>(
             &links.data,
             links.target.clone(),
         )),
+        blocked,
         refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
         ledger: links.ledger,
         stats: links.stats,
@@ -139,6 +149,10 @@ fn beside<D: Disk + Sync>(
     for host in 0..cluster.hosts.count() {
         let (cluster, shutdown) = (Arc::clone(cluster), shutdown.clone());
         beside.spawn(async move { cluster.keep_connected(host, shutdown).await });
+    }
+    {
+        let (cluster, shutdown) = (Arc::clone(cluster), shutdown.clone());
+        beside.spawn(async move { cluster.replay(shutdown).await });
     }
     if cluster.settings.dead_letters.age_max.is_some() {
         let cluster = Arc::clone(cluster);
@@ -201,7 +215,11 @@ async fn work<D: Disk + Sync>(
             }
         };
         let Some(prepared) = prepared else { break };
+        cluster.stats.sending.total.add(prepared.batch.items() as u64);
         let mut delivery = Delivery::new(Arc::clone(&cluster), prepared, shutdown.clone());
+        if cluster.blocked.divert() {
+            delivery.divert().await;
+        }
         let prepare = async {
             if level != 0
                 && let Some(batch) = receiver.try_next()

@@ -43,6 +43,11 @@ impl Health {
         self.lock().insert(url.to_owned(), HostHealth::default());
     }
 
+    /// Forgets one that is no more.
+    pub fn forget(&self, url: &str) {
+        self.lock().remove(url);
+    }
+
     /// Returns how each host fares that was ever tried.
     #[must_use]
     pub fn hosts(&self) -> BTreeMap<String, HostHealth> {

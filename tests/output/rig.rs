@@ -55,9 +55,17 @@ impl Rig {
     }
 
     pub(crate) fn start_on(runtime: Runtime, settings: ElasticsearchSettings) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), runtime, settings)
+    }
+
+    /// Starts one in a data path that may hold something.
+    pub(crate) fn start_in(
+        data: tempfile::TempDir,
+        runtime: Runtime,
+        settings: ElasticsearchSettings,
+    ) -> Self {
         let earlier_lines = lines().len();
         let host = settings.hosts[0].clone();
-        let data = tempfile::tempdir().unwrap();
         let (shutdown, stopping) = watch::channel(Shutdown::Running);
         let (sender, receiver) = queue(Vec::new());
         let (ledger, notes) = Ledger::inbox(Arc::new(Wake::default()));
@@ -102,12 +110,21 @@ impl Rig {
 
     /// Sends one batch of such documents; returns its body and what it answers for.
     pub(crate) fn send(&mut self, documents: &[&str]) -> (String, AckRange) {
+        let all: Vec<(Option<&str>, &str)> =
+            documents.iter().map(|document| (None, *document)).collect();
+        self.send_to(&all)
+    }
+
+    /// Sends one batch of documents, each to an index of its own; returns its body and what it answers for.
+    pub(crate) fn send_to(&mut self, documents: &[(Option<&str>, &str)]) -> (String, AckRange) {
         let buffer = self.pool.try_take(&Arc::new(Wake::default())).unwrap();
         let mut builder = BatchBuilder::new(buffer, BatchLimits::default());
         let start = self.next;
         let mut body = String::new();
-        for document in documents {
-            let item = format!("{{\"create\":{{\"_id\":\"id{}\"}}}}\n{document}\n", self.next);
+        for (index, document) in documents {
+            let index = index.map(|index| format!("\"_index\":\"{index}\",")).unwrap_or_default();
+            let item =
+                format!("{{\"create\":{{{index}\"_id\":\"id{}\"}}}}\n{document}\n", self.next);
             builder.open_item().unwrap().extend_from_slice(item.as_bytes());
             let _ = builder.close_item();
             body.push_str(&item);
@@ -208,6 +225,11 @@ impl Rig {
         let running = self.running.take().unwrap();
         let ended = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running).await });
         ended.expect("the output does not end").unwrap()
+    }
+
+    /// Gives the data path to whoever comes after it.
+    pub(crate) fn leave_data(mut self) -> tempfile::TempDir {
+        std::mem::replace(&mut self.data, tempfile::tempdir().unwrap())
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {

@@ -18,6 +18,8 @@ use crate::settings::{
 const BULK_BYTES_MIN: u64 = 16 << 10;
 /// One batch buffer.
 const BULK_BYTES_MAX: u64 = 1 << 20;
+/// Most room on the disk for documents of blocked targets.
+const BLOCKED_BYTES_MAX: u64 = 1 << 40;
 /// Requests in flight for one host.
 const WORKER_MAX: i64 = 64;
 
@@ -122,6 +124,10 @@ pub fn elasticsearch(
             .get("bulk_max_size")
             .integer(-1, 1_000_000)
             .map_or(preset.bulk_max_size, |value| usize::try_from(value).unwrap_or(0)),
+        blocked_bytes_max: at
+            .get("blocked.max_size")
+            .bytes(0, BLOCKED_BYTES_MAX)
+            .unwrap_or(256 << 20),
         bulk_max_bytes: at
             .get("bulk_max_bytes")
             .bytes(BULK_BYTES_MIN, BULK_BYTES_MAX)

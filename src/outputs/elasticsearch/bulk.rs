@@ -20,8 +20,10 @@ pub enum Verdict {
     Stored,
     /// Stored before.
     Duplicate,
-    /// To be sent again.
+    /// To be sent again: too much to do now.
     Retry,
+    /// To be sent again: the target cannot take it now.
+    Unavailable(Fault),
     /// To be sent again, but not for ever: a fault of the server with this document alone.
     Strike(Fault),
     /// Sent again when a person has mended the set-up.
@@ -196,7 +198,8 @@ fn verdict(status: u16, error: Option<Reason>) -> Verdict {
     match status {
         200..300 => Verdict::Stored,
         409 => Verdict::Duplicate,
-        429 | 503 => Verdict::Retry,
+        429 => Verdict::Retry,
+        503 => Verdict::Unavailable(fault(status, error)),
         500.. => Verdict::Strike(fault(status, error)),
         400 => {
             let fault = fault(status, error);
@@ -342,6 +345,7 @@ mod tests {
             Verdict::Stored => "stored",
             Verdict::Duplicate => "duplicate",
             Verdict::Retry => "retry",
+            Verdict::Unavailable(_) => "unavailable",
             Verdict::Strike(_) => "strike",
             Verdict::Pause(_) => "pause",
             Verdict::Dead(_) => "dead",
@@ -355,7 +359,7 @@ mod tests {
             (r#"{"status":200}"#, "stored"),
             (r#"{"status":409,"error":{"type":"version_conflict_engine_exception"}}"#, "duplicate"),
             (r#"{"status":429,"error":{"type":"es_rejected_execution_exception"}}"#, "retry"),
-            (r#"{"status":503,"error":{"type":"unavailable_shards_exception"}}"#, "retry"),
+            (r#"{"status":503,"error":{"type":"unavailable_shards_exception"}}"#, "unavailable"),
             (r#"{"status":500,"error":{"type":"fail_processor_exception"}}"#, "strike"),
             (
                 r#"{"status":403,"error":{"type":"cluster_block_exception","reason":"read-only"}}"#,

@@ -156,7 +156,7 @@ impl<D: Disk + Sync> Cluster<D> {
                 for (letter, verdict) in letters.iter().zip(verdicts) {
                     match verdict {
                         Verdict::Stored | Verdict::Duplicate => {}
-                        Verdict::Retry => {
+                        Verdict::Retry | Verdict::Unavailable(_) => {
                             return later("it is busy".to_owned(), response.retry_after);
                         }
                         Verdict::Strike(fault) | Verdict::Pause(fault) | Verdict::Dead(fault) => {

@@ -1,6 +1,7 @@
 //! One batch on its way: requests until every item has its end, then it is settled.
 
 mod ask;
+mod detour;
 
 use super::bulk::{Answer, Fault, Verdict, line_of};
 use super::burial::{Dead, Unburied};
@@ -31,6 +32,9 @@ const STRIKES_MAX: u8 = 10;
 /// Items refused alone, with nothing stored meanwhile, after which it is no more the items that are suspected: to halve
 /// a whole batch for nothing would be thousands of requests.
 const REFUSED_ALONE_MAX: usize = 50;
+
+/// Answers of 503 to one item, while its neighbours pass, after which its target counts as blocked.
+const BLOCKED_FROM: u8 = 4;
 
 /// A request of which one item in so many is answered 429 was one too many.
 const BUSY_FROM_ONE_OF: usize = 10;
@@ -66,6 +70,8 @@ pub(super) struct Delivery<D: Disk> {
     schedule: Schedule,
     not_before: Option<Instant>,
     repeating: bool,
+    /// The target whose spooled documents these are.
+    replays: Option<String>,
 }
 
 impl<D: Disk> Drop for Delivery<D> {
@@ -101,7 +107,6 @@ impl<D: Disk + Sync> Delivery<D> {
         let Prepared { batch, body: whole } = prepared;
         let items = batch.items();
         let count = i64::try_from(items).unwrap_or(i64::MAX);
-        cluster.stats.sending.total.add(items as u64);
         cluster.stats.sending.active.add(count);
         let schedule = Schedule::new(cluster.settings.backoff);
         Self {
@@ -116,11 +121,39 @@ impl<D: Disk + Sync> Delivery<D> {
             schedule,
             not_before: None,
             repeating: false,
+            replays: None,
             batch,
             whole,
             host: 0,
             wait_until: None,
             shutdown,
+        }
+    }
+
+    /// Takes documents of a target that were spooled.
+    pub(super) fn again(
+        cluster: Arc<Cluster<D>>,
+        prepared: Prepared,
+        target: String,
+        shutdown: watch::Receiver<Shutdown>,
+    ) -> Self {
+        let mut delivery = Self::new(cluster, prepared, shutdown);
+        (delivery.replays, delivery.repeating) = (Some(target), true);
+        delivery
+    }
+
+    /// Sends until every item has had its end; `false` when the stop came first.
+    pub(super) async fn deliver(mut self, compressor: &Compressor) -> bool {
+        loop {
+            match self.first_round(compressor).await {
+                Round::Settled => return true,
+                Round::Stopped => return false,
+                Round::Rest => {
+                    if !(self.wait_for_round().await && self.compact().await) {
+                        return false;
+                    }
+                }
+            }
         }
     }
 
@@ -139,10 +172,8 @@ impl<D: Disk + Sync> Delivery<D> {
     pub(super) async fn finish(mut self, compressor: &Compressor) {
         let _blocked = Blocked::new(Arc::clone(&self.cluster.stats));
         self.repeating = true;
-        while self.wait_for_round().await && self.compact().await {
-            if self.first_round(compressor).await != Round::Rest {
-                break;
-            }
+        if self.wait_for_round().await && self.compact().await {
+            self.deliver(compressor).await;
         }
     }
 
@@ -157,6 +188,10 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     fn settle(&mut self) -> Round {
+        if self.replays.is_some() {
+            // It was settled when it was spooled.
+            return Round::Settled;
+        }
         let ranges = self.batch.ranges.clone();
         let mut others = self.batch.others.clone();
         others.append(&mut self.others);
@@ -219,8 +254,9 @@ impl<D: Disk + Sync> Delivery<D> {
         verdicts: Vec<Verdict>,
         retry_after: Option<Duration>,
     ) {
-        let Sorted { stored, duplicates, retries, mut dead, pause, mut again } =
-            self.sort(range.clone(), verdicts);
+        let mut sorted = self.sort(range.clone(), verdicts);
+        let pause = self.hold_back(&mut sorted);
+        let Sorted { stored, duplicates, retries, mut dead, mut again, .. } = sorted;
         let kept = dead.is_empty() || self.keep_dead(&dead);
         if !kept {
             again.extend(dead.iter().map(|(item, _)| *item));
@@ -255,7 +291,7 @@ impl<D: Disk + Sync> Delivery<D> {
     /// Sorts items by what becomes of them.
     fn sort(&mut self, range: Range<usize>, verdicts: Vec<Verdict>) -> Sorted {
         let mut sorted = Sorted::default();
-        let mut strikes: Vec<(usize, Fault)> = Vec::new();
+        let (mut strikes, mut unavailable) = (Vec::new(), Vec::new());
         for (item, verdict) in range.zip(verdicts) {
             match verdict {
                 Verdict::Stored => sorted.stored += 1,
@@ -269,10 +305,8 @@ impl<D: Disk + Sync> Delivery<D> {
                 }
                 Verdict::Strike(fault) => strikes.push((item, fault)),
                 Verdict::Dead(fault) => sorted.dead.push((item, fault)),
-                Verdict::Pause(fault) => {
-                    sorted.again.push(item);
-                    sorted.pause = Some(fault);
-                }
+                Verdict::Pause(fault) => sorted.blocked.push((item, fault)),
+                Verdict::Unavailable(fault) => unavailable.push((item, fault)),
             }
         }
         let taken = sorted.stored + sorted.duplicates;
@@ -282,6 +316,15 @@ impl<D: Disk + Sync> Delivery<D> {
             self.strikes[item] = self.strikes[item].saturating_add(1);
             if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
                 sorted.dead.push((item, fault));
+            } else {
+                sorted.again.push(item);
+            }
+        }
+        for (item, fault) in unavailable {
+            self.stored_at_doubt.get_or_insert(stored_before);
+            self.strikes[item] = self.strikes[item].saturating_add(1);
+            if BLOCKED_FROM <= self.strikes[item] && self.neighbours_pass() {
+                sorted.blocked.push((item, fault));
             } else {
                 sorted.again.push(item);
             }
@@ -489,7 +532,8 @@ struct Sorted {
     /// How many of `again` the server had no time for.
     retries: usize,
     dead: Vec<(usize, Fault)>,
-    pause: Option<Fault>,
+    /// Items whose target takes nothing before a person has mended something.
+    blocked: Vec<(usize, Fault)>,
     again: Vec<usize>,
 }
 

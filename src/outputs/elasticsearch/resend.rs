@@ -207,7 +207,7 @@ impl Sending<'_> {
                 Verdict::Stored => self.ended[*item] = Ended::Stored,
                 Verdict::Duplicate => self.ended[*item] = Ended::Duplicate,
                 Verdict::Dead(fault) => self.ended[*item] = Ended::Refused(fault),
-                Verdict::Retry => again.push(*item),
+                Verdict::Retry | Verdict::Unavailable(_) => again.push(*item),
                 // Another target may take its own.
                 Verdict::Pause(fault) => self.blocked = Some(fault),
                 Verdict::Strike(fault) => {
