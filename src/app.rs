@@ -6,6 +6,8 @@ mod descriptors;
 mod plan;
 mod threads;
 
+pub mod pulse;
+
 use crate::discovery::watch::{Hint, Inotify};
 use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
 use crate::disk::RealDisk;
@@ -21,8 +23,10 @@ use crate::queue::{Receiver, Sender, queue};
 use crate::registrar::{Opening, Registrar};
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
+use crate::stats::files::Laggards;
 use crate::wake::Wake;
 use plan::{Plan, Starts};
+use pulse::Pulses;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -82,6 +86,11 @@ struct Signals {
     listeners_drained: AtomicBool,
     /// Whether standard input was read and has ended.
     input_ended: watch::Sender<bool>,
+    /// Whether all files that there were at the start are with the workers.
+    begun: watch::Sender<bool>,
+    pulses: Pulses,
+    /// The files that are most behind, where somebody wants to know.
+    laggards: Laggards,
     /// The thread that has ended with a panic, the first if there are more.
     fallen: watch::Sender<Option<String>>,
     fallen_told: AtomicBool,
@@ -240,16 +249,17 @@ impl App {
             ledger: parts.ledger,
             wake: Arc::clone(&prospector_wake),
             stats: Arc::clone(&stats),
+            laggards: settings.http.is_some().then(|| signals.laggards.clone()),
             random: Box::new(host::random_bytes),
             wall: Box::new(|| nanoseconds(jiff::Timestamp::now())),
         };
         let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links);
         readers.push(threads::prospector(prospector, &prospector_wake, &signals)?);
-        if let Some(listeners) = opened {
-            readers.push(threads::listener(listeners, &pool, &signals)?);
+        if let Some((listeners, bell)) = opened.zip(bell.as_ref()) {
+            readers.push(threads::listener(listeners, bell, &pool, &signals)?);
         }
-        let registrar = threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?;
         Ok(Self {
+            registrar: threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?,
             signals,
             stats,
             pool,
@@ -257,7 +267,6 @@ impl App {
             wakes: worker_wakes.into_iter().chain([prospector_wake]).chain(bell).collect(),
             registrar_wake: parts.registrar_wake,
             readers,
-            registrar,
             outputs,
             output_ended,
             shutdown,
@@ -296,6 +305,25 @@ impl App {
     #[must_use]
     pub fn auditor(&self) -> &Auditor {
         &self.auditor
+    }
+
+    /// Returns the files that are most behind; none where no endpoint is configured that tells them.
+    #[must_use]
+    pub fn laggards(&self) -> &Laggards {
+        &self.signals.laggards
+    }
+
+    /// Returns the loops of the threads.
+    #[must_use]
+    pub fn pulses(&self) -> &Pulses {
+        &self.signals.pulses
+    }
+
+    /// Returns when all files that there were at the start are with the workers.
+    pub async fn begun(&self) {
+        let mut begun = self.signals.begun.subscribe();
+        // It lives as long as its sender does, which is here.
+        let _ = begun.wait_for(|begun| *begun).await;
     }
 
     /// Returns when the output has ended by itself, which it only does when it cannot go on.

@@ -22,7 +22,7 @@ use crate::config::options::CommandLineValue;
 use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
 use crate::config::tree::{KeyText, Map, Merge, Node, Value};
 use crate::config::typed::value::{At, Notes};
-use crate::config::typed::{input, output, process};
+use crate::config::typed::{http, input, output, process};
 use crate::settings::Settings;
 
 /// The texts of one load: files first, each winning over those before it, then single values.
@@ -80,6 +80,7 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
         queue,
         registry: process::registry(&at, &paths.data),
         logging: process::logging(&at, &paths.logs),
+        http: http::http(&at),
         shutdown_timeout: process::shutdown_timeout(&at),
         paths,
     };

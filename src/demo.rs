@@ -287,7 +287,7 @@ impl Stage {
         drop(self.traffic.stop());
         let written = self.traffic.written();
         let elapsed = self.start.elapsed();
-        let retries = self.pipeline.stats().sending.failed.get();
+        let retries = self.pipeline.stats().sending.retries.figures().sum();
         // What is not acknowledged shows in the summary as lost.
         let _ = self.pipeline.stop(std::future::pending());
         let Counts { documents, duplicates, rejected, .. } = self.receiver.stop();
@@ -323,7 +323,7 @@ impl Stage {
             written: written.lines,
             delivered: counts.documents,
             duplicates: counts.duplicates,
-            retries: self.pipeline.stats().sending.failed.get(),
+            retries: self.pipeline.stats().sending.retries.figures().sum(),
             lag_bytes: lag.bytes,
             lag: lag.age,
             status: counts.status,

@@ -12,6 +12,7 @@ mod clean;
 mod copies;
 mod files;
 mod hints;
+mod lag;
 mod listing;
 mod orphan;
 mod orphans;
@@ -31,10 +32,12 @@ use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::logging::limiter::Limiter;
 use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
 use crate::stats::Stats;
+use crate::stats::files::Laggards;
 use crate::trail::Trail;
 use crate::wake::Wake;
 use files::Files;
 use hints::Held;
+use lag::Lags;
 use orphan::Orphan;
 use orphans::Orphans;
 use places::Places;
@@ -97,6 +100,8 @@ pub struct ProspectorLinks {
     pub wake: Arc<Wake>,
     /// Counters.
     pub stats: Arc<Stats>,
+    /// Where to tell which files are most behind, if somebody wants to know.
+    pub laggards: Option<Laggards>,
     /// Gives 12 random bytes for a new epoch.
     pub random: Box<dyn FnMut() -> [u8; 12] + Send>,
     /// Tells the time in nanoseconds since 1970, as files have it.
@@ -217,6 +222,7 @@ pub struct Prospector<D: Disk> {
     last_scan: Option<Instant>,
     events: bool,
     backlog: Backlog,
+    lags: Option<Lags>,
     drained: Vec<Vec<(Arc<Progress>, u64)>>,
 }
 
@@ -228,8 +234,9 @@ impl<D: Disk> Prospector<D> {
         inputs: Vec<Watched>,
         from: From,
         known: Vec<Known>,
-        links: ProspectorLinks,
+        mut links: ProspectorLinks,
     ) -> Self {
+        let lags = links.laggards.take().map(Lags::new);
         let (registered_reply, registered) = mpsc::channel();
         let skipped = Skipped::new(&known);
         let mut unclaimed: BTreeMap<(u64, u64), Vec<Orphan>> = BTreeMap::new();
@@ -270,6 +277,7 @@ impl<D: Disk> Prospector<D> {
             last_scan: None,
             events: false,
             backlog: Backlog::default(),
+            lags,
             drained: Vec::new(),
         }
     }
@@ -293,13 +301,19 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return Some(now);
         }
-        [self.scan_at, self.places.poll_at].into_iter().flatten().min()
+        [self.scan_at, self.places.poll_at, self.look_at_lags(now)].into_iter().flatten().min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.
     #[must_use]
     pub fn has_assigned_all(&self) -> bool {
         0 < self.round && self.registering.is_empty() && !self.copies_wait() && !self.is_examining()
+    }
+
+    /// Tells whether the first scan is done, and no file that it found waits for its entry to be saved.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        0 < self.round && self.registering.is_empty()
     }
 
     /// Returns what the first scan found to be read.

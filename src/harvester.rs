@@ -425,6 +425,7 @@ impl<D: Disk> Worker<D> {
         }
         file.source = Some(Box::new(source));
         self.links.stats.reading.open_files.add(1);
+        self.links.stats.inputs.count(file.assignment.input.into(), |input| input.opened.add(1));
         self.open.push_back(file.assignment.key);
         self.close_down_to(self.open_max, file.assignment.key);
     }
@@ -467,6 +468,8 @@ impl<D: Disk> Worker<D> {
                 if self.make_room(file.assignment.key) { Turn::More } else { Turn::Refused }
             }
             Obstacle::Refused(error) => {
+                let input = usize::from(file.assignment.input);
+                self.links.stats.inputs.count(input, |input| input.errors.add(1));
                 self.links.stats.reading.errors.add(1);
                 close(file, &self.links.stats);
                 if !file.refusal_told {
@@ -584,6 +587,7 @@ impl<D: Disk> Worker<D> {
 fn close<D: Disk>(file: &mut Harvester<D>, stats: &Stats) {
     if file.file.take().is_some() {
         stats.reading.open_files.add(-1);
+        stats.inputs.count(file.assignment.input.into(), |input| input.closed.add(1));
     }
     file.source = None;
     (file.permit, file.opened_at) = (None, None);

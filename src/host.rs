@@ -3,12 +3,16 @@
 use crate::disk::{AppendFile, Disk};
 use jiff::Timestamp;
 use rustix::rand::GetRandomFlags;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest `meta.json` that is read, in bytes; it holds two short values.
 const META_BYTES_MAX: u64 = 64 << 10;
+
+/// Largest description of the distribution that is read.
+const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
 
 /// Where the machine's id is looked for, in this order.
 const MACHINE_ID_PATHS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
@@ -89,6 +93,37 @@ pub fn host_facts<D: Disk>(disk: &D, agent_id: &str) -> HostFacts {
 #[must_use]
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Returns the operating system: its kernel's release, and what its distribution says of itself.
+#[must_use]
+pub fn system<D: Disk>(disk: &D) -> BTreeMap<&'static str, String> {
+    let release = disk.read_all(Path::new("/etc/os-release"), OS_RELEASE_BYTES_MAX);
+    let release = release.unwrap_or_default();
+    let mut system = distribution(&String::from_utf8_lossy(&release));
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    system.insert("kernel", kernel);
+    system
+}
+
+/// Reads `os-release`, in the names of ECS.
+fn distribution(release: &str) -> BTreeMap<&'static str, String> {
+    let value = |key: &str| {
+        let mut lines = release.lines();
+        let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+        Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty())
+    };
+    let id = value("ID");
+    let like = value("ID_LIKE").and_then(|like| like.split(' ').next().map(str::to_owned));
+    let family = like.or_else(|| id.clone()).map(|family| match family.as_str() {
+        "rhel" | "fedora" | "centos" => "redhat".to_owned(),
+        "ubuntu" => "debian".to_owned(),
+        _ => family,
+    });
+    [("family", family), ("name", value("NAME")), ("platform", id), ("version", value("VERSION"))]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }
 
 /// Returns the machine's id; `None` where the system has none.
@@ -207,6 +242,29 @@ mod tests {
 
     fn now() -> Timestamp {
         "2026-11-21T03:20:13.123Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn distribution_is_told_in_the_names_of_ecs() {
+        let debian =
+            "PRETTY_NAME=\"x\"\nNAME=\"Debian GNU/Linux\"\nVERSION='12 (bookworm)'\nID=debian\n";
+        let rocky = "NAME=\"Rocky Linux\"\nID=rocky\nID_LIKE=\"rhel centos fedora\"\nVERSION=\n";
+        for (text, expected) in [
+            (
+                debian,
+                &[
+                    ("family", "debian"),
+                    ("name", "Debian GNU/Linux"),
+                    ("platform", "debian"),
+                    ("version", "12 (bookworm)"),
+                ][..],
+            ),
+            (rocky, &[("family", "redhat"), ("name", "Rocky Linux"), ("platform", "rocky")]),
+            ("", &[]),
+        ] {
+            let expected = expected.iter().map(|(key, value)| (*key, (*value).to_owned()));
+            assert_eq!(distribution(text), expected.collect());
+        }
     }
 
     #[test]

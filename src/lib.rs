@@ -32,6 +32,8 @@ pub mod json_text;
 pub mod ledger;
 pub mod listeners;
 pub mod logging;
+pub mod manager;
+pub mod monitor;
 pub mod outputs;
 pub mod packing;
 pub mod parsers;

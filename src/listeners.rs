@@ -62,6 +62,8 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 pub struct ListenersSettings {
     /// Those of the inputs, each with its pipeline.
     pub listeners: Vec<(ListenerSettings, Pipeline)>,
+    /// Index of the first of them among all inputs, as counters have it.
+    pub first_input: usize,
     /// Bounds of a batch.
     pub limits: BatchLimits,
     /// Longest wait of an event for its batch to fill.
@@ -153,6 +155,7 @@ impl<D: Disk> Listeners<D> {
     ) -> Result<Self, Advised> {
         let mut inlets = Vec::new();
         let mut longest = 0;
+        let first_input = settings.first_input;
         for (number, (settings, pipeline)) in settings.listeners.into_iter().enumerate() {
             let tls = match &settings.tls {
                 Some(tls) => Some(tls::server_config(tls, &disk)?),
@@ -171,7 +174,8 @@ impl<D: Disk> Listeners<D> {
                 (_, None) => info!("input `{}` reads standard input", settings.input.kind),
             }
             longest = longest.max(message_bytes_max(&settings));
-            let lane = Lane::new(pipeline, Epoch::from_random((links.random)()));
+            let lane =
+                Lane::new(first_input + number, pipeline, Epoch::from_random((links.random)()));
             inlets.push(Inlet::new(settings, door, lane, tls));
         }
         let flow = Flow {

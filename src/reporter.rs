@@ -98,11 +98,17 @@ impl<D: Disk> MetricsReporter<D> {
 
     fn sample(&self, now: Instant) -> Sample {
         let process = process::process_figures(&self.disk, now.duration_since(self.started));
-        let queue = self.pool.as_ref().map_or_else(QueueFigures::default, |pool| QueueFigures {
-            filled_bytes: (pool.in_use() * BUFFER_BYTES) as u64,
-            max_bytes: (pool.capacity() * BUFFER_BYTES) as u64,
-        });
+        let queue = self.pool.as_ref().map_or_else(QueueFigures::default, queue_figures);
         Sample::new(&self.constants, &process, &queue, &self.stats.snapshot())
+    }
+}
+
+/// Returns the memory between readers and output.
+#[must_use]
+pub fn queue_figures(pool: &Pool) -> QueueFigures {
+    QueueFigures {
+        filled_bytes: (pool.in_use() * BUFFER_BYTES) as u64,
+        max_bytes: (pool.capacity() * BUFFER_BYTES) as u64,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod dead_letters;
 mod files;
+mod http;
 mod listener;
 
 pub use dead_letters::{DeadLetterSettings, DeadLetterTo};
@@ -12,6 +13,7 @@ pub use files::{
     CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
     SkipSettings,
 };
+pub use http::HttpSettings;
 pub use listener::{
     FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
     SyslogSettings,
@@ -44,6 +46,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// Logging of the process itself.
     pub logging: LoggingSettings,
+    /// Where it is asked by HTTP how it fares, if anywhere.
+    pub http: Option<HttpSettings>,
     /// Longest wait, at a stop, for open batches to be acknowledged.
     pub shutdown_timeout: Duration,
 }

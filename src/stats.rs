@@ -1,55 +1,24 @@
 //! Counters of the whole process: written by the data path, never read by it.
 
 use crate::account::OUTCOMES;
+pub use counter::{Counter, Gauge};
+use histogram::Histogram;
+use inputs::Inputs;
+use retries::Retries;
 use snapshot::{ListeningFigures, ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+pub mod counter;
+pub mod exposition;
+pub mod files;
 pub mod health;
+pub mod histogram;
+pub mod inputs;
 pub mod metrics;
+pub mod prometheus;
 pub mod rate;
+pub mod retries;
 pub mod rollup;
 pub mod snapshot;
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `more`.
-    pub fn add(&self, more: u64) {
-        if more != 0 {
-            self.0.fetch_add(more, Ordering::Relaxed);
-        }
-    }
-
-    /// Returns the sum.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A number that goes up and down.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicI64);
-
-impl Gauge {
-    /// Adds `change`, which may be negative.
-    pub fn add(&self, change: i64) {
-        self.0.fetch_add(change, Ordering::Relaxed);
-    }
-
-    /// Sets it.
-    pub fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// Returns it.
-    #[must_use]
-    pub fn get(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What readers count.
 #[derive(Debug, Default)]
@@ -97,8 +66,8 @@ pub struct Sending {
     pub total: Counter,
     /// Events that the server took.
     pub acked: Counter,
-    /// Events to be sent again, each time.
-    pub failed: Counter,
+    /// Events to be sent again, each time, and why.
+    pub retries: Retries,
     /// Events that the server had already.
     pub duplicates: Counter,
     /// Events written to the dead letters.
@@ -125,8 +94,8 @@ pub struct Sending {
     pub blocked: Gauge,
     /// Connections established again after a failure.
     pub reconnects: Counter,
-    /// Time between an answer and its request, summed, in microseconds.
-    pub latency_us: Counter,
+    /// Time from a request to its answer, or to its failure.
+    pub latency: Histogram,
 }
 
 /// What the registrar counts.
@@ -190,11 +159,19 @@ pub struct Stats {
     pub sending: Sending,
     /// Registering.
     pub registering: Registering,
+    /// What each input counts.
+    pub inputs: Inputs,
     /// How the output's hosts fare.
     pub health: health::Health,
 }
 
 impl Stats {
+    /// Makes counters for a process with so many inputs.
+    #[must_use]
+    pub fn of_inputs(count: usize) -> Self {
+        Self { inputs: Inputs::new(count), ..Self::default() }
+    }
+
     /// Returns all numbers as they are now.
     ///
     /// Writers go on meanwhile. What ends an event is read before what begins one, so that never
@@ -205,7 +182,8 @@ impl Stats {
         let sending = self.sending.figures();
         let reading = self.reading.figures();
         let listening = self.listening.figures();
-        Snapshot { reading, listening, sending, registering }
+        let inputs = self.inputs.figures();
+        Snapshot { reading, listening, sending, registering, inputs }
     }
 }
 
@@ -256,8 +234,10 @@ impl Sending {
             duplicates: self.duplicates.get(),
             dead_letters: self.dead_letters.get(),
             dropped: self.dropped.get(),
+            spooled: self.spooled.get(),
+            blocked_targets: self.blocked_targets.get(),
             total: self.total.get(),
-            failed: self.failed.get(),
+            retries: self.retries.figures(),
             batches: self.batches.get(),
             toomany: self.toomany.get(),
             active: self.active.get(),
@@ -267,7 +247,7 @@ impl Sending {
             read_errors: self.read_errors.get(),
             blocked: self.blocked.get(),
             reconnects: self.reconnects.get(),
-            latency_us: self.latency_us.get(),
+            latency: self.latency.figures(),
         }
     }
 }

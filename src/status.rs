@@ -168,15 +168,27 @@ impl Status {
     pub fn faults(&self, backlog: Option<u64>, max_lag: Option<u64>) -> Vec<String> {
         let mut faults = Vec::new();
         if self.output.state == OutputState::Failing {
-            for fault in &self.output.faults {
-                faults.push(format!(
-                    "the output {} fails for {}: {}",
-                    fault.host,
-                    time_text(fault.for_ms),
-                    fault.reason
-                ));
-            }
+            faults = self.output_faults();
         }
+        faults.extend(self.registry_faults());
+        faults.extend(behind(backlog, max_lag));
+        faults
+    }
+
+    /// Returns which hosts fail, and why.
+    #[must_use]
+    pub fn output_faults(&self) -> Vec<String> {
+        let text = |fault: &HostFault| {
+            let time = time_text(fault.for_ms);
+            format!("the output {} fails for {time}: {}", fault.host, fault.reason)
+        };
+        self.output.faults.iter().map(text).collect()
+    }
+
+    /// Returns what is wrong with the registry.
+    #[must_use]
+    pub fn registry_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if self.registry.degraded {
             faults
                 .push("the registry is degraded: see the log, and `shipper registry check`".into());
@@ -193,7 +205,6 @@ impl Status {
                 self.registry.missing_bytes
             ));
         }
-        faults.extend(behind(backlog, max_lag));
         faults
     }
 

@@ -51,7 +51,10 @@ fn stored_batch_is_settled_and_was_sent_as_it_stands() {
     assert_eq!(bulks[0].header("content-type"), Some("application/x-ndjson"));
     assert_eq!(bulks[0].header("user-agent"), Some("shipper/0.1.0"));
     let sending = rig.stats.snapshot().sending;
-    assert_eq!((sending.total, sending.acked, sending.failed, sending.batches), (2, 2, 0, 1));
+    assert_eq!(
+        (sending.total, sending.acked, sending.retries.sum(), sending.batches),
+        (2, 2, 0, 1)
+    );
     assert_eq!(sending.write_bytes, body.len() as u64);
 }
 
@@ -64,15 +67,15 @@ fn duplicate_counts_as_stored() {
     assert_eq!(rig.settled(), [range]);
     rig.finish();
     let sending = rig.stats.snapshot().sending;
-    assert_eq!((sending.acked, sending.duplicates, sending.failed), (0, 1, 0));
+    assert_eq!((sending.acked, sending.duplicates, sending.retries.sum()), (0, 1, 0));
 }
 
 #[test]
 fn item_that_the_server_cannot_take_now_is_sent_again_alone_and_unchanged() {
-    for (status, kind) in [
-        (429, "es_rejected_execution_exception"),
-        (503, "unavailable_shards_exception"),
-        (500, "something_exception"),
+    for (status, kind, reason) in [
+        (429, "es_rejected_execution_exception", "busy"),
+        (503, "unavailable_shards_exception", "busy"),
+        (500, "something_exception", "item"),
     ] {
         let server = scripted(move |number, request| {
             if number == 0 {
@@ -90,7 +93,8 @@ fn item_that_the_server_cannot_take_now_is_sent_again_alone_and_unchanged() {
         let bodies: Vec<String> = server.bulks().into_iter().map(|bulk| bulk.body).collect();
         assert_eq!(bodies, [body, again], "{status}");
         let sending = rig.stats.snapshot().sending;
-        assert_eq!((sending.total, sending.acked, sending.failed), (4, 4, 2));
+        assert_eq!((sending.total, sending.acked), (4, 4));
+        assert_eq!(sending.retries.named(), [(reason, 2)]);
     }
 }
 
@@ -138,7 +142,7 @@ fn document_that_the_server_refuses_goes_to_the_dead_letters() {
     });
     assert_eq!(rig.dead_letters(), [letter]);
     let sending = rig.stats.snapshot().sending;
-    assert_eq!((sending.acked, sending.dead_letters, sending.failed), (2, 1, 0));
+    assert_eq!((sending.acked, sending.dead_letters, sending.retries.sum()), (2, 1, 0));
 }
 
 #[test]
@@ -267,22 +271,23 @@ fn items_that_all_fail_are_tried_for_ever() {
 fn request_that_gets_no_usable_answer_is_sent_again_unchanged() {
     let html = "<html><body><h1>It works!</h1></body></html>";
     let whole = answer(&[CREATED, CREATED]);
-    for reply in [
-        Reply::json(429, ""),
-        Reply::json(500, "oops"),
-        Reply::json(502, html),
-        Reply::json(503, r#"{"error":{"type":"x"},"status":503}"#),
-        Reply::json(200, html),
-        Reply::json(200, ""),
-        Reply::json(200, "{}"),
-        Reply::json(204, ""),
-        Reply::json(200, answer(&[CREATED])),
-        Reply::json(200, answer(&[CREATED, CREATED, CREATED])),
-        Reply::json(200, &whole[..whole.len() - 3]),
-        Reply::json(200, r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{}}]}"#),
-        Reply::Cut(whole.clone(), 20),
-        Reply::Cut(whole.clone(), 0),
-        Reply::Close,
+    let no_status = r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{}}]}"#;
+    for (reply, reason) in [
+        (Reply::json(429, ""), "busy"),
+        (Reply::json(500, "oops"), "busy"),
+        (Reply::json(502, html), "busy"),
+        (Reply::json(503, r#"{"error":{"type":"x"},"status":503}"#), "busy"),
+        (Reply::json(200, html), "answer"),
+        (Reply::json(200, ""), "answer"),
+        (Reply::json(200, "{}"), "answer"),
+        (Reply::json(204, ""), "answer"),
+        (Reply::json(200, answer(&[CREATED])), "answer"),
+        (Reply::json(200, answer(&[CREATED, CREATED, CREATED])), "answer"),
+        (Reply::json(200, &whole[..whole.len() - 3]), "answer"),
+        (Reply::json(200, no_status), "answer"),
+        (Reply::Cut(whole.clone(), 20), "connection"),
+        (Reply::Cut(whole.clone(), 0), "connection"),
+        (Reply::Close, "connection"),
     ] {
         let told = format!("{reply:?}");
         let server = scripted(move |number, request| match number {
@@ -295,7 +300,7 @@ fn request_that_gets_no_usable_answer_is_sent_again_unchanged() {
         rig.finish();
         let bodies: Vec<String> = server.bulks().into_iter().map(|bulk| bulk.body).collect();
         assert_eq!(bodies, [body.clone(), body], "{told}");
-        assert_eq!(rig.stats.snapshot().sending.failed, 2, "{told}");
+        assert_eq!(rig.stats.snapshot().sending.retries.named(), [(reason, 2)], "{told}");
     }
 }
 

@@ -91,6 +91,7 @@ impl Plan {
                 .cloned()
                 .zip(make_pipelines(sent_to(), &shared)?)
                 .collect(),
+            first_input: settings.inputs.len(),
             limits: worker.limits,
             flush_timeout: worker.flush_timeout,
         };

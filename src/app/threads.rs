@@ -55,7 +55,9 @@ pub(super) fn harvester(
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
     let (wake, pool, signals) = (Arc::clone(wake), pool.clone(), Arc::clone(signals));
-    Builder::new().name(format!("harvester-{number}")).spawn(move || {
+    let name = format!("harvester-{number}");
+    let beat = signals.pulses.add(&name, &wake);
+    Builder::new().name(name).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         let (mut used, mut tidied) = (true, Instant::now());
         while !signals.stop_reading.load(Ordering::Acquire) {
@@ -64,6 +66,7 @@ pub(super) fn harvester(
                 tidied = now;
                 pool.tidy();
             }
+            beat.round();
             match worker.step(now, moment()) {
                 harvester::Step::Busy => used = true,
                 harvester::Step::Starved => wake.wait(SLEEP_MAX),
@@ -90,10 +93,12 @@ pub(super) fn harvester(
 /// Runs the listeners.
 pub(super) fn listener(
     mut listeners: Listeners<RealDisk>,
+    bell: &Arc<Wake>,
     pool: &Pool,
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
     let (pool, signals) = (pool.clone(), Arc::clone(signals));
+    let beat = signals.pulses.add("listener", bell);
     Builder::new().name("listener".to_owned()).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         let (mut used, mut tidied) = (true, Instant::now());
@@ -106,6 +111,7 @@ pub(super) fn listener(
             if signals.drain.load(Ordering::Acquire) {
                 listeners.drain();
             }
+            beat.round();
             match listeners.step(now, moment()) {
                 Step::Busy => used = true,
                 Step::Starved(deadline) => listeners.wait(true, until(deadline, now)),
@@ -138,6 +144,7 @@ pub(super) fn prospector(
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
+    let beat = signals.pulses.add("prospector", &wake);
     Builder::new().name("prospector".to_owned()).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         let (mut asked, mut draining) = (false, false);
@@ -147,7 +154,11 @@ pub(super) fn prospector(
                 asked = true;
                 prospector.look_at_once(now);
             }
+            beat.round();
             let deadline = prospector.step(now);
+            if prospector.has_begun() {
+                signals.begun.send_if_modified(|begun| !std::mem::replace(begun, true));
+            }
             if asked && !draining && prospector.has_assigned_all() {
                 draining = true;
                 prospector.drain();
@@ -168,10 +179,12 @@ pub(super) fn registrar(
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
+    let beat = signals.pulses.add("registrar", &wake);
     Builder::new().name("registrar".to_owned()).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         while !signals.stop_registrar.load(Ordering::Acquire) {
             let now = Instant::now();
+            beat.round();
             let deadline = registrar.step(now);
             wake.wait(until(deadline, now));
         }

@@ -1,6 +1,9 @@
 //! `shipper run`: follow, ship, stop in order.
 
 mod drain;
+mod endpoint;
+mod life;
+mod pages;
 mod teller;
 
 use super::NOT_ACKNOWLEDGED;
@@ -13,12 +16,16 @@ use crate::control::{Control, DrainAsked};
 use crate::discovery::From;
 use crate::disk::RealDisk;
 use crate::logging::{self, LastError};
+use crate::manager::Manager;
 use crate::reporter::MetricsReporter;
 use crate::settings::{LogLevel, Settings};
 use crate::stats::Stats;
 use crate::stats::metrics::Constants;
 use crate::status::{Drained, Status};
 use drain::Drain;
+use endpoint::Endpoint;
+use life::Life;
+use pages::{About, Answers};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -126,7 +133,9 @@ fn supervise(
     started: Instant,
     last_error: LastError,
 ) -> Result<ExitCode, Failure> {
-    let stats = Arc::new(Stats::default());
+    let stats = Arc::new(Stats::of_inputs(settings.inputs.len() + settings.listeners.len()));
+    let life = Arc::new(Life::new(manager()));
+    let endpoint = Endpoint::listen(settings)?;
     let from = match cli.run.from {
         FromArg::Start => From::Start,
         FromArg::Now => From::Now,
@@ -153,25 +162,50 @@ fn supervise(
         app.auditor().clone(),
     ));
     let orders = open_control(&app, &settings.paths.data, &teller);
+    let answers = || Answers {
+        teller: Arc::clone(&teller),
+        life: Arc::clone(&life),
+        about: About::new(settings, &app, &constants, started),
+        constants: constants.clone(),
+        started,
+    };
+    let endpoint = endpoint.map(|endpoint| endpoint.serve(answers())).transpose()?;
+    start_watchdog(&app, &life);
     let period = settings.logging.metrics_period;
     let pool = Some(app.pool().clone());
     let reporter = MetricsReporter::new(RealDisk, stats, pool, constants, period, started);
     let drain = mode.once.then(|| Drain::new(mode.deadline, started));
     let progress = mode.progress;
     let audit_at = started + audit_pause(settings);
-    let mut run = Run { settings, app: &app, reporter, teller, orders, drain, progress, audit_at };
+    let mut run =
+        Run { settings, app: &app, reporter, teller, life, orders, drain, progress, audit_at };
     let end = app.runtime().clone().block_on(run.wait(&mut signals));
-    let Run { mut reporter, drain, .. } = run;
+    let Run { mut reporter, drain, life, .. } = run;
+    life.stopping();
     let stopped = app.stop(async {
         signals.next().await;
         warn!("a second signal: what is in flight is not waited for");
     });
+    drop(endpoint);
     reporter.finish(Instant::now());
     if let Some(drain) = drain {
         drain.end(&drained(end));
     }
     tell_dead_letters(counted.sending.dead_letters.get(), counted.sending.dropped.get());
     Ok(finish(end, stopped, mode.once))
+}
+
+/// Finds the service manager; without one, shipper runs all the same.
+fn manager() -> Manager {
+    Manager::of_environment(|name| std::env::var_os(name)).unwrap_or_else(|error| {
+        warn!(hint = "it has to be a path or `@name`", "{}", crate::hint::chain_text(&error));
+        Manager::default()
+    })
+}
+
+fn start_watchdog(app: &App, life: &Arc<Life>) {
+    let (life, pulses) = (Arc::clone(life), app.pulses().clone());
+    app.runtime().spawn(async move { life.watchdog(&pulses).await });
 }
 
 fn audit_pause(settings: &Settings) -> Duration {
@@ -233,6 +267,7 @@ struct Run<'a> {
     app: &'a App,
     reporter: MetricsReporter<RealDisk>,
     teller: Arc<Teller>,
+    life: Arc<Life>,
     orders: mpsc::Receiver<DrainAsked>,
     drain: Option<Drain>,
     progress: Option<Progress<'a>>,
@@ -251,6 +286,10 @@ impl Run<'_> {
                 () = signals.next() => return End::Signal,
                 () = self.app.thread_fallen() => return End::Thread,
                 () = self.app.output_ended() => return End::Output,
+                () = self.app.begun(), if self.life.is_starting() => {
+                    self.life.begun();
+                    self.tell_manager();
+                }
                 () = self.app.input_ended(), if self.drain.is_none() => {
                     info!("standard input has ended: the rest is handed over");
                     self.drain = Some(Drain::new(None, Instant::now()));
@@ -285,8 +324,20 @@ impl Run<'_> {
         }
     }
 
+    /// Tells the service manager what is done now. A registry that cannot be saved is no reason to call it not ready:
+    /// what is known already is delivered.
+    fn tell_manager(&self) {
+        if self.life.is_starting() && self.app.stats().registering.waiting.get() != 0 {
+            self.life.begun();
+        }
+        self.life.tell(&self.teller.status());
+    }
+
     fn step(&mut self, now: Instant) -> Option<End> {
-        self.teller.step(now);
+        if self.teller.due() <= now {
+            self.teller.step(now);
+            self.tell_manager();
+        }
         if self.audit_at <= now {
             self.audit_at = now + audit_pause(self.settings);
             // Before the line of metrics, which tells what it found.

@@ -148,7 +148,7 @@ const REST: Table = &[
             "logging.selectors", "logging.files.path", "logging.files.name",
             "logging.files.rotateeverybytes", "logging.files.keepfiles",
             "logging.files.permissions", "logging.metrics.enabled", "logging.metrics.period",
-            "http.enabled",
+            "http.enabled", "http.host", "http.port",
         ],
     ),
     (
@@ -163,7 +163,7 @@ const REST: Table = &[
             "setup.template.json.**", "setup.ilm.**", "setup.dsl.**", "setup.kibana.**",
             "logging.to_eventlog", "logging.metrics.namespaces", "logging.event_data.**",
             "logging.files.rotateonstartup", "logging.files.redirect_stderr", "monitoring.**",
-            "http.host", "http.port", "http.named_pipe.**", "http.pprof.**", "http.debug.**",
+            "http.named_pipe.**", "http.pprof.**", "http.debug.**",
             "seccomp.**", "instrumentation.**", "migration.**",
         ],
     ),

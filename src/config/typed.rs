@@ -5,6 +5,7 @@ pub mod elasticsearch;
 pub mod fields;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod input;
 pub mod listener;
 pub mod output;

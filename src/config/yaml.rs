@@ -14,8 +14,8 @@ use crate::config::typed::fields;
 use crate::packing::Compression;
 use crate::settings::{
     Auth, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings, FileSettings, Format,
-    InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, Pem, ReadBy, ReadOrder,
-    Settings, Since, Verification,
+    HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, Pem, ReadBy,
+    ReadOrder, Settings, Since, Verification,
 };
 use crate::units::duration_text;
 
@@ -65,6 +65,9 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
         }
     }
     put(&mut root, "logging", logging(&settings.logging));
+    if let Some(settings) = &settings.http {
+        put(&mut root, "http", http(settings));
+    }
     let mut root = Value::Mapping(root);
     hide(&mut root, &secrets_of(settings));
     protect(&mut root);
@@ -417,6 +420,19 @@ fn template(output: &ElasticsearchSettings) -> Value {
         put(&mut out, "settings", json(settings));
     }
     Value::Mapping(out)
+}
+
+fn http(http: &HttpSettings) -> Value {
+    match http {
+        HttpSettings::Tcp { host, port } => map([
+            ("enabled", true.into()),
+            ("host", host.as_str().into()),
+            ("port", Value::from(*port)),
+        ]),
+        HttpSettings::Unix(path) => {
+            map([("enabled", true.into()), ("host", format!("unix://{}", path.display()).into())])
+        }
+    }
 }
 
 fn logging(logging: &LoggingSettings) -> Value {

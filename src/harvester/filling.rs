@@ -166,7 +166,7 @@ impl<D: Disk> Worker<D> {
                 }
                 file.assignment.progress.read_to(file.assignment.offset);
             }
-            self.count(&consumed);
+            self.count(file.assignment.input, &consumed);
             at = next;
             match consumed.stop {
                 Stop::End => {}
@@ -227,7 +227,12 @@ impl<D: Disk> Worker<D> {
         self.links.queue.send(batch).is_ok()
     }
 
-    pub(super) fn count(&self, consumed: &Consumed) {
+    pub(super) fn count(&self, input: u16, consumed: &Consumed) {
+        self.links.stats.inputs.count(input.into(), |input| {
+            input.bytes.add(consumed.bytes as u64);
+            input.events.add(consumed.events);
+            input.filtered.add(consumed.filtered);
+        });
         let reading = &self.links.stats.reading;
         reading.bytes.add(consumed.bytes as u64);
         reading.events.add(consumed.events);

@@ -181,7 +181,7 @@ impl<D: Disk> Worker<D> {
         batch.except(Part { epoch, outcome, bytes });
         file.assignment.progress.read_to(file.assignment.offset);
         consumed.bytes = usize::try_from(end - start).unwrap_or(usize::MAX);
-        self.count(&consumed);
+        self.count(file.assignment.input, &consumed);
         self.batch = Some(batch);
         Ok(if self.send_batch() { Turn::More } else { Turn::Closed })
     }

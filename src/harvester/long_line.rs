@@ -99,13 +99,14 @@ impl<D: Disk> Worker<D> {
         let epoch = file.assignment.epoch;
         batch.except(Part { epoch, outcome: Outcome::Skipped, bytes: skipped });
         file.assignment.progress.read_to(file.assignment.offset);
-        self.count(&Consumed {
+        let consumed = Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
             events: 1,
             unparsed: 1,
             skipped_bytes: skipped,
             ..Consumed::default()
-        });
+        };
+        self.count(file.assignment.input, &consumed);
         let is_sent = self.links.queue.send(batch.seal()).is_ok();
         Ok(if is_sent { Turn::More } else { Turn::Closed })
     }

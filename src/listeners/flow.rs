@@ -58,6 +58,8 @@ impl OnTheWay {
 
 /// What the messages of one listener become.
 pub(super) struct Lane {
+    /// Index of its input.
+    input: usize,
     pub(super) pipeline: Pipeline,
     pub(super) epoch: Epoch,
     /// Bytes of messages so far: where the next one begins.
@@ -65,8 +67,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(pipeline: Pipeline, epoch: Epoch) -> Self {
-        Self { pipeline, epoch, at: 0 }
+    pub(super) fn new(input: usize, pipeline: Pipeline, epoch: Epoch) -> Self {
+        Self { input, pipeline, epoch, at: 0 }
     }
 }
 
@@ -119,7 +121,7 @@ impl Flow {
             let was_empty = batch.items() == 0;
             let consumed = run(lane, sent, clock, batch);
             if consumed.stop != Stop::Full {
-                self.count(&consumed, sent.truncated);
+                self.count(lane.input, &consumed, sent.truncated);
                 return Put::Done;
             }
             if was_empty {
@@ -148,7 +150,7 @@ impl Flow {
             let text = &sent.text[..sent.text.len().min(most)];
             consumed = run(lane, Sent { text, truncated, ..sent }, clock, &mut batch);
         }
-        self.count(&consumed, truncated);
+        self.count(lane.input, &consumed, truncated);
         if self.queue.send(batch.seal()).is_err() { Put::Closed } else { Put::Done }
     }
 
@@ -181,7 +183,12 @@ impl Flow {
         }
     }
 
-    fn count(&self, consumed: &Consumed, truncated: bool) {
+    fn count(&self, input: usize, consumed: &Consumed, truncated: bool) {
+        self.stats.inputs.count(input, |input| {
+            input.bytes.add(consumed.bytes as u64);
+            input.events.add(consumed.events);
+            input.filtered.add(consumed.filtered);
+        });
         let reading = &self.stats.reading;
         reading.events.add(consumed.events);
         reading.unparsed.add(consumed.unparsed);

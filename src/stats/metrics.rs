@@ -247,7 +247,7 @@ fn push_output(
         ("libbeat.output.events.dead_letter", Figure::Counter(sending.dead_letters)),
         ("libbeat.output.events.dropped", Figure::Counter(sending.dropped)),
         ("libbeat.output.events.duplicates", Figure::Counter(sending.duplicates)),
-        ("libbeat.output.events.failed", Figure::Counter(sending.failed)),
+        ("libbeat.output.events.failed", Figure::Counter(sending.retries.sum())),
         ("libbeat.output.events.toomany", Figure::Counter(sending.toomany)),
         ("libbeat.output.events.total", Figure::Counter(sending.total)),
         ("libbeat.output.read.bytes", Figure::Counter(sending.read_bytes)),
@@ -271,7 +271,7 @@ fn push_pipeline(
         ("libbeat.pipeline.events.active", Figure::Gauge(reading.events.saturating_sub(settled))),
         ("libbeat.pipeline.events.filtered", Figure::Counter(reading.filtered)),
         ("libbeat.pipeline.events.published", Figure::Counter(reading.events)),
-        ("libbeat.pipeline.events.retry", Figure::Counter(sending.failed)),
+        ("libbeat.pipeline.events.retry", Figure::Counter(sending.retries.sum())),
         ("libbeat.pipeline.events.total", Figure::Counter(reading.events + reading.filtered)),
         ("libbeat.pipeline.queue.acked", Figure::Counter(settled)),
         ("libbeat.pipeline.queue.filled.bytes", Figure::Gauge(queue.filled_bytes)),
@@ -333,8 +333,10 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
     ]);
     figures.extend([
         ("shipper.output.blocked_batches", gauge(sending.blocked)),
-        ("shipper.output.latency.us", Figure::Counter(sending.latency_us)),
+        ("shipper.output.blocked_targets", told(sending.blocked_targets)),
+        ("shipper.output.latency.us", Figure::Counter(sending.latency.sum_us)),
         ("shipper.output.reconnects", Figure::Counter(sending.reconnects)),
+        ("shipper.output.spooled", Figure::Counter(sending.spooled)),
         ("shipper.reading.bytes", Figure::Counter(reading.bytes)),
         ("shipper.reading.errors", Figure::Counter(reading.errors)),
         ("shipper.reading.hole_bytes", Figure::Counter(reading.hole_bytes)),
@@ -411,6 +413,8 @@ pub fn period_text(period: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::histogram::HistogramFigures;
+    use crate::stats::retries::RetryFigures;
     use crate::stats::snapshot::RegisteringFigures;
     use serde_json::json;
 
@@ -457,7 +461,7 @@ mod tests {
             active: 200,
             write_bytes: 900_000,
             read_bytes: 4000,
-            latency_us: 12_000,
+            latency: HistogramFigures { sum_us: 12_000, ..HistogramFigures::default() },
             ..SendingFigures::default()
         };
         let registering = RegisteringFigures {
@@ -488,7 +492,7 @@ mod tests {
         next.sending.acked += 290;
         next.sending.duplicates += 5;
         next.sending.dead_letters += 1;
-        next.sending.failed += 7;
+        next.sending.retries = RetryFigures([3, 4, 0, 0, 0, 0, 0]);
         next.sending.toomany += 7;
         next.sending.active = 4;
         next.sending.batches += 3;

@@ -2,6 +2,9 @@
 //! read.
 
 use crate::account::OUTCOMES;
+use crate::stats::histogram::HistogramFigures;
+use crate::stats::inputs::InputFigures;
+use crate::stats::retries::RetryFigures;
 
 /// All numbers of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Snapshot {
     pub sending: SendingFigures,
     /// Of the registrar.
     pub registering: RegisteringFigures,
+    /// Of each input.
+    pub inputs: Vec<InputFigures>,
 }
 
 /// What readers counted.
@@ -87,14 +92,18 @@ pub struct SendingFigures {
     pub total: u64,
     /// Events that the server took.
     pub acked: u64,
-    /// Events to be sent again, each time.
-    pub failed: u64,
+    /// Events to be sent again, each time, and why.
+    pub retries: RetryFigures,
     /// Events that the server had already.
     pub duplicates: u64,
     /// Events written to the dead letters.
     pub dead_letters: u64,
     /// Events dropped because the server refused them for ever.
     pub dropped: u64,
+    /// Documents spooled because their target took none.
+    pub spooled: u64,
+    /// Targets of which documents were spooled at that moment.
+    pub blocked_targets: i64,
     /// Items answered 429.
     pub toomany: u64,
     /// Events in the output's hands at that moment.
@@ -111,8 +120,8 @@ pub struct SendingFigures {
     pub blocked: i64,
     /// Connections established again after a failure.
     pub reconnects: u64,
-    /// Time between an answer and its request, summed, in microseconds.
-    pub latency_us: u64,
+    /// Time from a request to its answer, or to its failure.
+    pub latency: HistogramFigures,
 }
 
 impl SendingFigures {

@@ -752,7 +752,16 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
                 "`setup.dashboards.enabled: true` is not supported yet",
             ),
             ("http.enabled: false", r#"["filebeat.inputs.backoff"]"#),
-            ("http.enabled: true", "`http.enabled: true` is not supported yet"),
+            (
+                "http: {enabled: true, port: 5067, named_pipe.user: a}",
+                r#"["filebeat.inputs.backoff", "http.named_pipe"]"#,
+            ),
+            ("http: {enabled: false, host: 'npipe:///a'}", r#"["filebeat.inputs.backoff"]"#),
+            (
+                "http: {enabled: true, host: 'npipe:///a', port: 70000}",
+                "`http.host` takes a name, an address or a socket, found `npipe:///a`; `http.port` takes a whole \
+                 number from 0 to 65535, found `70000`",
+            ),
             ("processors: []", r#"["filebeat.inputs.backoff"]"#),
             ("processors: [{drop_event: {}}]", "`processors` is not supported yet"),
             ("processors: [drop_event: ]", "`processors` is not supported yet"),

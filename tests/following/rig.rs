@@ -129,6 +129,7 @@ impl Rig {
             ledger: ledger.clone(),
             wake: Arc::clone(&bell),
             stats: Arc::clone(&stats),
+            laggards: None,
             wall: Box::new(|| {
                 let now = std::time::UNIX_EPOCH.elapsed().unwrap();
                 i64::try_from(now.as_nanos()).unwrap()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and that are missing: nginx, apache2, a JDK and Maven, openssl, curl,
-# logrotate, libfaketime, rsyslog.
+# logrotate, libfaketime, rsyslog, Prometheus.
 set -euo pipefail
 
 need=()
@@ -17,6 +17,7 @@ want logrotate logrotate
 want rotatelogs apache2-utils
 want rsyslogd rsyslog
 want logger bsdutils
+want prometheus prometheus
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || need+=(libfaketime)
 [ ${#need[@]} -eq 0 ] && exit 0
 

@@ -423,6 +423,7 @@ impl Process {
             ledger: ledger.clone(),
             wake: bell,
             stats: Arc::clone(&stats),
+            laggards: None,
             random: random(drawn),
             wall: Box::new(|| 0),
         };

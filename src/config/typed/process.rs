@@ -113,11 +113,10 @@ fn files(at: &At<'_>, logs: &Path) -> LogFileSettings {
 
 /// Says what is not built yet of keys that are accepted with one value.
 pub fn one_value_only(root: &At<'_>, matches_nothing: &dyn Fn(&str) -> bool) {
-    for key in ["http.enabled", "setup.dashboards.enabled"] {
-        let at = root.get(key);
-        if at.boolean() == Some(true) {
-            at.problem_with(format!("`{key}: true` is not supported yet"), "set it to `false`");
-        }
+    let key = "setup.dashboards.enabled";
+    let at = root.get(key);
+    if at.boolean() == Some(true) {
+        at.problem_with(format!("`{key}: true` is not supported yet"), "set it to `false`");
     }
     for section in ["filebeat.config.modules", "filebeat.config.inputs"] {
         let at = root.get(section);

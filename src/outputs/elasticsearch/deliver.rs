@@ -18,6 +18,7 @@ use crate::outputs::retry::Schedule;
 use crate::position::{Outcome, Part, Settled};
 use crate::settings::DeadLetterTo;
 use crate::stats::Stats;
+use crate::stats::retries::Reason;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -216,23 +217,23 @@ impl<D: Disk + Sync> Delivery<D> {
             Answer::AllStored => {
                 let count = range.len() as u64;
                 self.cluster.stored.fetch_add(count, Ordering::Relaxed);
-                self.count(count, 0, 0, 0, 0);
+                self.count(count, 0, 0);
                 self.open.pop_front();
                 self.cluster.hosts.succeeded(self.host);
             }
             Answer::Items(verdicts) => self.take_verdicts(range, turn, verdicts, retry_after),
             Answer::Retry(reason) => {
                 stats.read_errors.add(1);
-                stats.failed.add(range.len() as u64);
+                stats.retries.add(Reason::Answer, range.len() as u64);
                 self.busy(&reason, retry_after);
             }
             Answer::TooMany(reason) => {
-                stats.failed.add(range.len() as u64);
+                stats.retries.add(Reason::Busy, range.len() as u64);
                 self.cluster.hosts.busy(turn, self.bytes(&range).len(), Instant::now());
                 self.busy(&reason, retry_after);
             }
             Answer::Busy(reason) => {
-                stats.failed.add(range.len() as u64);
+                stats.retries.add(Reason::Busy, range.len() as u64);
                 self.busy(&reason, retry_after);
             }
             Answer::TooLarge => {
@@ -242,7 +243,10 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.too_large(range, fault);
             }
             Answer::Refused(fault) => self.refused(range, fault),
-            Answer::Pause(fault) => self.pause(&fault),
+            Answer::Pause(fault) => {
+                stats.retries.add(Reason::Paused, range.len() as u64);
+                self.pause(&fault);
+            }
         }
     }
 
@@ -259,7 +263,7 @@ impl<D: Disk + Sync> Delivery<D> {
         let Sorted { stored, duplicates, retries, mut dead, mut again, .. } = sorted;
         let kept = dead.is_empty() || self.keep_dead(&dead);
         if !kept {
-            again.extend(dead.iter().map(|(item, _)| *item));
+            again.extend(dead.iter().map(|(item, _)| (*item, Reason::DeadLetters)));
             dead.clear();
         }
         if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
@@ -267,7 +271,7 @@ impl<D: Disk + Sync> Delivery<D> {
             self.cluster.hosts.busy(turn, bytes, Instant::now());
         }
         let nothing_taken = again.len() == range.len() && !range.is_empty();
-        self.count(stored, duplicates, retries as u64, dead.len() as u64, again.len() as u64);
+        self.count(stored, duplicates, dead.len() as u64);
         self.open.pop_front();
         let reason = format!("{} of {} items are to be repeated", again.len(), range.len());
         if let Some(fault) = &pause {
@@ -285,7 +289,12 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.rest(retry_after);
             }
         }
-        self.again.extend(again);
+        let stats = &self.cluster.stats.sending;
+        for (item, reason) in again {
+            stats.retries.add(reason, 1);
+            stats.toomany.add(u64::from(reason == Reason::Busy));
+            self.again.push(item);
+        }
     }
 
     /// Sorts items by what becomes of them.
@@ -301,7 +310,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 }
                 Verdict::Retry => {
                     sorted.retries += 1;
-                    sorted.again.push(item);
+                    sorted.again.push((item, Reason::Busy));
                 }
                 Verdict::Strike(fault) => strikes.push((item, fault)),
                 Verdict::Dead(fault) => sorted.dead.push((item, fault)),
@@ -317,7 +326,7 @@ impl<D: Disk + Sync> Delivery<D> {
             if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
                 sorted.dead.push((item, fault));
             } else {
-                sorted.again.push(item);
+                sorted.again.push((item, Reason::Item));
             }
         }
         for (item, fault) in unavailable {
@@ -326,7 +335,7 @@ impl<D: Disk + Sync> Delivery<D> {
             if BLOCKED_FROM <= self.strikes[item] && self.neighbours_pass() {
                 sorted.blocked.push((item, fault));
             } else {
-                sorted.again.push(item);
+                sorted.again.push((item, Reason::Busy));
             }
         }
         sorted
@@ -354,7 +363,7 @@ impl<D: Disk + Sync> Delivery<D> {
             return;
         }
         let stats = &self.cluster.stats.sending;
-        stats.failed.add(range.len() as u64);
+        stats.retries.add(Reason::Refused, range.len() as u64);
         if self.refused_alone == 0 {
             warn!(
                 hint = fault.advice(),
@@ -371,16 +380,14 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    fn count(&mut self, stored: u64, duplicates: u64, toomany: u64, dead: u64, again: u64) {
+    fn count(&mut self, stored: u64, duplicates: u64, dead: u64) {
         let stats = &self.cluster.stats.sending;
         stats.acked.add(stored);
         stats.duplicates.add(duplicates);
-        stats.toomany.add(toomany);
         match self.cluster.settings.dead_letters.to {
             DeadLetterTo::Nowhere => stats.dropped.add(dead),
             _ => stats.dead_letters.add(dead),
         }
-        stats.failed.add(again);
         let ended = stored + duplicates + dead;
         stats.active.add(-i64::try_from(ended).unwrap_or(i64::MAX));
         self.left = self.left.saturating_sub(usize::try_from(ended).unwrap_or(usize::MAX));
@@ -453,7 +460,7 @@ impl<D: Disk + Sync> Delivery<D> {
     fn answer_too_long(&mut self, range: Range<usize>, read: usize) {
         let stats = &self.cluster.stats.sending;
         stats.read_errors.add(1);
-        stats.failed.add(range.len() as u64);
+        stats.retries.add(Reason::Answer, range.len() as u64);
         let reason = format!(
             "the answer to {} items is longer than {} KiB, which is all that is read of it",
             range.len(),
@@ -469,8 +476,9 @@ impl<D: Disk + Sync> Delivery<D> {
     fn halve(&mut self, range: Range<usize>, fault: Fault) {
         if range.len() == 1 {
             if self.keep_dead(&[(range.start, fault)]) {
-                self.count(0, 0, 0, 1, 0);
+                self.count(0, 0, 1);
             } else {
+                self.cluster.stats.sending.retries.add(Reason::DeadLetters, 1);
                 self.again.push(range.start);
                 self.rest(None);
             }
@@ -534,7 +542,7 @@ struct Sorted {
     dead: Vec<(usize, Fault)>,
     /// Items whose target takes nothing before a person has mended something.
     blocked: Vec<(usize, Fault)>,
-    again: Vec<usize>,
+    again: Vec<(usize, Reason)>,
 }
 
 /// Counts a batch as blocked.

@@ -7,6 +7,7 @@ use crate::outputs::elasticsearch::client::{BatchBody, BulkBody, NoAnswer, Respo
 use crate::outputs::elasticsearch::compress::Compressor;
 use crate::outputs::elasticsearch::hosts::{Choice, Failure, FailureKind, Turn};
 use crate::outputs::links::Shutdown;
+use crate::stats::retries::Reason;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -92,12 +93,11 @@ impl<D: Disk + Sync> Delivery<D> {
             compressor.recycle(bytes);
         }
         let took = begun.elapsed();
-        let latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        stats.latency_us.add(latency_us);
+        stats.latency.add(took);
         match answer {
             Err(NoAnswer { reason, refused }) => {
                 stats.write_errors.add(1);
-                stats.failed.add(range.len() as u64);
+                stats.retries.add(Reason::Connection, range.len() as u64);
                 let kind = if refused { FailureKind::Refused } else { FailureKind::Broken };
                 let (retry_after, hint) = (None, None);
                 self.failed(&Failure { kind, reason: &reason, retry_after, hint });
@@ -105,6 +105,7 @@ impl<D: Disk + Sync> Delivery<D> {
             }
             Ok(response) => {
                 stats.read_bytes.add(response.body.len() as u64);
+                let latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 debug!(status = response.status, items = range.len(), latency_us, "bulk answered");
                 let bytes = self.bytes(&range).len();
                 let is_good = (200..300).contains(&response.status);

@@ -5,6 +5,7 @@ use crate::disk::Disk;
 use crate::outputs::elasticsearch::blocked::target_of;
 use crate::outputs::elasticsearch::bulk::Fault;
 use crate::spool::SpoolError;
+use crate::stats::retries::Reason;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::error;
@@ -50,10 +51,10 @@ impl<D: Disk + Sync> Delivery<D> {
             match (&self.replays, target_of(self.batch.item(item))) {
                 (Some(target), _) => {
                     self.cluster.blocked.still(target, &fault);
-                    sorted.again.push(item);
+                    sorted.again.push((item, Reason::Paused));
                 }
                 (None, None) => {
-                    sorted.again.push(item);
+                    sorted.again.push((item, Reason::Paused));
                     pause = Some(fault);
                 }
                 (None, Some(target)) => by_target.entry(target).or_default().push((item, fault)),
@@ -62,7 +63,7 @@ impl<D: Disk + Sync> Delivery<D> {
         for (target, refused) in by_target {
             let items: Vec<usize> = refused.iter().map(|(item, _)| *item).collect();
             if !self.spool(&target, &items, refused.first().map(|(_, fault)| fault)) {
-                sorted.again.extend(items);
+                sorted.again.extend(items.into_iter().map(|item| (item, Reason::Paused)));
             }
         }
         pause

@@ -1,0 +1,105 @@
+//! Which files are most behind, and since when: looked at now and then where somebody wants to know.
+
+use super::Prospector;
+use crate::disk::Disk;
+use crate::follow::FileKey;
+use crate::stats::files::{FILES_MAX, Laggard, Laggards};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pause between two looks. A look costs two loads for each file, and a call of the system for each that is told.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Looks at how far files are behind.
+pub(super) struct Lags {
+    told: Laggards,
+    looked: Option<Instant>,
+    /// The files that were behind at the last look.
+    behind: BTreeMap<FileKey, Behind>,
+}
+
+/// Since when a file is behind.
+#[derive(Clone, Copy)]
+struct Behind {
+    /// Its size at an earlier look, and when that was.
+    earlier: (u64, Instant),
+    /// The last look of which all is known to be acknowledged.
+    caught_up: Instant,
+}
+
+impl Lags {
+    pub(super) fn new(told: Laggards) -> Self {
+        Self { told, looked: None, behind: BTreeMap::new() }
+    }
+
+    /// Returns when to look again.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        self.looked.map_or(now, |looked| looked + LOOK_EVERY)
+    }
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Looks, when it is time, and returns when to look again.
+    pub(super) fn look_at_lags(&mut self, now: Instant) -> Option<Instant> {
+        let mut lags = self.lags.take()?;
+        if lags.due(now) <= now {
+            self.look(&mut lags, now);
+        }
+        let due = lags.due(now);
+        self.lags = Some(lags);
+        Some(due)
+    }
+
+    fn look(&self, lags: &mut Lags, now: Instant) {
+        let before = lags.looked.replace(now).unwrap_or(now);
+        let known = std::mem::take(&mut lags.behind);
+        // The least of the most stands first.
+        let mut most = BinaryHeap::with_capacity(FILES_MAX + 1);
+        for (key, file) in self.files.iter() {
+            let acknowledged = file.progress.committed();
+            let size = file.size.max(file.progress.read());
+            if acknowledged < size {
+                let fresh = Behind { earlier: (size, now), caught_up: before };
+                let behind = known.get(&key).map_or(fresh, |behind| {
+                    if behind.earlier.0 <= acknowledged {
+                        Behind { earlier: (size, now), caught_up: behind.earlier.1 }
+                    } else {
+                        *behind
+                    }
+                });
+                lags.behind.insert(key, behind);
+            }
+            most.push(Reverse((size.saturating_sub(acknowledged), Reverse(key))));
+            if FILES_MAX < most.len() {
+                most.pop();
+            }
+        }
+        let mut names = BTreeSet::new();
+        let most = most.into_sorted_vec().into_iter();
+        let told = most.filter_map(|Reverse((_, Reverse(key)))| {
+            let laggard = self.laggard(key, lags.behind.get(&key), now)?;
+            // A log that was removed while a new one has its name: the one that is more behind.
+            names.insert((laggard.input, Arc::clone(&laggard.path))).then_some(laggard)
+        });
+        lags.told.set(told.collect());
+    }
+
+    fn laggard(&self, key: FileKey, behind: Option<&Behind>, now: Instant) -> Option<Laggard> {
+        let file = self.files.get(key)?;
+        let stat = self.disk.stat(&file.name).ok();
+        let stat = stat.filter(|stat| !file.is_packed && stat.inode == file.inode);
+        let size = stat.map_or(file.size, |stat| stat.size);
+        let behind = behind.copied().unwrap_or(Behind { earlier: (size, now), caught_up: now });
+        Some(Laggard {
+            path: Arc::clone(&file.name),
+            input: file.input,
+            size,
+            looked: now,
+            earlier: behind.earlier,
+            caught_up: behind.caught_up,
+            progress: Arc::clone(&file.progress),
+        })
+    }
+}
