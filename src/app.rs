@@ -3,6 +3,7 @@
 //! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
 
 mod descriptors;
+mod governor;
 mod plan;
 mod threads;
 
@@ -227,8 +228,8 @@ impl App {
         let runtime = start_runtime()?;
         let (shutdown, shutdown_seen) = watch::channel(Shutdown::Running);
         let links = output_links(settings, &plan, &parts.ledger, &stats, receiver, shutdown_seen);
-        let common =
-            Common { ledger: parts.ledger.clone(), stats: Arc::clone(&stats), pool, sender };
+        let (ledger, cpu) = (parts.ledger.clone(), settings.limits.cpu);
+        let common = Common { ledger, stats: Arc::clone(&stats), pool, sender, cpu };
         let opened = open_listeners(plan.listeners.take().zip(poller), &common, &signals)?;
         let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
         let (outputs, output_ended) = start_output(&runtime, settings, links);
@@ -418,6 +419,8 @@ struct Common {
     stats: Arc<Stats>,
     pool: Pool,
     sender: Sender,
+    /// Share of one core that may be taken.
+    cpu: Option<f64>,
 }
 
 fn output_links(
@@ -436,6 +439,7 @@ fn output_links(
         stats: Arc::clone(stats),
         disk: RealDisk,
         data: settings.paths.data.clone(),
+        bandwidth: settings.limits.bandwidth,
         shutdown,
     }
 }
@@ -509,7 +513,7 @@ fn start_workers(
             stats: Arc::clone(&common.stats),
         };
         let worker = Worker::new(RealDisk, plan.worker.clone(), links, plan.pipelines.clone());
-        threads.push(threads::harvester(number, worker, wake, &common.pool, signals)?);
+        threads.push(threads::harvester(number, worker, wake, common, signals)?);
     }
     Ok((workers, threads))
 }

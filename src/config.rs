@@ -81,6 +81,7 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
         registry: process::registry(&at, &paths.data),
         logging: process::logging(&at, &paths.logs),
         http: http::http(&at),
+        limits: process::limits(&at),
         shutdown_timeout: process::shutdown_timeout(&at),
         paths,
     };

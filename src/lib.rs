@@ -30,6 +30,7 @@ pub mod host;
 pub mod identity;
 pub mod json_text;
 pub mod ledger;
+pub mod limits;
 pub mod listeners;
 pub mod logging;
 pub mod manager;

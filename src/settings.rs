@@ -44,6 +44,8 @@ pub struct Settings {
     pub paths: PathSettings,
     /// The registry.
     pub registry: RegistrySettings,
+    /// Bounds of what is taken from the machine and its network.
+    pub limits: LimitSettings,
     /// Logging of the process itself.
     pub logging: LoggingSettings,
     /// Where it is asked by HTTP how it fares, if anywhere.
@@ -391,6 +393,15 @@ impl Default for QueueSettings {
     fn default() -> Self {
         Self { bytes: 16 << 20, flush_timeout: Duration::from_secs(1) }
     }
+}
+
+/// `limits.*`: bounds of what is taken from the machine and its network.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LimitSettings {
+    /// Most bytes a second that are sent, as they are on the wire, headers left out. Default none.
+    pub bandwidth: Option<u64>,
+    /// Most time of the processors, as a share of one core; more than 0. Default none.
+    pub cpu: Option<f64>,
 }
 
 /// The directories.

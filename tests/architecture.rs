@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("identity", 0),
     ("json_text", 0),
     ("ledger", 0),
+    ("limits", 0),
     ("packing", 0),
     ("position", 0),
     ("settings", 0),

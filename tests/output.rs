@@ -16,6 +16,8 @@ mod dead_letters;
 mod ends;
 #[path = "output/hosts.rs"]
 mod hosts;
+#[path = "output/limits.rs"]
+mod limits;
 #[path = "output/rig.rs"]
 mod rig;
 #[path = "output/server.rs"]

@@ -1,6 +1,7 @@
 //! The loops of the plain threads: step, then sleep until the bell or the deadline.
 
-use super::Signals;
+use super::governor::Governor;
+use super::{Common, Signals};
 use crate::discovery::Prospector;
 use crate::disk::RealDisk;
 use crate::harvester::{self, Worker};
@@ -20,6 +21,9 @@ const SLEEP_MAX: Duration = Duration::from_hours(1);
 
 /// Idle time after which unused buffers are given back; also how often a busy thread gives back what it no longer needs.
 const TRIM_AFTER: Duration = Duration::from_secs(5);
+
+/// Longest sleep that no stop ends.
+const REST: Duration = Duration::from_millis(100);
 
 /// Tells of the thread that it is dropped in when that ends with a panic.
 struct Alarm(Arc<Signals>);
@@ -51,12 +55,13 @@ pub(super) fn harvester(
     number: usize,
     mut worker: Worker<RealDisk>,
     wake: &Arc<Wake>,
-    pool: &Pool,
+    common: &Common,
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
-    let (wake, pool, signals) = (Arc::clone(wake), pool.clone(), Arc::clone(signals));
+    let (wake, pool, signals) = (Arc::clone(wake), common.pool.clone(), Arc::clone(signals));
     let name = format!("harvester-{number}");
     let beat = signals.pulses.add(&name, &wake);
+    let mut governor = common.cpu.map(Governor::new);
     Builder::new().name(name).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         let (mut used, mut tidied) = (true, Instant::now());
@@ -68,7 +73,15 @@ pub(super) fn harvester(
             }
             beat.round();
             match worker.step(now, moment()) {
-                harvester::Step::Busy => used = true,
+                harvester::Step::Busy => {
+                    used = true;
+                    while let Some(pause) = governor.as_mut().and_then(Governor::pause)
+                        && !signals.stop_reading.load(Ordering::Acquire)
+                    {
+                        std::thread::sleep(pause.min(REST));
+                        beat.round();
+                    }
+                }
                 harvester::Step::Starved => wake.wait(SLEEP_MAX),
                 harvester::Step::Closed => break,
                 harvester::Step::Idle(deadline) => {

@@ -148,7 +148,7 @@ const REST: Table = &[
             "logging.selectors", "logging.files.path", "logging.files.name",
             "logging.files.rotateeverybytes", "logging.files.keepfiles",
             "logging.files.permissions", "logging.metrics.enabled", "logging.metrics.period",
-            "http.enabled", "http.host", "http.port",
+            "http.enabled", "http.host", "http.port", "limits.bandwidth", "limits.cpu",
         ],
     ),
     (

@@ -64,6 +64,16 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
             put(&mut root, "setup", map([("template", template(output))]));
         }
     }
+    let mut limits = Mapping::new();
+    if let Some(rate) = settings.limits.bandwidth {
+        put(&mut limits, "bandwidth", rate);
+    }
+    if let Some(share) = settings.limits.cpu {
+        put(&mut limits, "cpu", format!("{}%", share * 100.0).as_str());
+    }
+    if !limits.is_empty() {
+        put(&mut root, "limits", Value::Mapping(limits));
+    }
     put(&mut root, "logging", logging(&settings.logging));
     if let Some(settings) = &settings.http {
         put(&mut root, "http", http(settings));

@@ -27,6 +27,7 @@ use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::host::random_bytes;
 use crate::ledger::Ledger;
+use crate::limits::Meter;
 use crate::logging::limiter::Limiter;
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
@@ -61,6 +62,7 @@ pub(super) struct Cluster<D: Disk> {
     blocked: BlockedTargets<D>,
     /// Lines of the log about documents that were refused alone.
     refused_alone: Mutex<Limiter>,
+    bandwidth: Option<Mutex<Meter>>,
     ledger: Ledger,
     stats: Arc<Stats>,
 }
@@ -104,6 +106,7 @@ pub(super) async fn run<D: Disk + Sync>(
         )),
         blocked,
         refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
+        bandwidth: links.bandwidth.map(|rate| Mutex::new(meter(rate))),
         ledger: links.ledger,
         stats: links.stats,
         settings,
@@ -125,19 +128,25 @@ pub(super) async fn run<D: Disk + Sync>(
                 None => return Ok(()),
             }
         };
-        if let Err(ended) = ended
-            && ended.is_panic()
-        {
-            let panic = ended.into_panic();
-            let text = panic_text(&*panic);
-            error!(
-                hint = "this is a fault of shipper: report it with this line, and start again; what is not \
-                        acknowledged is read again",
-                "a deliverer has ended with a panic: {text}"
-            );
-            return Err(CannotGoOn);
+        if let Err(ended) = ended {
+            tell_panic(ended)?;
         }
     }
+}
+
+/// Says that a task has ended with a panic, if it has.
+fn tell_panic(ended: JoinError) -> Result<(), CannotGoOn> {
+    if !ended.is_panic() {
+        return Ok(());
+    }
+    let panic = ended.into_panic();
+    let text = panic_text(&*panic);
+    error!(
+        hint = "this is a fault of shipper: report it with this line, and start again; what is not \
+                acknowledged is read again",
+        "a deliverer has ended with a panic: {text}"
+    );
+    Err(CannotGoOn)
 }
 
 /// Starts what goes on beside the deliverers: a connector for each host, and the removal of old dead letters.
@@ -159,6 +168,12 @@ fn beside<D: Disk + Sync>(
         beside.spawn(async move { cluster.expire_letters().await });
     }
     beside
+}
+
+/// Keeps to so many bytes a second.
+fn meter(rate: u64) -> Meter {
+    let kibibytes = u32::try_from(rate.div_ceil(1024)).unwrap_or(u32::MAX);
+    Meter::new(f64::from(kibibytes) * 1024.0)
 }
 
 /// Returns what a panic said.

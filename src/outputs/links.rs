@@ -64,6 +64,8 @@ pub struct OutputLinks<D: Disk> {
     pub disk: D,
     /// The data path.
     pub data: PathBuf,
+    /// Most bytes a second to send; `None`: as many as there are.
+    pub bandwidth: Option<u64>,
     /// How far a stop has come.
     pub shutdown: watch::Receiver<Shutdown>,
 }

@@ -478,6 +478,35 @@ fn the_output_is_tuned_within_bounds() {
 }
 
 #[test]
+fn limits_are_rates_and_shares() {
+    check(
+        top,
+        |settings| (settings.limits.bandwidth, settings.limits.cpu),
+        &[
+            ("", "(None, None)"),
+            ("limits: {bandwidth: 5MB/s, cpu: 20%}", "(Some(5000000), Some(0.2))"),
+            ("limits: {bandwidth: 1MiB, cpu: 150}", "(Some(1048576), Some(1.5))"),
+            (
+                "limits.bandwidth: fast",
+                "`limits.bandwidth` takes a rate such as `5MB/s`, at least 16 KiB a second, found `fast`",
+            ),
+            (
+                "limits.bandwidth: 0",
+                "`limits.bandwidth` takes a rate such as `5MB/s`, at least 16 KiB a second, found `0`",
+            ),
+            (
+                "limits.cpu: 0%",
+                "`limits.cpu` takes a share of one core such as `20%`, at least 1%, found `0%`",
+            ),
+            (
+                "limits.cpu: NaN",
+                "`limits.cpu` takes a share of one core such as `20%`, at least 1%, found `NaN`",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_preset_stands_in_for_what_is_not_set() {
     let shown = |lines: &str| {
         top(lines).map(|settings| {

@@ -82,6 +82,7 @@ impl Rig {
             stats: Arc::clone(&stats),
             disk: RealDisk,
             data: data.path().to_path_buf(),
+            bandwidth: None,
             shutdown: stopping,
         };
         let settings = OutputSettings::Elasticsearch(Box::new(settings));

@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::typed::value::At;
-use crate::settings::{LogFileSettings, LogLevel, LoggingSettings, PathSettings, RegistrySettings};
+use crate::settings::{
+    LimitSettings, LogFileSettings, LogLevel, LoggingSettings, PathSettings, RegistrySettings,
+};
+use crate::units::ByteSize;
+
+/// Least bandwidth: less would not carry a batch before it is waited for no longer.
+const BANDWIDTH_LEAST: u64 = 16 << 10;
 
 /// Directories, with that of the configuration, which no stage needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +38,30 @@ pub fn directories(root: &At<'_>) -> Directories {
 pub fn paths(directories: &Directories) -> PathSettings {
     let (home, data, logs) = directories.paths.clone();
     PathSettings { home, data, logs }
+}
+
+/// Reads `limits`.
+#[must_use]
+pub fn limits(root: &At<'_>) -> LimitSettings {
+    let (bandwidth_at, cpu_at) = (root.get("limits.bandwidth"), root.get("limits.cpu"));
+    let bandwidth = bandwidth_at.text_if_any().and_then(|text| {
+        let size = text.strip_suffix("/s").unwrap_or(&text);
+        let size = ByteSize::parse(size).ok().map(|size| size.0);
+        let size = size.filter(|size| BANDWIDTH_LEAST <= *size);
+        if size.is_none() {
+            bandwidth_at.wrong("a rate such as `5MB/s`, at least 16 KiB a second", &text);
+        }
+        size
+    });
+    let cpu = cpu_at.text_if_any().and_then(|text| {
+        let percent = text.strip_suffix('%').unwrap_or(&text).trim().parse::<f64>().ok();
+        let percent = percent.filter(|percent| (1.0..=100_000.0).contains(percent));
+        if percent.is_none() {
+            cpu_at.wrong("a share of one core such as `20%`, at least 1%", &text);
+        }
+        percent.map(|percent| percent / 100.0)
+    });
+    LimitSettings { bandwidth, cpu }
 }
 
 /// Reads `filebeat.registry`; a relative path lies below `path.data`.

@@ -10,7 +10,7 @@ use crate::outputs::links::Shutdown;
 use crate::stats::retries::Reason;
 use bytes::Bytes;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::debug;
 
@@ -87,6 +87,7 @@ impl<D: Disk + Sync> Delivery<D> {
         let stats = &cluster.stats.sending;
         stats.batches.add(1);
         stats.write_bytes.add(body_bytes(&body) as u64);
+        self.keep_to_bandwidth(body_bytes(&body)).await;
         let begun = Instant::now();
         let answer = self.answer(&body, range.len()).await;
         if let BulkBody::Gzip(bytes) = body {
@@ -119,6 +120,17 @@ impl<D: Disk + Sync> Delivery<D> {
                 cluster.hosts.ended(turn, taken, Instant::now());
             }
         }
+    }
+
+    /// Waits until so many bytes may be sent.
+    async fn keep_to_bandwidth(&mut self, bytes: usize) {
+        let Some(meter) = &self.cluster.bandwidth else { return };
+        let units = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let wait =
+            meter.lock().unwrap_or_else(PoisonError::into_inner).spend(units, Instant::now());
+        let aborted = self.shutdown.wait_for(|how| *how == Shutdown::Abort);
+        // Who has nobody to stop it waits all the same.
+        let _ = tokio::time::timeout(wait, aborted).await;
     }
 
     /// Waits for the answer; where other hosts are, not for one of a host that does not answer anything any more.
