@@ -75,7 +75,7 @@ fn duplicate_counts_as_stored() {
 #[test]
 fn item_that_the_server_cannot_take_now_is_sent_again_alone_and_unchanged() {
     for (status, kind, reason) in [
-        (429, "es_rejected_execution_exception", "busy"),
+        (429, "es_rejected_execution_exception", "too_many_requests"),
         (503, "unavailable_shards_exception", "busy"),
         (500, "something_exception", "item"),
     ] {
@@ -275,7 +275,7 @@ fn request_that_gets_no_usable_answer_is_sent_again_unchanged() {
     let whole = answer(&[CREATED, CREATED]);
     let no_status = r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{}}]}"#;
     for (reply, reason) in [
-        (Reply::json(429, ""), "busy"),
+        (Reply::json(429, ""), "too_many_requests"),
         (Reply::json(500, "oops"), "busy"),
         (Reply::json(502, html), "busy"),
         (Reply::json(503, r#"{"error":{"type":"x"},"status":503}"#), "busy"),

@@ -330,7 +330,9 @@ impl Run<'_> {
         if self.life.is_starting() && self.app.stats().registering.waiting.get() != 0 {
             self.life.begun();
         }
-        self.life.tell(&self.teller.status());
+        if self.life.has_manager() {
+            self.life.tell(&self.teller.status());
+        }
     }
 
     fn step(&mut self, now: Instant) -> Option<End> {

@@ -21,12 +21,29 @@ pub(super) struct Lags {
 }
 
 /// Since when a file is behind.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Behind {
     /// Its size at an earlier look, and when that was.
     earlier: (u64, Instant),
     /// The last look of which all is known to be acknowledged.
     caught_up: Instant,
+}
+
+impl Behind {
+    /// Returns it of a file of which not all is acknowledged; `known`: by the look before, which was at `before`.
+    fn next(
+        known: Option<&Self>,
+        size: u64,
+        acknowledged: u64,
+        before: Instant,
+        now: Instant,
+    ) -> Self {
+        match known {
+            Some(known) if acknowledged < known.earlier.0 => *known,
+            Some(known) => Self { earlier: (size, now), caught_up: known.earlier.1 },
+            None => Self { earlier: (size, now), caught_up: before },
+        }
+    }
 }
 
 impl Lags {
@@ -61,15 +78,8 @@ impl<D: Disk> Prospector<D> {
             let acknowledged = file.progress.committed();
             let size = file.size.max(file.progress.read());
             if acknowledged < size {
-                let fresh = Behind { earlier: (size, now), caught_up: before };
-                let behind = known.get(&key).map_or(fresh, |behind| {
-                    if behind.earlier.0 <= acknowledged {
-                        Behind { earlier: (size, now), caught_up: behind.earlier.1 }
-                    } else {
-                        *behind
-                    }
-                });
-                lags.behind.insert(key, behind);
+                let known = known.get(&key);
+                lags.behind.insert(key, Behind::next(known, size, acknowledged, before, now));
             }
             most.push(Reverse((size.saturating_sub(acknowledged), Reverse(key))));
             if FILES_MAX < most.len() {
@@ -101,5 +111,27 @@ impl<D: Disk> Prospector<D> {
             caught_up: behind.caught_up,
             progress: Arc::clone(&file.progress),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caught_up_is_the_last_look_of_which_all_is_acknowledged() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut behind = None;
+        let mut found = Vec::new();
+        // It grows by 100 in ten seconds; nothing is acknowledged from the third look to the fifth.
+        for (look, acknowledged) in [90, 190, 250, 250, 250, 550, 690].into_iter().enumerate() {
+            let look = look as u64;
+            let (size, now) = (100 * (look + 1), at(10 * (look + 1)));
+            let next = Behind::next(behind.as_ref(), size, acknowledged, at(10 * look), now);
+            found.push(now.duration_since(next.caught_up).as_secs());
+            behind = Some(next);
+        }
+        assert_eq!(found, [10, 10, 10, 20, 30, 30, 10]);
     }
 }

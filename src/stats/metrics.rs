@@ -492,7 +492,7 @@ mod tests {
         next.sending.acked += 290;
         next.sending.duplicates += 5;
         next.sending.dead_letters += 1;
-        next.sending.retries = RetryFigures([3, 4, 0, 0, 0, 0, 0]);
+        next.sending.retries = RetryFigures([3, 4, 0, 0, 0, 0, 0, 0]);
         next.sending.toomany += 7;
         next.sending.active = 4;
         next.sending.batches += 3;

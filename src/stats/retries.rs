@@ -7,7 +7,9 @@ use crate::stats::counter::Counter;
 pub enum Reason {
     /// No answer came: no connection, a timeout, or it broke off.
     Connection,
-    /// The server said that it is busy: 429, 503 and their like.
+    /// The server said that it is asked too much: 429.
+    TooMany,
+    /// The server said that it cannot now: 5xx.
     Busy,
     /// The answer could not be understood, or was too long.
     Answer,
@@ -22,8 +24,9 @@ pub enum Reason {
 }
 
 /// All reasons and what they are called.
-pub const REASONS: [(Reason, &str); 7] = [
+pub const REASONS: [(Reason, &str); 8] = [
     (Reason::Connection, "connection"),
+    (Reason::TooMany, "too_many_requests"),
     (Reason::Busy, "busy"),
     (Reason::Answer, "answer"),
     (Reason::Item, "item"),
@@ -79,8 +82,8 @@ mod tests {
             assert_eq!(*reason as usize, place);
             retries.add(*reason, 1 << place);
         }
-        assert_eq!(retries.figures(), RetryFigures([1, 2, 4, 8, 16, 32, 64]));
-        assert_eq!(retries.figures().sum(), 127);
-        assert_eq!(RetryFigures([0, 2, 0, 0, 0, 1, 0]).named(), [("busy", 2), ("paused", 1)]);
+        assert_eq!(retries.figures(), RetryFigures([1, 2, 4, 8, 16, 32, 64, 128]));
+        assert_eq!(retries.figures().sum(), 255);
+        assert_eq!(RetryFigures([0, 0, 2, 0, 0, 0, 1, 0]).named(), [("busy", 2), ("paused", 1)]);
     }
 }

@@ -98,7 +98,7 @@ fn counts_are_exact_after_a_known_run() {
         (r#"shipper_output_events_total{output="elasticsearch",outcome="stored"}"#, 4.0),
         (r#"shipper_output_events_total{output="elasticsearch",outcome="already_stored"}"#, 1.0),
         (r#"shipper_output_events_total{output="elasticsearch",outcome="dead_lettered"}"#, 1.0),
-        (r#"shipper_output_retries_total{output="elasticsearch",reason="busy"}"#, 1.0),
+        (r#"shipper_output_retries_total{output="elasticsearch",reason="too_many_requests"}"#, 1.0),
         (r#"shipper_output_retries_total{output="elasticsearch",reason="connection"}"#, 0.0),
         (r#"shipper_output_events_in_flight{output="elasticsearch"}"#, 0.0),
         (r#"shipper_input_events_total{input="web",type="filestream"}"#, 6.0),

@@ -85,7 +85,7 @@ fn real_prometheus_scrapes_and_knows_every_kind() {
             r#"shipper_output_request_duration_seconds_bucket{le="+Inf"} - on(output) shipper_output_request_duration_seconds_count"#,
             0.0,
         ),
-        ("count(shipper_output_retries_total)", 7.0),
+        ("count(shipper_output_retries_total)", 8.0),
     ] {
         wait_until(query, || prometheus.value(query) == Some(expected));
     }

@@ -61,9 +61,13 @@ impl Life {
         self.manager.status("stopping: what is in flight is waited for");
     }
 
+    pub(super) fn has_manager(&self) -> bool {
+        self.manager.is_there()
+    }
+
     /// Tells the manager what is done now.
     pub(super) fn tell(&self, status: &Status) {
-        if self.manager.is_there() && self.phase() != Phase::Stopping {
+        if self.phase() != Phase::Stopping {
             self.manager.status(&doing(self.phase(), status));
         }
     }

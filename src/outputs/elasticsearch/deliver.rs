@@ -228,7 +228,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.busy(&reason, retry_after);
             }
             Answer::TooMany(reason) => {
-                stats.retries.add(Reason::Busy, range.len() as u64);
+                stats.retries.add(Reason::TooMany, range.len() as u64);
                 self.cluster.hosts.busy(turn, self.bytes(&range).len(), Instant::now());
                 self.busy(&reason, retry_after);
             }
@@ -292,7 +292,7 @@ impl<D: Disk + Sync> Delivery<D> {
         let stats = &self.cluster.stats.sending;
         for (item, reason) in again {
             stats.retries.add(reason, 1);
-            stats.toomany.add(u64::from(reason == Reason::Busy));
+            stats.toomany.add(u64::from(reason == Reason::TooMany));
             self.again.push(item);
         }
     }
@@ -310,7 +310,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 }
                 Verdict::Retry => {
                     sorted.retries += 1;
-                    sorted.again.push((item, Reason::Busy));
+                    sorted.again.push((item, Reason::TooMany));
                 }
                 Verdict::Strike(fault) => strikes.push((item, fault)),
                 Verdict::Dead(fault) => sorted.dead.push((item, fault)),
