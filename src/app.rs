@@ -195,7 +195,7 @@ impl App {
             first: nanoseconds(host::first_start(&disk, data).unwrap_or(this_start)),
             this: nanoseconds(this_start),
         };
-        let plan = Plan::new(settings, &host, descriptors::provide(&settings.output), times)?;
+        let plan = Plan::new(settings, &host, descriptors::provide(settings), times)?;
         plan.tell(settings);
         Self::assemble(
             settings,

@@ -38,6 +38,9 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 /// Most connections at once.
 const CONNECTIONS_MAX: usize = 64;
 
+/// Most descriptors that the endpoint has open: beside connections its socket and its runtime's.
+pub const DESCRIPTORS_MAX: u64 = CONNECTIONS_MAX as u64 + 8;
+
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 

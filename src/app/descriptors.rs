@@ -1,6 +1,7 @@
 //! How many logs may be open at once: what the system allows, less what everything else needs.
 
-use crate::settings::OutputSettings;
+use crate::monitor;
+use crate::settings::{OutputSettings, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
@@ -19,8 +20,9 @@ const RESERVED: u64 = 32;
 const FOR_EACH_CONNECTION: u64 = 2;
 
 /// Raises the limit of open files as far as this process may, and returns how many logs may be open at once.
-pub(super) fn provide(output: &OutputSettings) -> usize {
-    let wanted = LOGS_MAX + reserved(output);
+pub(super) fn provide(settings: &Settings) -> usize {
+    let reserved = reserved(&settings.output, settings.http.is_some());
+    let wanted = LOGS_MAX + reserved;
     let mut limit = getrlimit(Resource::Nofile);
     let soft = limit.current.unwrap_or(u64::MAX);
     if soft < wanted && limit.maximum.is_none_or(|hard| soft < hard) {
@@ -31,13 +33,13 @@ pub(super) fn provide(output: &OutputSettings) -> usize {
         }
     }
     let limit = limit.current.unwrap_or(u64::MAX);
-    let logs = for_logs(limit, output);
-    if limit < reserved(output) + LOGS_MIN {
+    let logs = for_logs(limit, reserved);
+    if limit < reserved + LOGS_MIN {
         warn!(
             hint = "raise it: `LimitNOFILE=16384` in the unit, or `ulimit -n`",
             "the limit of {limit} open files is less than this process needs ({}): connections or the registry may \
              fail for want of it",
-            reserved(output) + LOGS_MIN
+            reserved + LOGS_MIN
         );
     } else if logs < LOGS_MAX {
         info!("of {limit} open files at most {logs} are logs; more take turns");
@@ -45,16 +47,17 @@ pub(super) fn provide(output: &OutputSettings) -> usize {
     usize::try_from(logs).unwrap_or(usize::MAX)
 }
 
-fn reserved(output: &OutputSettings) -> u64 {
+fn reserved(output: &OutputSettings, has_endpoint: bool) -> u64 {
     let connections = match output {
         OutputSettings::Elasticsearch(output) => output.hosts.len() * output.worker,
         OutputSettings::Console => 0,
     };
-    RESERVED + FOR_EACH_CONNECTION * connections as u64
+    let endpoint = if has_endpoint { monitor::DESCRIPTORS_MAX } else { 0 };
+    RESERVED + endpoint + FOR_EACH_CONNECTION * connections as u64
 }
 
-fn for_logs(limit: u64, output: &OutputSettings) -> u64 {
-    limit.saturating_sub(reserved(output)).clamp(LOGS_MIN, LOGS_MAX)
+fn for_logs(limit: u64, reserved: u64) -> u64 {
+    limit.saturating_sub(reserved).clamp(LOGS_MIN, LOGS_MAX)
 }
 
 #[cfg(test)]
@@ -69,12 +72,13 @@ mod tests {
             let settings = ElasticsearchSettings { hosts, worker, ..Default::default() };
             OutputSettings::Elasticsearch(Box::new(settings))
         };
-        let logs = |limit, output| for_logs(limit, &output);
+        let logs = |limit, output| for_logs(limit, reserved(&output, false));
         assert_eq!(logs(256, OutputSettings::Console), 224);
         assert_eq!(logs(256, hosts(1, 1)), 222);
         assert_eq!(logs(256, hosts(3, 4)), 200);
         assert_eq!(logs(64, hosts(1, 1)), 30);
         assert_eq!(logs(20, hosts(1, 1)), LOGS_MIN);
         assert_eq!(logs(u64::MAX, hosts(1, 1)), LOGS_MAX);
+        assert_eq!(for_logs(256, reserved(&hosts(1, 1), true)), 150);
     }
 }
