@@ -175,6 +175,16 @@ pub struct Backlog {
     pub bytes: u64,
 }
 
+/// What the registry held and no file was found for yet, by device and inode number.
+type Unclaimed = BTreeMap<(u64, u64), Vec<Orphan>>;
+
+/// Adds one; almost always it is the only one with its inode.
+fn keep_unclaimed(unclaimed: &mut Unclaimed, orphan: Orphan) {
+    let inode = orphan.entry.inode;
+    let alone = || Vec::with_capacity(1);
+    unclaimed.entry((inode.device, inode.number)).or_insert_with(alone).push(orphan);
+}
+
 /// Finds files and hands them to the workers.
 pub struct Prospector<D: Disk> {
     disk: D,
@@ -187,7 +197,7 @@ pub struct Prospector<D: Disk> {
     registered: mpsc::Receiver<Vec<Epoch>>,
     registered_reply: mpsc::Sender<Vec<Epoch>>,
     /// What the registry held and no file was found for yet, by device and inode number.
-    unclaimed: BTreeMap<(u64, u64), Vec<Orphan>>,
+    unclaimed: Unclaimed,
     /// Where these are found by the hashes of their names, while newcomers are claimed.
     unclaimed_names: BTreeSet<(u64, (u64, u64))>,
     /// Epochs whose inode is gone or holds other content now.
@@ -238,12 +248,10 @@ impl<D: Disk> Prospector<D> {
     ) -> Self {
         let lags = links.laggards.take().map(Lags::new);
         let (registered_reply, registered) = mpsc::channel();
-        let skipped = Skipped::new(&known);
-        let mut unclaimed: BTreeMap<(u64, u64), Vec<Orphan>> = BTreeMap::new();
+        let skipped = Skipped::new(&inputs, &known);
+        let mut unclaimed = Unclaimed::default();
         for known in known {
-            let inode = known.entry.inode;
-            let orphans = unclaimed.entry((inode.device, inode.number)).or_default();
-            orphans.push(Orphan::from_registry(known));
+            keep_unclaimed(&mut unclaimed, Orphan::from_registry(known));
         }
         Self {
             disk,

@@ -50,6 +50,8 @@ pub enum Order {
     Follow(Box<Assignment>),
     /// Bytes may have come.
     Dirty(FileKey),
+    /// The same of so many files at once that those of which more is known are not to wait for them.
+    Look(FileKey),
     /// It cannot be reached by its name for now: if it is open, read what has come.
     Away(FileKey),
     /// It has another name now.

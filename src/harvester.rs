@@ -11,6 +11,7 @@ mod limit;
 mod long_line;
 mod owners;
 mod pauses;
+mod ready;
 
 use crate::advice;
 use crate::batch::{BatchBuilder, BatchLimits};
@@ -28,6 +29,7 @@ use filling::Clock;
 pub use limit::OpenLimit;
 use owners::Names;
 use pauses::Waits;
+use ready::{Queued, Ready};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -108,8 +110,8 @@ pub struct Worker<D: Disk> {
     links: WorkerLinks,
     pipelines: Vec<Pipeline>,
     files: BTreeMap<FileKey, Box<Harvester<D>>>,
-    /// Files with something to read, each at most once.
-    ready: VecDeque<FileKey>,
+    /// Files with something to read, or to be looked at.
+    ready: Ready,
     /// Open files, longest open first; may name files that were closed since.
     open: VecDeque<FileKey>,
     /// Files to be tried again, and when, earliest first.
@@ -170,7 +172,7 @@ impl<D: Disk> Worker<D> {
             links,
             pipelines,
             files: BTreeMap::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             open: VecDeque::new(),
             refused: VecDeque::new(),
             held_back: VecDeque::new(),
@@ -192,8 +194,8 @@ impl<D: Disk> Worker<D> {
         self.retry_refused(now);
         self.admit_held_back();
         self.tend_pauses(now);
-        let turn = match self.ready.pop_front() {
-            Some(key) => self.turn(key, Clock { now, moment }),
+        let turn = match self.next_ready() {
+            Some((key, queued)) => self.turn(key, queued, Clock { now, moment }),
             None => Turn::End,
         };
         if turn == Turn::Closed || !self.let_batch_go(now) {
@@ -225,6 +227,7 @@ impl<D: Disk> Worker<D> {
             match order {
                 Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
                 Order::Dirty(key) => self.mark_ready(key),
+                Order::Look(key) => self.queue(key, Queued::Unsure),
                 Order::Away(key) => {
                     if self.files.get(&key).is_some_and(|file| file.file.is_some()) {
                         self.mark_ready(key);
@@ -272,16 +275,7 @@ impl<D: Disk> Worker<D> {
         self.files.insert(key, file);
         self.links.stats.reading.started.add(1);
         self.links.stats.reading.running.add(1);
-        self.mark_ready(key);
-    }
-
-    fn mark_ready(&mut self, key: FileKey) {
-        if let Some(file) = self.files.get_mut(&key)
-            && !file.queued
-        {
-            file.queued = true;
-            self.ready.push_back(key);
-        }
+        self.queue(key, Queued::Unsure);
     }
 
     fn retry_refused(&mut self, now: Instant) {
@@ -290,7 +284,7 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn turn(&mut self, key: FileKey, clock: Clock) -> Turn {
+    fn turn(&mut self, key: FileKey, queued: Queued, clock: Clock) -> Turn {
         if self.waits_to_unpack(key) {
             return Turn::End;
         }
@@ -300,7 +294,7 @@ impl<D: Disk> Worker<D> {
             self.held_back.push_back(key);
             return Turn::End;
         }
-        file.queued = false;
+        file.queued = Queued::No;
         let turn = self.read_turn(&mut file, clock);
         if let Turn::Broken(why) = turn {
             if file.removed {
@@ -315,10 +309,12 @@ impl<D: Disk> Worker<D> {
         let ends = file.removed || file.assignment.is_packed;
         self.files.insert(key, file);
         match turn {
-            Turn::More => self.mark_ready(key),
+            Turn::More => self.queue(key, queued),
             Turn::Starved => {
-                self.mark_ready(key);
-                self.ready.rotate_right(1);
+                if let Some(file) = self.files.get_mut(&key) {
+                    file.queued = queued;
+                    self.ready.put_back(key, queued);
+                }
             }
             Turn::Refused => {
                 if let Some(file) = self.files.get_mut(&key) {
@@ -342,30 +338,6 @@ impl<D: Disk> Worker<D> {
             Turn::Broken(_) | Turn::Closed => {}
         }
         turn
-    }
-
-    /// Tells whether a file is open, or may be: it takes a place for it.
-    fn may_open(&self, file: &mut Harvester<D>) -> bool {
-        if file.file.is_some() || file.permit.is_some() {
-            return true;
-        }
-        let limit = &self.settings.open_limits[usize::from(file.assignment.input)];
-        file.permit = limit.as_ref().and_then(OpenLimit::try_take);
-        limit.is_none() || file.permit.is_some()
-    }
-
-    /// Lets those files have their turn for which there is a place now, in the order in which they came.
-    fn admit_held_back(&mut self) {
-        while let Some(key) = self.held_back.pop_front() {
-            let Some(mut file) = self.files.remove(&key) else { continue };
-            let admitted = self.may_open(&mut file);
-            self.files.insert(key, file);
-            if !admitted {
-                self.held_back.push_front(key);
-                return;
-            }
-            self.ready.push_back(key);
-        }
     }
 
     /// Closes a file that was read to its end, if its input says so.
@@ -401,7 +373,7 @@ impl<D: Disk> Worker<D> {
             self.unpacking = None;
             while let Some(next) = self.packed.pop_front() {
                 if self.files.contains_key(&next) {
-                    self.ready.push_back(next);
+                    self.ready.push(next, Queued::Hinted);
                     break;
                 }
             }
@@ -438,7 +410,9 @@ impl<D: Disk> Worker<D> {
             }
             let Some(key) = self.open.pop_front() else { break };
             match self.files.get_mut(&key) {
-                Some(other) if other.file.is_some() && !other.queued && !other.removed => {
+                Some(other)
+                    if other.file.is_some() && other.queued == Queued::No && !other.removed =>
+                {
                     close(other, &self.links.stats);
                 }
                 Some(other) if other.file.is_some() => self.open.push_back(key),

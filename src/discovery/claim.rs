@@ -5,7 +5,7 @@ use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::Orphan;
 use super::packed::first_unpacked;
-use super::{File, FileKey, Prospector, Stage, Start};
+use super::{File, FileKey, Prospector, Stage, Start, keep_unclaimed};
 use crate::account::Account;
 use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
@@ -100,14 +100,12 @@ impl<D: Disk> Prospector<D> {
     /// Finds the epoch of every newcomer: those whose inode is known first, so that what is left is really gone.
     pub(super) fn claim_all(
         &mut self,
-        mut newcomers: Vec<(u16, Found)>,
+        newcomers: Vec<(u16, Found)>,
         listing: &mut Listing<'_, D>,
         now: Instant,
     ) {
-        // After a start, files that have grown do not wait until all others were looked at.
-        newcomers.sort_by_cached_key(|(_, found)| self.seems_read(found));
         let mut strangers = Vec::new();
-        for (looks, (input, found)) in newcomers.into_iter().enumerate() {
+        for (looks, (input, found)) in self.grown_first(newcomers).into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
@@ -169,6 +167,14 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Puts files that have grown before all others: after a start they do not wait until these were looked at.
+    fn grown_first(&self, newcomers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
+        let (read, mut all): (Vec<_>, Vec<_>) =
+            newcomers.into_iter().partition(|(_, found)| self.seems_read(found));
+        all.extend(read);
+        all
+    }
+
     /// Tells whether the registry says of a file that it was read as far as it goes, or nothing.
     fn seems_read(&self, found: &Found) -> bool {
         let inode = found.stat.inode;
@@ -200,8 +206,7 @@ impl<D: Disk> Prospector<D> {
                 continue;
             }
             let Ok(tail) = looked.tail(orphan.entry.committed) else {
-                let inode = looked.stat.inode;
-                self.unclaimed.entry((inode.device, inode.number)).or_default().push(orphan);
+                keep_unclaimed(&mut self.unclaimed, orphan);
                 return true;
             };
             if self.claim_orphan(input, found, looked, orphan, tail) {
@@ -277,14 +282,14 @@ impl<D: Disk> Prospector<D> {
 
     /// Seeks the inodes that the registry knew and that no pattern has led to.
     fn seek_unclaimed(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
-        for (looks, (key, orphans)) in std::mem::take(&mut self.unclaimed).into_iter().enumerate() {
+        for (looks, orphans) in std::mem::take(&mut self.unclaimed).into_values().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
             for orphan in orphans {
                 let entry = &orphan.entry;
                 if listing.is_blind(&entry.name) || self.is_away(&entry.name, entry.inode, now) {
-                    self.unclaimed.entry(key).or_default().push(orphan);
+                    keep_unclaimed(&mut self.unclaimed, orphan);
                     continue;
                 }
                 self.look_around(&entry.name, listing);
@@ -294,14 +299,14 @@ impl<D: Disk> Prospector<D> {
                     if is_truncated { None } else { listing.seek(entry.inode, &entry.name) };
                 let Some(found) = found else {
                     if listing.is_blind(&entry.name) {
-                        self.unclaimed.entry(key).or_default().push(orphan);
+                        keep_unclaimed(&mut self.unclaimed, orphan);
                     } else {
                         self.orphans.push(orphan);
                     }
                     continue;
                 };
                 let input = self.input_of(&entry.path);
-                self.unclaimed.entry(key).or_default().push(orphan);
+                keep_unclaimed(&mut self.unclaimed, orphan);
                 // Without an input that wants it, it is kept for the day when there is one again.
                 if let Some(input) = input
                     && let Ok(looked) = look(&self.disk, &found.path)

@@ -1,7 +1,7 @@
 //! Copies: content that was read before under another inode, or may be just being copied.
 
 use super::claim::{Look, look};
-use super::hints::LOOKS_BETWEEN;
+use super::hints::{LOOKS_BETWEEN, Passing};
 use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
@@ -62,7 +62,12 @@ impl<D: Disk> Prospector<D> {
     /// Looks for copies of orphans under names that no pattern leads to.
     pub(super) fn seek_copies(&mut self, listing: &mut Listing<'_, D>) {
         let mut wanted: BTreeMap<(PathBuf, u16), Sought> = BTreeMap::new();
-        for (key, orphan) in self.orphans.iter() {
+        for (looks, (key, orphan)) in self.orphans.iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                let (hints, workers) = (&self.links.hints, &*self.links.workers);
+                let held = &mut self.held;
+                Passing { hints, files: &self.files, workers, held }.pass_on();
+            }
             let entry = &orphan.entry;
             if SCANS_UNTIL_FORGOTTEN <= orphan.waited {
                 continue;

@@ -1,8 +1,9 @@
 //! The table of followed files, and the ways to find one: by inode, by name, by what a rotation makes of a name.
 
 use super::File;
+use super::orphans::{hashes, hashes_near};
 use crate::follow::FileKey;
-use crate::identity::{originals, related, unrotated};
+use crate::identity::{originals, related};
 use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -20,10 +21,9 @@ pub(super) struct Files {
     by_inode: BTreeMap<(u16, u64, u64), FileKey>,
     /// By the hash of the name; names are compared when one is looked up.
     by_name: BTreeSet<(u64, FileKey)>,
-    /// By the hash of the name without its directory: of the present one and of the first.
+    /// By the hashes of the name without its directory, as it is and without what rotations put behind it: of the present one
+    /// and of the first.
     by_base: BTreeSet<(u64, FileKey)>,
-    /// The same, without what rotations put behind names.
-    by_log: BTreeSet<(u64, FileKey)>,
 }
 
 impl Files {
@@ -127,14 +127,10 @@ impl Files {
 
     /// Returns, each once, the files of which the present or the first name is related to `name`.
     pub(super) fn related_to(&self, name: &Path) -> impl Iterator<Item = &File> {
-        let with = |index: &BTreeSet<(u64, FileKey)>, hash| {
-            let same = index.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
-            same.map(|(_, key)| *key).collect::<Vec<_>>()
-        };
-        let mut near: BTreeSet<FileKey> =
-            with(&self.by_log, hash(unrotated(name))).into_iter().collect();
-        for original in originals(name) {
-            near.extend(with(&self.by_base, hash(&original)));
+        let mut near = BTreeSet::new();
+        for hash in hashes_near(name) {
+            let same = self.by_base.range((hash, FileKey(0))..=(hash, FileKey(u32::MAX)));
+            near.extend(same.map(|(_, key)| *key));
         }
         let files = near.into_iter().map(|key| &*self.by_key[&key]);
         files.filter(|file| related(&file.path, name) || related(&file.name, name))
@@ -146,8 +142,7 @@ impl Files {
     }
 
     fn index_base(&mut self, name: &Path, key: FileKey) {
-        self.by_base.insert((hash(base(name).as_encoded_bytes()), key));
-        self.by_log.insert((hash(unrotated(name)), key));
+        self.by_base.extend(hashes(name).map(|hash| (hash, key)));
     }
 
     fn forget_name(&mut self, name: &Path, key: FileKey) {
@@ -156,8 +151,9 @@ impl Files {
     }
 
     fn forget_base(&mut self, name: &Path, key: FileKey) {
-        self.by_base.remove(&(hash(base(name).as_encoded_bytes()), key));
-        self.by_log.remove(&(hash(unrotated(name)), key));
+        for hash in hashes(name) {
+            self.by_base.remove(&(hash, key));
+        }
     }
 }
 
@@ -244,6 +240,6 @@ mod tests {
             files.take(key);
             check(&files);
         }
-        assert!(files.by_name.is_empty() && files.by_base.is_empty() && files.by_log.is_empty());
+        assert!(files.by_name.is_empty() && files.by_base.is_empty());
     }
 }

@@ -74,11 +74,15 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn take_hints(&mut self, now: Instant) {
         let held = std::mem::take(&mut self.held);
         let mut changed: BTreeSet<FileKey> = BTreeSet::new();
+        let mut has_lost = false;
         for hint in held.others {
-            self.take_hint(hint, &mut changed, now);
+            has_lost |= self.take_hint(hint, &mut changed, now);
         }
         while let Ok(hint) = self.links.hints.try_recv() {
-            self.take_hint(hint, &mut changed, now);
+            has_lost |= self.take_hint(hint, &mut changed, now);
+        }
+        if has_lost {
+            self.look_at_all(now);
         }
         for key in held.changed.difference(&changed) {
             self.may_have_grown(*key);
@@ -89,7 +93,8 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    fn take_hint(&mut self, hint: Hint, changed: &mut BTreeSet<FileKey>, now: Instant) {
+    /// Takes a hint; tells whether others were lost.
+    fn take_hint(&mut self, hint: Hint, changed: &mut BTreeSet<FileKey>, now: Instant) -> bool {
         match hint {
             Hint::Changed(path) => {
                 let before = changed.len();
@@ -104,16 +109,26 @@ impl<D: Disk> Prospector<D> {
                     self.ask_scan_soon(now);
                 }
             }
-            Hint::Overflow => {
-                changed.extend(self.files.keys());
-                self.ask_scan_soon(now);
-                if let Some(suppressed) = self.overflows.admit(now) {
-                    warn!(
-                        hint = "raise the limit if it happens often: `sysctl fs.inotify.max_queued_events=65536`",
-                        "inotify lost events, its queue was full: every file is looked at; nothing is lost{suppressed}"
-                    );
-                }
+            Hint::Overflow => return true,
+        }
+        false
+    }
+
+    /// Has every file looked at, because nobody knows which have changed.
+    fn look_at_all(&mut self, now: Instant) {
+        for (looks, key) in self.files.keys().collect::<Vec<_>>().into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
             }
+            self.may_have_grown(key);
+            self.order(key, Order::Look(key));
+        }
+        self.ask_scan_soon(now);
+        if let Some(suppressed) = self.overflows.admit(now) {
+            warn!(
+                hint = "raise the limit if it happens often: `sysctl fs.inotify.max_queued_events=65536`",
+                "inotify lost events, its queue was full: every file is looked at; nothing is lost{suppressed}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use super::claim::{Look, look};
 use super::listing::Found;
 use super::orphan::{Evidence, Orphan};
 use super::orphans::OrphanKey;
-use super::{File, Prospector};
+use super::{File, Prospector, keep_unclaimed};
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
 use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inode};
@@ -214,8 +214,7 @@ impl<D: Disk> Prospector<D> {
         let entry = &orphan.entry;
         let is_short = looked.first().len() < usize::from(entry.prefix.length);
         if is_short && !looked.is_whole {
-            let inode = looked.stat.inode;
-            self.unclaimed.entry((inode.device, inode.number)).or_default().push(orphan);
+            keep_unclaimed(&mut self.unclaimed, orphan);
             return true;
         }
         let begins_alike = prefix_matches(entry.prefix, looked.first());

@@ -1,8 +1,9 @@
 //! Files that are there already and of which an option leaves out what stands in them: reading begins at their end.
 
 use super::claim::{end_of_last_line, look, same_place};
+use super::hints::LOOKS_BETWEEN;
 use super::listing::Found;
-use super::{From, Prospector};
+use super::{From, Prospector, Watched};
 use crate::disk::{Disk, Stat};
 use crate::ledger::Known;
 use std::collections::BTreeSet;
@@ -32,7 +33,11 @@ pub(super) struct Skipped {
 }
 
 impl Skipped {
-    pub(super) fn new(known: &[Known]) -> Self {
+    /// Keeps the names that the registry knew where an input leaves anything out.
+    pub(super) fn new(inputs: &[Watched], known: &[Known]) -> Self {
+        if inputs.iter().all(|input| input.skip == Skip::default()) {
+            return Self::default();
+        }
         let names = known.iter().flat_map(|known| [&known.entry.path, &known.entry.name]);
         Self { names: names.map(Arc::clone).collect(), found: Vec::new() }
     }
@@ -70,7 +75,10 @@ impl<D: Disk> Prospector<D> {
         let skipped = std::mem::take(&mut self.skipped.found);
         let mut registered = Vec::new();
         let (mut files, mut bytes) = (0_u64, 0_u64);
-        for (input, found) in skipped {
+        for (looks, (input, found)) in skipped.into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             if self.is_dealt_with(input, found.stat.inode) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! inotify through the `notify` crate: it only says where to look, never what is true.
 
 use crate::wake::Wake;
-use notify::{Config, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -90,11 +90,11 @@ impl Inotify {
         let (hints, wake) = (self.hints.clone(), Arc::clone(&self.wake));
         let mut pace = Pace::default();
         let handler = move |event: notify::Result<notify::Event>| {
-            let is_stream = pace.is_stream(Instant::now());
             let told = hints_of(event);
             if told.is_empty() {
                 return;
             }
+            let is_stream = pace.is_stream(Instant::now());
             for hint in told {
                 // The prospector has gone only when the process is ending.
                 let _ = hints.send(hint);
@@ -105,7 +105,9 @@ impl Inotify {
                 pace.slept(Instant::now());
             }
         };
-        let config = Config::default().with_follow_symlinks(false);
+        // Without opens and closes: looking at files would make as many events as there are files.
+        let config =
+            Config::default().with_follow_symlinks(false).with_event_kinds(EventKindMask::CORE);
         match RecommendedWatcher::new(handler, config) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => self.tell_failure(&error, None),

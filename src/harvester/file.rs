@@ -1,6 +1,7 @@
 //! One followed file: where its reading stands, and the proof at every open that it is still the same.
 
 use super::limit::Permit;
+use super::ready::Queued;
 use crate::assembly::OpenEvent;
 use crate::disk::{Disk, ReadFile};
 use crate::follow::{Assignment, Broken, Reached};
@@ -27,8 +28,8 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) file: Option<Content<D::File>>,
     /// What its documents have in common; made at the open.
     pub(super) source: Option<Box<Source>>,
-    /// Whether the worker's list of ready files has it.
-    pub(super) queued: bool,
+    /// Where it waits for its turn.
+    pub(super) queued: Queued,
     /// Whether it has no name any more.
     pub(super) removed: bool,
     /// What is to be done at its end.
@@ -103,7 +104,7 @@ impl<D: Disk> Harvester<D> {
             assignment,
             file: None,
             source: None,
-            queued: false,
+            queued: Queued::No,
             removed: false,
             at_end: AtEnd::default(),
             permit: None,

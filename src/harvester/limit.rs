@@ -1,5 +1,9 @@
 //! How many files of one input are open at once, over all workers.
 
+use super::Worker;
+use super::file::Harvester;
+use super::ready::Queued;
+use crate::disk::Disk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -32,6 +36,32 @@ impl OpenLimit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl<D: Disk> Worker<D> {
+    /// Tells whether a file is open, or may be: it takes a place for it.
+    pub(super) fn may_open(&self, file: &mut Harvester<D>) -> bool {
+        if file.file.is_some() || file.permit.is_some() {
+            return true;
+        }
+        let limit = &self.settings.open_limits[usize::from(file.assignment.input)];
+        file.permit = limit.as_ref().and_then(OpenLimit::try_take);
+        limit.is_none() || file.permit.is_some()
+    }
+
+    /// Lets those files have their turn for which there is a place now, in the order in which they came.
+    pub(super) fn admit_held_back(&mut self) {
+        while let Some(key) = self.held_back.pop_front() {
+            let Some(mut file) = self.files.remove(&key) else { continue };
+            let admitted = self.may_open(&mut file);
+            self.files.insert(key, file);
+            if !admitted {
+                self.held_back.push_front(key);
+                return;
+            }
+            self.ready.push(key, Queued::Hinted);
+        }
     }
 }
 
