@@ -85,7 +85,10 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return;
         }
-        for key in self.orphans.keys() {
+        for (looks, key) in self.orphans.keys().into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             let orphan = &self.orphans[key];
             let is_sought = orphan.input.is_some() || orphan.is_followed_up || orphan.is_put_off;
             let (inode, name) = (orphan.entry.inode, Arc::clone(&orphan.entry.name));
@@ -153,6 +156,9 @@ impl<D: Disk> Prospector<D> {
         let mut directories = BTreeSet::new();
         let mut open = BTreeSet::new();
         for (at, one) in rotated.iter().enumerate() {
+            if at.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             let (Some(directory), Some(base)) = (one.log.parent(), one.log.file_name()) else {
                 continue;
             };
@@ -176,14 +182,20 @@ impl<D: Disk> Prospector<D> {
                 }
                 let names = originals(&found.path).into_iter();
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
+                // Every older generation of a log says the same of this one.
+                let mut tried: BTreeMap<_, bool> = BTreeMap::new();
                 for at in logs.copied() {
                     let one = &rotated[at];
-                    if one.is_after(found) && !self.is_dealt_with(one.input, found.stat.inode) {
+                    if !one.is_after(found) || self.is_dealt_with(one.input, found.stat.inode) {
+                        continue;
+                    }
+                    let is_done = *tried.entry((one.input, &one.log)).or_insert_with(|| {
                         let (is_done, known) = self.claim_between(one, found, now);
                         registered.extend(known);
-                        if !is_done {
-                            open.insert(at);
-                        }
+                        is_done
+                    });
+                    if !is_done {
+                        open.insert(at);
                     }
                 }
             }
