@@ -114,15 +114,13 @@ impl<D: Disk> Registrar<D> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(unusable(&path, &error)),
         };
-        let (decoded, fresh) = match &bytes {
-            Some(bytes) => {
-                let decoded = read(&path, bytes)?;
-                let is_headless = decoded.whole_bytes == 0;
-                (decoded, is_headless)
-            }
-            None => (format::Decoded::default(), true),
+        let decoded = match &bytes {
+            Some(bytes) => read(&path, bytes)?,
+            None => format::Decoded::default(),
         };
+        let fresh = decoded.whole_bytes == 0;
         let mut journal = Journal::new(disk, path, opening.settings.file_permissions);
+        let snapshot_bytes = decoded.snapshot_bytes();
         let mut entries = decoded.entries;
         let mut rewrite = fresh || !decoded.damage.is_empty();
         if !decoded.damage.is_empty() {
@@ -144,7 +142,7 @@ impl<D: Disk> Registrar<D> {
             journal.write_snapshot(slots.values().map(|slot| slot.tracker.entry()))
         } else {
             tell_torn(&journal, decoded.torn_bytes);
-            journal.go_on(decoded.whole_bytes as u64)
+            journal.go_on(decoded.whole_bytes as u64, snapshot_bytes)
         };
         saved.map_err(|error| unusable(&directory, &error))?;
         let known = known_of(&slots);

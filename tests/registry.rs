@@ -339,6 +339,32 @@ fn journal_does_not_grow_for_ever() {
 }
 
 #[test]
+fn journal_does_not_grow_with_every_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let length = || std::fs::metadata(journal(data.path())).unwrap().len();
+    let numbers: Vec<u8> = (0..200).collect();
+    let mut rig = open(data.path());
+    rig.register(&numbers, start);
+    let least = length();
+    for life in 0..40 {
+        for number in &numbers {
+            rig.settle(*number, life, life + 1);
+        }
+        let now = start + Duration::from_secs(life * 2);
+        rig.registrar.step(now);
+        rig.registrar.step(now + Duration::from_secs(1));
+        drop(rig);
+        rig = open(data.path());
+    }
+    assert!(length() < least * 10, "{} bytes, and {least} at the beginning", length());
+    assert_eq!(
+        rig.offsets(),
+        numbers.iter().map(|number| (epoch(*number), 40)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn data_path_that_cannot_be_written_is_told_with_what_to_do() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");

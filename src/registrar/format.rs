@@ -246,12 +246,24 @@ pub struct Decoded {
     pub entries: BTreeMap<Epoch, Entry>,
     /// The account of entries that are no more.
     pub forgotten: Account,
+    /// Lines, whole or not.
+    pub lines: usize,
     /// Damaged lines in the middle.
     pub damage: Vec<Damage>,
     /// Length of what is whole; a torn last line stands behind it.
     pub whole_bytes: usize,
     /// Bytes of the torn last line.
     pub torn_bytes: usize,
+}
+
+impl Decoded {
+    /// Returns about how many bytes a new file with the same entries would have; up to half of them where many records are
+    /// short.
+    #[must_use]
+    pub fn snapshot_bytes(&self) -> u64 {
+        let (whole, lines) = (self.whole_bytes as u64, self.lines as u64);
+        whole * (self.entries.len() as u64 + 1) / lines.max(1)
+    }
 }
 
 /// A file that a later version wrote.
@@ -289,6 +301,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, LaterVersion> {
         at = end.map_or(bytes.len(), |end| end + 1);
     }
     decoded.whole_bytes = bytes.len() - decoded.torn_bytes;
+    decoded.lines = number;
     Ok(decoded)
 }
 

@@ -79,13 +79,14 @@ impl<D: Disk> Journal<D> {
         self.writer.is_some() && std::mem::take(&mut self.was_in_doubt)
     }
 
-    /// Goes on with the file that is there, whose first `length` bytes are whole.
-    pub(super) fn go_on(&mut self, length: u64) -> io::Result<()> {
+    /// Goes on with the file that is there, whose first `length` bytes are whole; a snapshot would have about
+    /// `snapshot_bytes`.
+    pub(super) fn go_on(&mut self, length: u64, snapshot_bytes: u64) -> io::Result<()> {
         let mut writer = self.disk.append(&self.path, self.mode)?;
         writer.truncate(length)?;
         writer.sync()?;
         self.length = length;
-        self.snapshot_bytes = length;
+        self.snapshot_bytes = snapshot_bytes;
         self.write_on(writer);
         self.reserve();
         Ok(())
