@@ -11,6 +11,8 @@
 
 #[path = "following/between.rs"]
 mod between;
+#[path = "following/devices.rs"]
+mod devices;
 #[path = "following/events.rs"]
 mod events;
 #[path = "following/options.rs"]

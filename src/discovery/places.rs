@@ -7,11 +7,11 @@
 use super::claim::look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
-use super::{FileKey, Prospector, Stage};
+use super::{FileKey, Prospector, Stage, keep_unclaimed};
 use crate::disk::{Disk, Kind, Stat};
 use crate::follow::Order;
 use crate::identity::{prefix_matches, same_inode};
-use crate::ledger::Note;
+use crate::ledger::{Entry, Note};
 use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -221,6 +221,65 @@ impl<D: Disk> Prospector<D> {
         true
     }
 
+    /// Gives epochs of the registry the device number that their file system has now, where it has another one than before the
+    /// restart: as LVM, NFS and restored machines have. That it is the same one is proved by one file at least, whose inode
+    /// and content are as they were.
+    pub(super) fn renumber(&mut self, found: &[(u16, Found)], listing: &mut Listing<'_, D>) {
+        let there: BTreeSet<u64> = found.iter().map(|(_, one)| one.stat.inode.device).collect();
+        let lost = self.unclaimed.iter().filter(|((device, _), _)| !there.contains(device));
+        let lost: Vec<_> = lost
+            .flat_map(|(key, all)| all.iter().map(|one| (*key, Arc::clone(&one.entry.name))))
+            .collect();
+        let mut directories: BTreeMap<PathBuf, Option<u64>> = BTreeMap::new();
+        let mut renumbered = BTreeSet::new();
+        let mut moved = BTreeSet::new();
+        for (looks, ((device, number), name)) in lost.iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
+            let Some(directory) = name.parent() else { continue };
+            let now = *directories
+                .entry(directory.to_path_buf())
+                .or_insert_with(|| self.disk.stat(directory).ok().map(|stat| stat.inode.device));
+            let Some(now) = now.filter(|now| now != device) else { continue };
+            moved.insert((*device, *number, now));
+            if !renumbered.contains(&(*device, now)) {
+                self.look_around(name, listing);
+                let known = self.unclaimed.get(&(*device, *number)).into_iter().flatten();
+                let is_proved = known.map(|one| &one.entry).any(|entry| {
+                    entry.name == *name && is_on_device(&self.disk, entry, now, listing)
+                });
+                if is_proved {
+                    info!(
+                        directory = %directory.display(),
+                        "a file system has another device number than before; its files go on where they were"
+                    );
+                    renumbered.insert((*device, now));
+                }
+            }
+        }
+        for (device, number, now) in moved {
+            if renumbered.contains(&(device, now)) {
+                self.set_device((device, number), now);
+            }
+        }
+    }
+
+    fn set_device(&mut self, key: (u64, u64), device: u64) {
+        for mut orphan in self.unclaimed.remove(&key).into_iter().flatten() {
+            orphan.entry.inode.device = device;
+            let entry = &orphan.entry;
+            self.links.ledger.tell_quietly(Note::Seen {
+                epoch: entry.epoch,
+                name: Arc::clone(&entry.name),
+                inode: entry.inode,
+                prefix: entry.prefix,
+                ended: entry.ended,
+            });
+            keep_unclaimed(&mut self.unclaimed, orphan);
+        }
+    }
+
     /// Notes that a directory is away; told once. Returns since when.
     fn note_away(&mut self, directory: &Path, how: &str, now: Instant) -> Instant {
         let place = self.places.known.entry(directory.to_path_buf()).or_default();
@@ -302,6 +361,28 @@ fn without_events(magic: u64) -> Option<&'static str> {
         0x5346_414F | 0x6B41_4653 => "AFS",
         0x7375_7245 => "Coda",
         _ => return None,
+    })
+}
+
+/// Tells whether the file of an entry is on a device by the number that it had on another one: nothing of its content that is
+/// known has changed.
+fn is_on_device<D: Disk>(
+    disk: &D,
+    entry: &Entry,
+    device: u64,
+    listing: &mut Listing<'_, D>,
+) -> bool {
+    let inode = Inode { device, ..entry.inode };
+    if entry.prefix.length == 0 || entry.committed == 0 {
+        return false;
+    }
+    let found = listing.seek(inode, &entry.name);
+    found.and_then(|found| look(disk, &found.path).ok()).is_some_and(|looked| {
+        looked.stat.inode.birth == inode.birth
+            && same_inode(looked.stat.inode, inode)
+            && prefix_matches(entry.prefix, looked.first())
+            && (looked.is_packed()
+                || looked.tail(entry.committed).is_ok_and(|tail| tail == Some(entry.proof.tail)))
     })
 }
 

@@ -97,6 +97,7 @@ impl<D: Disk> Prospector<D> {
         let round = self.round;
         let gone = self.passed_over.extract_if(.., |_, passed| passed.round != round);
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
+        self.renumber(&newcomers.found, &mut listing);
         self.claim_all(newcomers.found, &mut listing, now);
         self.tend_orphans(&mut listing, now);
         self.tend_touched();

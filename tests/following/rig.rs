@@ -208,6 +208,12 @@ impl Rig {
         }
     }
 
+    /// Lets time pass at once, as while a machine sleeps, and everybody do what there is to do.
+    pub fn jump(&mut self, by: Duration) {
+        self.now += by;
+        self.settle_down();
+    }
+
     /// Has every file looked at, as events of the file system would.
     pub fn hint_all(&self) {
         self.hint.send(Hint::Overflow).unwrap();
