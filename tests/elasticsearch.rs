@@ -13,6 +13,8 @@ mod support {
     pub mod http;
     pub mod shipper;
 }
+#[path = "delivery/elasticsearch.rs"]
+mod delivery;
 #[path = "security/elasticsearch.rs"]
 mod security;
 
