@@ -18,7 +18,7 @@ use crate::host::{self, HostFacts};
 use crate::ledger::{Audit, Ledger, Note, Progress};
 use crate::listeners::{Listeners, ListenersLinks, ListenersSettings, OnTheWay, Poller};
 use crate::outputs;
-use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown};
+use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use crate::pool::Pool;
 use crate::queue::{Receiver, Sender, queue};
 use crate::registrar::{Opening, Registrar};
@@ -26,7 +26,7 @@ use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
 use crate::wake::Wake;
-use plan::{Plan, Starts};
+use plan::{Plan, PlanError, Starts};
 use pulse::Pulses;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -57,7 +57,7 @@ pub enum AppError {
     Registry(#[from] crate::hint::Advised),
     /// An input.
     #[error("{0}")]
-    Plan(#[from] plan::PlanError),
+    Plan(#[from] PlanError),
     /// A listener cannot listen; the advice stays in the chain of causes.
     #[error("{0}")]
     Listen(crate::hint::Advised),
@@ -406,6 +406,18 @@ impl App {
         }
         if self.signals.tell_fallen() { Stopped::Fallen } else { stopped }
     }
+}
+
+/// Returns where events of these settings go, each with the index template that it wants.
+///
+/// # Errors
+/// When an input or an index cannot be understood.
+pub fn targets(settings: &Settings) -> Result<Vec<TemplateTarget>, PlanError> {
+    let mut host = host::host_facts(&RealDisk, "");
+    if let Some(name) = &settings.name {
+        host.name.clone_from(name);
+    }
+    plan::targets(settings, &host)
 }
 
 /// A time as files have it: in nanoseconds since 1970.

@@ -55,6 +55,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         }
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Test(TestCommand::Config)) => test::config(&cli),
+        Some(Command::Test(TestCommand::Output)) => test::output(&cli),
         Some(Command::Export(ExportCommand::Config)) => export::config(&cli),
         Some(Command::Registry(command)) => registry::run(&cli.config, command),
         Some(Command::Status(args)) => Ok(status::run(&cli.config, *args)),

@@ -14,6 +14,7 @@ pub mod advice;
 pub mod app;
 pub mod assembly;
 pub mod batch;
+pub mod certificates;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -7,6 +7,7 @@ mod dead_letters;
 mod files;
 mod http;
 mod listener;
+mod tls;
 
 pub use dead_letters::{DeadLetterSettings, DeadLetterTo};
 pub use files::{
@@ -17,6 +18,9 @@ pub use http::HttpSettings;
 pub use listener::{
     FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
     SyslogSettings,
+};
+pub use tls::{
+    ClientCertificate, Passphrase, Pem, TlsAlgorithm, TlsSettings, TlsVersions, Verification,
 };
 
 pub mod reading;
@@ -236,6 +240,8 @@ pub struct ElasticsearchSettings {
     pub backoff: BackoffSettings,
     /// Proxy for all requests; `None`: those of the environment, unless `proxy_disable`.
     pub proxy_url: Option<Secret>,
+    /// Headers for the proxy alone.
+    pub proxy_headers: Vec<(String, Secret)>,
     /// Whether no proxy at all is used.
     pub proxy_disable: bool,
     /// TLS.
@@ -266,6 +272,7 @@ impl Default for ElasticsearchSettings {
             idle_connection_timeout: Duration::from_secs(3),
             backoff: BackoffSettings::default(),
             proxy_url: None,
+            proxy_headers: Vec::new(),
             proxy_disable: false,
             tls: TlsSettings::default(),
             template: TemplateSettings::default(),
@@ -327,36 +334,6 @@ impl Default for BackoffSettings {
     fn default() -> Self {
         Self { init: Duration::from_secs(1), max: Duration::from_mins(1) }
     }
-}
-
-/// `ssl.*` of an output.
-#[derive(Debug, Clone, Default)]
-pub struct TlsSettings {
-    /// Authorities to trust instead of the system's: files, or PEM texts as they stand.
-    pub certificate_authorities: Vec<Pem>,
-    /// How much of the server's certificate is checked.
-    pub verification: Verification,
-}
-
-/// A certificate: in a file, or written into the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pem {
-    /// Path of a PEM file.
-    File(PathBuf),
-    /// PEM text.
-    Inline(String),
-}
-
-/// `ssl.verification_mode`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Verification {
-    /// Chain and host name; `strict` means the same here.
-    #[default]
-    Full,
-    /// Chain only.
-    Certificate,
-    /// Nothing; the start warns.
-    None,
 }
 
 /// `setup.template.*`.

@@ -17,6 +17,8 @@ const LAYERS: &[(&str, u8)] = &[
     // 0: leaf logic.
     ("account", 0),
     ("acker", 0),
+    ("certificates", 0),
+    ("certificates::private_key", 0),
     ("event", 0),
     ("follow", 0),
     ("hint", 0),

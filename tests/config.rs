@@ -14,6 +14,8 @@ mod files;
 mod listeners;
 #[path = "config/reading.rs"]
 mod reading;
+#[path = "config/secured.rs"]
+mod secured;
 #[path = "config/text.rs"]
 mod text;
 #[path = "config/values.rs"]

@@ -8,6 +8,8 @@
 
 #[path = "output/answers.rs"]
 mod answers;
+#[path = "output/authority.rs"]
+mod authority;
 #[path = "output/blocked.rs"]
 mod blocked;
 #[path = "output/dead_letters.rs"]
@@ -18,12 +20,18 @@ mod ends;
 mod hosts;
 #[path = "output/limits.rs"]
 mod limits;
+#[path = "output/reload.rs"]
+mod reload;
 #[path = "output/rig.rs"]
 mod rig;
+#[path = "output/secrets.rs"]
+mod secrets;
 #[path = "output/server.rs"]
 mod server;
 #[path = "output/tls.rs"]
 mod tls;
+#[path = "output/trial.rs"]
+mod trial;
 
 use rig::{BANNER, Rig, Store, answer, greeting, lines, quick, scripted};
 use serde_json::json;

@@ -58,6 +58,33 @@ pub(super) struct Plan {
     pub(super) listeners: Option<ListenersSettings>,
 }
 
+/// Returns where events of these settings go, each with the index template that it wants.
+pub(super) fn targets(
+    settings: &Settings,
+    host: &HostFacts,
+) -> Result<Vec<TemplateTarget>, PlanError> {
+    let shared = shared(settings, host)?;
+    let sent_to = settings.listeners.iter().map(|listener| &listener.input);
+    Ok(templates(&make_pipelines(settings.inputs.iter().chain(sent_to), &shared)?))
+}
+
+/// Returns what all pipelines have in common, but for a target that is one for all.
+fn shared(settings: &Settings, host: &HostFacts) -> Result<Shared, PlanError> {
+    let elasticsearch = match &settings.output {
+        OutputSettings::Elasticsearch(elasticsearch) => Some(&**elasticsearch),
+        OutputSettings::Console => None,
+    };
+    let index = elasticsearch.and_then(|output| output.index.as_deref());
+    Ok(Shared {
+        host_name: host.name.clone(),
+        agent_id: host.agent_id.clone(),
+        ephemeral_id: host.ephemeral_id.clone(),
+        document_id: elasticsearch.is_none_or(|output| output.document_id),
+        index: index.map(FormatString::parse).transpose()?,
+        batch_wide: None,
+    })
+}
+
 impl Plan {
     /// Makes a plan in which `open_files_max` logs may be open at once.
     pub(super) fn new(
@@ -66,19 +93,7 @@ impl Plan {
         open_files_max: usize,
         starts: Starts,
     ) -> Result<Self, PlanError> {
-        let elasticsearch = match &settings.output {
-            OutputSettings::Elasticsearch(elasticsearch) => Some(&**elasticsearch),
-            OutputSettings::Console => None,
-        };
-        let index = elasticsearch.and_then(|output| output.index.as_deref());
-        let mut shared = Shared {
-            host_name: host.name.clone(),
-            agent_id: host.agent_id.clone(),
-            ephemeral_id: host.ephemeral_id.clone(),
-            document_id: elasticsearch.is_none_or(|output| output.document_id),
-            index: index.map(FormatString::parse).transpose()?,
-            batch_wide: None,
-        };
+        let mut shared = shared(settings, host)?;
         let sent_to = || settings.listeners.iter().map(|listener| &listener.input);
         let pipelines = make_pipelines(settings.inputs.iter().chain(sent_to()), &shared)?;
         shared.batch_wide = common_target(&pipelines);

@@ -251,7 +251,7 @@ const ACCESS_LOGS: &str = "name the logs in `filebeat.inputs` instead: access li
                            nginx are understood there";
 
 /// What to do instead of setting keys that are not built yet.
-const INSTEAD: [(&str, &str); 7] = [
+const INSTEAD: [(&str, &str); 5] = [
     ("filebeat.modules", ACCESS_LOGS),
     ("modules", ACCESS_LOGS),
     ("filebeat.autodiscover", ACCESS_LOGS),
@@ -260,8 +260,6 @@ const INSTEAD: [(&str, &str); 7] = [
         "leave it out: `agent` and `host.name` are added without it; `fields` and `tags` add what is \
          the same for all events",
     ),
-    ("cloud.id", "write the addresses into `output.elasticsearch.hosts` instead"),
-    ("cloud.auth", "write `output.elasticsearch.username` and `.password` instead"),
     ("queue.disk", "leave it out: what is not acknowledged is read again from its file"),
 ];
 

@@ -105,27 +105,28 @@ const ELASTICSEARCH: Table = &[
             "index",
             "pipeline", "proxy_url", "proxy_disable", "bulk_max_size", "bulk_max_bytes",
             "backoff.init", "backoff.max", "timeout", "idle_connection_timeout", "document_id",
-            "ssl.enabled", "ssl.certificate_authorities", "ssl.verification_mode",
             "dead_letter.path", "dead_letter.max_size", "dead_letter.max_age", "dead_letter.index",
             "non_indexable_policy.drop.**", "non_indexable_policy.dead_letter_index.index",
+            "proxy_headers.**", "ssl.enabled", "ssl.certificate_authorities", "ssl.verification_mode",
+            "ssl.certificate", "ssl.key", "ssl.key_passphrase", "ssl.key_passphrase_path",
+            "ssl.supported_protocols", "ssl.cipher_suites", "ssl.curve_types", "ssl.ca_sha256",
+            "ssl.ca_trusted_fingerprint", "ssl.certificate_reload.enabled",
+            "ssl.certificate_reload.reload_interval", "ssl.restart_on_cert_change.enabled",
+            "ssl.restart_on_cert_change.period",
         ],
     ),
     (
         Unneeded,
         &[
             "max_retries", "allow_older_versions",
-            "ssl.restart_on_cert_change.period",
         ],
     ),
-    (NotYet(OFF), &["escape_html", "ssl.restart_on_cert_change.enabled", "kerberos.**"]),
+    (NotYet(OFF), &["escape_html", "kerberos.**"]),
     (NotYet(&["never"]), &["ssl.renegotiation"]),
     (
         NotYet(NONE),
         &[
-            "indices", "pipelines", "proxy_headers.**", "queue.**",
-            "ssl.certificate", "ssl.key", "ssl.key_passphrase", "ssl.key_passphrase_path",
-            "ssl.supported_protocols", "ssl.cipher_suites", "ssl.curve_types", "ssl.ca_sha256",
-            "ssl.ca_trusted_fingerprint", "ssl.certificate_reload.**",
+            "indices", "pipelines", "queue.**",
         ],
     ),
 ];
@@ -149,6 +150,7 @@ const REST: Table = &[
             "logging.files.rotateeverybytes", "logging.files.keepfiles",
             "logging.files.permissions", "logging.metrics.enabled", "logging.metrics.period",
             "http.enabled", "http.host", "http.port", "limits.bandwidth", "limits.cpu",
+            "cloud.id", "cloud.auth",
         ],
     ),
     (
@@ -179,7 +181,7 @@ const REST: Table = &[
         NotYet(NONE),
         &[
             "filebeat.modules.**", "modules.**", "filebeat.autodiscover.**", "queue.disk.**",
-            "processors.**", "cloud.id", "cloud.auth", "output.logstash.**", "output.kafka.**",
+            "processors.**", "output.logstash.**", "output.kafka.**",
             "output.redis.**", "output.file.**", "output.discard.**", "output.console.codec.**",
             "keystore.path", "setup.template.append_fields.**", "features.**",
         ],

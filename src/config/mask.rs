@@ -29,7 +29,7 @@ const SECRET_KEYS: [&str; 12] = [
 #[must_use]
 pub fn is_secret_key(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
-    SECRET_KEYS.iter().any(|key| path.ends_with(key)) || path.contains(".headers.")
+    SECRET_KEYS.iter().any(|key| path.ends_with(key)) || path.contains("headers.")
 }
 
 /// Returns a text with the credentials of every address in it masked: `http://xxxxx@host`,
@@ -130,10 +130,10 @@ fn secret_value(line: &str) -> Option<usize> {
         let length = line[start..].find(|c| !is_key_character(c));
         let end = length.map_or(line.len(), |length| start + length);
         at = end;
-        if !names_secret(&line[start..end]) {
+        let after = &line[end..];
+        if !names_secret(&line[start..end]) && !holds_key(&line[start..end], after) {
             continue;
         }
-        let after = &line[end..];
         let rest = after.trim_start_matches(['"', '\'', ' ', '\t']);
         let value = rest.strip_prefix([':', '=']).unwrap_or(rest);
         let value = value.trim_start_matches([' ', '\t']);
@@ -153,12 +153,23 @@ fn is_key_character(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
+/// Tells whether `key` is followed by a private key itself, in this line or below, rather than by the name of its file.
+fn holds_key(word: &str, after: &str) -> bool {
+    let value = after.trim_start_matches(['"', '\'', ' ', '\t', ':', '=']);
+    word.rsplit('.').next() == Some("key")
+        && (value.is_empty() || value.starts_with(['|', '>']) || value.starts_with("-----BEGIN"))
+}
+
 /// Tells whether a word is the key of a secret, or nearly so.
 fn names_secret(word: &str) -> bool {
     if is_secret_key(word) {
         return true;
     }
     let last = word.rsplit('.').next().unwrap_or(word).to_ascii_lowercase();
+    // Of `cloud.auth` one level may stand on another line, and headers may hold anything.
+    if matches!(last.as_str(), "auth" | "headers" | "proxy_headers") {
+        return true;
+    }
     SECRET_KEYS.iter().any(|key| {
         let limit = (key.len() / 4).min(2);
         last.len().abs_diff(key.len()) <= limit && distance(&last, key) <= limit
@@ -177,6 +188,10 @@ fn collect(node: &Node, path: &str, secrets: &mut Vec<String>) {
     match &node.value {
         Value::Null => {}
         Value::Scalar(scalar) if names_secret(path) => add_secret(&scalar.text, secrets),
+        Value::Scalar(scalar) if scalar.text.contains("PRIVATE KEY") => {
+            let lines = scalar.text.lines().filter(|line| !line.starts_with("-----"));
+            lines.for_each(|line| add_secret(line.trim(), secrets));
+        }
         Value::Scalar(scalar) => {
             if let Some((start, end)) = credentials(&scalar.text) {
                 add_secret(&scalar.text[start..end], secrets);
@@ -269,6 +284,12 @@ mod tests {
             (none, "h=u:p@h", "h=xxxxx@h", Some(2)),
             (none, "a: b@c", "a: b@c", None),
             (none, "X-Api-Key: geheim", "X-Api-Key: xxxxx", Some(11)),
+            (none, "headers: {X-A: geheim}", "headers: xxxxx", Some(9)),
+            (&["proxy_headers:"][..], "  X-A: geheim", "  xxxxx", Some(2)),
+            (none, "ssl.key: /etc/a.key", "ssl.key: /etc/a.key", None),
+            (none, "key: '-----BEGIN PRIVATE KEY", "key: 'xxxxx", Some(6)),
+            (&["ssl:", "  key: |"][..], "    MIGHAgEA", "    xxxxx", Some(4)),
+            (&["  key:"][..], "    '-----BEGIN", "    xxxxx", Some(4)),
             (&["password: >"][..], "  geheim", "  xxxxx", Some(2)),
             (&["a:", "  password: |", "    one", ""][..], "    two", "    xxxxx", Some(4)),
             (&["password: a"][..], "b: c", "b: c", None),

@@ -1,5 +1,6 @@
 //! From the tree to the typed settings: one reader for single values, and one file for each part.
 
+pub mod cloud;
 pub mod dead_letters;
 pub mod elasticsearch;
 pub mod fields;
@@ -11,4 +12,5 @@ pub mod listener;
 pub mod output;
 pub mod process;
 pub mod reading;
+pub mod tls;
 pub mod value;

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod listener;
 mod reading;
+mod tls;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use crate::config::typed::fields;
 use crate::packing::Compression;
 use crate::settings::{
     Auth, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings, FileSettings, Format,
-    HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, Pem, ReadBy,
-    ReadOrder, Settings, Since, Verification,
+    HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, ReadBy,
+    ReadOrder, Settings, Since,
 };
 use crate::units::duration_text;
 
@@ -126,7 +127,7 @@ fn secrets_of(settings: &Settings) -> Vec<String> {
             Auth::Basic { password, .. } => mask::add_secret(password.expose(), &mut secrets),
             Auth::ApiKey(key) => mask::add_secret(key.expose(), &mut secrets),
         }
-        for (_, value) in &output.headers {
+        for (_, value) in output.headers.iter().chain(&output.proxy_headers) {
             mask::add_secret(value.expose(), &mut secrets);
         }
     }
@@ -136,6 +137,7 @@ fn secrets_of(settings: &Settings) -> Vec<String> {
 /// Masks secrets in all texts, and the values of keys that are named like secrets.
 fn hide(value: &mut Value, secrets: &[String]) {
     match value {
+        Value::String(text) if text.contains("PRIVATE KEY") => MASK.clone_into(text),
         Value::String(text) => *text = mask::repeated(text, secrets),
         Value::Sequence(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
         Value::Mapping(map) => {
@@ -396,21 +398,12 @@ fn elasticsearch(output: &ElasticsearchSettings) -> Value {
     if let Some(proxy) = &output.proxy_url {
         put(&mut out, "proxy_url", urls(proxy.expose()));
     }
+    if !output.proxy_headers.is_empty() {
+        let headers = output.proxy_headers.iter().map(|(key, _)| (key, MASK));
+        put(&mut out, "proxy_headers", pairs(headers));
+    }
     put(&mut out, "proxy_disable", output.proxy_disable);
-    let authorities = output.tls.certificate_authorities.iter().map(|pem| match pem {
-        Pem::File(file) => path(file),
-        Pem::Inline(text) => text.as_str().into(),
-    });
-    let verification = match output.tls.verification {
-        Verification::Full => "full",
-        Verification::Certificate => "certificate",
-        Verification::None => "none",
-    };
-    let ssl = map([
-        ("certificate_authorities", Value::Sequence(authorities.collect())),
-        ("verification_mode", verification.into()),
-    ]);
-    put(&mut out, "ssl", ssl);
+    put(&mut out, "ssl", Value::Mapping(tls::tls(&output.tls)));
     dead_letters::put_dead_letters(&mut out, &output.dead_letters);
     Value::Mapping(out)
 }

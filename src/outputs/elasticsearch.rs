@@ -15,9 +15,12 @@ mod connect;
 mod deliver;
 mod hosts;
 mod pace;
+mod reload;
 mod resend;
+mod secrets;
 mod template;
 mod tls;
+mod trial;
 
 pub use resend::{Ended, Resender, Stop};
 
@@ -90,6 +93,7 @@ pub(super) async fn run<D: Disk + Sync>(
         Arc::clone(&links.stats),
     );
     let first = usize::from(u16::from_ne_bytes(random_bytes()));
+    let disk = links.disk.clone();
     let cluster = Arc::new(Cluster {
         hosts: Hosts::new(&settings, first, Arc::clone(&links.stats)),
         client,
@@ -112,7 +116,7 @@ pub(super) async fn run<D: Disk + Sync>(
         settings,
     });
     // They end with this function.
-    let mut connectors = beside(&cluster, &links.shutdown);
+    let mut connectors = beside(&cluster, disk, &links.shutdown);
     let mut deliverers = JoinSet::new();
     for number in 0..cluster.hosts.count() * cluster.settings.worker.max(1) {
         let receiver = links.receiver.clone();
@@ -152,9 +156,12 @@ fn tell_panic(ended: JoinError) -> Result<(), CannotGoOn> {
 /// Starts what goes on beside the deliverers: a connector for each host, and the removal of old dead letters.
 fn beside<D: Disk + Sync>(
     cluster: &Arc<Cluster<D>>,
+    disk: D,
     shutdown: &watch::Receiver<Shutdown>,
 ) -> JoinSet<()> {
     let mut beside = JoinSet::new();
+    let watching = Arc::clone(cluster);
+    beside.spawn(async move { watching.watch_certificates(disk).await });
     for host in 0..cluster.hosts.count() {
         let (cluster, shutdown) = (Arc::clone(cluster), shutdown.clone());
         beside.spawn(async move { cluster.keep_connected(host, shutdown).await });
@@ -174,6 +181,17 @@ fn beside<D: Disk + Sync>(
 fn meter(rate: u64) -> Meter {
     let kibibytes = u32::try_from(rate.div_ceil(1024)).unwrap_or(u32::MAX);
     Meter::new(f64::from(kibibytes) * 1024.0)
+}
+
+/// Goes all the way to each host and tells every step by `say`; returns whether all of them can be delivered to.
+/// Nothing is written there.
+pub async fn try_out<D: Disk>(
+    settings: &ElasticsearchSettings,
+    targets: &[TemplateTarget],
+    disk: &D,
+    say: &mut dyn FnMut(&str),
+) -> bool {
+    trial::try_out(settings, targets, disk, say).await
 }
 
 /// Returns what a panic said.

@@ -356,7 +356,6 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
     for (lines, expected) in [
         ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
-        ("cloud.id: a", "write the addresses into `output.elasticsearch.hosts` instead"),
         ("inputs.0.json.document_id: a", "leave it out"),
         ("inputs.0.keep_null: true", "leave it out, or set it to `false`"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),
@@ -422,7 +421,11 @@ output.elasticsearch:
   parameters: {a.b: '1'}
   compression_level: 0
   document_id: none
-  ssl: {certificate_authorities: [/a.pem, "-----BEGIN A\nB\n"], verification_mode: certificate}
+  ssl: {certificate_authorities: [/a.pem, "-----BEGIN A\nB\n"], verification_mode: certificate,
+        certificate: c.pem, key: k.pem, key_passphrase_path: p, supported_protocols: TLSv1.3, curve_types: [P-384],
+        cipher_suites: [TLS-AES-256-GCM-SHA384], ca_sha256: [AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=],
+        ca_trusted_fingerprint: 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF,
+        certificate_reload.reload_interval: 7s}
   backoff: {init: 10ms, max: 1m30s}
 setup.template: {name: n, pattern: 'n*', settings: {index: {a: 'yes', b: 2}}}
 path: {home: /h, config: /etc, data: 'null'}
@@ -568,6 +571,14 @@ fn no_secret_is_shown_whatever_is_wrong_around_it() {
         "output.elasticsearch: {hosts: a, username: u, password: hunter2}\nnonsense: hunter2\n",
         "output.elasticsearch: {hosts: a, username: u, password: hunter2, worker: hunter2}\n",
         "output.elasticsearch: {hosts: 'http://u:hunter2@a', worker: hunter2}\n",
+        "cloud:\n  auth: u:hunter2\noutput.elasticsearch: {hosts: a, worker: hunter2}\n",
+        "cloud:\n  auth: u:hunter2\n broken\n",
+        "cloud.auth: hunter2\noutput.elasticsearch.hosts: a\n",
+        "output.elasticsearch:\n  hosts: a\n  headers:\n    X-A: hunter2\n   X: [\n",
+        "output.elasticsearch:\n  hosts: a\n  proxy_headers: {X-A: hunter2, 'b c': hunter2}\n",
+        "output.elasticsearch:\n  hosts: a\n  ssl: {key_passphrase: hunter2, supported_protocols: hunter2}\n",
+        "output.elasticsearch:\n  hosts: a\n  ssl:\n    key: |\n      -----BEGIN PRIVATE KEY-----\n      hunter2\n   x: [\n",
+        "output.elasticsearch:\n  hosts: a\n  ssl.key: \"-----BEGIN PRIVATE KEY-----\\nhunter2\"\n  worker: hunter2\n",
     ] {
         let problems = load_text(&format!("{inputs}{text}")).expect_err(text);
         assert!(!problems.to_string().contains("hunter2"), "{text}{problems}");

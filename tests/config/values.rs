@@ -39,7 +39,7 @@ fn elasticsearch(line: &str) -> Result<ElasticsearchSettings, String> {
     })
 }
 
-fn with_host(line: &str) -> Result<ElasticsearchSettings, String> {
+pub fn with_host(line: &str) -> Result<ElasticsearchSettings, String> {
     elasticsearch(&format!("hosts: [a]\n  {line}"))
 }
 
@@ -559,7 +559,10 @@ fn connections_are_told_about_tls_proxies_and_headers() {
             ("ssl.verification_mode: strict", "([], Full)"),
             ("ssl.verification_mode: certificate", "([], Certificate)"),
             ("ssl: {enabled: false, certificate: /a, verification_mode: none}", "([], Full)"),
-            ("ssl.key: /a", "`output.elasticsearch.ssl.key` is not supported yet"),
+            (
+                "ssl.renegotiation: freely",
+                "`output.elasticsearch.ssl.renegotiation` is not supported yet",
+            ),
             ("ssl: {certificate: '', cipher_suites: [], renegotiation: never}", "([], Full)"),
         ],
     );

@@ -184,7 +184,14 @@ impl Rig {
 
     /// Waits until the log speaks of an error with the first host, and returns that line.
     pub(crate) fn wait_for_trouble(&self) -> String {
-        let of_host = |line: &String| line.starts_with("ERROR") && line.contains(&self.host);
+        self.wait_for_trouble_with("")
+    }
+
+    /// Waits until the log speaks of an error with the first host in these words, and returns that line.
+    pub(crate) fn wait_for_trouble_with(&self, words: &str) -> String {
+        let of_host = |line: &String| {
+            line.starts_with("ERROR") && line.contains(&self.host) && line.contains(words)
+        };
         let later = || lines().into_iter().skip(self.earlier_lines);
         self.wait_for("an error in the log", |_| later().any(|line| of_host(&line)));
         later().find(of_host).unwrap()

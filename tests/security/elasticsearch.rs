@@ -90,3 +90,77 @@ fn wrong_key_is_told_with_what_to_do_and_nothing_is_lost() {
     assert_eq!(code, 0, "{told}");
     assert_eq!(paths(&secured().documents("wrong-key-test")), each_once(1, 300));
 }
+
+/// Runs `test output` and returns its exit code and what it printed.
+fn trial(place: &Place) -> (i32, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shipper"));
+    let output = command.current_dir(place.path()).args(["test", "output"]).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn trial_of_the_output_tells_privileges_and_writes_nothing() {
+    let key = writing_key("trial-test");
+    let place = Place::new(&config("trial-test", &format!("  api_key: \"{key}\"\n")));
+    let (code, told) = trial(&place);
+    assert_eq!(code, 0, "{told}");
+    let end = "  authentication... OK
+    user: elastic
+    API key: trial-test
+  privileges...
+    create documents in trial-test... OK
+    create trial-test where it is missing... OK
+    install index templates... WARN no privilege `manage_index_templates`: they must be there already
+  index template trial-test... WARN not known (403)
+";
+    assert!(told.ends_with(end), "{told}");
+    assert!(told.contains("    handshake... OK\n    TLS version: TLSv1.3\n"), "{told}");
+    assert!(told.contains("      for: 127.0.0.1\n"), "{told}");
+    let elsewhere = Place::new(&config("another-index", &format!("  api_key: \"{key}\"\n")));
+    let (code, told) = trial(&elsewhere);
+    assert_eq!(code, 1, "{told}");
+    let error = "create documents in another-index... ERROR give the user or API key the privilege `create_doc`";
+    assert!(told.contains(error), "{told}");
+    let wrong = Place::new(&config("trial-test", "  api_key: \"abc:thisisnotthesecret_atall\"\n"));
+    let (code, told) = trial(&wrong);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("  talk to server... ERROR 401 security_exception: "), "{told}");
+    assert!(!told.contains("thisisnotthesecret"), "{told}");
+    assert!(secured().documents("trial-test").is_empty());
+}
+
+#[test]
+fn client_certificate_is_shown_and_one_of_another_authority_is_refused() {
+    let (certificate, key) = secured().client();
+    let credentials = |certificate: &std::path::Path, key: &std::path::Path| {
+        format!(
+            "  username: elastic\n  password: \"{PASSWORD}\"\n  ssl.certificate: {}\n  ssl.key: {}\n",
+            certificate.display(),
+            key.display()
+        )
+    };
+    let place = Place::new(&config("client-test", &credentials(&certificate, &key)));
+    std::fs::write(place.log("access.log"), lines(1, 200)).unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(paths(&secured().documents("client-test")), each_once(1, 200));
+    let own = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["stranger.example".to_owned()]).unwrap();
+    let stranger = params.self_signed(&own).unwrap();
+    let (certificate, key) = (place.path().join("own.crt"), place.path().join("own.key"));
+    std::fs::write(&certificate, stranger.pem()).unwrap();
+    std::fs::write(&key, own.serialize_pem()).unwrap();
+    place.configure(&config("client-test", &credentials(&certificate, &key)));
+    let (code, told) = trial(&place);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("ERROR the server refuses the client certificate ("), "{told}");
+    assert!(told.contains("for stranger.example, "), "{told}");
+}
+
+#[test]
+fn plain_http_to_the_port_of_tls_is_told_what_to_write() {
+    let plain = config("plain-test", "").replace("https://", "http://");
+    let (code, told) = trial(&Place::new(&plain));
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("if it speaks TLS, write https:// in hosts"), "{told}");
+}

@@ -97,6 +97,12 @@ impl Elasticsearch {
         self.directory.path().join("config/ca.crt")
     }
 
+    /// Returns the files of a client's certificate by the same authority, and of its key.
+    pub fn client(&self) -> (PathBuf, PathBuf) {
+        let config = self.directory.path().join("config");
+        (config.join("client.crt"), config.join("client.key"))
+    }
+
     fn call(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         http::call(&self.access, self.port, method, path, body)
     }
@@ -121,7 +127,9 @@ impl Elasticsearch {
 }
 
 const TLS: &str = "xpack.security.http.ssl.enabled: true\nxpack.security.http.ssl.key: node.key\n\
-                   xpack.security.http.ssl.certificate: node.crt\n";
+                   xpack.security.http.ssl.certificate: node.crt\n\
+                   xpack.security.http.ssl.certificate_authorities: ca.crt\n\
+                   xpack.security.http.ssl.client_authentication: optional\n";
 
 /// Makes an authority, the node's certificate and the password of `elastic`; returns how to ask such a server.
 fn secure(run: &Path, distribution: &Path) -> Access {
@@ -135,6 +143,11 @@ fn secure(run: &Path, distribution: &Path) -> Access {
     std::fs::write(config.join("ca.crt"), authority.pem()).unwrap();
     std::fs::write(config.join("node.crt"), certificate.pem()).unwrap();
     std::fs::write(config.join("node.key"), key.serialize_pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["web.example".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    std::fs::write(config.join("client.crt"), certificate.pem()).unwrap();
+    std::fs::write(config.join("client.key"), key.serialize_pem()).unwrap();
     let keystore = distribution.join("bin/elasticsearch-keystore");
     for (arguments, input) in
         [(&["create"][..], ""), (&["add", "--stdin", "bootstrap.password"], PASSWORD)]

@@ -4,15 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::tree::Value;
+use crate::config::typed::cloud::Cloud;
 use crate::config::typed::dead_letters::dead_letters;
 use crate::config::typed::host::{self, Address};
 use crate::config::typed::input::{format_string, pipeline};
+use crate::config::typed::tls::tls;
 use crate::config::typed::value::At;
 use crate::config::typed::{fields, host::AddressError};
-use crate::settings::{
-    Auth, BackoffSettings, ElasticsearchSettings, Pem, Secret, TemplateSettings, TlsSettings,
-    Verification,
-};
+use crate::settings::{Auth, BackoffSettings, ElasticsearchSettings, Secret, TemplateSettings};
 
 /// Least size of a bulk body: smaller ones would hold no ordinary line.
 const BULK_BYTES_MIN: u64 = 16 << 10;
@@ -101,17 +100,27 @@ fn default_worker(hosts: usize) -> usize {
 pub fn elasticsearch(
     at: &At<'_>,
     template_at: &At<'_>,
+    cloud: Cloud,
     config_directory: &Path,
 ) -> (ElasticsearchSettings, Duration) {
     let preset = preset(at);
-    let (hosts, url_credentials) = hosts(at);
+    let (hosts, url_credentials) = match cloud.host {
+        Some(host) => {
+            let own = at.get("hosts");
+            if own.is_there() {
+                own.warn(format!("`{}` gives way to `cloud.id`", own.path()));
+            }
+            (vec![host], None)
+        }
+        None => hosts(at),
+    };
     let worker = preset.worker.unwrap_or_else(|| default_worker(hosts.len()));
     let settings = ElasticsearchSettings {
         hosts,
         loadbalance: at.get("loadbalance").boolean().unwrap_or(true),
         parameters: at.get("parameters").flat_texts(),
         headers: headers(&at.get("headers")),
-        auth: auth(at, url_credentials),
+        auth: auth(at, cloud.credentials, url_credentials),
         index: format_string(&at.get("index")),
         pipeline: pipeline(&at.get("pipeline"), None),
         document_id: at.get("document_id").word(&["auto", "none"]) != Some(1),
@@ -145,6 +154,7 @@ pub fn elasticsearch(
             .unwrap_or(preset.idle_connection_timeout),
         backoff: backoff(at, preset.backoff),
         proxy_url: proxy(&at.get("proxy_url")),
+        proxy_headers: proxy_headers(at),
         proxy_disable: at.get("proxy_disable").boolean().unwrap_or(false),
         tls: tls(&at.get("ssl"), config_directory),
         template: template(template_at),
@@ -220,12 +230,16 @@ fn bad_host(item: &At<'_>, error: &AddressError) {
     item.problem_with(error.to_string(), hint);
 }
 
-fn auth(at: &At<'_>, url_credentials: Option<Credentials>) -> Auth {
+fn auth(at: &At<'_>, of_cloud: Option<Credentials>, of_url: Option<Credentials>) -> Auth {
     let key_at = at.get("api_key");
     let user_at = at.get("username");
     let api_key = key_at.text_if_any();
     let user = user_at.text_if_any();
     let password = at.get("password").text_if_any();
+    if of_cloud.is_some() && user.is_some() {
+        user_at.warn(format!("`{}` gives way to `cloud.auth`", user_at.path()));
+    }
+    let url_credentials = of_cloud.or(of_url);
     if user.is_none() && password.is_some() {
         at.get("password").problem_with("a `password` without a `username`", "add the user's name");
     }
@@ -283,32 +297,17 @@ fn proxy(at: &At<'_>) -> Option<Secret> {
     Some(Secret::new(url))
 }
 
-fn tls(at: &At<'_>, config_directory: &Path) -> TlsSettings {
-    if at.get("enabled").boolean() == Some(false) {
-        return TlsSettings::default();
+/// Reads headers for the proxy; without `proxy_url` nobody gets them.
+fn proxy_headers(at: &At<'_>) -> Vec<(String, Secret)> {
+    let own = at.get("proxy_headers");
+    let headers = headers(&own);
+    if !headers.is_empty() && !at.get("proxy_url").is_there() {
+        own.warn(format!(
+            "`{}` go to the proxy of `proxy_url` alone, and there is none",
+            own.path()
+        ));
     }
-    let certificate_authorities = at
-        .get("certificate_authorities")
-        .texts()
-        .into_iter()
-        .map(|(text, _)| {
-            if text.trim_start().starts_with("-----BEGIN") {
-                Pem::Inline(text)
-            } else {
-                Pem::File(config_directory.join(text))
-            }
-        })
-        .collect();
-    let mode = at.get("verification_mode");
-    let verification = match mode.word(&["full", "strict", "certificate", "none"]) {
-        Some(2) => Verification::Certificate,
-        Some(3) => {
-            mode.warn("`ssl.verification_mode: none`: anyone can pretend to be the server");
-            Verification::None
-        }
-        _ => Verification::Full,
-    };
-    TlsSettings { certificate_authorities, verification }
+    headers
 }
 
 fn template(at: &At<'_>) -> TemplateSettings {

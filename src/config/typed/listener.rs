@@ -1,5 +1,6 @@
 //! The stanzas whose lines are sent to them: `tcp`, `udp`, `unix`, `syslog`, `stdin`.
 
+use crate::config::typed::tls::pem;
 use crate::config::typed::value::At;
 use crate::settings::reading::ReadingSettings;
 use crate::settings::{
@@ -227,13 +228,7 @@ fn tls(at: &At<'_>, config_directory: &Path) -> Option<ServerTlsSettings> {
     if !at.is_there() || at.get("enabled").boolean() == Some(false) {
         return None;
     }
-    let pem = |text: String| {
-        if text.trim_start().starts_with("-----BEGIN") {
-            Pem::Inline(text)
-        } else {
-            Pem::File(config_directory.join(text))
-        }
-    };
+    let pem = |text: String| pem(text, config_directory);
     let certificate = at.get("certificate").text_if_any().map(pem);
     let key = at.get("key").text_if_any().map(pem);
     let authorities: Vec<Pem> =

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::problems::Problem;
 use crate::config::tree::{Entry, Value};
+use crate::config::typed::cloud::cloud;
 use crate::config::typed::elasticsearch::elasticsearch;
 use crate::config::typed::value::At;
 use crate::settings::{OutputSettings, QueueSettings};
@@ -27,6 +28,7 @@ pub fn output(root: &At<'_>, config_directory: &Path) -> (OutputSettings, QueueS
             let (settings, flush_timeout) = elasticsearch(
                 &root.get("output.elasticsearch"),
                 &root.get("setup.template"),
+                cloud(root),
                 config_directory,
             );
             (OutputSettings::Elasticsearch(Box::new(settings)), flush_timeout)
@@ -51,6 +53,16 @@ fn chosen(root: &At<'_>) -> Option<String> {
     // A heading whose lines are all commented out gives way to an output with content.
     if enabled.iter().any(|entry| !matches!(entry.value.value, Value::Null)) {
         enabled.retain(|entry| !matches!(entry.value.value, Value::Null));
+    }
+    let cloud = root.get("cloud.id");
+    let in_cloud = cloud.text_if_any().is_some();
+    if in_cloud && let Some(other) = enabled.iter().find(|entry| entry.key != "elasticsearch") {
+        let message = format!("`cloud.id` stands for `output.elasticsearch`, not `{}`", other.key);
+        cloud.problem_with(message, "leave one of the two out");
+        return None;
+    }
+    if in_cloud && enabled.is_empty() {
+        return Some("elasticsearch".to_owned());
     }
     let Some(first) = enabled.first() else {
         let all =

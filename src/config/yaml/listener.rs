@@ -77,11 +77,7 @@ fn tls(settings: &ServerTlsSettings) -> Mapping {
         Pem::Inline(text) => text.clone(),
     };
     put(&mut out, "certificate", text(&settings.certificate));
-    let key = match &settings.key {
-        Pem::File(path) => path.display().to_string(),
-        Pem::Inline(_) => crate::config::mask::MASK.to_owned(),
-    };
-    put(&mut out, "key", key);
+    put(&mut out, "key", text(&settings.key));
     let authorities: Vec<String> = settings.certificate_authorities.iter().map(text).collect();
     if !authorities.is_empty() {
         put(&mut out, "certificate_authorities", list(&authorities));

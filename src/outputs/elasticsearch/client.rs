@@ -1,10 +1,11 @@
 //! The HTTP client: one for all hosts, with authentication, TLS and proxy as configured.
 
 use super::compress::Compressed;
-use super::tls::{TlsError, client_config};
+use super::secrets::{Secrets, base64};
+use super::tls::{Asked, Material, Tls, TlsError, explain};
 use crate::batch::Batch;
 use crate::disk::Disk;
-use crate::settings::{Auth, ElasticsearchSettings};
+use crate::settings::{Auth, ElasticsearchSettings, Secret};
 use bytes::Bytes;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
@@ -12,7 +13,7 @@ use reqwest::header::{
 use reqwest::{Client, Method, Proxy, Url, redirect};
 use std::error::Error as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 /// Bytes that are read of any answer.
@@ -31,6 +32,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Longest wait for the answer to a question whose answer takes no work.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do where a server may want TLS.
+const IF_TLS: &str = "if it speaks TLS, write https:// in hosts";
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -51,19 +55,14 @@ pub(super) enum ClientError {
 
 impl ClientError {
     /// Says what a person can do about it.
-    pub(super) fn advice(&self) -> &'static str {
-        match self {
-            Self::Tls(TlsError::NoSystemRoots(_)) => {
-                "install the package ca-certificates, or name your server's CA under ssl.certificate_authorities"
-            }
-            Self::Tls(TlsError::Rustls(_)) => "check the settings below ssl",
-            Self::Tls(_) => {
-                "check ssl.certificate_authorities: files in PEM form that this user may read"
-            }
+    pub(super) fn advice(&self) -> String {
+        let fixed = match self {
+            Self::Tls(error) => return error.advice(),
             Self::Header(_) => "check headers, username, password and api_key for odd characters",
             Self::Proxy => "write it as http://host:port, or set proxy_disable: true",
             Self::Build(_) => "check the settings of output.elasticsearch",
-        }
+        };
+        fixed.to_owned()
     }
 }
 
@@ -87,13 +86,23 @@ pub(super) struct NoAnswer {
 }
 
 /// Sends requests.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct HttpClient {
-    client: Client,
+    /// What makes connections: another one after certificates have changed. Requests on their way keep the old one.
+    current: RwLock<Connector>,
     query: Vec<(String, String)>,
     timeout: Duration,
-    /// What must not be seen in texts that come from outside, longest first.
-    secrets: Vec<String>,
+    /// Checksum of the certificates and keys that it began with.
+    first_material: [u8; 32],
+    /// What must not be seen in texts that come from outside.
+    secrets: Secrets,
+}
+
+/// Makes connections with the certificates of one time.
+#[derive(Debug, Clone)]
+struct Connector {
+    client: Client,
+    asked: Arc<Asked>,
 }
 
 /// What a bulk request carries.
@@ -118,37 +127,41 @@ impl HttpClient {
         settings: &ElasticsearchSettings,
         disk: &D,
     ) -> Result<Self, ClientError> {
-        let hosts: Vec<Url> =
-            settings.hosts.iter().filter_map(|host| Url::parse(host).ok()).collect();
-        let tls_wanted = hosts.iter().any(|host| host.scheme() == "https")
-            || settings.proxy_url.as_ref().is_some_and(|url| url.expose().starts_with("https:"));
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(client_config(&settings.tls, tls_wanted, disk)?)
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .tcp_nodelay(true)
-            .tcp_keepalive(KEEP_ALIVE)
-            .user_agent(concat!("shipper/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(settings)?)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(settings.idle_connection_timeout)
-            .pool_max_idle_per_host(settings.worker.max(1));
-        if let Some(proxy) = settings.proxy_url.as_ref().filter(|_| !settings.proxy_disable) {
-            builder = builder.proxy(Proxy::all(proxy.expose()).map_err(|_| ClientError::Proxy)?);
-        } else if settings.proxy_disable || hosts.iter().all(is_loopback) {
-            // Proxies of the environment are never asked for this machine, as in Filebeat.
-            builder = builder.no_proxy();
-        }
+        let material = read_material(settings, disk)?;
         let mut query = settings.parameters.clone();
         if let Some(pipeline) = &settings.pipeline {
             query.push(("pipeline".to_owned(), pipeline.clone()));
         }
         Ok(Self {
-            client: builder.build().map_err(ClientError::Build)?,
+            current: RwLock::new(connector(settings, &material)?),
             query,
             timeout: settings.timeout,
-            secrets: secrets(settings),
+            first_material: material.digest(),
+            secrets: Secrets::of(settings),
         })
+    }
+
+    /// Makes connections with other certificates from now on; requests on their way end as they began.
+    ///
+    /// # Errors
+    /// When they cannot be used: then all stays as it was.
+    pub(super) fn renew(
+        &self,
+        settings: &ElasticsearchSettings,
+        material: &Material,
+    ) -> Result<(), ClientError> {
+        let connector = connector(settings, material)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = connector;
+        Ok(())
+    }
+
+    /// Returns the checksum of the certificates and keys that it began with.
+    pub(super) fn first_material(&self) -> [u8; 32] {
+        self.first_material
+    }
+
+    fn connector(&self) -> Connector {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends one bulk request of so many items.
@@ -158,8 +171,8 @@ impl HttpClient {
         body: &BulkBody,
         items: usize,
     ) -> Result<Response, NoAnswer> {
-        let mut request = self
-            .client
+        let Connector { client, asked } = self.connector();
+        let mut request = client
             .post(url)
             .query(&[("filter_path", super::bulk::FILTER_PATH)])
             .header(CONTENT_TYPE, "application/x-ndjson")
@@ -171,7 +184,8 @@ impl HttpClient {
             BulkBody::Plain(bytes) => request.body(bytes.clone()),
             BulkBody::Gzip(bytes) => request.header(CONTENT_ENCODING, "gzip").body(bytes.bytes()),
         };
-        self.read(request.send().await, ANSWER_BYTES + items * ANSWER_BYTES_PER_ITEM).await
+        let most = ANSWER_BYTES + items * ANSWER_BYTES_PER_ITEM;
+        self.read(request.send().await, &asked, most).await
     }
 
     /// Sends a small request of another kind.
@@ -181,78 +195,96 @@ impl HttpClient {
         url: &str,
         json: Option<String>,
     ) -> Result<Response, NoAnswer> {
-        let mut request = self.client.request(method, url).timeout(self.timeout);
+        let Connector { client, asked } = self.connector();
+        let mut request = client.request(method, url).timeout(self.timeout);
         if let Some(json) = json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
         }
-        self.read(request.send().await, ANSWER_BYTES).await
+        let sent = request.send().await;
+        let silent = sent.as_ref().is_err_and(closed_plain);
+        match self.read(sent, &asked, ANSWER_BYTES).await {
+            Err(NoAnswer { reason, refused }) if silent => {
+                Err(NoAnswer { reason: format!("{reason} ({IF_TLS})"), refused })
+            }
+            other => other,
+        }
     }
 
     /// Asks whether anybody answers at all.
     pub(super) async fn probe(&self, base: &str) -> bool {
         let limit = PROBE_TIMEOUT.min(self.timeout / 8);
-        self.client.get(format!("{base}/")).timeout(limit).send().await.is_ok()
+        self.connector().client.get(format!("{base}/")).timeout(limit).send().await.is_ok()
     }
 
     async fn read(
         &self,
         sent: Result<reqwest::Response, reqwest::Error>,
+        asked: &Asked,
         most: usize,
     ) -> Result<Response, NoAnswer> {
-        let mut response = sent.map_err(|error| no_answer(&error))?;
+        let mut response = sent.map_err(|error| no_answer(&error, asked))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
         let length = response.content_length().and_then(|length| usize::try_from(length).ok());
         let mut body = Vec::with_capacity(length.unwrap_or_default().min(most));
         let mut cut = false;
-        while !cut && let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+        let more = |error| no_answer(&error, asked);
+        while !cut && let Some(chunk) = response.chunk().await.map_err(more)? {
             let room = most - body.len();
             cut = room < chunk.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
-        if !(200..300).contains(&status) {
-            body = self.without_secrets(body);
-        }
+        let body = self.secrets.hide(status, body);
         Ok(Response { status, retry_after, body, cut })
-    }
-
-    /// Takes credentials out of a refusal, which a proxy may have made of the request.
-    fn without_secrets(&self, body: Vec<u8>) -> Vec<u8> {
-        if !self
-            .secrets
-            .iter()
-            .any(|secret| memchr::memmem::find(&body, secret.as_bytes()).is_some())
-        {
-            return body;
-        }
-        let mut text = String::from_utf8_lossy(&body).into_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret, "xxxxx");
-        }
-        text.into_bytes()
     }
 }
 
-/// Returns the texts that must not be seen, longest first.
-fn secrets(settings: &ElasticsearchSettings) -> Vec<String> {
-    let mut secrets: Vec<String> =
-        settings.headers.iter().map(|(_, value)| value.expose().to_owned()).collect();
-    match &settings.auth {
-        Auth::None => {}
-        Auth::Basic { username, password } => {
-            secrets.push(base64(format!("{username}:{}", password.expose()).as_bytes()));
-            secrets.push(password.expose().to_owned());
+/// Reads what `ssl.*` names, where any host speaks TLS.
+pub(super) fn read_material<D: Disk>(
+    settings: &ElasticsearchSettings,
+    disk: &D,
+) -> Result<Material, TlsError> {
+    if tls_wanted(settings) { Material::read(&settings.tls, disk) } else { Ok(Material::default()) }
+}
+
+/// Tells whether a host, or the proxy, speaks TLS.
+fn tls_wanted(settings: &ElasticsearchSettings) -> bool {
+    settings.hosts.iter().any(|host| host.starts_with("https:"))
+        || settings.proxy_url.as_ref().is_some_and(|url| url.expose().starts_with("https:"))
+}
+
+fn connector(
+    settings: &ElasticsearchSettings,
+    material: &Material,
+) -> Result<Connector, ClientError> {
+    let Tls { config, asked } = Tls::new(&settings.tls, tls_wanted(settings), material)?;
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(config)
+        .http1_only()
+        .redirect(redirect::Policy::none())
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEP_ALIVE)
+        .user_agent(concat!("shipper/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers(settings)?)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(settings.idle_connection_timeout)
+        .pool_max_idle_per_host(settings.worker.max(1));
+    if let Some(proxy) = settings.proxy_url.as_ref().filter(|_| !settings.proxy_disable) {
+        let mut proxy = Proxy::all(proxy.expose()).map_err(|_| ClientError::Proxy)?;
+        if !settings.proxy_headers.is_empty() {
+            proxy = proxy.headers(plain_headers(&settings.proxy_headers)?);
         }
-        Auth::ApiKey(key) => {
-            secrets.push(base64(key.expose().as_bytes()));
-            secrets.push(key.expose().to_owned());
-            secrets.extend(key.expose().split_once(':').map(|(_, key)| key.to_owned()));
-        }
+        builder = builder.proxy(proxy);
+    } else if is_asked_directly(settings) {
+        builder = builder.no_proxy();
     }
-    // Shorter ones would blot out innocent words.
-    secrets.retain(|secret| 4 <= secret.len());
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
+    Ok(Connector { client: builder.build().map_err(ClientError::Build)?, asked })
+}
+
+/// Tells whether proxies of the environment are not asked: they never are for this machine, as in Filebeat.
+pub(super) fn is_asked_directly(settings: &ElasticsearchSettings) -> bool {
+    let mut hosts = settings.hosts.iter().filter_map(|host| Url::parse(host).ok());
+    settings.proxy_disable || hosts.all(|host| is_loopback(&host))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -261,12 +293,21 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn no_answer(error: &reqwest::Error) -> NoAnswer {
-    NoAnswer { reason: reason(error), refused: error.is_connect() }
+fn no_answer(error: &reqwest::Error, asked: &Asked) -> NoAnswer {
+    NoAnswer { reason: reason(error, asked), refused: error.is_connect() }
+}
+
+/// Tells whether a connection without TLS was closed instead of an answer, as servers do that want TLS.
+fn closed_plain(error: &reqwest::Error) -> bool {
+    let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
+    is_plain && !error.is_connect() && !error.is_timeout() && error.is_request()
 }
 
 /// Says what went wrong in words of the cause, without the address, which may hold what is nobody's business.
-fn reason(error: &reqwest::Error) -> String {
+fn reason(error: &reqwest::Error, asked: &Asked) -> String {
+    if let Some(text) = explain(error, asked) {
+        return text;
+    }
     let mut words = Vec::new();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -283,33 +324,13 @@ fn reason(error: &reqwest::Error) -> String {
         words.push(error.to_string().split(" for url").next().unwrap_or_default().to_owned());
     }
     let text = words.join(": ");
-    match certificate_advice(&text) {
-        Some(advice) => format!("{text} ({advice})"),
-        None => text,
-    }
-}
-
-fn certificate_advice(text: &str) -> Option<&'static str> {
-    let lower = text.to_lowercase();
-    if lower.contains("unknownissuer") || lower.contains("badsignature") {
-        return Some(
-            "the server's certificate is signed by an unknown authority: name its CA under ssl.certificate_authorities",
+    let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
+    if is_plain && text.contains("invalid HTTP") {
+        return format!(
+            "{text} (what answers is no HTTP: if it speaks TLS, write https:// in hosts)"
         );
     }
-    if lower.contains("notvalidforname") || lower.contains("not valid for name") {
-        return Some(
-            "the server's certificate is for another name: use that name in hosts, or ssl.verification_mode: certificate",
-        );
-    }
-    if lower.contains("expired") {
-        return Some(
-            "the server's certificate has expired: renew it, and look at this machine's clock",
-        );
-    }
-    if lower.contains("invalidcontenttype") || lower.contains("corrupt message") {
-        return Some("the server does not speak TLS on this port: use http:// or the TLS port");
-    }
-    None
+    text
 }
 
 fn read_retry_after(value: &HeaderValue) -> Option<Duration> {
@@ -321,15 +342,20 @@ fn read_retry_after(value: &HeaderValue) -> Option<Duration> {
     SystemTime::from(at).duration_since(SystemTime::now()).ok()
 }
 
-fn headers(settings: &ElasticsearchSettings) -> Result<HeaderMap, ClientError> {
+fn plain_headers(pairs: &[(String, Secret)]) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &settings.headers {
+    for (name, value) in pairs {
         let bad = || ClientError::Header(name.clone());
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
         value.set_sensitive(true);
         headers.append(header, value);
     }
+    Ok(headers)
+}
+
+fn headers(settings: &ElasticsearchSettings) -> Result<HeaderMap, ClientError> {
+    let mut headers = plain_headers(&settings.headers)?;
     let credentials = match &settings.auth {
         Auth::None => return Ok(headers),
         Auth::Basic { username, password } => {
@@ -342,10 +368,4 @@ fn headers(settings: &ElasticsearchSettings) -> Result<HeaderMap, ClientError> {
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(headers)
-}
-
-/// Encodes bytes in base64 (RFC 4648, section 4), padded.
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -183,8 +183,17 @@ impl<D: Disk + Sync> Cluster<D> {
     }
 }
 
+/// Returns who says in its greeting that it answers, such as `elasticsearch 8.19.0`; `None` when it is someone else.
+pub(super) fn version_text(body: &[u8]) -> Option<String> {
+    let version = serde_json::from_slice::<Root>(body).ok()?.version?;
+    let number = version.number.unwrap_or_else(|| "unknown".to_owned());
+    let kind = version.distribution.unwrap_or_else(|| "elasticsearch".to_owned());
+    let text: String = format!("{kind} {number}").chars().take(100).collect();
+    Some(text.replace(char::is_control, "?"))
+}
+
 /// Says in words what an answer that is no success means, and what a person can do about it.
-fn refusal(status: u16, body: &[u8]) -> (String, Option<&'static str>) {
+pub(super) fn refusal(status: u16, body: &[u8]) -> (String, Option<&'static str>) {
     match read_answer(status, body, 0) {
         Answer::Pause(fault) | Answer::Refused(fault) => (fault.to_string(), Some(fault.advice())),
         _ => (format!("{status}: {}", excerpt(body)), None),

@@ -1,33 +1,40 @@
-//! Whom to trust: the TLS side of `ssl.*`, on rustls.
+//! The client's side of `ssl.*`, on rustls: whom to trust, and who we are.
 //!
-//! Certificate authorities are read once, at the start. Where no host speaks TLS none are read at all.
+//! Where no host speaks TLS nothing is read. Not here: renegotiation, which rustls does not have.
 
-use crate::disk::Disk;
-use crate::settings::{Pem, TlsSettings, Verification};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::io;
+mod material;
+mod refused;
+mod resolver;
+mod verifier;
+
+pub(super) use material::Material;
+pub(super) use resolver::Asked;
+
+use crate::certificates::{Facts, private_key::KeyError};
+use crate::settings::{TlsAlgorithm, TlsSettings, TlsVersions, Verification};
+use material::Identity;
+use resolver::Resolver;
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Largest file of certificates, in bytes: the bundles of systems have a quarter of a MiB.
-const PEM_BYTES_MAX: u64 = 8 << 20;
+use verifier::{Trusted, Verifier};
 
 /// Why `ssl.*` cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     /// The file cannot be read.
-    #[error("cannot read the certificate authorities in `{path}`: {source}")]
+    #[error("cannot read `{path}` of `{key}`: {reason}")]
     Read {
+        /// What names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: String,
     },
     /// There is no certificate in it.
     #[error("{place} holds no certificate that can be used: {reason}")]
@@ -37,6 +44,24 @@ pub(super) enum TlsError {
         /// What is wrong.
         reason: String,
     },
+    /// There is no key in it that can be used.
+    #[error("cannot use the key in {place}: {reason}")]
+    Key {
+        /// The file, or the place in the configuration.
+        place: String,
+        /// What is wrong.
+        reason: KeyError,
+        /// What a person can do about it.
+        advice: String,
+    },
+    /// They do not belong together.
+    #[error(
+        "the key of `ssl.key` is not that of the certificate of `ssl.certificate`: {certificate}"
+    )]
+    OtherKey {
+        /// The certificate in words.
+        certificate: String,
+    },
     /// The system has none.
     #[error("the system has no certificate authorities: {0}")]
     NoSystemRoots(String),
@@ -45,152 +70,105 @@ pub(super) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// Makes the client's side of TLS; `wanted` is `false` where no host speaks it.
-///
-/// # Errors
-/// When authorities cannot be read.
-pub(super) fn client_config<D: Disk>(
-    settings: &TlsSettings,
-    wanted: bool,
-    disk: &D,
-) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let trusted = if wanted && settings.verification != Verification::None {
-        Trusted::read(settings, disk)?
-    } else {
-        Trusted::default()
-    };
-    let verifier =
-        Verifier { provider: Arc::clone(&provider), trusted, mode: settings.verification };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
-}
-
-/// What a server's certificate may be signed by, or be.
-#[derive(Debug)]
-struct Trusted {
-    roots: RootCertStore,
-    /// Those that the operator named: a server may show one of them itself, as self-signed certificates do.
-    named: Vec<CertificateDer<'static>>,
-}
-
-impl Default for Trusted {
-    fn default() -> Self {
-        Self { roots: RootCertStore::empty(), named: Vec::new() }
-    }
-}
-
-impl Trusted {
-    fn read<D: Disk>(settings: &TlsSettings, disk: &D) -> Result<Self, TlsError> {
-        if settings.certificate_authorities.is_empty() {
-            return Self::system();
-        }
-        let mut trusted = Self::default();
-        for pem in &settings.certificate_authorities {
-            match pem {
-                Pem::File(path) => {
-                    let text = disk
-                        .read_all(path, PEM_BYTES_MAX)
-                        .map_err(|source| TlsError::Read { path: path.clone(), source })?;
-                    trusted.add(&text, &format!("`{}`", path.display()))?;
-                }
-                Pem::Inline(text) => {
-                    trusted.add(text.as_bytes(), "the text in ssl.certificate_authorities")?;
-                }
+impl TlsError {
+    /// Says what a person can do about it.
+    pub(super) fn advice(&self) -> String {
+        match self {
+            Self::Read { key, .. } => format!(
+                "name a file under {key} that is there, and that the user who runs shipper may read"
+            ),
+            Self::NoCertificate { .. } => {
+                "name a file with certificates in PEM (`-----BEGIN CERTIFICATE-----`)".to_owned()
             }
+            Self::Key { advice, .. } => advice.clone(),
+            Self::OtherKey { .. } => {
+                "name the key that the certificate was made for; both show the same: openssl x509 -in CERT -noout \
+                 -pubkey, and openssl pkey -in KEY -pubout"
+                    .to_owned()
+            }
+            Self::NoSystemRoots(_) => {
+                "install the package ca-certificates, or name your server's CA under ssl.certificate_authorities"
+                    .to_owned()
+            }
+            Self::Rustls(_) => "check the settings below ssl".to_owned(),
         }
-        Ok(trusted)
-    }
-
-    fn add(&mut self, text: &[u8], place: &str) -> Result<(), TlsError> {
-        let refused = |reason: String| TlsError::NoCertificate { place: place.to_owned(), reason };
-        let mut found = 0;
-        for certificate in CertificateDer::pem_slice_iter(text) {
-            let certificate = certificate.map_err(|error| refused(error.to_string()))?;
-            self.roots.add(certificate.clone()).map_err(|error| refused(error.to_string()))?;
-            self.named.push(certificate);
-            found += 1;
-        }
-        if found == 0 {
-            return Err(refused("no PEM section of a certificate in it".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn system() -> Result<Self, TlsError> {
-        let loaded = rustls_native_certs::load_native_certs();
-        let mut trusted = Self::default();
-        trusted.roots.add_parsable_certificates(loaded.certs);
-        if trusted.roots.is_empty() {
-            let reason = loaded.errors.first().map(ToString::to_string);
-            return Err(TlsError::NoSystemRoots(reason.unwrap_or_else(|| "none found".to_owned())));
-        }
-        Ok(trusted)
     }
 }
 
-/// Checks a server's certificate as `ssl.verification_mode` says.
-#[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
-    trusted: Trusted,
-    mode: Verification,
+/// What an HTTP client needs of TLS.
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    /// What servers have asked of us.
+    pub(super) asked: Arc<Asked>,
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        shown: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.mode == Verification::None {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let parsed = ParsedCertificate::try_from(shown)?;
-        // The operator named this very certificate: no chain says more than that.
-        if !self.trusted.named.contains(shown) {
-            verify_server_cert_signed_by_trust_anchor(
-                &parsed,
-                &self.trusted.roots,
-                intermediates,
-                now,
-                self.provider.signature_verification_algorithms.all,
-            )?;
-        }
-        if self.mode == Verification::Full {
-            verify_server_name(&parsed, server_name)?;
-        }
-        Ok(ServerCertVerified::assertion())
+impl Tls {
+    /// Makes the client's side; `wanted` is `false` where no host speaks it.
+    ///
+    /// # Errors
+    /// When what is named cannot be used.
+    pub(super) fn new(
+        settings: &TlsSettings,
+        wanted: bool,
+        material: &Material,
+    ) -> Result<Self, TlsError> {
+        let provider = Arc::new(provider(settings));
+        let trusted = if wanted && settings.verification != Verification::None {
+            Trusted::read(settings, material)?
+        } else {
+            Trusted::default()
+        };
+        let identity = if wanted { material.identity()? } else { None };
+        let own = identity.map(|identity| certified(identity, &provider)).transpose()?;
+        let resolver = Resolver::new(own);
+        let asked = resolver.asked();
+        let verifier = Verifier::new(Arc::clone(&provider), trusted, settings);
+        let versions = match settings.versions {
+            TlsVersions::Both => &[&TLS12, &TLS13][..],
+            TlsVersions::Only12 => &[&TLS12],
+            TlsVersions::Only13 => &[&TLS13],
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(resolver));
+        Ok(Self { config, asked })
     }
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
+fn provider(settings: &TlsSettings) -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    let wanted = &settings.cipher_suites;
+    if !wanted.is_empty() {
+        let names_13 = wanted.iter().any(|suite| suite.code >> 8 == 0x13);
+        provider.cipher_suites.retain(|suite| {
+            let code = u16::from(suite.suite());
+            let is_13 = suite.tls13().is_some();
+            wanted.iter().any(|one| one.code == code) || (is_13 && !names_13)
+        });
     }
+    if !settings.curves.is_empty() {
+        let place = |code: u16| {
+            settings.curves.iter().position(|TlsAlgorithm { code: wanted, .. }| *wanted == code)
+        };
+        provider.kx_groups.retain(|group| place(u16::from(group.name())).is_some());
+        provider.kx_groups.sort_by_key(|group| place(u16::from(group.name())));
+    }
+    provider
+}
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
+fn certified(identity: Identity, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let facts = identity.chain.first().and_then(|certificate| Facts::read(certificate));
+    match CertifiedKey::from_der(identity.chain, identity.key, provider) {
+        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::OtherKey {
+            certificate: facts.map_or_else(|| "(unreadable)".to_owned(), |facts| facts.to_string()),
+        }),
+        made => Ok(made?),
     }
+}
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+/// Returns in words, with what to do, why there is no TLS with a server; `None` when an error has another cause.
+pub(super) fn explain(error: &(dyn Error + 'static), asked: &Asked) -> Option<String> {
+    refused::explain(error, asked)
 }
