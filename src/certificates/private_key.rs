@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use pkcs8::EncryptedPrivateKeyInfoRef;
-use pkcs8::der::ErrorKind;
+use pkcs8::der::{ErrorKind, Tag};
 use pkcs8::pkcs5;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -91,7 +91,11 @@ fn decrypt(body: &str, passphrase: &[u8]) -> Result<PrivateKeyDer<'static>, KeyE
     let sealed = match EncryptedPrivateKeyInfoRef::try_from(der.as_slice()) {
         Ok(sealed) => sealed,
         Err(pkcs8::Error::Asn1(error))
-            if matches!(error.kind(), ErrorKind::OidUnknown { .. } | ErrorKind::OidMalformed) =>
+            // Methods older than PBES2 are unknown values of an identifier.
+            if matches!(
+                error.kind(),
+                ErrorKind::OidUnknown { .. } | ErrorKind::Value { tag: Tag::ObjectIdentifier }
+            ) =>
         {
             return Err(unsupported());
         }

@@ -287,7 +287,7 @@ mod tests {
             (none, "headers: {X-A: geheim}", "headers: xxxxx", Some(9)),
             (&["proxy_headers:"][..], "  X-A: geheim", "  xxxxx", Some(2)),
             (none, "ssl.key: /etc/a.key", "ssl.key: /etc/a.key", None),
-            (none, "key: '-----BEGIN PRIVATE KEY", "key: 'xxxxx", Some(6)),
+            (none, "key: '-----BEGIN PRIVATE KEY", "key: xxxxx", Some(5)),
             (&["ssl:", "  key: |"][..], "    MIGHAgEA", "    xxxxx", Some(4)),
             (&["  key:"][..], "    '-----BEGIN", "    xxxxx", Some(4)),
             (&["password: >"][..], "  geheim", "  xxxxx", Some(2)),
