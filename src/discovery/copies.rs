@@ -270,7 +270,8 @@ impl<D: Disk> Prospector<D> {
             return true;
         }
         let Some(original) = self.living_original(input, found, looked) else { return false };
-        let is_as_it_was = is_as_it_was(&self.disk, original);
+        // Of one that is away nobody knows when it will be back.
+        let is_known = is_as_it_was(&self.disk, original) || self.is_known_away(&original.name);
         let key = (looked.stat.inode.device, looked.stat.inode.number);
         let size = looked.stat.size;
         let round = self.round;
@@ -282,7 +283,7 @@ impl<D: Disk> Prospector<D> {
         waiting.round = round;
         debug!(file = %found.path.display(), size, "file may be a copy that is being made: it waits");
         // An original that is not what it was any more will be let go of, and the copy may continue it then.
-        if is_as_it_was && waiting.since + STILL_FOR <= now {
+        if is_known && waiting.since + STILL_FOR <= now {
             self.waiting.remove(&key);
             return false;
         }
@@ -290,7 +291,8 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is
-    /// not what it was any more: then this may be a copy of what it is now.
+    /// not what it was any more: then this may be a copy of what it is now. One whose directory is away is what it was: else
+    /// all logs of its name would wait for it, in whatever directories.
     pub(super) fn living_original(
         &self,
         input: u16,
@@ -302,7 +304,7 @@ impl<D: Disk> Prospector<D> {
                 && file.path != found.path
                 && !same_inode(file.inode, looked.stat.inode)
                 && (begins_alike(&self.disk, file, looked.first())
-                    || !is_as_it_was(&self.disk, file))
+                    || !(is_as_it_was(&self.disk, file) || self.is_known_away(&file.name)))
         })
     }
 

@@ -265,6 +265,12 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Tells whether the directory of a file was away at the last look.
+    pub(super) fn is_known_away(&self, name: &Path) -> bool {
+        let place = name.parent().and_then(|directory| self.places.known.get(directory));
+        place.is_some_and(|place| place.away_since.is_some())
+    }
+
     fn set_device(&mut self, key: (u64, u64), device: u64) {
         for mut orphan in self.unclaimed.remove(&key).into_iter().flatten() {
             orphan.entry.inode.device = device;

@@ -111,6 +111,31 @@ fn directory_that_is_gone_is_waited_for_a_day_and_then_its_files_are_forgotten()
 }
 
 #[test]
+fn log_does_not_wait_for_one_of_its_name_whose_directory_is_gone() {
+    for first in [50, 1] {
+        let logs = Logs::new();
+        for site in ["one", "two"] {
+            std::fs::create_dir(logs.path(site)).unwrap();
+        }
+        logs.write("one/access.log", lines(101, 100 + first));
+        logs.write("two/access.log", lines(1, 3));
+        let mut rig = Rig::start(&[logs.pattern("*/access.log")], Vec::new(), From::Start);
+        rig.settle_down();
+        assert_eq!(rig.arrived().len(), first + 3);
+        std::fs::remove_dir_all(logs.path("one")).unwrap();
+        rig.pass_a_scan();
+        logs.truncate("two/access.log");
+        logs.append("two/access.log", lines(10, 14));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(10, 14), "{first} lines");
+        logs.rename("two/access.log", "two/access.log.1");
+        logs.write("two/access.log", lines(15, 16));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(15, 16), "{first} lines");
+    }
+}
+
+#[test]
 fn removed_file_is_not_forgotten_before_all_of_it_is_settled() {
     let logs = Logs::new();
     logs.write("access.log", lines(1, 3));
