@@ -4,6 +4,9 @@ use crate::limits::Meter;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
+/// A share of the processors that was not taken for longer is not made up for.
+const BURST: Duration = Duration::from_millis(100);
+
 /// Measures what the whole process takes; what comes after reading is in proportion to it.
 #[derive(Debug)]
 pub(super) struct Governor {
@@ -15,7 +18,7 @@ pub(super) struct Governor {
 impl Governor {
     /// Makes one for a share of one core, more than 0; it may be more than 1.
     pub(super) fn new(share: f64) -> Self {
-        let mut meter = Meter::new(share);
+        let mut meter = Meter::new(share, BURST);
         let _ = meter.spend(0.0, Instant::now());
         Self { meter, taken: process_time() }
     }

@@ -42,6 +42,7 @@ use hosts::{Hosts, TELL_EVERY};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::error;
@@ -180,7 +181,7 @@ fn beside<D: Disk + Sync>(
 /// Keeps to so many bytes a second.
 fn meter(rate: u64) -> Meter {
     let kibibytes = u32::try_from(rate.div_ceil(1024)).unwrap_or(u32::MAX);
-    Meter::new(f64::from(kibibytes) * 1024.0)
+    Meter::new(f64::from(kibibytes) * 1024.0, Duration::from_millis(500))
 }
 
 /// Goes all the way to each host and tells every step by `say`; returns whether all of them can be delivered to.

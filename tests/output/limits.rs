@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a run is watched, and what comes before.
-const WATCHED: Duration = Duration::from_secs(5);
+const WATCHED: Duration = Duration::from_secs(6);
 const BEFORE: Duration = Duration::from_millis(1_500);
 
 /// Ends the process whatever becomes of the test.
@@ -86,6 +86,6 @@ fn share_of_the_processors_is_kept_and_used() {
     let limited = watch("limits.cpu: 10%");
     let share = limited.cpu / 0.1;
     // On a busy machine it may not get what it may take.
-    assert!((0.2..=1.1).contains(&share), "{share} of what is allowed");
+    assert!((0.2..=1.25).contains(&share), "{share} of what is allowed");
     assert!(0.0 < limited.bytes);
 }
