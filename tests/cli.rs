@@ -267,7 +267,8 @@ fn bad_command_line_has_the_usual_exit_code() {
 fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let config = format!("{}filebeat.shutdown_timeout: 10m\n", to_port(port));
+    let config =
+        format!("{}filebeat.shutdown_timeout: 10m\nlogging.metrics.period: 100ms\n", to_port(port));
     let place = place(&config);
     let mut running = Command::new(env!("CARGO_BIN_EXE_shipper"))
         .current_dir(place.path())
@@ -289,6 +290,8 @@ fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
             assert_ne!(std::io::BufRead::read_line(&mut told, &mut line).unwrap(), 0, "{what}");
         }
     };
+    // Lines are read, and wait.
+    wait_for(r#""filebeat":{"events":{"active":"#);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     wait_for("open batches for at most 600s");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
