@@ -72,16 +72,13 @@ pub(super) fn harvester(
                 pool.tidy();
             }
             beat.round();
+            // Before every step: also a reader that waits for the output has its output at work.
+            if let Some(pause) = governor.as_mut().and_then(Governor::pause) {
+                std::thread::sleep(pause.min(REST));
+                continue;
+            }
             match worker.step(now, moment()) {
-                harvester::Step::Busy => {
-                    used = true;
-                    while let Some(pause) = governor.as_mut().and_then(Governor::pause)
-                        && !signals.stop_reading.load(Ordering::Acquire)
-                    {
-                        std::thread::sleep(pause.min(REST));
-                        beat.round();
-                    }
-                }
+                harvester::Step::Busy => used = true,
                 harvester::Step::Starved => wake.wait(SLEEP_MAX),
                 harvester::Step::Closed => break,
                 harvester::Step::Idle(deadline) => {

@@ -85,8 +85,7 @@ fn bandwidth_is_kept_and_used() {
 fn share_of_the_processors_is_kept_and_used() {
     let limited = watch("limits.cpu: 10%");
     let share = limited.cpu / 0.1;
-    // On a busy machine it may not get what it may take, or have a queue left to send; without a limit it takes ten times as
-    // much.
-    assert!((0.2..=5.0).contains(&share), "{share} of what is allowed");
+    // On a busy machine it may not get what it may take.
+    assert!((0.2..=1.1).contains(&share), "{share} of what is allowed");
     assert!(0.0 < limited.bytes);
 }
