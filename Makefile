@@ -28,6 +28,7 @@ packages: ## Installs the Debian packages of the tests
 
 servers: packages ## Fetches the servers of the tests
 	tests/servers/elasticsearch/prepare.sh "$(SHIPPER_SERVERS)/elasticsearch"
+	tests/servers/opensearch/prepare.sh "$(SHIPPER_SERVERS)/opensearch"
 
 soak: ## Runs the simulation for SECONDS (300), from SEED on or from a random seed
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \

@@ -16,12 +16,12 @@
 mod clock;
 #[path = "rotation/crash.rs"]
 mod crash;
-#[path = "support/elasticsearch.rs"]
-mod elasticsearch;
 #[path = "support/http.rs"]
 mod http;
 #[path = "rotation/limits.rs"]
 mod limits;
+#[path = "support/servers.rs"]
+mod real_servers;
 #[path = "rotation/receiver.rs"]
 mod receiver;
 #[path = "rotation/rig.rs"]

@@ -1,6 +1,6 @@
 //! Hard kills in a loop, with rotations and a faulty server meanwhile.
 
-use crate::elasticsearch::shared;
+use crate::real_servers::{Product, shared};
 use crate::rig::{Logrotate, NO_GZ, Site};
 use crate::shipper::{Place, wait_until};
 use crate::writer::{Model, Writer, line};
@@ -86,7 +86,7 @@ fn real_elasticsearch_finds_every_line_once_after_kills_and_both_kinds_of_rotati
     let place = Place::new(&format!(
         "filebeat.inputs:\n  - type: filestream\n    id: access\n    paths: [\"{{logs}}/*.log*\"]\n\
          output.elasticsearch:\n  hosts: [\"{}\"]\n  index: rotation-test\n  backoff.init: 100ms\n",
-        shared().url()
+        shared(Product::Elasticsearch).url()
     ));
     let site = Site::of(place, "Elasticsearch");
     let create = Logrotate::nginx(&site, "create.log", "nocompress");
@@ -108,7 +108,7 @@ fn real_elasticsearch_finds_every_line_once_after_kills_and_both_kinds_of_rotati
     let (code, told) = site.place.run(&["--once"]);
     assert_eq!(code, 0, "{told}");
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for document in shared().documents("rotation-test") {
+    for document in shared(Product::Elasticsearch).documents("rotation-test") {
         *found.entry(document["message"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     let xs = (0..x).map(|number| (line("x", number), 1));

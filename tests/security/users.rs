@@ -1,8 +1,8 @@
 //! A server with security: HTTPS by an authority of its own, users and API keys.
 
-use super::support::elasticsearch::{PASSWORD, secured};
-use super::support::shipper::{Place, wait_until};
-use super::{each_once, lines, paths};
+use crate::delivery::main_job::{each_once, lines, paths};
+use crate::support::secured::{PASSWORD, secured};
+use crate::support::shipper::{Place, wait_until};
 use base64::Engine as _;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn config(index: &str, credentials: &str) -> String {
          output.elasticsearch:\n  hosts: [\"{}\"]\n  index: {index}\n  backoff.init: 100ms\n  \
          ssl.certificate_authorities: [\"{}\"]\n{credentials}",
         secured().url(),
-        secured().authority().display(),
+        secured().config("ca.crt").display(),
     )
 }
 
@@ -131,7 +131,7 @@ fn trial_of_the_output_tells_privileges_and_writes_nothing() {
 
 #[test]
 fn client_certificate_is_shown_and_one_of_another_authority_is_refused() {
-    let (certificate, key) = secured().client();
+    let (certificate, key) = (secured().config("client.crt"), secured().config("client.key"));
     let credentials = |certificate: &std::path::Path, key: &std::path::Path| {
         format!(
             "  username: elastic\n  password: \"{PASSWORD}\"\n  ssl.certificate: {}\n  ssl.key: {}\n",

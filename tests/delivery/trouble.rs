@@ -1,8 +1,8 @@
-//! Trouble on the way to a real Elasticsearch: blocked indices, answers that get lost, keys that are revoked.
+//! Trouble on the way to a real server: blocked indices, answers that get lost.
 
-use super::support::elasticsearch::{secured, shared};
-use super::support::shipper::{Place, wait_until};
-use super::{each_once, lines, paths};
+use super::main_job::{each_once, lines, paths};
+use crate::shared;
+use crate::support::shipper::{Place, wait_until};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-fn append(log: &Path, text: &str) {
+pub fn append(log: &Path, text: &str) {
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
@@ -123,48 +123,4 @@ fn answers_that_get_lost_after_the_server_has_stored_the_batch_repeat_nothing() 
     assert_eq!(code, 0, "{told}");
     assert!(4 < lost.load(Ordering::SeqCst), "{lost:?} answers were lost");
     assert_eq!(paths(&shared().documents("lost-answers")), each_once(1, 1_500));
-}
-
-#[test]
-fn key_that_is_revoked_pauses_delivery_and_a_new_one_goes_on_where_it_was() {
-    let key = || {
-        let index =
-            json!({"names": ["revoked-test"], "privileges": ["create_doc", "auto_configure"]});
-        let body = json!({"name": "k", "role_descriptors": {"w": {"cluster": ["monitor"], "index": [index]}}});
-        secured().json("POST", "/_security/api_key", &body.to_string())
-    };
-    let config = |key: &serde_json::Value| {
-        format!(
-            "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/access.log\"]}}\n\
-             setup.template.enabled: false\n\
-             output.elasticsearch: {{hosts: [\"{}\"], index: revoked-test, api_key: \"{}:{}\", \
-             backoff: {{init: 100ms, max: 500ms}}, ssl.certificate_authorities: [\"{}\"]}}\n",
-            secured().url(),
-            key["id"].as_str().unwrap(),
-            key["api_key"].as_str().unwrap(),
-            secured().authority().display()
-        )
-    };
-    let first = key();
-    let place = Place::new(&config(&first));
-    append(&place.log("access.log"), &lines(1, 200));
-    let running = place.start(&[]);
-    let count = || secured().documents("revoked-test").len();
-    wait_until("the first lines are there", || count() == 200);
-    let revoke = json!({"ids": [first["id"]]}).to_string();
-    let revoked = secured().json("DELETE", "/_security/api_key", &revoke);
-    assert_eq!(revoked["invalidated_api_keys"], json!([first["id"]]), "{revoked}");
-    append(&place.log("access.log"), &lines(201, 900));
-    wait_until("it is told with what to do", || {
-        let told = running.told();
-        told.contains("pauses, nothing is dropped: 401 security_exception")
-            && told.contains("check username and password, or api_key")
-    });
-    let (code, told) = running.stop();
-    assert_eq!(code, 0, "{told}");
-    assert_eq!(count(), 200);
-    place.configure(&config(&key()));
-    let (code, told) = place.run(&["--once"]);
-    assert_eq!(code, 0, "{told}");
-    assert_eq!(paths(&secured().documents("revoked-test")), each_once(1, 900));
 }
