@@ -14,6 +14,7 @@ use shipper::pipeline::{Chunk, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::scan::look;
+use shipper::settings::reading::{LineParser, NdjsonSettings};
 use shipper::settings::{Format, InputSettings};
 use shipper::wake::Wake;
 use std::hint::black_box;
@@ -47,6 +48,8 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk("chunk to documents, raw", Format::Raw, true),
         whole_chunk("chunk to documents, parsed", Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
+        json_lines("chunk to documents, JSON lines", true),
+        json_lines("chunk to documents, JSON lines, a name of ours", false),
         compress(),
         read_answer(),
     ]
@@ -139,6 +142,33 @@ fn whole_chunk(name: &'static str, format: Format, keep_original: bool) -> Kerne
     Kernel { name, lines: LINES, bytes, call }
 }
 
+/// The same of JSON lines; where a member has a name of ours, it has to be put together with ours.
+fn json_lines(name: &'static str, is_text: bool) -> Kernel {
+    let mut chunk = Vec::new();
+    for number in 0..LINES {
+        json_line(number, if is_text { "log.level" } else { "log" }, &mut chunk);
+    }
+    let bytes = chunk.len();
+    let mut input = input(Format::Raw, true);
+    let ndjson = NdjsonSettings { overwrite_keys: true, ..NdjsonSettings::default() };
+    input.reading.parsers = vec![LineParser::Ndjson(ndjson)];
+    let mut writing = Writing::of(&input);
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: LINES, bytes, call }
+}
+
+fn json_line(number: u32, level: &str, out: &mut Vec<u8>) {
+    let value = if level == "log" { "{\"level\":\"info\"}" } else { "\"info\"" };
+    let text = format!(
+        "{{\"@timestamp\":\"2026-11-20T12:34:56.789Z\",\"{level}\":{value},\"message\":\"order {number:07} was paid by \
+         credit card\",\"service.name\":\"shop\",\"trace.id\":\"{number:032x}\",\"order\":{{\"id\":{id},\
+         \"items\":[{{\"sku\":\"A-1\",\"n\":2}}],\"total\":12.5}},\"labels\":{{\"region\":\"eu-1\",\"zone\":\"b\"}},\
+         \"duration_ms\":17}}\n",
+        id = 1_000_000 + number
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// gzip, level 1, of whole batches of parsed documents.
 fn compress() -> Kernel {
     let chunk = chunk();
@@ -189,6 +219,10 @@ struct Writing {
 
 impl Writing {
     fn new(format: Format, keep_original: bool) -> Self {
+        Self::of(&input(format, keep_original))
+    }
+
+    fn of(input: &InputSettings) -> Self {
         let shared = Shared {
             host_name: "web1.example.org".to_owned(),
             agent_id: "0f5d2c38-7d2e-4b0c-9a57-3f4f2f9f5b11".to_owned(),
@@ -197,7 +231,7 @@ impl Writing {
             batch_wide: Some("filebeat-8.19.0".to_owned()),
             ..Shared::default()
         };
-        let pipeline = Pipeline::new(&input(format, keep_original), &shared);
+        let pipeline = Pipeline::new(input, &shared);
         Self {
             pipeline: pipeline.expect("settings of ours"),
             pool: Pool::new(2 << 20),

@@ -10,6 +10,7 @@ pub mod container;
 mod lines;
 pub mod multiline;
 pub mod ndjson;
+pub mod object;
 pub mod terminator;
 
 use crate::settings::reading::{LineParser, ReadingSettings};

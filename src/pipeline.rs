@@ -298,7 +298,7 @@ impl Pipeline {
 
 fn lines_of<'a>(chunk: Chunk<'a>, rules: &'a LineRules, message_bytes_max: usize) -> Lines<'a> {
     let Chunk { bytes, at, cuts } = chunk;
-    Lines { bytes, at, cuts, rules, message_bytes_max, position: 0 }
+    Lines { bytes, at, cuts, rules, message_bytes_max, position: 0, is_whole: false }
 }
 
 /// What a chunk is read with when events are not just lines.
@@ -391,11 +391,6 @@ impl Encoder {
                     let end = lines.at + message.end as u64;
                     let start = lines.at + message.start as u64;
                     let end = large_end.unwrap_or(end);
-                    let mut members = std::mem::take(&mut message.members);
-                    let text = match message.given() {
-                        Some((from, _)) => &lines.bytes[from..],
-                        None => message.text(lines.bytes),
-                    };
                     let length = message.text(lines.bytes).len();
                     let is_cut_off = lines.at + (message.end as u64) < end;
                     let flags = Flags {
@@ -403,13 +398,8 @@ impl Encoder {
                         is_multiline: message.is_multiline,
                     };
                     let place = Place { start, raw_length: end - start, length, flags };
-                    let mut content = self.parse(parser, &text[..length]);
-                    let fit = if members.is_empty() {
-                        self.append(text, place, content, batch)
-                    } else {
-                        self.append_members(text, place, &mut content, &mut members, batch)
-                    };
-                    message.members = members;
+                    let (content, fit) =
+                        self.append_found(parser, lines.bytes, message, place, batch);
                     if fit == Fit::Full {
                         consumed.stop = Stop::Full;
                         return consumed;
@@ -432,6 +422,30 @@ impl Encoder {
             consumed.stop = stop;
             return consumed;
         }
+    }
+
+    /// Appends what was found in `bytes`.
+    fn append_found<P: Parse>(
+        &mut self,
+        parser: &mut P,
+        bytes: &[u8],
+        message: &mut assembly::Message,
+        place: Place,
+        batch: &mut BatchBuilder,
+    ) -> (Content, Fit) {
+        let mut members = std::mem::take(&mut message.members);
+        let text = match message.given() {
+            Some((from, _)) => &bytes[from..],
+            None => message.text(bytes),
+        };
+        let mut content = self.parse(parser, &text[..place.length]);
+        let fit = if members.is_empty() {
+            self.append(text, place, content, batch)
+        } else {
+            self.append_members(text, place, &mut content, &mut members, batch)
+        };
+        message.members = members;
+        (content, fit)
     }
 
     /// Counts an event that is in the batch.

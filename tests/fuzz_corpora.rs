@@ -1,9 +1,10 @@
-//! What fuzzing once found worth keeping (`fixtures/fuzz/<target>/`), and the claims of the fuzz targets over it and over
-//! every beginning of it.
+//! What fuzzing once found worth keeping (`fixtures/fuzz/<target>/`), and the claims of the fuzz targets over it; with
+//! `SHIPPER_FUZZ_SECONDS=n` also over what becomes of it by changes at random.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     unreachable_pub,
     missing_docs,
     clippy::cast_possible_truncation,
@@ -14,18 +15,65 @@
 mod claims;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Changes, and claims, for so long beyond replaying: without coverage, but with the stable compiler.
+fn seconds() -> u64 {
+    std::env::var("SHIPPER_FUZZ_SECONDS").map_or(0, |text| text.parse().expect("a number"))
+}
 
 fn replay(target: &str, check: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fuzz").join(target);
-    let mut count = 0;
+    let mut inputs = Vec::new();
     for entry in std::fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
         let checked = std::panic::catch_unwind(|| check(&bytes));
         assert!(checked.is_ok(), "{}", path.display());
+        inputs.push(bytes);
+    }
+    assert!(!inputs.is_empty(), "there are inputs in {}", directory.display());
+    let until = Instant::now() + Duration::from_secs(seconds());
+    let mut rng = fastrand::Rng::new();
+    let mut count = 0;
+    while Instant::now() < until {
+        let mut bytes = inputs[rng.usize(..inputs.len())].clone();
+        for _ in 0..rng.usize(1..6) {
+            change(&mut bytes, &inputs, &mut rng);
+        }
+        let checked = std::panic::catch_unwind(|| check(&bytes));
+        if checked.is_err() {
+            let path = std::env::temp_dir().join(format!("{target}-{:016x}", rng.u64(..)));
+            std::fs::write(&path, &bytes).unwrap();
+            panic!("{} holds an input for which the claim does not hold", path.display());
+        }
         count += 1;
     }
-    assert!(0 < count, "there are inputs in {}", directory.display());
+    if 0 < count {
+        eprintln!("{target}: {count} changed inputs");
+    }
+}
+
+/// Changes an input in one place.
+fn change(bytes: &mut Vec<u8>, inputs: &[Vec<u8>], rng: &mut fastrand::Rng) {
+    let at = rng.usize(..=bytes.len());
+    let upto = (at + rng.usize(..=8)).min(bytes.len());
+    match rng.u8(..6) {
+        0 if at < bytes.len() => bytes[at] = rng.u8(..),
+        1 if at < bytes.len() => bytes[at] ^= 1 << rng.u8(..8),
+        2 => drop(bytes.drain(at..upto)),
+        3 => bytes.insert(at, b"\n\r \"\\{}[]:,.0aPx\xff\x80\0"[rng.usize(..19)]),
+        4 => {
+            let other = &inputs[rng.usize(..inputs.len())];
+            let from = rng.usize(..=other.len());
+            let piece = &other[from..(from + rng.usize(..=64)).min(other.len())];
+            drop(bytes.splice(at..at, piece.iter().copied()));
+        }
+        _ => {
+            let piece = bytes[at..upto].to_vec();
+            drop(bytes.splice(at..at, piece));
+        }
+    }
 }
 
 #[test]
@@ -56,4 +104,19 @@ fn a_compressed_file_is_read_as_what_was_packed() {
 #[test]
 fn every_line_becomes_one_document() {
     replay("documents", claims::documents::check);
+}
+
+#[test]
+fn joined_lines_do_not_depend_on_how_a_file_grows() {
+    replay("joined", claims::joined::check);
+}
+
+#[test]
+fn members_of_json_lines_stand_where_values_would() {
+    replay("members", claims::members::check);
+}
+
+#[test]
+fn what_any_format_packed_is_what_is_read() {
+    replay("packed", claims::packed::check);
 }

@@ -10,6 +10,8 @@
     reason = "a test may fail, and has real files and programs"
 )]
 
+#[path = "surroundings/large.rs"]
+mod large;
 #[path = "surroundings/places.rs"]
 mod places;
 #[path = "rotation/receiver.rs"]

@@ -4,8 +4,11 @@
 pub mod documents;
 pub mod gzip;
 pub mod identity;
+pub mod joined;
 pub mod lines;
+pub mod members;
 pub mod messages;
+pub mod packed;
 pub mod registry;
 
 mod input;

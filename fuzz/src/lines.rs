@@ -13,7 +13,7 @@ use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::position::{AckRange, DIGITS, Epoch, Proof, TAIL_BYTES, carry_on, tail_hash};
 use shipper::queue::{Receiver, queue};
-use shipper::settings::{CloseSettings, Format, OwnerSettings};
+use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings};
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
@@ -35,7 +35,8 @@ pub fn check(bytes: &[u8]) {
     };
     let items = 1 + usize::from(input.byte());
     let format = if input.bit() { Format::Combined } else { Format::Raw };
-    let setting = Setting { message_max_bytes, items, format };
+    let settings = self::input(format, true, message_max_bytes);
+    let setting = Setting { items, input: settings };
     let growth: Vec<usize> = (0..input.byte() % 8).map(|_| input.upto(600_000) as usize).collect();
     let later: Vec<usize> = (0..input.byte() % 4).map(|_| input.upto(600_000) as usize).collect();
     let again = usize::from(input.byte());
@@ -62,23 +63,26 @@ pub fn check(bytes: &[u8]) {
     assert!(repeated.items.iter().eq(expected), "from {start} on the items are the same");
 }
 
-struct Setting {
-    message_max_bytes: u64,
-    items: usize,
-    format: Format,
+/// How a file is read.
+pub struct Setting {
+    /// Most items of a batch.
+    pub items: usize,
+    pub input: InputSettings,
 }
 
+/// An item, and where what it was made of stands.
 #[derive(PartialEq, Eq)]
-struct Item {
-    start: u64,
-    length: u64,
-    bytes: Vec<u8>,
+pub struct Item {
+    pub start: u64,
+    pub length: u64,
+    pub bytes: Vec<u8>,
 }
 
+/// What was made of a file.
 #[derive(Default)]
-struct Read {
-    items: Vec<Item>,
-    ranges: Vec<AckRange>,
+pub struct Read {
+    pub items: Vec<Item>,
+    pub ranges: Vec<AckRange>,
 }
 
 /// What a line is in the whole file: where it starts behind a hole, how long it is, and its content.
@@ -113,10 +117,10 @@ fn check_lines(setting: &Setting, content: &[u8], items: &[Item]) {
         assert_eq!(document["log"]["offset"], start);
         let message = document["message"].as_str().expect("a message");
         let whole = String::from_utf8_lossy(text);
-        if setting.message_max_bytes < text.len() as u64 {
+        if setting.input.message_max_bytes < text.len() as u64 {
             assert!(whole.starts_with(message), "a cut line is the beginning of the line");
             // Three bytes at the cut may be the beginning of a character; a byte that is none becomes three.
-            let kept = &text[..setting.message_max_bytes as usize];
+            let kept = &text[..setting.input.message_max_bytes as usize];
             assert!(
                 String::from_utf8_lossy(kept).len() <= message.len() + 9,
                 "as long as it may be"
@@ -130,7 +134,7 @@ fn check_lines(setting: &Setting, content: &[u8], items: &[Item]) {
 }
 
 /// Checks that ranges follow one another from 0 on, with the proofs of the content; returns where they end.
-fn check_ranges(content: &[u8], ranges: &[AckRange]) -> usize {
+pub fn check_ranges(content: &[u8], ranges: &[AckRange]) -> usize {
     let mut at = 0;
     for range in ranges {
         assert_eq!(range.start, at as u64, "without a gap and none twice");
@@ -149,7 +153,7 @@ fn proof(content: &[u8], at: usize) -> Proof {
 }
 
 /// Lets a worker read a file from `start` on that grows by `growth`, then by the rest.
-fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Read {
+pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Read {
     let file = OneFile::default();
     let wake = Arc::new(Wake::default());
     let (ledger, mut notes) = Ledger::inbox(Arc::new(Wake::default()));
@@ -172,12 +176,11 @@ fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -> Re
         owners: vec![OwnerSettings::default()],
         open_limits: vec![None],
         closing: vec![CloseSettings::default()],
-        message_max_bytes: vec![setting.message_max_bytes],
+        message_max_bytes: vec![setting.input.message_max_bytes],
         open_files_max: 1,
         read_bytes: READ_BYTES,
     };
-    let input = input(setting.format.clone(), true, setting.message_max_bytes);
-    let pipeline = Pipeline::new(&input, &shared()).expect("it is understood");
+    let pipeline = Pipeline::new(&setting.input, &shared()).expect("it is understood");
     let mut worker = Worker::new(file.clone(), settings, links, vec![pipeline]);
 
     let mut at = growth.first().copied().unwrap_or(0).clamp(start, content.len());

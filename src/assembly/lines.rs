@@ -72,6 +72,8 @@ pub struct Lines<'a> {
     pub message_bytes_max: usize,
     /// Where the next line begins.
     pub position: usize,
+    /// Whether all that is left is one line, whatever it holds.
+    pub is_whole: bool,
 }
 
 impl LineRules {
@@ -87,6 +89,10 @@ impl Lines<'_> {
     pub(super) fn next(&mut self, out: &mut Message) -> Pulled {
         let start = self.position;
         let rest = &self.bytes[start..];
+        if self.is_whole && !rest.is_empty() {
+            self.give(start, self.bytes.len(), self.bytes.len(), out);
+            return Pulled::Message;
+        }
         let found = self.rules.terminator.find(rest, self.at + start as u64);
         let cut = self.cut_behind(start).filter(|cut| *cut <= self.bytes.len());
         let end = match (found.map(|end| start + end), cut) {
@@ -97,7 +103,15 @@ impl Lines<'_> {
         if begins_with_hole(rest) {
             return Pulled::Hole(start);
         }
-        let mut line = self.rules.terminator.content(&self.bytes[start..end]);
+        let content = self.rules.terminator.content(&self.bytes[start..end]).len();
+        self.give(start, start + content, end, out);
+        Pulled::Message
+    }
+
+    /// Puts a line into `out` whose content ends before it does.
+    #[inline]
+    fn give(&mut self, start: usize, content_end: usize, end: usize, out: &mut Message) {
+        let mut line = &self.bytes[start..content_end];
         let mut from = start;
         if self.at == 0 && start == 0 {
             let mark = self.rules.charset.mark_length(line);
@@ -118,7 +132,6 @@ impl Lines<'_> {
             out.own.clear();
             self.rules.charset.decode(&line[..kept], &mut out.own);
         }
-        Pulled::Message
     }
 
     /// Returns the first cut behind a position.

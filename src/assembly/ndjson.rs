@@ -2,31 +2,28 @@
 //!
 //! The rules are those of Filebeat's `ndjson` parser and `json.*` options (documentation of the filestream and log
 //! inputs): which text is the message, what happens to `@timestamp`, and who wins where both have a member. A line is
-//! read once, to find its members; they are copied as text. Only where a member has a name that our documents have, too,
-//! two objects have to be put together, which costs ten times as much.
+//! gone through once, to find its members; they are copied as text, neighbours together. Only where a member has a name
+//! that our documents have, too, two objects have to be put together, which costs ten times as much.
 
+use super::object::{Object, push_unescaped};
 use crate::json_text::push_string;
 use crate::parsers::timestamp::{Rendered, parse_rfc3339, render};
 use crate::settings::reading::NdjsonSettings;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::fmt;
-
-/// Members more than these are looked up in a map.
-const MEMBERS_MAX: usize = 48;
+use std::ops::Range;
 
 /// The parser of one input.
 #[derive(Debug, Clone)]
 pub struct Ndjson {
     settings: NdjsonSettings,
-    /// Names that our documents have at their top level, and whether any begins with a byte.
+    /// Names that our documents have at their top level, in order, and where those with a first byte are among them.
     reserved: Vec<Box<str>>,
-    begins: [bool; 256],
+    begins: Box<[(u16, u16); 256]>,
     /// Whether members always have to be merged with ours.
     always: bool,
+    /// What the last line was found to be.
+    object: Object,
 }
 
 /// What a line holds.
@@ -79,38 +76,23 @@ impl Members {
         self.json.push(b':');
         self.json.extend_from_slice(json.as_bytes());
     }
-}
 
-/// An object's members in their order.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(16);
-        while let Some(Name(name)) = map.next_key()? {
-            members.push((name, map.next_value()?));
+    /// Appends neighbours of an object's as they stand, but without line ends, which would end a document.
+    fn push_run(&mut self, line: &str, run: &Range<usize>, has_line_ends: bool) {
+        let run = &line.as_bytes()[run.clone()];
+        if has_line_ends {
+            let spaced = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+            self.json.extend(run.iter().map(spaced));
+        } else {
+            self.json.extend_from_slice(run);
         }
-        Ok(Object(members))
+    }
+
+    fn push_error(&mut self, message: &str) {
+        let error = serde_json::json!({ "message": message, "type": "json" });
+        self.push("error", &error.to_string());
     }
 }
-
-/// A name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Ndjson {
     /// Makes the parser.
@@ -119,64 +101,93 @@ impl Ndjson {
         Self {
             settings: settings.clone(),
             reserved: Vec::new(),
-            begins: [false; 256],
+            begins: Box::new([(0, 0); 256]),
             always: false,
+            object: Object::default(),
         }
     }
 
     /// Says which names our documents have at their top level, and whether members always have to be merged with ours.
     pub fn reserve(&mut self, names: &[String], always: bool) {
         self.always = always;
-        for name in names {
-            self.begins[usize::from(name.as_bytes().first().copied().unwrap_or(0))] = true;
-            self.reserved.push(name.as_str().into());
+        self.reserved.extend(names.iter().map(|name| name.as_str().into()));
+        self.reserved.sort();
+        for (index, name) in self.reserved.iter().enumerate() {
+            let (from, upto) = &mut self.begins[first_byte(name.as_bytes())];
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            if *upto == 0 {
+                *from = index;
+            }
+            *upto = index.saturating_add(1);
         }
     }
 
     /// Reads a line: its members go to `members`, and the text that the event has now to `text`.
-    pub fn read(&self, line: &[u8], members: &mut Members, text: &mut Vec<u8>) -> Text {
+    pub fn read(&mut self, line: &[u8], members: &mut Members, text: &mut Vec<u8>) -> Text {
         text.clear();
-        let line = String::from_utf8_lossy(line);
-        match serde_json::from_str(&line) {
-            Ok(Object(object)) => self.take(object, members, text),
-            Err(error) => {
-                if self.settings.add_error_key {
-                    push_error(members, &format!("Error decoding JSON: {error}"));
-                }
-                Text::Kept
-            }
+        if line.is_empty() {
+            // It is no event, and no fault.
+            return Text::Kept;
         }
+        // Checked so, valid text costs a third of what it does when it is gone through for what has to be replaced.
+        let line = match std::str::from_utf8(line) {
+            Ok(line) => Cow::Borrowed(line),
+            Err(_) => String::from_utf8_lossy(line),
+        };
+        let mut object = std::mem::take(&mut self.object);
+        let done = if object.read(&line) {
+            self.take(&mut object, &line, members, text)
+        } else {
+            if self.settings.add_error_key {
+                let error = serde_json::from_str::<Map<String, Value>>(&line).err();
+                let error = error.map_or_else(String::new, |error| error.to_string());
+                self.tell(&format!("Error decoding JSON: {error}"), members);
+            }
+            Text::Kept
+        };
+        self.object = object;
+        done
     }
 
     fn take(
         &self,
-        object: Vec<(Cow<'_, str>, &RawValue)>,
+        object: &mut Object,
+        line: &str,
         members: &mut Members,
         text: &mut Vec<u8>,
     ) -> Text {
         let settings = &self.settings;
+        let mut error = None;
         if let Some(key) = &settings.message_key {
-            let value = object.iter().rev().find(|(name, _)| name == key);
-            let value =
-                value.and_then(|(_, value)| serde_json::from_str::<Name<'_>>(value.get()).ok());
-            match value {
-                Some(Name(value)) => text.extend_from_slice(value.as_bytes()),
-                None if settings.add_error_key => {
-                    push_error(members, &format!("Key '{key}' not found"));
-                }
+            let is_it = |member: &&_| object.name(line, member) == key.as_bytes();
+            let found = object.members.iter().rev().find(is_it);
+            match found.and_then(|member| inside_of(&line[member.value.clone()])) {
+                Some(inside) => drop(push_unescaped(inside, text)),
+                None if settings.add_error_key => error = Some(format!("Key '{key}' not found")),
                 None => {}
             }
         }
         if settings.target.is_empty() {
             let has_text = settings.keeps_text && !text.is_empty();
-            self.take_at_root(&object, has_text, members);
+            self.take_at_root(object, line, has_text, members, &mut error);
         } else {
-            self.take_below(&object, members);
+            self.take_below(object, line, members);
         }
-        let is_value =
-            |(_, value): &(_, &RawValue)| serde_json::from_str::<Value>(value.get()).is_ok();
-        if members.merge.is_some() && !object.iter().all(is_value) {
-            // Nested deeper than can be merged: the line stays as it is.
+        if let Some(error) = error {
+            let is_error = |member| object.name(line, member) == b"error";
+            let is_taken = match settings.target.split('.').next() {
+                Some("") | None => object.members.iter().any(is_error),
+                Some(first) => first == "error",
+            };
+            if is_taken {
+                members.merge.get_or_insert(self.merge());
+            }
+            self.tell(&error, members);
+        }
+        let is_value = |value: Range<usize>| serde_json::from_str::<Value>(&line[value]).is_ok();
+        let mut values = object.members.iter().map(|member| member.value.clone());
+        if members.merge.is_some() && !values.all(is_value) {
+            // A number too large to be one, or half a surrogate pair: the line stays as it is.
             members.clear();
             return Text::Kept;
         }
@@ -186,88 +197,136 @@ impl Ndjson {
         Text::Written
     }
 
+    /// Adds what is wrong with a line.
+    fn tell(&self, error: &str, members: &mut Members) {
+        if self.always || self.is_reserved(b"error") {
+            members.merge.get_or_insert(Merge { overwrites: true, expands: false });
+        }
+        members.push_error(error);
+    }
+
+    fn merge(&self) -> Merge {
+        let NdjsonSettings { target, overwrite_keys, expand_keys, .. } = &self.settings;
+        Merge { overwrites: *overwrite_keys, expands: *expand_keys && target.is_empty() }
+    }
+
     fn take_at_root(
         &self,
-        object: &[(Cow<'_, str>, &RawValue)],
+        object: &mut Object,
+        line: &str,
         has_text: bool,
         members: &mut Members,
+        error: &mut Option<String>,
     ) {
-        let merge =
-            Merge { overwrites: self.settings.overwrite_keys, expands: self.settings.expand_keys };
-        let mut clashes = self.always || MEMBERS_MAX < object.len();
-        for (index, (name, value)) in object.iter().enumerate() {
-            match &**name {
-                "@metadata" => continue,
-                "@timestamp" => {
-                    self.take_time(value.get(), members);
-                    continue;
+        let mut clashes = self.always || object.repeats_a_name();
+        let has_line_ends = object.has_line_ends;
+        // Neighbours that are copied together.
+        let mut run = 0..0;
+        let mut time = None;
+        for member in &object.members {
+            let name = object.name(line, member);
+            let is_left_out = match name {
+                b"@metadata" => true,
+                b"@timestamp" => {
+                    time = Some(&line[member.value.clone()]);
+                    true
                 }
                 // The event's own text is written there.
-                "message" if has_text => continue,
-                _ => {}
+                b"message" => has_text,
+                _ => {
+                    clashes |= self.is_reserved(name)
+                        || (self.settings.expand_keys && name.contains(&b'.'));
+                    false
+                }
+            };
+            if is_left_out {
+                members.push_run(line, &run, has_line_ends);
+                run = 0..0;
+            } else {
+                if run.is_empty() {
+                    run.start = member.whole.start;
+                    members.json.push(b',');
+                }
+                run.end = member.whole.end;
             }
-            clashes |= (merge.expands && name.contains('.'))
-                || (name != "message" && self.is_reserved(name))
-                || (index < MEMBERS_MAX && object[..index].iter().any(|(other, _)| other == name));
-            members.push(name, value.get());
+        }
+        members.push_run(line, &run, has_line_ends);
+        if let Some(time) = time.filter(|_| self.settings.overwrite_keys) {
+            self.take_time(time, members, error);
         }
         if clashes {
-            members.merge = Some(merge);
+            members.merge = Some(self.merge());
         }
     }
 
-    fn take_below(&self, object: &[(Cow<'_, str>, &RawValue)], members: &mut Members) {
-        let mut inner = Map::new();
-        let mut below = Members::default();
-        let twice = |index: usize| object[..index].iter().any(|(name, _)| *name == object[index].0);
-        let is_plain = !self.settings.expand_keys
-            && !self.settings.target.contains('.')
-            && object.len() <= MEMBERS_MAX
-            && !(0..object.len()).any(twice);
-        for (name, value) in object {
-            if is_plain {
-                below.push(name, value.get());
-            } else if let Ok(value) = serde_json::from_str::<Value>(value.get()) {
-                inner.insert(name.clone().into_owned(), value);
-            }
+    fn take_below(&self, object: &mut Object, line: &str, members: &mut Members) {
+        let (first, rest) = match self.settings.target.split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (&*self.settings.target, None),
+        };
+        members.push(first, "");
+        let mut depth = 0;
+        for name in rest.into_iter().flat_map(|rest| rest.split('.')) {
+            members.json.push(b'{');
+            push_string(&mut members.json, name.as_bytes());
+            members.json.push(b':');
+            depth += 1;
         }
-        if is_plain {
-            let json = String::from_utf8_lossy(below.json.strip_prefix(b",").unwrap_or_default());
-            members.push(&self.settings.target, &format!("{{{json}}}"));
-        } else {
+        if self.settings.expand_keys || object.repeats_a_name() {
+            let mut inner = Map::new();
+            for member in &object.members {
+                if let Ok(value) = serde_json::from_str(&line[member.value.clone()]) {
+                    let name = String::from_utf8_lossy(object.name(line, member)).into_owned();
+                    inner.insert(name, value);
+                }
+            }
             if self.settings.expand_keys {
                 inner = expanded(inner);
             }
-            members.push(&self.settings.target, &Value::Object(inner).to_string());
+            members.json.extend_from_slice(Value::Object(inner).to_string().as_bytes());
+        } else {
+            let ends = object.members.first().zip(object.members.last());
+            let run = ends.map_or(0..0, |(first, last)| first.whole.start..last.whole.end);
+            members.json.push(b'{');
+            members.push_run(line, &run, object.has_line_ends);
+            members.json.push(b'}');
         }
-        let first = self.settings.target.split('.').next().unwrap_or_default();
-        if self.always || self.settings.target.contains('.') || self.is_reserved(first) {
-            let overwrites = self.settings.overwrite_keys;
-            members.merge = Some(Merge { overwrites, expands: true });
+        members.json.extend(std::iter::repeat_n(b'}', depth));
+        if self.always || self.is_reserved(first.as_bytes()) {
+            members.merge = Some(self.merge());
         }
     }
 
-    fn is_reserved(&self, name: &str) -> bool {
-        self.begins[usize::from(name.as_bytes().first().copied().unwrap_or(0))]
-            && self.reserved.iter().any(|reserved| **reserved == *name)
+    #[inline]
+    fn is_reserved(&self, name: &[u8]) -> bool {
+        let (from, upto) = self.begins[first_byte(name)];
+        let alike = &self.reserved[usize::from(from)..usize::from(upto)];
+        alike.iter().any(|reserved| reserved.as_bytes() == name)
     }
 
-    fn take_time(&self, value: &str, members: &mut Members) {
-        if !self.settings.overwrite_keys {
-            return;
-        }
-        let text = serde_json::from_str::<Name<'_>>(value).ok();
-        members.time =
-            text.as_ref().and_then(|Name(text)| parse_rfc3339(text.as_bytes())).map(render);
+    fn take_time(&self, value: &str, members: &mut Members, error: &mut Option<String>) {
+        members.time = inside_of(value).and_then(|inside| {
+            if !inside.contains(&b'\\') {
+                return parse_rfc3339(inside).map(render);
+            }
+            let mut text = Vec::new();
+            push_unescaped(inside, &mut text);
+            parse_rfc3339(&text).map(render)
+        });
         if members.time.is_none() && self.settings.add_error_key {
-            push_error(members, &format!("@timestamp not overwritten (parse error on {value})"));
+            *error = Some(format!("@timestamp not overwritten (parse error on {value})"));
         }
     }
 }
 
-fn push_error(members: &mut Members, message: &str) {
-    let error = serde_json::json!({ "message": message, "type": "json" });
-    members.push("error", &error.to_string());
+#[inline]
+fn first_byte(name: &[u8]) -> usize {
+    usize::from(name.first().copied().unwrap_or(0))
+}
+
+/// Returns what is between the quotes of a string.
+fn inside_of(value: &str) -> Option<&[u8]> {
+    value.as_bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")
 }
 
 /// Makes levels of the dots in names.

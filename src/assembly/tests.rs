@@ -33,6 +33,7 @@ fn read(assembly: &mut Assembly, file: &[u8], borders: &[usize], cuts: &[u64]) -
             rules: &rules,
             message_bytes_max: assembly.message_bytes_max(),
             position: 0,
+            is_whole: false,
         };
         let (mut message, mut filtered) = (Message::default(), 0);
         assembly.begin();
@@ -395,7 +396,7 @@ proptest! {
             let last = rules.terminator.find_last(bytes, at);
             let last = if is_cut { bytes.len() } else { last.unwrap_or(0) };
             let cuts = if is_cut { &cuts[..] } else { &[] };
-            let mut lines = Lines { bytes: &bytes[..last], at, cuts, rules: &rules, message_bytes_max: 1000, position: 0 };
+            let mut lines = Lines { bytes: &bytes[..last], at, cuts, rules: &rules, message_bytes_max: 1000, position: 0, is_whole: false };
             if assembly.seek_end(&mut lines, &mut open) == Sought::Complete {
                 found = Some(open.end);
                 break;

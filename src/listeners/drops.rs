@@ -1,4 +1,6 @@
 //! What the kernel threw away because nobody had read it: `/proc/net/udp`.
+//!
+//! Of datagrams to a socket in the file system it throws none away: who sends to a full one waits, or is told.
 
 use crate::disk::Disk;
 use std::os::fd::BorrowedFd;
@@ -53,5 +55,26 @@ mod tests {
             sender.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
         }
         assert!(dropped(&crate::disk::RealDisk, socket.as_fd()).is_some_and(|drops| 50 < drops));
+    }
+
+    #[test]
+    fn a_full_socket_in_the_file_system_tells_who_sends_and_drops_nothing() {
+        use std::os::unix::net::UnixDatagram;
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("log.sock");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        let refused = (0_u32..).find_map(|number| {
+            let sent = sender.send_to(&number.to_be_bytes(), &path);
+            sent.err().map(|error| (number, error.kind()))
+        });
+        let (count, kind) = refused.unwrap();
+        assert_eq!(kind, std::io::ErrorKind::WouldBlock);
+        let mut buffer = [0; 8];
+        for number in 0..count {
+            assert_eq!(socket.recv(&mut buffer).unwrap(), 4);
+            assert_eq!(buffer[..4], number.to_be_bytes());
+        }
     }
 }

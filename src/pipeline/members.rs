@@ -4,6 +4,7 @@ use super::Encoder;
 use crate::assembly::ndjson::{Members, Merge, expanded, merge};
 use crate::batch::{BatchBuilder, Fit};
 use crate::document::item::{Content, Place, push_item};
+use crate::event::{Field, Span};
 use serde_json::{Map, Value};
 
 /// Members that stay as we write them, whatever an event brings.
@@ -21,6 +22,10 @@ impl Encoder {
     ) -> Fit {
         if *content == Content::Line {
             *content = Content::Envelope;
+            if 0 < place.length {
+                // A layout writes what the event has.
+                self.event.set(Field::Message, Span::line(0, place.length));
+            }
             if let Some(time) = members.time {
                 self.event.set_timestamp(time);
             }

@@ -1,6 +1,7 @@
 //! Messages that come one by one, each from anybody: whatever bytes they have, each is one event.
 
-use super::{Consumed, Encoder, Fit, Moment, Pipeline, Source, Stop};
+use super::{Assembled, Chunk, Consumed, Encoder, Fit, Moment, Pipeline, Source, Stop, lines_of};
+use crate::assembly::{Lines, Pulled};
 use crate::batch::BatchBuilder;
 use crate::document::item::{Content, Flags, Place};
 use crate::event::{LineText, Parse};
@@ -41,8 +42,17 @@ impl Pipeline {
             self.parser.set_now(moment.0);
             self.rendered = Some(moment);
         }
-        let parser = &mut self.parser;
-        let consumed = with_parser!(parser, parser => encoder.run_message(parser, message, batch));
+        let Self { parser, assembly, encoder, message: found, .. } = self;
+        let consumed = if self.is_trivial {
+            with_parser!(parser, parser => encoder.run_message(parser, message, batch))
+        } else {
+            let rules = assembly.rules(None).clone();
+            let chunk = Chunk { bytes: message.text, at: message.start, cuts: &[] };
+            let lines = lines_of(chunk, &rules, assembly.message_bytes_max());
+            let lines = Lines { is_whole: true, ..lines };
+            let mut run = Assembled { assembly, message: found, lines };
+            with_parser!(parser, parser => encoder.run_found(parser, &mut run, message, batch))
+        };
         self.without_raw(consumed)
     }
 }
@@ -69,6 +79,38 @@ impl Encoder {
             return consumed;
         }
         consumed.bytes = raw_length;
+        self.count(content, &mut consumed);
+        consumed
+    }
+
+    /// Writes a message that goes through parsers and filters of its input.
+    fn run_found<P: Parse>(
+        &mut self,
+        parser: &mut P,
+        run: &mut Assembled<'_>,
+        message: Message<'_>,
+        batch: &mut BatchBuilder,
+    ) -> Consumed {
+        let Assembled { assembly, message: found, lines } = run;
+        let mut consumed = Consumed::default();
+        assembly.begin();
+        if assembly.next(lines, found, &mut consumed.filtered) != Pulled::Message {
+            consumed.filtered_bytes = message.raw_length as u64;
+            return consumed;
+        }
+        let is_truncated = message.truncated || found.is_truncated;
+        let place = Place {
+            start: message.start,
+            raw_length: message.raw_length as u64,
+            length: found.text(lines.bytes).len(),
+            flags: Flags { is_truncated, is_multiline: false },
+        };
+        let (content, fit) = self.append_found(parser, lines.bytes, found, place, batch);
+        if fit == Fit::Full {
+            consumed.stop = Stop::Full;
+            return consumed;
+        }
+        consumed.bytes = message.raw_length;
         self.count(content, &mut consumed);
         consumed
     }

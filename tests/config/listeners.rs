@@ -2,6 +2,7 @@
 
 use crate::load_text;
 use crate::values::settings;
+use shipper::settings::reading::{EncodingSettings, LineParser, NdjsonSettings};
 use shipper::settings::{Listen, ListenerSettings, SyslogFormat};
 use std::time::Duration;
 
@@ -59,6 +60,24 @@ fn what_a_listener_says_is_read_in_both_spellings() {
 }
 
 #[test]
+fn parsers_encodings_and_filters_of_a_listener_are_read() {
+    let both = [
+        "{type: tcp, host: ':1', encoding: latin1, exclude_lines: [x], parsers: [{ndjson: {target: '', message_key: m}}]}",
+        "{type: stdin, encoding: latin1, exclude_lines: [x], parsers: [{ndjson: {message_key: m}}]}",
+    ];
+    for stanza in both {
+        let reading = listener(stanza).input.reading;
+        assert_eq!(reading.encoding, EncodingSettings::Label("windows-1252".to_owned()));
+        assert_eq!(reading.exclude_lines, ["x"]);
+        let message_key = Some("m".to_owned());
+        let ndjson = NdjsonSettings { message_key, keeps_text: true, ..Default::default() };
+        assert_eq!(reading.parsers, [LineParser::Ndjson(ndjson)]);
+    }
+    let json = listener("{type: stdin, json.keys_under_root: true}").input.reading.parsers;
+    assert_eq!(json, [LineParser::Ndjson(NdjsonSettings::default())]);
+}
+
+#[test]
 fn what_is_wrong_with_a_listener_is_said() {
     for (stanza, expected) in [
         ("{type: tcp}", "`filebeat.inputs[0]` has no `host`"),
@@ -81,6 +100,26 @@ fn what_is_wrong_with_a_listener_is_said() {
         (
             "{type: tcp, host: ':1', ssl.enabled: true}",
             "`filebeat.inputs[0].ssl` needs a certificate and its key",
+        ),
+        (
+            "{type: tcp, host: ':1', parsers: [{multiline: {pattern: a}}]}",
+            "`multiline` joins lines, and each message that is sent is an event of its own",
+        ),
+        (
+            "{type: stdin, multiline.pattern: a}",
+            "`multiline` joins lines, and each message that is sent is an event of its own",
+        ),
+        (
+            "{type: unix, path: /run/a, parsers: [{container: {}}]}",
+            "`container` joins lines, and each message that is sent is an event of its own",
+        ),
+        (
+            "{type: udp, host: ':1', encoding: utf-16le}",
+            "messages that are sent cannot be UTF-16: what ends them is looked for byte by byte",
+        ),
+        (
+            "{type: syslog, protocol.udp.host: ':1', parsers: [{ndjson: {}}]}",
+            "unknown key `filebeat.inputs[0].parsers`",
         ),
         ("{type: stdin}, {type: tcp, host: ':1'}", "an input of type `stdin` is beside others"),
     ] {

@@ -2,7 +2,7 @@
 
 use crate::rig::{input, read_item, run, shared};
 use serde_json::{Value, json};
-use shipper::batch::BatchLimits;
+use shipper::batch::{Batch, BatchLimits};
 use shipper::pipeline::Pipeline;
 use shipper::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
@@ -64,6 +64,17 @@ fn document(settings: NdjsonSettings, line: &str) -> Value {
         document.as_object_mut().expect("it is there").remove("@timestamp");
     }
     document
+}
+
+/// The text of the first document, and how many there are.
+fn texts(input: &InputSettings, log: &str) -> (String, usize) {
+    let mut pipeline = Pipeline::new(input, &shared()).expect("it is there");
+    let (batches, _) =
+        run(&mut pipeline, "/var/log/app.log", log.as_bytes(), BatchLimits::default());
+    let item = String::from_utf8(batches[0].item(0).to_vec()).expect("it is text");
+    let (_, document) = item.split_once('\n').expect("there is an action");
+    let document = document.strip_suffix('\n').expect("it ends with its line");
+    (document.to_owned(), batches.iter().map(Batch::items).sum())
 }
 
 const READ_AT: &str = "2026-11-21T04:12:34.567Z";
@@ -159,6 +170,93 @@ fn a_line_that_is_no_object_stays_as_it_is() {
 }
 
 #[test]
+fn names_with_escapes_are_the_names_that_they_stand_for() {
+    let line = r#"{"\u0061gent":{"type":"evil"},"\u006dessage":"m","a\"b":1,"\u0040timestamp":"2020-01-02T03:04:05Z"}"#;
+    let settings = NdjsonSettings { overwrite_keys: true, ..ndjson() };
+    let expected = json!({ "@timestamp": "2020-01-02T03:04:05.000Z", "message": "m", "a\"b": 1 });
+    assert_eq!(document(settings, line), expected);
+    let message_key = Some("a\"b".to_owned());
+    let settings = NdjsonSettings { message_key, ..ndjson() };
+    let line = r#"{"a\u0022b":"\ud83d\ude00\n\/","message":2}"#;
+    let all = documents(&with(vec![LineParser::Ndjson(settings)]), &format!("{line}\n"));
+    assert_eq!(all[0]["message"], "\u{1f600}\n/");
+}
+
+#[test]
+fn what_cannot_be_merged_stays_a_line() {
+    for line in [r#"{"log":{"a":1e400}}"#, r#"{"a":1e400,"log":1}"#, r#"{"log":"\ud800"}"#] {
+        assert_eq!(document(ndjson(), line), json!({ "message": line }), "{line}");
+    }
+    // As text it can be anything that is JSON.
+    let (item, _) =
+        texts(&with(vec![LineParser::Ndjson(ndjson())]), "{\"a\" : 1e400, \"b\":\"\\ud800\" }\n");
+    assert!(item.ends_with(r#","a" : 1e400, "b":"\ud800"}"#), "{item}");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_replaced_in_members_too() {
+    let settings = with(vec![LineParser::Ndjson(ndjson())]);
+    let mut pipeline = Pipeline::new(&settings, &shared()).expect("it is there");
+    let line = b"{\"a\xff\":\"b\xc3\"}\n";
+    let (batches, _) = run(&mut pipeline, "/var/log/app.log", line, BatchLimits::default());
+    let (_, document) = read_item(batches[0].item(0));
+    assert_eq!(document["a\u{fffd}"], "b\u{fffd}");
+}
+
+#[test]
+fn line_ends_within_an_object_do_not_end_its_document() {
+    let rule = MultilineRule::Pattern {
+        pattern: "^\\{".to_owned(),
+        negate: true,
+        before: false,
+        flush_pattern: Some("^\\}".to_owned()),
+    };
+    let multiline = LineParser::Multiline(MultilineSettings::new(rule));
+    let object = json!({ "a": { "b": [1, { "c": "x\ny" }] }, "d": null });
+    let pretty = serde_json::to_string_pretty(&object).expect("it is there");
+    for target in ["", "app"] {
+        let settings = NdjsonSettings { target: target.to_owned(), ..ndjson() };
+        let input = with(vec![multiline.clone(), LineParser::Ndjson(settings)]);
+        let mut expected = object.clone();
+        if !target.is_empty() {
+            expected = json!({ "app": expected });
+        }
+        expected["log"] = json!({ "flags": ["multiline"] });
+        expected["@timestamp"] = READ_AT.into();
+        assert_eq!(
+            documents(&input, &format!("{pretty}\n{pretty}\r\n")),
+            [expected.clone(), expected]
+        );
+        let (item, _) = texts(&input, &format!("{pretty}\n"));
+        assert!(!item.contains(['\n', '\r']), "{item}");
+    }
+}
+
+#[test]
+fn an_error_of_ours_is_told_once() {
+    let message_key = Some("none".to_owned());
+    let settings = NdjsonSettings { message_key, add_error_key: true, ..ndjson() };
+    let expected = json!({
+        "a": 1, "error": { "message": "Key 'none' not found", "type": "json" },
+    });
+    assert_eq!(document(settings.clone(), r#"{"a":1,"error":"theirs"}"#), expected);
+    let settings = NdjsonSettings { overwrite_keys: true, ..settings };
+    let message = "@timestamp not overwritten (parse error on 5)";
+    let (item, count) =
+        texts(&with(vec![LineParser::Ndjson(settings)]), "{\"@timestamp\":5,\"error\":1}\n");
+    assert_eq!((item.matches("\"error\"").count(), count), (1, 1));
+    let document: Value = serde_json::from_str(&item).expect("it is JSON");
+    assert_eq!(document["error"]["message"], message);
+}
+
+#[test]
+fn an_empty_line_is_neither_an_event_nor_a_fault() {
+    let settings = NdjsonSettings { add_error_key: true, ..ndjson() };
+    let all = documents(&with(vec![LineParser::Ndjson(settings)]), "\n{\"a\":1}\n\r\n");
+    assert_eq!(all, [json!({ "@timestamp": READ_AT, "a": 1 })]);
+}
+
+#[test]
 fn fields_of_the_operator_and_formats_go_with_members() {
     let mut settings = with(vec![LineParser::Ndjson(NdjsonSettings {
         message_key: Some("log".to_owned()),
@@ -179,6 +277,28 @@ fn fields_of_the_operator_and_formats_go_with_members() {
     assert_eq!(all[0]["docker"]["zone"], "b");
     assert_eq!(all[0]["url"]["path"], "/a");
     assert_eq!(all[0]["@timestamp"], "2026-10-10T13:55:36.000Z");
+}
+
+#[test]
+fn texts_stay_beside_members_and_fields_of_the_operator() {
+    let fields =
+        Some(FieldsSettings { json_object: r#"{"log":{"env":"x"}}"#.to_owned(), under_root: true });
+    let at_root = |parser: LineParser, line: &str| {
+        let settings = InputSettings { fields: fields.clone(), ..with(vec![parser]) };
+        let mut all = documents(&settings, &format!("{line}\n"));
+        assert_eq!(all[0]["log"], json!({ "env": "x" }));
+        let document = all.remove(0);
+        (document["message"].clone(), document["stream"].clone(), document["n"].clone())
+    };
+    let docker = container(ContainerStream::All, ContainerFormat::Docker);
+    let expected = (json!("text"), json!("stdout"), Value::Null);
+    assert_eq!(at_root(docker, r#"{"log":"text\n","stream":"stdout"}"#), expected);
+    let settings = NdjsonSettings { message_key: Some("m".to_owned()), ..ndjson() };
+    let expected = (json!("text"), Value::Null, json!(1));
+    assert_eq!(at_root(LineParser::Ndjson(settings), r#"{"m":"text","n":1}"#), expected);
+    let settings = NdjsonSettings { add_error_key: true, ..ndjson() };
+    let expected = (json!("no object"), Value::Null, Value::Null);
+    assert_eq!(at_root(LineParser::Ndjson(settings), "no object"), expected);
 }
 
 fn container(stream: ContainerStream, format: ContainerFormat) -> LineParser {

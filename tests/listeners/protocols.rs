@@ -160,3 +160,36 @@ fn counted_and_delimited_messages_may_follow_each_other() {
     rig.receiver.wait_for(3);
     assert_eq!(rig.receiver.messages(), ["a line", "a line", "two\nlines"]);
 }
+
+#[test]
+fn messages_go_through_the_parsers_and_filters_of_their_input() {
+    let rig = Rig::start(
+        "  - {type: tcp, host: '127.0.0.1:0', format: raw, framing: rfc6587, exclude_lines: ['debug'],\n     \
+         parsers: [{ndjson: {target: '', overwrite_keys: true, message_key: text}}]}\n  \
+         - {type: udp, host: '127.0.0.1:0', format: raw, encoding: latin1, include_lines: ['^b']}",
+    );
+    let addresses = rig.addresses();
+    let objects = [
+        "{\"text\":\"debug: no\",\"n\":1}",
+        "{\"text\":\"yes\",\n \"n\":2, \"agent\":{\"type\":\"theirs\"}}",
+        "no object",
+    ];
+    let mut stream = TcpStream::connect(addresses[0]).unwrap();
+    for object in objects {
+        // Counted, so that one of them can hold a line end.
+        stream.write_all(format!("{} {object}", object.len()).as_bytes()).unwrap();
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for text in [&b"a"[..], b"b\xfcrger"] {
+        socket.send_to(text, addresses[1]).unwrap();
+    }
+    rig.receiver.wait_for(3);
+    assert_eq!(rig.receiver.messages(), ["bürger", "no object", "yes"]);
+    let documents = rig.receiver.documents();
+    let object = documents.iter().find(|document| document["message"] == "yes").unwrap();
+    assert_eq!((&object["n"], &object["text"]), (&json!(2), &json!("yes")));
+    assert_eq!(object["agent"]["type"], "filebeat");
+    assert_eq!(object["log"]["source"]["address"], stream.local_addr().unwrap().to_string());
+    assert_eq!(object["log"].get("flags"), None);
+    wait_until("what is left out is counted", || rig.figure_of("events", "filtered") == 2);
+}

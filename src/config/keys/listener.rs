@@ -39,7 +39,20 @@ const UNIX: &[&str] = &["path", "mode", "group", "socket_type"];
 
 const SYSLOG: &[&str] = &["timezone"];
 
-const STDIN: &[&str] = &["message_max_bytes", "max_bytes"];
+const STDIN: &[&str] = &[
+    "message_max_bytes",
+    "max_bytes",
+    "json.keys_under_root",
+    "json.overwrite_keys",
+    "json.expand_keys",
+    "json.add_error_key",
+    "json.message_key",
+    "json.ignore_decoding_error",
+    "multiline.**",
+];
+
+/// How a message becomes an event, where it is not syslog that says so.
+const READING: &[&str] = &["encoding", "parsers.**", "include_lines", "exclude_lines"];
 
 /// What is done otherwise here.
 const UNNEEDED: &[&str] = &[
@@ -71,11 +84,11 @@ fn read_keys(kind: &str) -> Vec<String> {
         }
     }
     let own = match kind {
-        "syslog" => SYSLOG,
-        "stdin" => STDIN,
-        _ => &[],
+        "syslog" => [SYSLOG, &[]],
+        "stdin" => [STDIN, READING],
+        _ => [READING, &[]],
     };
-    keys.extend(own.iter().map(|key| (*key).to_owned()));
+    keys.extend(own.into_iter().flatten().map(|key| (*key).to_owned()));
     keys
 }
 

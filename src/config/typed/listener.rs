@@ -2,7 +2,7 @@
 
 use crate::config::typed::tls::pem;
 use crate::config::typed::value::At;
-use crate::settings::reading::ReadingSettings;
+use crate::settings::reading::{EncodingSettings, LineParser, ReadingSettings};
 use crate::settings::{
     ComesFrom, Format, FramingSettings, InputSettings, Listen, ListenerSettings, Pem,
     ServerTlsSettings, SocketSettings, SyslogFormat, SyslogSettings,
@@ -36,12 +36,7 @@ pub(super) fn listener(
     config_directory: &Path,
 ) -> Option<ListenerSettings> {
     input.comes_from = ComesFrom::Senders;
-    if input.reading != ReadingSettings::default() {
-        at.problem_with(
-            format!("encodings, line ends, parsers and filters of lines are not supported yet where lines come from `{}`", input.kind),
-            "leave `encoding`, `line_terminator`, `parsers`, `include_lines` and `exclude_lines` out",
-        );
-    }
+    whole_messages(at, &input.reading);
     let (kind, at_protocol) = match input.kind.as_str() {
         "syslog" => {
             input.syslog = Some(syslog(at));
@@ -79,6 +74,29 @@ pub(super) fn listener(
         timeout: at.get("timeout").positive_duration().unwrap_or(TIMEOUT),
         tls: tls(&at.get("ssl"), config_directory),
     })
+}
+
+/// Says what cannot be done with messages of which each is an event.
+fn whole_messages(at: &At<'_>, reading: &ReadingSettings) {
+    if matches!(reading.encoding, EncodingSettings::Utf16 { .. }) {
+        at.get("encoding").problem_with(
+            "messages that are sent cannot be UTF-16: what ends them is looked for byte by byte",
+            "let the sender write UTF-8, or another encoding that has ASCII in it",
+        );
+    }
+    for parser in &reading.parsers {
+        let name = match parser {
+            LineParser::Multiline(_) => "multiline",
+            LineParser::Container(_) => "container",
+            LineParser::Ndjson(_) | LineParser::IncludeMessage(_) => continue,
+        };
+        at.get(if name == "multiline" && !at.get("parsers").is_there() { name } else { "parsers" })
+            .problem_with(
+                format!("`{name}` joins lines, and each message that is sent is an event of its own"),
+                "send whole events (`framing: rfc6587`, or another `line_delimiter`), or let them be \
+                 written to a file that is read",
+            );
+    }
 }
 
 /// Says that standard input is beside other inputs, which `files` and the others are.
