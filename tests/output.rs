@@ -12,6 +12,8 @@ mod answers;
 mod authority;
 #[path = "output/blocked.rs"]
 mod blocked;
+#[path = "output/collision.rs"]
+mod collision;
 #[path = "output/dead_letters.rs"]
 mod dead_letters;
 #[path = "output/ends.rs"]

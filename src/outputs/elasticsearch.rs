@@ -10,6 +10,7 @@ mod blocked;
 mod body_limit;
 mod burial;
 mod client;
+mod collision;
 mod compress;
 mod connect;
 mod deliver;
@@ -36,6 +37,7 @@ use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
 use blocked::BlockedTargets;
 use client::HttpClient;
+use collision::Looks;
 use compress::{Compressed, Compressor};
 use deliver::Delivery;
 use hosts::{Hosts, TELL_EVERY};
@@ -64,11 +66,23 @@ pub(super) struct Cluster<D: Disk> {
     stored: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
     blocked: BlockedTargets<D>,
+    looks: Looks,
     /// Lines of the log about documents that were refused alone.
     refused_alone: Mutex<Limiter>,
     bandwidth: Option<Mutex<Meter>>,
     ledger: Ledger,
     stats: Arc<Stats>,
+}
+
+impl<D: Disk> Cluster<D> {
+    /// Returns where a host takes bulk requests.
+    fn bulk_url(&self, host: usize) -> String {
+        let base = self.hosts.url(host);
+        match &self.target {
+            Some(target) => format!("{base}/{target}/_bulk"),
+            None => format!("{base}/_bulk"),
+        }
+    }
 }
 
 /// Delivers until readers have gone and nothing is left, or until the stop says so.
@@ -110,6 +124,7 @@ pub(super) async fn run<D: Disk + Sync>(
             links.target.clone(),
         )),
         blocked,
+        looks: Looks::new(),
         refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
         bandwidth: links.bandwidth.map(|rate| Mutex::new(meter(rate))),
         ledger: links.ledger,

@@ -49,3 +49,37 @@ fn key_that_is_revoked_pauses_delivery_and_a_new_one_goes_on_where_it_was() {
     assert_eq!(code, 0, "{told}");
     assert_eq!(paths(&secured().documents("revoked-test")), each_once(1, 900));
 }
+
+#[test]
+fn key_that_may_not_read_is_answered_that_a_line_is_stored_and_nothing_is_told() {
+    let index = json!({"names": ["blind-test"], "privileges": ["create_doc", "auto_configure"]});
+    let body = json!({"name": "k", "role_descriptors": {"w": {"index": [index]}}}).to_string();
+    let key = secured().json("POST", "/_security/api_key", &body);
+    let place = Place::new(&format!(
+        "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/access.log\"]}}\n\
+         setup.template.enabled: false\n\
+         output.elasticsearch: {{hosts: [\"{}\"], index: blind-test, api_key: \"{}:{}\", \
+         ssl.certificate_authorities: [\"{}\"]}}\n",
+        secured().url(),
+        key["id"].as_str().unwrap(),
+        key["api_key"].as_str().unwrap(),
+        secured().config("ca.crt").display()
+    ));
+    append(&place.log("access.log"), &lines(1, 10));
+    let run = |data: &str| {
+        let (code, told) = place.start_in(data, &["--once"]).wait();
+        assert_eq!(code, 0, "{told}");
+        told
+    };
+    run("data");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", "data", "clone"])
+        .current_dir(place.path())
+        .status();
+    assert!(copied.unwrap().success());
+    append(&place.log("access.log"), &lines(11, 15));
+    run("data");
+    let told = run("clone");
+    assert!(told.contains("\"duplicates\":5,") && !told.contains("ERROR"), "{told}");
+    assert_eq!(paths(&secured().documents("blind-test")), each_once(1, 15));
+}

@@ -18,8 +18,8 @@ const REASON_BYTES_MAX: usize = 2048;
 pub enum Verdict {
     /// Stored now.
     Stored,
-    /// Stored before.
-    Duplicate,
+    /// Stored before; in this index, if the answer says so.
+    Duplicate(Option<String>),
     /// To be sent again: too much to do now.
     Retry,
     /// To be sent again: the target cannot take it now.
@@ -129,6 +129,8 @@ enum Reason {
         reason: Option<String>,
         #[serde(default)]
         caused_by: Option<Box<Reason>>,
+        #[serde(default)]
+        index: Option<String>,
     },
     Text(String),
 }
@@ -197,7 +199,10 @@ fn read_items(body: &[u8], count: usize) -> Answer {
 fn verdict(status: u16, error: Option<Reason>) -> Verdict {
     match status {
         200..300 => Verdict::Stored,
-        409 => Verdict::Duplicate,
+        409 => Verdict::Duplicate(error.and_then(|error| match error {
+            Reason::Object { index, .. } => index,
+            Reason::Text(_) => None,
+        })),
         429 => Verdict::Retry,
         503 => Verdict::Unavailable(fault(status, error)),
         500.. => Verdict::Strike(fault(status, error)),
@@ -262,7 +267,7 @@ fn fault(status: u16, error: Option<Reason>) -> Fault {
 fn flatten(error: Reason) -> (String, String) {
     match error {
         Reason::Text(text) => (String::new(), text),
-        Reason::Object { kind, reason, caused_by } => {
+        Reason::Object { kind, reason, caused_by, .. } => {
             let mut reason = reason.unwrap_or_default();
             if let Some(cause) = caused_by {
                 let (_, cause) = flatten(*cause);
@@ -343,7 +348,7 @@ mod tests {
     fn kind_of(verdict: &Verdict) -> &'static str {
         match verdict {
             Verdict::Stored => "stored",
-            Verdict::Duplicate => "duplicate",
+            Verdict::Duplicate(_) => "duplicate",
             Verdict::Retry => "retry",
             Verdict::Unavailable(_) => "unavailable",
             Verdict::Strike(_) => "strike",

@@ -155,7 +155,7 @@ impl<D: Disk + Sync> Cluster<D> {
                 let mut refused = Vec::new();
                 for (letter, verdict) in letters.iter().zip(verdicts) {
                     match verdict {
-                        Verdict::Stored | Verdict::Duplicate => {}
+                        Verdict::Stored | Verdict::Duplicate(_) => {}
                         Verdict::Retry | Verdict::Unavailable(_) => {
                             return later("it is busy".to_owned(), response.retry_after);
                         }

@@ -304,7 +304,7 @@ impl<D: Disk + Sync> Delivery<D> {
         for (item, verdict) in range.zip(verdicts) {
             match verdict {
                 Verdict::Stored => sorted.stored += 1,
-                Verdict::Duplicate => {
+                Verdict::Duplicate(_) => {
                     sorted.duplicates += 1;
                     self.except(item, Outcome::AlreadyStored);
                 }

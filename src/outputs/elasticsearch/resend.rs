@@ -205,7 +205,7 @@ impl Sending<'_> {
         for (item, verdict) in group.iter().zip(verdicts) {
             match verdict {
                 Verdict::Stored => self.ended[*item] = Ended::Stored,
-                Verdict::Duplicate => self.ended[*item] = Ended::Duplicate,
+                Verdict::Duplicate(_) => self.ended[*item] = Ended::Duplicate,
                 Verdict::Dead(fault) => self.ended[*item] = Ended::Refused(fault),
                 Verdict::Retry | Verdict::Unavailable(_) => again.push(*item),
                 // Another target may take its own.

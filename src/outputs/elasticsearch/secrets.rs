@@ -27,6 +27,7 @@ impl fmt::Debug for Secrets {
 struct Known {
     items: Option<IgnoredAny>,
     version: Option<IgnoredAny>,
+    docs: Option<IgnoredAny>,
 }
 
 impl Secrets {
@@ -63,7 +64,7 @@ impl Secrets {
         }
         if (200..300).contains(&status)
             && let Ok(known) = serde_json::from_slice::<Known>(&body)
-            && (known.items.is_some() || known.version.is_some())
+            && (known.items.is_some() || known.version.is_some() || known.docs.is_some())
         {
             return body;
         }

@@ -114,6 +114,8 @@ impl<D: Disk + Sync> Delivery<D> {
                     self.answer_too_long(range, response.body.len());
                 } else {
                     let answer = read_answer(response.status, &response.body, range.len());
+                    let item = |at: usize| self.batch.item(range.start + at);
+                    let answer = cluster.tell_apart(self.host, item, answer).await;
                     self.take_answer(range, turn, answer, response.retry_after);
                 }
                 let taken = is_good.then_some((bytes, took));
@@ -137,10 +139,7 @@ impl<D: Disk + Sync> Delivery<D> {
     async fn answer(&self, body: &BulkBody, items: usize) -> Result<Response, NoAnswer> {
         let cluster = &self.cluster;
         let base = cluster.hosts.url(self.host);
-        let url = match &cluster.target {
-            Some(target) => format!("{base}/{target}/_bulk"),
-            None => format!("{base}/_bulk"),
-        };
+        let url = cluster.bulk_url(self.host);
         let bulk = cluster.client.bulk(&url, body, items);
         // What is given up may have been stored; only with ids is it not stored again.
         if cluster.hosts.count() == 1 || !cluster.settings.document_id {
