@@ -1,6 +1,7 @@
 //! Real servers, fetched by `make servers`: Elasticsearch and OpenSearch.
 
 use super::http::{self, Access};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -112,6 +113,23 @@ impl Server {
             );
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Ends it at once, as a loss of power does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, with what it had, and does not wait.
+    pub fn begin_again(&mut self) {
+        self.child = launch(self.product, self.directory.path());
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Returns the address for a configuration.

@@ -130,7 +130,11 @@ impl Running {
 }
 
 impl Drop for Running {
+    #[allow(clippy::print_stdout, reason = "shown with a test that fails")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("it told:\n{}", self.told());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

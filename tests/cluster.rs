@@ -1,0 +1,211 @@
+//! Delivery to three nodes of a real cluster, which die, hang and come back while lines are written.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test may fail, has real files and servers, and shares its tools with others"
+)]
+
+mod support {
+    pub mod http;
+    pub mod servers;
+    pub mod shipper;
+}
+
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use support::http::{self, Access};
+use support::servers::{Product, Server};
+use support::shipper::{Place, Running, wait_until};
+
+const INDEX: &str = "cluster-test";
+
+/// So many more lines than were written before an event have to arrive after it.
+const STEP: u64 = 500;
+
+/// Failures are noticed in seconds here, and writes without a master are refused, as Elasticsearch does by default.
+const SETTINGS: &str = "cluster.name: three\ncluster.initial_master_nodes: [n0, n1, n2]\n\
+                        cluster.no_master_block: write\ncluster.publish.timeout: 5s\n\
+                        cluster.fault_detection.follower_check.timeout: 2s\n\
+                        cluster.fault_detection.leader_check.timeout: 2s\n";
+
+/// Three nodes.
+struct Cluster(Vec<Server>);
+
+impl Cluster {
+    fn start() -> Self {
+        let ports: Vec<(u16, u16)> =
+            (0..3).map(|_| (http::free_port(), http::free_port())).collect();
+        let seeds: Vec<String> =
+            ports.iter().map(|(_, transport)| format!("\"127.0.0.1:{transport}\"")).collect();
+        let nodes = ports.iter().enumerate().map(|(number, ports)| {
+            let settings = format!(
+                "{SETTINGS}node.name: n{number}\ndiscovery.seed_hosts: [{}]\n",
+                seeds.join(", ")
+            );
+            Server::begin(Product::OpenSearch, *ports, &settings, |_, _| Access::default())
+        });
+        let mut cluster = Self(nodes.collect());
+        for node in &mut cluster.0 {
+            node.wait(|status| status == 200);
+        }
+        cluster.wait_for_all();
+        cluster
+    }
+
+    /// Waits until all nodes are one cluster, with a copy of every shard on each.
+    fn wait_for_all(&self) {
+        let path = "/_cluster/health?wait_for_nodes=3&wait_for_status=green&timeout=1s";
+        wait_until("the cluster is whole", || {
+            self.0[0].call("GET", path, "").is_ok_and(|(status, _)| status == 200)
+        });
+    }
+
+    /// Returns how many documents a node finds, if it can say so.
+    fn count(&self, node: usize) -> u64 {
+        let answer = self.0[node].call("GET", &format!("/{INDEX}/_count"), "");
+        let Ok((200, answer)) = answer else { return 0 };
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["count"].as_u64().unwrap()
+    }
+
+    /// Waits until this node finds what was written so far, and more.
+    fn goes_on(&self, node: usize, writer: &Writer, what: &str) {
+        let (begun, before) = (Instant::now(), self.count(node));
+        let expected = writer.written.load(Ordering::SeqCst) + STEP;
+        let mut first = None;
+        wait_until(what, || {
+            let count = self.count(node);
+            if before < count {
+                first.get_or_insert_with(|| begun.elapsed());
+            }
+            expected <= count
+        });
+        println!("{what}: something new after {first:?}, everything after {:?}", begun.elapsed());
+    }
+}
+
+/// Writes 250 lines a second.
+struct Writer {
+    ends: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    fn start(log: PathBuf) -> Self {
+        let (ends, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (told, counted) = (Arc::clone(&ends), Arc::clone(&written));
+        let thread = std::thread::spawn(move || {
+            let mut log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+            while !told.load(Ordering::SeqCst) {
+                for _ in 0..10 {
+                    let number = counted.load(Ordering::SeqCst) + 1;
+                    log.write_all(line(number).as_bytes()).unwrap();
+                    counted.store(number, Ordering::SeqCst);
+                }
+                std::thread::sleep(Duration::from_millis(40));
+            }
+        });
+        Self { ends, written, thread }
+    }
+
+    /// Ends it; returns how many lines were written.
+    fn end(self) -> u64 {
+        self.ends.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap();
+        self.written.load(Ordering::SeqCst)
+    }
+}
+
+fn line(number: u64) -> String {
+    format!(
+        "203.0.113.9 - - [21/Nov/2026:03:20:13 +0100] \"GET /{number} HTTP/1.1\" 200 1 \"-\" \"-\"\n"
+    )
+}
+
+fn place(cluster: &Cluster) -> Place {
+    let hosts: Vec<String> = cluster.0.iter().map(|node| format!("\"{}\"", node.url())).collect();
+    Place::new(&format!(
+        "filebeat.inputs:\n  - {{type: filestream, id: a, paths: [\"{{logs}}/access.log\"]}}\n\
+         setup.template.settings.index: {{number_of_replicas: 2, max_result_window: 200000, refresh_interval: 200ms, \
+         unassigned.node_left.delayed_timeout: 0}}\n\
+         output.elasticsearch: {{hosts: [{}], index: {INDEX}, timeout: 30, parameters.timeout: 2s, \
+         backoff: {{init: 100ms, max: 1s}}}}\n",
+        hosts.join(", ")
+    ))
+}
+
+/// Lets nodes die and hang, one after the other, and then two at once.
+fn trouble(cluster: &mut Cluster, writer: &Writer, shipper: &Running) {
+    for node in 0..2 {
+        let other = node + 1;
+        cluster.0[node].kill();
+        cluster.goes_on(other, writer, &format!("node {node} was killed"));
+        cluster.0[node].begin_again();
+        cluster.0[node].wait(|status| status == 200);
+        cluster.wait_for_all();
+    }
+    cluster.0[1].signal(Signal::STOP);
+    cluster.goes_on(2, writer, "node 1 hangs");
+    cluster.0[1].signal(Signal::CONT);
+    cluster.wait_for_all();
+    cluster.goes_on(1, writer, "node 1 is back");
+    for node in [1, 2] {
+        cluster.0[node].kill();
+    }
+    wait_until("it says that there is no master", || {
+        shipper.told().contains("cluster_block_exception")
+    });
+    let before = cluster.count(0);
+    for node in [1, 2] {
+        cluster.0[node].begin_again();
+    }
+    for node in [1, 2] {
+        cluster.0[node].wait(|status| status == 200);
+    }
+    cluster.wait_for_all();
+    cluster.goes_on(0, writer, "there was no master");
+    assert!(before < cluster.count(0));
+}
+
+#[test]
+fn every_line_is_stored_once_while_nodes_die_hang_and_come_back() {
+    let mut cluster = Cluster::start();
+    let place = place(&cluster);
+    let writer = Writer::start(place.log("access.log"));
+    let shipper = place.start(&[]);
+    cluster.goes_on(0, &writer, "all nodes are there");
+    trouble(&mut cluster, &writer, &shipper);
+    let written = writer.end();
+    let node = &cluster.0[0];
+    wait_until("all is there", || written <= cluster.count(0));
+    let (code, told) = shipper.stop();
+    assert_eq!(code, 0, "{told}");
+    node.json("POST", &format!("/{INDEX}/_refresh"), "");
+    let found = node.json("GET", &format!("/{INDEX}/_search?size=200000&_source=message"), "");
+    let mut messages: BTreeMap<String, usize> = BTreeMap::new();
+    for hit in found["hits"]["hits"].as_array().unwrap() {
+        *messages.entry(hit["_source"]["message"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let expected: BTreeMap<String, usize> =
+        (1..=written).map(|number| (line(number).trim_end().to_owned(), 1)).collect();
+    let wrong: Vec<_> = expected
+        .keys()
+        .chain(messages.keys())
+        .filter(|line| messages.get(*line) != expected.get(*line))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {written}: {wrong:#?}", wrong.len());
+    println!("{written} lines, each found once");
+}
