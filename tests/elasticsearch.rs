@@ -18,7 +18,9 @@ mod support {
     pub mod web_server;
 }
 mod delivery {
+    mod clones;
     pub mod main_job;
+    mod rollover;
     pub mod trouble;
 }
 mod security {

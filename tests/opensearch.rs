@@ -17,9 +17,12 @@ mod support {
     pub mod web_server;
 }
 mod delivery {
+    mod clones;
     pub mod main_job;
     mod pipelines;
+    mod rollover;
     pub mod trouble;
+    mod ways;
 }
 mod security {
     mod nginx;

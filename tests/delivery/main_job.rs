@@ -414,6 +414,6 @@ fn every_request_to_a_real_apache_is_found() {
 }
 
 /// Lets the web server's own user pass a directory.
-fn open_to_all(directory: &Path) {
+pub fn open_to_all(directory: &Path) {
     assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(directory).status().unwrap().success());
 }

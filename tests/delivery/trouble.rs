@@ -7,7 +7,6 @@ use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -60,16 +59,20 @@ fn index_that_is_blocked_holds_up_no_other_and_gets_all_when_the_block_is_lifted
     }
 }
 
-/// Stands before a server and lets every third answer to a bulk request get lost: the server has stored what was in it.
-fn losing_answers(port: u16) -> (u16, Arc<AtomicUsize>) {
+/// Stands before a server and lets an answer to a bulk request get lost where `loses`, which is asked with the number of
+/// the request, says so: the server has stored what was in it. Returns its port, and how many were lost.
+pub fn losing_answers(
+    port: u16,
+    loses: impl Fn(usize) -> bool + Send + Sync + 'static,
+) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     let (bulks, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&lost);
+    let (counted, loses) = (Arc::clone(&lost), Arc::new(loses));
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let (bulks, lost) = (Arc::clone(&bulks), Arc::clone(&lost));
+            let (bulks, lost, loses) = (Arc::clone(&bulks), Arc::clone(&lost), Arc::clone(&loses));
             let bulk_seen = Arc::new(AtomicUsize::new(0));
             let seen = Arc::clone(&bulk_seen);
             let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -94,7 +97,7 @@ fn losing_answers(port: u16) -> (u16, Arc<AtomicUsize>) {
                     && read != 0
                 {
                     let number = bulk_seen.swap(0, Ordering::SeqCst);
-                    if number % 3 == 1 {
+                    if number != 0 && loses(number) {
                         lost.fetch_add(1, Ordering::SeqCst);
                         let _ = to.write_all(&bytes[..read.min(20)]);
                         break;
@@ -113,7 +116,7 @@ fn losing_answers(port: u16) -> (u16, Arc<AtomicUsize>) {
 
 #[test]
 fn answers_that_get_lost_after_the_server_has_stored_the_batch_repeat_nothing() {
-    let (port, lost) = losing_answers(shared().port);
+    let (port, lost) = losing_answers(shared().port, |number| number % 3 == 1);
     let place = Place::new(&format!(
         "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/*.log\"]}}\n\
          output.elasticsearch: {{hosts: [\"http://127.0.0.1:{port}\"], index: lost-answers, bulk_max_size: 100, \
@@ -124,48 +127,4 @@ fn answers_that_get_lost_after_the_server_has_stored_the_batch_repeat_nothing() 
     assert_eq!(code, 0, "{told}");
     assert!(4 < lost.load(Ordering::SeqCst), "{lost:?} answers were lost");
     assert_eq!(paths(&shared().documents("lost-answers")), each_once(1, 1_500));
-}
-
-#[test]
-fn line_of_a_clone_is_stored_beside_the_one_that_has_its_id_and_a_replay_repeats_neither() {
-    let place = Place::new(&format!(
-        "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/*.log\"]}}\n\
-         output.elasticsearch: {{hosts: [\"{}\"], index: clone-test, backoff: {{init: 100ms, max: 300ms}}}}\n",
-        shared().url()
-    ));
-    let log = place.log("access.log");
-    let copy = |to: &str| {
-        let (from, to) = (place.path().join("data"), place.path().join(to));
-        let copied = Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
-        assert!(copied.success());
-    };
-    let run = |data: &str| {
-        let (code, told) = place.start_in(data, &["--once"]).wait();
-        assert_eq!(code, 0, "{told}");
-        told
-    };
-    append(&log, &lines(1, 10));
-    run("data");
-    let length = std::fs::metadata(&log).unwrap().len();
-    for clone in ["clone", "clone-again", "restored"] {
-        copy(clone);
-    }
-    append(&log, &lines(20, 25));
-    run("data");
-    // A registry that is restored: what is stored is the same, and stays alone.
-    let told = run("restored");
-    assert!(told.contains("\"duplicates\":6,") && !told.contains("ERROR"), "{told}");
-    // A clone has other lines in the same place; two of them are the same.
-    std::fs::File::options().write(true).open(&log).unwrap().set_len(length).unwrap();
-    append(&log, &lines(20, 21));
-    append(&log, &lines(32, 35));
-    let told = run("clone");
-    assert!(told.contains("\"acked\":4,") && told.contains("\"duplicates\":2,"), "{told}");
-    assert!(told.contains("another document is stored under the id"), "{told}");
-    let told = run("clone-again");
-    assert!(told.contains("\"acked\":0,") && told.contains("\"duplicates\":6,"), "{told}");
-    let mut expected = each_once(1, 10);
-    expected.extend(each_once(20, 25));
-    expected.extend(each_once(32, 35));
-    assert_eq!(paths(&shared().documents("clone-test")), expected);
 }

@@ -13,6 +13,9 @@ pub const FILTER_PATH: &str = "errors,items.*.status,items.*.error,error,status"
 /// Longest text of a server's reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 2048;
 
+/// What to do where a proxy does not let us through.
+pub(super) const PROXY_CREDENTIALS: &str = "check user and password in proxy_url";
+
 /// What becomes of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -61,6 +64,7 @@ impl Fault {
             (400, "no answer of Elasticsearch") => {
                 "something else answers there: check the port, and http or https"
             }
+            (407, _) => PROXY_CREDENTIALS,
             (300..400, _) => {
                 "the address leads elsewhere: write the address where Elasticsearch itself answers"
             }

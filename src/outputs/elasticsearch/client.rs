@@ -1,5 +1,6 @@
 //! The HTTP client: one for all hosts, with authentication, TLS and proxy as configured.
 
+use super::bulk::PROXY_CREDENTIALS;
 use super::compress::Compressed;
 use super::secrets::{Secrets, base64};
 use super::tls::{Asked, Material, Tls, TlsError, explain};
@@ -324,6 +325,9 @@ fn reason(error: &reqwest::Error, asked: &Asked) -> String {
         words.push(error.to_string().split(" for url").next().unwrap_or_default().to_owned());
     }
     let text = words.join(": ");
+    if text.contains("proxy authorization required") {
+        return format!("{text} ({PROXY_CREDENTIALS})");
+    }
     let is_plain = error.url().is_some_and(|url| url.scheme() == "http");
     if is_plain && text.contains("invalid HTTP") {
         return format!(
