@@ -45,11 +45,11 @@ pub(super) struct Harvester<D: Disk> {
     /// Whether a refusal was told already.
     pub(super) refusal_told: bool,
     /// The large event at the offset, whose end is sought.
-    pub(super) open_event: Option<OpenEvent>,
+    pub(super) open_event: Option<Box<OpenEvent>>,
     /// Offsets behind the offset at which an event ends, rising.
     pub(super) cuts: Vec<u64>,
     /// What waits for more to come.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Box<Waiting>>,
     settled: VecDeque<Interval>,
 }
 
@@ -154,8 +154,8 @@ impl<D: Disk> Harvester<D> {
     /// Notes how far the file's whole lines go, and how far it goes.
     pub(super) fn waits_up_to(&mut self, lines: u64, bytes: u64, now: Instant) {
         let same = |waiting: &Waiting| (waiting.lines, waiting.bytes) == (lines, bytes);
-        if !self.waiting.as_ref().is_some_and(same) {
-            self.waiting = Some(Waiting { lines, bytes, since: now, cut: None });
+        if !self.waiting.as_deref().is_some_and(same) {
+            self.waiting = Some(Box::new(Waiting { lines, bytes, since: now, cut: None }));
         }
     }
 
@@ -245,7 +245,7 @@ impl<D: Disk> Harvester<D> {
         mut take: impl FnMut(&[u8]),
     ) -> Result<AckRange, Obstacle> {
         let start = (self.assignment.offset, self.assignment.proof, self.assignment.earlier);
-        let search = (self.scanned, self.open_event);
+        let search = (self.scanned, self.open_event.clone());
         let mut range = None;
         while self.assignment.offset < end {
             let result = match self.read(buffer) {

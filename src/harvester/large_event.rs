@@ -39,7 +39,8 @@ impl<D: Disk> Worker<D> {
         buffer: &mut [u8],
         clock: Clock,
     ) -> Result<Turn, Obstacle> {
-        let mut open = file.open_event.unwrap_or(OpenEvent::at(file.assignment.offset));
+        let mut open =
+            file.open_event.as_deref().map_or(OpenEvent::at(file.assignment.offset), |open| *open);
         let (sought, turn) = if open.is_complete {
             // No buffer was free for it.
             (Sought::Complete, Turn::More)
@@ -49,7 +50,7 @@ impl<D: Disk> Worker<D> {
             self.seek_in_lines(file, buffer, &mut open, clock)?
         };
         open.is_complete = sought == Sought::Complete;
-        file.open_event = Some(open);
+        file.open_event = Some(Box::new(open));
         match sought {
             Sought::Open => Ok(turn),
             Sought::Complete => self.take_large_event(file, open, buffer, clock),

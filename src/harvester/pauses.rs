@@ -102,7 +102,7 @@ impl<D: Disk> Worker<D> {
 impl<D: Disk> Harvester<D> {
     /// Returns when a cut is to be made, and where.
     fn next_pause(&self, pauses: Pauses) -> Option<(Instant, u64)> {
-        let waiting = self.waiting.filter(|waiting| waiting.cut.is_none())?;
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.cut.is_none())?;
         let event = pauses.event.filter(|_| self.assignment.offset < waiting.lines);
         let event = event.map(|pause| (waiting.since + pause, waiting.lines));
         let rest = self.assignment.offset.max(waiting.lines);
@@ -113,7 +113,7 @@ impl<D: Disk> Harvester<D> {
 
     /// Returns the end of what would be sent of a file that does not grow any more.
     fn rest_end(&self, pauses: Pauses) -> Option<u64> {
-        let waiting = self.waiting?;
+        let waiting = self.waiting.as_ref()?;
         let end = if pauses.partial.is_some() { waiting.bytes } else { waiting.lines };
         (self.assignment.offset < end).then_some(end)
     }

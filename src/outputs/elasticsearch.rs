@@ -52,6 +52,9 @@ use tracing::error;
 /// Rests of partly taken batches that one deliverer repeats beside the next batch.
 const RESTS_MAX: usize = 4;
 
+/// How long a deliverer without work keeps what its compressor takes.
+const COMPRESSOR_KEPT: Duration = Duration::from_secs(5);
+
 /// What all deliverers share.
 pub(super) struct Cluster<D: Disk> {
     settings: ElasticsearchSettings,
@@ -257,6 +260,10 @@ async fn work<D: Disk + Sync>(
                     }
                     Some(rest) = rests.join_next(), if !rests.is_empty() => {
                         ended_well(rest);
+                        continue;
+                    }
+                    () = tokio::time::sleep(COMPRESSOR_KEPT), if compressor.keeps() => {
+                        compressor.give_back();
                         continue;
                     }
                     () = aborted(&mut stopping) => None,

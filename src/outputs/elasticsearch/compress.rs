@@ -11,7 +11,8 @@ const LONG_FROM: usize = 64 << 10;
 /// Binary logarithm of the window, the largest that gzip has (RFC 1951, section 2).
 const WINDOW_BITS: u8 = 15;
 
-/// Compresses bodies one after another. What it takes for that, about 370 KiB and a body's buffer, is kept for the next.
+/// Compresses bodies one after another. What it takes for that, about 370 KiB and a body's buffer, is kept for the next
+/// until it is given back.
 #[derive(Debug)]
 pub(super) struct Compressor {
     level: flate2::Compression,
@@ -75,6 +76,17 @@ impl Compressor {
         }
     }
 
+    /// Tells whether anything is kept for the next body.
+    pub(super) fn keeps(&self) -> bool {
+        let kept = self.kept();
+        kept.state.is_some() || kept.buffer.capacity() != 0
+    }
+
+    /// Gives back what is kept.
+    pub(super) fn give_back(&self) {
+        *self.kept() = Kept::default();
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +123,18 @@ mod tests {
                 compressor.recycle(compressed);
             }
         });
+    }
+
+    #[test]
+    fn what_is_kept_is_given_back_and_made_anew() {
+        let compressor = Compressor::new(1);
+        assert!(!compressor.keeps());
+        let first = compressor.compress(b"first");
+        compressor.recycle(first);
+        assert!(compressor.keeps());
+        compressor.give_back();
+        assert!(!compressor.keeps());
+        assert_eq!(unpacked(&compressor.compress(b"second")), b"second");
     }
 
     #[test]
