@@ -32,11 +32,12 @@ servers: packages ## Fetches the servers of the tests
 	tests/servers/elasticsearch/prepare.sh "$(SHIPPER_SERVERS)/elasticsearch"
 	tests/servers/opensearch/prepare.sh "$(SHIPPER_SERVERS)/opensearch"
 
-soak: ## Runs the simulation for SECONDS (300), from SEED on or from a random seed
+soak: ## Runs the simulation, from SEED on or from a random seed, then kills, rotations and faults, SECONDS (300) each
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "$(SOAK_SECONDS) s from seed $$seed on; SHIPPER_SEED=n tells the story of one schedule"; \
 	SHIPPER_SOAK_SECONDS=$(SOAK_SECONDS) SHIPPER_SEED_FROM=$$seed \
 		$(CARGO) test --locked --test simulation every_line -- --nocapture
+	SHIPPER_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --release --test soak -- --nocapture
 
 fuzz: ## Fuzzes each of FUZZ_TARGETS for FUZZ_SECONDS (60); needs a nightly compiler
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz

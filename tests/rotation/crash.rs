@@ -1,6 +1,7 @@
 //! Hard kills in a loop, with rotations and a faulty server meanwhile.
 
 use crate::real_servers::{Product, shared};
+use crate::receiver::Faults;
 use crate::rig::{Logrotate, NO_GZ, Site};
 use crate::shipper::{Place, wait_until};
 use crate::writer::{Model, Writer, line};
@@ -16,7 +17,7 @@ fn kill_in_a_loop(case: &'static str, copytruncate: bool) {
     } else {
         (Logrotate::nginx(&site, "access.log", "nocompress"), Model::Apache)
     };
-    site.receiver.set_faulty(true);
+    site.receiver.set_faults(Faults::HEAVY);
     let server = Writer::start(&site.log("access.log"), "k", model, 2);
     let mut random = fastrand::Rng::new();
     for kill in 0..20 {
@@ -40,7 +41,7 @@ fn kill_in_a_loop(case: &'static str, copytruncate: bool) {
         }
     }
     let written = server.end();
-    site.receiver.set_faulty(false);
+    site.receiver.set_faults(Faults::default());
     let (tally, _) = site.settle(site.ship(), &[("k", written)]);
     assert!(0 < tally.conflicts && 0 < tally.faults, "{tally:?}");
 }

@@ -3,7 +3,6 @@
 use crate::server::{Reply, Request, Server};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 const BANNER: &str =
@@ -56,15 +55,37 @@ struct State {
     conflicts: usize,
     /// Repetitions and collisions that nothing explains.
     unexplained: Vec<String>,
+    chances: Faults,
     faults: usize,
     random: fastrand::Rng,
+}
+
+/// How many of a hundred requests, or items, meet which fault.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Requests refused with 429.
+    pub busy: u8,
+    /// Requests refused with 503.
+    pub unavailable: u8,
+    /// Connections closed before anything of a request is stored.
+    pub dropped: u8,
+    /// Connections closed within the answer, all being stored.
+    pub cut: u8,
+    /// Answers that a gateway makes of its own, all being stored.
+    pub gateway: u8,
+    /// Items refused with 429.
+    pub items: u8,
+}
+
+impl Faults {
+    pub const HEAVY: Self =
+        Self { busy: 10, unavailable: 10, dropped: 10, cut: 10, gateway: 10, items: 3 };
 }
 
 /// The running server.
 pub struct Receiver {
     server: Server,
     state: Arc<Mutex<State>>,
-    faulty: Arc<AtomicBool>,
 }
 
 /// What was received.
@@ -79,42 +100,23 @@ pub struct Tally {
 impl Receiver {
     pub fn start() -> Self {
         let state = Arc::<Mutex<State>>::default();
-        let faulty = Arc::<AtomicBool>::default();
-        let (taking, trouble) = (Arc::clone(&state), Arc::clone(&faulty));
+        let taking = Arc::clone(&state);
         let server = Server::forgetful(move |request| {
             if !request.is_bulk() {
                 return Reply::json(200, if request.path == "/" { BANNER } else { "" });
             }
-            let mut state = taking.lock().unwrap();
-            let fault = trouble.load(Ordering::Relaxed).then(|| state.random.u8(..10));
-            state.faults += usize::from(fault.is_some_and(|fault| fault < 6));
-            match fault {
-                Some(0) => Reply::json(429, "{}"),
-                Some(1) => Reply::json(503, "{}"),
-                Some(2) => Reply::Close,
-                Some(3) => {
-                    let answer = state.take(request, false, false);
-                    let half = answer.len() / 2;
-                    Reply::Cut(answer, half)
-                }
-                Some(4) => {
-                    state.take(request, false, false);
-                    Reply::json(502, "<html>bad gateway</html>")
-                }
-                Some(5) => Reply::json(200, state.take(request, true, true)),
-                _ => Reply::json(200, state.take(request, true, false)),
-            }
+            taking.lock().unwrap().answer(request)
         });
-        Self { server, state, faulty }
+        Self { server, state }
     }
 
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// From now on, or no longer, most requests meet a fault.
-    pub fn set_faulty(&self, faulty: bool) {
-        self.faulty.store(faulty, Ordering::Relaxed);
+    /// From now on requests meet these faults.
+    pub fn set_faults(&self, faults: Faults) {
+        self.state().chances = faults;
     }
 
     /// Notes what the registry held when a shipper had ended.
@@ -152,16 +154,45 @@ impl Receiver {
 }
 
 impl State {
-    /// Stores a request and returns the answer; `answered` when it will reach the client, `picky` when some items are
-    /// refused for now.
-    fn take(&mut self, request: &Request, answered: bool, picky: bool) -> String {
+    /// Takes a request, or not.
+    fn answer(&mut self, request: &Request) -> Reply {
+        let chances = self.chances;
+        let mut chance = self.random.u8(..100);
+        let mut meets = |share: u8| {
+            let met = chance < share;
+            chance = if met { u8::MAX } else { chance.saturating_sub(share) };
+            met
+        };
+        let reply = if meets(chances.busy) {
+            Reply::json(429, "{}")
+        } else if meets(chances.unavailable) {
+            Reply::json(503, "{}")
+        } else if meets(chances.dropped) {
+            Reply::Close
+        } else if meets(chances.cut) {
+            let answer = self.take(request, false);
+            let half = answer.len() / 2;
+            Reply::Cut(answer, half)
+        } else if meets(chances.gateway) {
+            self.take(request, false);
+            Reply::json(502, "<html>bad gateway</html>")
+        } else {
+            return Reply::json(200, self.take(request, true));
+        };
+        self.faults += 1;
+        reply
+    }
+
+    /// Stores a request and returns the answer; `answered` when it will reach the client.
+    fn take(&mut self, request: &Request, answered: bool) -> String {
         let mut items = String::new();
         let mut errors = false;
         let mut lines = request.body.lines();
         while let (Some(action), Some(document)) = (lines.next(), lines.next()) {
             let id = serde_json::from_str::<Action>(action).unwrap().create.id;
             let document: Document = serde_json::from_str(document).unwrap();
-            let (status, kind) = if picky && self.random.u8(..4) == 0 {
+            let (status, kind) = if self.random.u8(..100) < self.chances.items {
+                self.faults += 1;
                 (429, "es_rejected_execution_exception")
             } else if self.store(id, document, answered) {
                 (201, "")

@@ -1,0 +1,199 @@
+//! Everything at once, for as long as told: faults of the server, rotations of every kind and hard kills, with every line
+//! accounted for; and what is left of the throughput meanwhile.
+//!
+//! `SHIPPER_SOAK_SECONDS=n` says for how long. `make soak` builds it as a release is built and prints the figures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::format_collect,
+    clippy::cast_precision_loss,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test may fail, and has real files and programs"
+)]
+
+#[path = "support/http.rs"]
+mod http;
+#[path = "rotation/receiver.rs"]
+mod receiver;
+#[path = "rotation/rig.rs"]
+mod rig;
+#[path = "output/server.rs"]
+mod server;
+#[path = "support/shipper.rs"]
+mod shipper;
+#[path = "rotation/writer.rs"]
+mod writer;
+
+use receiver::Faults;
+use rig::{Logrotate, Site};
+use shipper::Running;
+use std::time::{Duration, Instant};
+use writer::{Model, Writer, lines};
+
+/// The faults of a bad day: of a hundred requests so many.
+const BAD_DAY: Faults =
+    Faults { busy: 0, unavailable: 5, dropped: 5, cut: 5, gateway: 0, items: 3 };
+
+/// From one kill to the next, and from one rotation to the next.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How often turns are counted before the server is away for one.
+const AWAY_EVERY: u64 = 15;
+
+fn turns() -> u64 {
+    let seconds = std::env::var("SHIPPER_SOAK_SECONDS");
+    let seconds = seconds.map_or(12, |text| text.parse::<u64>().expect("a number"));
+    (seconds / TURN.as_secs()).max(4)
+}
+
+/// A host with three web servers and their ways to rotate.
+struct Host {
+    site: Site,
+    create: Logrotate,
+    packing: Logrotate,
+    copying: Logrotate,
+    servers: [Writer; 3],
+}
+
+impl Host {
+    fn start(case: &'static str) -> Self {
+        let site = Site::new(case, "*.log*", "filebeat.registry.flush: 100ms\n");
+        site.receiver.set_faults(BAD_DAY);
+        Self {
+            create: Logrotate::nginx(&site, "create.log", "nocompress"),
+            packing: Logrotate::nginx(&site, "packing.log", "compress\ndelaycompress"),
+            copying: Logrotate::copytruncate(&site, "copying.log", "nocompress"),
+            servers: [
+                Writer::start(&site.log("create.log"), "a", Model::Apache, 2),
+                Writer::start(&site.log("packing.log"), "b", Model::Nginx, 2),
+                Writer::start(&site.log("copying.log"), "c", Model::Append, 2),
+            ],
+            site,
+        }
+    }
+
+    /// Lives for a turn and rotates all logs in it.
+    fn turn(&self, turn: u64) {
+        let is_away = turn % AWAY_EVERY == AWAY_EVERY - 1;
+        self.site.receiver.set_faults(if is_away {
+            Faults { dropped: 100, ..Faults::default() }
+        } else {
+            BAD_DAY
+        });
+        std::thread::sleep(TURN / 2);
+        self.create.force();
+        self.packing.force();
+        let pause = self.servers[2].pause();
+        self.copying.force();
+        drop(pause);
+        std::thread::sleep(TURN / 2);
+    }
+
+    /// Ends the servers and reckons up.
+    fn settle(self, shipper: Running) -> usize {
+        let Self { site, servers, .. } = self;
+        let names = ["a", "b", "c"];
+        let written = servers.map(Writer::end);
+        let written: Vec<_> = names.into_iter().zip(written).collect();
+        site.receiver.set_faults(Faults::default());
+        site.settle(shipper, &written);
+        written.iter().map(|(_, lines)| lines).sum()
+    }
+}
+
+/// Resident memory in MiB.
+fn memory(shipper: &Running) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", shipper.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+#[test]
+fn kills_rotations_and_faults_at_once_lose_nothing_and_store_nothing_twice() {
+    let host = Host::start("soak, killed each turn");
+    let turns = turns();
+    for turn in 0..turns {
+        let shipper = host.site.ship();
+        host.turn(turn);
+        host.site.kill(shipper);
+    }
+    let shipper = host.site.ship();
+    let lines = host.settle(shipper);
+    println!("{turns} kills, {} rotations, {lines} lines: none lost, none twice", 3 * turns);
+}
+
+#[test]
+fn one_life_through_rotations_and_faults_takes_no_more_memory_with_time() {
+    let host = Host::start("soak, one life");
+    let shipper = host.site.ship();
+    let mut resident = Vec::new();
+    for turn in 0..turns() {
+        host.turn(turn);
+        resident.push(memory(&shipper));
+    }
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let quarter = resident.len() / 4;
+    let (begin, end) = (mean(&resident[quarter..2 * quarter]), mean(&resident[3 * quarter..]));
+    let most = resident.iter().copied().fold(0.0, f64::max);
+    let lines = host.settle(shipper);
+    println!(
+        "{lines} lines; RSS in MiB: {begin:.1} in the second quarter, {end:.1} in the last, {most:.1} at most"
+    );
+    assert!(end < begin * 1.25 + 2.0, "{resident:.1?}");
+}
+
+/// Lines of one file that is read in a turn or more.
+const PART: usize = if cfg!(debug_assertions) { 60_000 } else { 400_000 };
+
+/// Reads a backlog for a while and returns the new documents a second from each start to its end.
+fn speed(case: &'static str, faults: Option<Faults>) -> f64 {
+    let site = Site::new(case, "access.log*", "");
+    let rotate = Logrotate::new(&site, "access.log", "rotate 99\nnocompress\nnocreate\n");
+    let mut written = 0;
+    let mut write = || {
+        let part = lines("s", written..written + PART);
+        std::fs::write(site.log("access.log"), part).unwrap();
+        written += PART;
+    };
+    site.receiver.set_faults(faults.unwrap_or_default());
+    write();
+    let (mut documents, mut took) = (0, Duration::ZERO);
+    let turns = (turns() / 3).max(3);
+    let mut steady = faults.is_none().then(|| site.ship());
+    for _ in 0..turns {
+        let shipper = steady.take().unwrap_or_else(|| site.ship());
+        let (before, begun) = (site.receiver.documents(), Instant::now());
+        std::thread::sleep(TURN / 2);
+        rotate.force();
+        write();
+        std::thread::sleep(TURN.saturating_sub(begun.elapsed()));
+        documents += site.receiver.documents() - before;
+        took += begun.elapsed();
+        if faults.is_some() {
+            site.kill(shipper);
+        } else {
+            steady = Some(shipper);
+        }
+    }
+    let left = written - site.receiver.documents();
+    assert!(0 < left, "{case}: everything was read");
+    site.receiver.set_faults(Faults::default());
+    let shipper = steady.unwrap_or_else(|| site.ship());
+    site.settle(shipper, &[("s", written)]);
+    documents as f64 / took.as_secs_f64()
+}
+
+#[test]
+fn between_two_kills_most_of_the_throughput_is_left() {
+    let quiet = speed("a backlog, no faults", None);
+    let troubled = speed("a backlog, faults and kills", Some(BAD_DAY));
+    println!(
+        "documents/s: {quiet:.0} without faults, {troubled:.0} between kills: {:.0} %",
+        troubled / quiet * 100.0
+    );
+    assert!(quiet / 2.0 < troubled, "{troubled} of {quiet} documents/s");
+}
