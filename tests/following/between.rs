@@ -2,8 +2,10 @@
 
 use crate::rig;
 use crate::rig::{Logs, Rig, lines, messages};
+use rustix::fs::inotify;
 use shipper::discovery::From;
 use shipper::packing::Format;
+use std::mem::MaybeUninit;
 
 /// A log of which line 1 was read, four rotations with their lines while stopped, and history from before.
 fn rotate(logs: &Logs, pattern: &str, how: impl Fn(usize)) -> Rig {
@@ -188,4 +190,46 @@ fn log_that_was_removed_leaves_history_alone() {
         rig.pass(60);
         assert_eq!(rig.arrived(), Vec::<String>::new());
     }
+}
+
+/// Returns how often files are opened in some scans, after so many rotations that were seen and a few empty ones that were not.
+fn opens(seen: usize) -> usize {
+    let logs = Logs::new();
+    let rotate = |number: usize, text: String| {
+        logs.rename("access.log", &format!("access.log-202611210{number:03}"));
+        logs.write("access.log", text);
+    };
+    logs.write("access.log", lines(0, 0));
+    let mut rig = rig(&logs, "access.log");
+    rig.settle_down();
+    for number in 1..=seen {
+        rotate(number, lines(number, number));
+        rig.pass_a_scan();
+    }
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(0, seen));
+    let saved = rig.stop();
+    for number in seen + 1..=seen + 8 {
+        rotate(number, String::new());
+    }
+    let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, logs.path(""), inotify::WatchFlags::OPEN).unwrap();
+    for _ in 0..4 {
+        rig.pass_a_scan();
+    }
+    let mut space = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(watch, &mut space);
+    let is_open = |event: &inotify::Event<'_>| event.events().contains(inotify::ReadFlags::OPEN);
+    let mut opens = 0;
+    while let Ok(event) = events.next() {
+        opens += usize::from(is_open(&event) && event.file_name().is_some());
+    }
+    opens
+}
+
+#[test]
+fn each_generation_that_was_seen_costs_the_same_while_others_cannot_be_read_yet() {
+    let (few, many) = (opens(4), opens(24));
+    assert!(many < 6 * few, "{few} opens after 4 rotations, {many} after 24");
 }
