@@ -172,7 +172,7 @@ impl Batch {
         &self.buffer.bytes()[start..self.item_ends[index] as usize]
     }
 
-    /// Keeps only the items for which `keep` says so, moved to the front of the same buffer.
+    /// Keeps only the items for which `keep` says so, in the same buffer or, if they are few, in memory of their own size.
     pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let mut kept_ends = Vec::new();
         let (mut start, mut write) = (0, 0);
@@ -188,5 +188,6 @@ impl Batch {
         }
         bytes.truncate(write);
         self.item_ends = kept_ends;
+        self.buffer.condense();
     }
 }

@@ -50,7 +50,7 @@ pub fn from_command_line() -> ExitCode {
 pub fn execute(cli: Cli) -> ExitCode {
     let result = match &cli.command {
         None | Some(Command::Run) => {
-            allocator::fix_threshold();
+            allocator::settle();
             run::run(&cli)
         }
         Some(Command::Demo(args)) => demo::run(args),

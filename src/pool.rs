@@ -15,6 +15,12 @@ pub const BUFFER_BYTES: usize = 1 << 20;
 /// Largest jumbo buffer, in bytes: ten MiB of control characters at six bytes each, and room for the fields.
 pub const JUMBO_BYTES_MAX: usize = 64 << 20;
 
+/// Most bytes of what is left of a batch that get memory of their own size.
+const LEFT_BYTES_MAX: usize = BUFFER_BYTES / 4;
+
+/// All that may be so, as a part of the pool's bytes; it comes on top of them.
+const LEFT_ONE_OF: usize = 8;
+
 /// Buffers kept for use at once when idle; more are given back to the system.
 const WARM_BUFFERS: usize = 1;
 
@@ -36,6 +42,8 @@ struct PoolState {
     /// Most buffers in use at once since the last [`Pool::tidy`].
     lately: usize,
     jumbo_bytes: usize,
+    /// Bytes in memory of their own size.
+    left_bytes: usize,
     starving: Vec<Arc<Wake>>,
 }
 
@@ -134,6 +142,8 @@ impl PoolState {
 enum BufferKind {
     Pooled,
     Jumbo,
+    /// Memory of its own size, so many bytes.
+    Left(usize),
 }
 
 /// Bytes that belong to the pool and go back to it when dropped.
@@ -155,6 +165,26 @@ impl Buffer {
     pub fn bytes_mut(&mut self) -> &mut Memory {
         &mut self.bytes
     }
+
+    /// Puts what it holds into memory of its own size, so that the room goes back to the pool; where it is little, and not
+    /// too much is kept so already.
+    pub fn condense(&mut self) {
+        let length = self.bytes.as_slice().len();
+        if self.kind != BufferKind::Pooled || LEFT_BYTES_MAX < length {
+            return;
+        }
+        let mut state = self.pool.lock();
+        if self.pool.capacity * BUFFER_BYTES / LEFT_ONE_OF < state.left_bytes + length {
+            return;
+        }
+        state.left_bytes += length;
+        drop(state);
+        let mut bytes = Memory::with_capacity(length);
+        bytes.extend_from_slice(self.bytes.as_slice());
+        let pool = Arc::clone(&self.pool);
+        // Dropped, the one before goes back.
+        *self = Self { bytes, pool, kind: BufferKind::Left(length) };
+    }
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -169,6 +199,7 @@ impl Drop for Buffer {
         let mut state = self.pool.lock();
         match self.kind {
             BufferKind::Jumbo => state.jumbo_bytes = 0,
+            BufferKind::Left(length) => state.left_bytes -= length,
             BufferKind::Pooled => {
                 state.in_use -= 1;
                 if bytes.capacity() == BUFFER_BYTES {
@@ -186,6 +217,30 @@ impl Drop for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn little_that_is_left_gives_its_buffer_back_up_to_a_part_of_the_pool() {
+        let (pool, wake) = (Pool::new(2 << 20), Arc::new(Wake::default()));
+        let condensed = |length: usize| {
+            let mut buffer = pool.try_take(&wake).expect("a buffer is free");
+            buffer.bytes_mut().extend_from_slice(&vec![b'x'; length]);
+            buffer.condense();
+            assert!(
+                buffer.bytes().iter().all(|byte| *byte == b'x') && buffer.bytes().len() == length
+            );
+            buffer
+        };
+        let first = condensed(LEFT_BYTES_MAX);
+        assert_eq!(pool.in_use(), 0);
+        let second = condensed(1);
+        assert_eq!(pool.in_use(), 1, "an eighth of two MiB is taken");
+        drop((first, second));
+        assert_eq!(pool.in_use(), 0);
+        let large = condensed(LEFT_BYTES_MAX + 1);
+        assert_eq!(pool.in_use(), 1);
+        drop((condensed(1), large));
+        assert_eq!((pool.in_use(), pool.0.lock().left_bytes), (0, 0));
+    }
 
     #[test]
     fn tidying_keeps_what_was_lately_in_use_at_once() {

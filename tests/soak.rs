@@ -50,27 +50,33 @@ fn turns() -> u64 {
     (seconds / TURN.as_secs()).max(4)
 }
 
-/// A host with three web servers and their ways to rotate.
+/// A host with web servers and their ways to rotate.
 struct Host {
     site: Site,
-    create: Logrotate,
-    packing: Logrotate,
+    /// Those of servers that are told to open their logs again.
+    renaming: [Logrotate; 3],
     copying: Logrotate,
-    servers: [Writer; 3],
+    /// The last one's log is copied.
+    servers: [Writer; 4],
 }
 
 impl Host {
     fn start(case: &'static str) -> Self {
         let site = Site::new(case, "*.log*", "filebeat.registry.flush: 100ms\n");
         site.receiver.set_faults(BAD_DAY);
+        std::fs::create_dir(site.log("old")).unwrap();
         Self {
-            create: Logrotate::nginx(&site, "create.log", "nocompress"),
-            packing: Logrotate::nginx(&site, "packing.log", "compress\ndelaycompress"),
+            renaming: [
+                Logrotate::nginx(&site, "create.log", "nocompress"),
+                Logrotate::nginx(&site, "packing.log", "compress\ndelaycompress"),
+                Logrotate::nginx(&site, "moving.log", "compress\nolddir old"),
+            ],
             copying: Logrotate::copytruncate(&site, "copying.log", "nocompress"),
             servers: [
                 Writer::start(&site.log("create.log"), "a", Model::Apache, 2),
                 Writer::start(&site.log("packing.log"), "b", Model::Nginx, 2),
-                Writer::start(&site.log("copying.log"), "c", Model::Append, 2),
+                Writer::start(&site.log("moving.log"), "c", Model::Nginx, 2),
+                Writer::start(&site.log("copying.log"), "d", Model::Append, 2),
             ],
             site,
         }
@@ -85,9 +91,8 @@ impl Host {
             BAD_DAY
         });
         std::thread::sleep(TURN / 2);
-        self.create.force();
-        self.packing.force();
-        let pause = self.servers[2].pause();
+        self.renaming.iter().for_each(Logrotate::force);
+        let pause = self.servers[3].pause();
         self.copying.force();
         drop(pause);
         std::thread::sleep(TURN / 2);
@@ -96,7 +101,7 @@ impl Host {
     /// Ends the servers and reckons up.
     fn settle(self, shipper: Running) -> usize {
         let Self { site, servers, .. } = self;
-        let names = ["a", "b", "c"];
+        let names = ["a", "b", "c", "d"];
         let written = servers.map(Writer::end);
         let written: Vec<_> = names.into_iter().zip(written).collect();
         site.receiver.set_faults(Faults::default());
@@ -123,7 +128,7 @@ fn kills_rotations_and_faults_at_once_lose_nothing_and_store_nothing_twice() {
     }
     let shipper = host.site.ship();
     let lines = host.settle(shipper);
-    println!("{turns} kills, {} rotations, {lines} lines: none lost, none twice", 3 * turns);
+    println!("{turns} kills, {} rotations, {lines} lines: none lost, none twice", 4 * turns);
 }
 
 #[test]

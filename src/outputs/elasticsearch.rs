@@ -50,7 +50,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::error;
 
 /// Rests of partly taken batches that one deliverer repeats beside the next batch.
-const RESTS_MAX: usize = 4;
+const RESTS_MAX: usize = 32;
 
 /// How long a deliverer without work keeps what its compressor takes.
 const COMPRESSOR_KEPT: Duration = Duration::from_secs(5);

@@ -150,7 +150,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 Round::Settled => return true,
                 Round::Stopped => return false,
                 Round::Rest => {
-                    if !(self.wait_for_round().await && self.compact().await) {
+                    if !(self.compact().await && self.wait_for_round().await) {
                         return false;
                     }
                 }
@@ -173,7 +173,7 @@ impl<D: Disk + Sync> Delivery<D> {
     pub(super) async fn finish(mut self, compressor: &Compressor) {
         let _blocked = Blocked::new(Arc::clone(&self.cluster.stats));
         self.repeating = true;
-        if self.wait_for_round().await && self.compact().await {
+        if self.compact().await && self.wait_for_round().await {
             self.deliver(compressor).await;
         }
     }
@@ -510,7 +510,7 @@ impl<D: Disk + Sync> Delivery<D> {
         self.cluster.hosts.paused(self.host, &reason, fault.advice(), random(), Instant::now());
     }
 
-    /// Moves the items to be sent again to the front of the buffer; `false` when the stop came first.
+    /// Keeps only the items to be sent again, before they wait; `false` when the stop came first.
     async fn compact(&mut self) -> bool {
         loop {
             if let Some(batch) = Arc::get_mut(&mut self.batch) {
