@@ -41,14 +41,22 @@ pub struct Reading {
     joins: Joins,
     max_lines: usize,
     skip_newline: bool,
-    /// In milliseconds.
+    /// In milliseconds; 0: never.
     timeout: u64,
     partial: Option<u64>,
     /// Whether files are in UTF-16, and then whether big end first.
     big_endian: Option<bool>,
     /// Whether some lines are empty.
     pub empty_lines: bool,
+    /// Whether events are left out that have `DROP` somewhere.
+    pub drops: bool,
 }
+
+/// Offsets at which an event may end whatever its lines say.
+type Cuts = BTreeSet<usize>;
+
+/// What events hold that are left out.
+const DROP: &str = "DROP";
 
 impl Reading {
     /// Draws how the files of a schedule are read; `None`: each line as it stands.
@@ -67,7 +75,7 @@ impl Reading {
         let big_endian = (rng.u8(..4) == 0).then(|| rng.bool());
         let partial = rng.u8(..if joins == Joins::Single { 1 } else { 4 }) == 0;
         let max_lines = [0, 500, 2, 3][rng.usize(..4)];
-        Some(Self {
+        let mut reading = Self {
             joins,
             max_lines,
             skip_newline: rng.u8(..6) == 0,
@@ -76,7 +84,13 @@ impl Reading {
             big_endian,
             // An event of which only empty lines are kept is not sent.
             empty_lines: !(1..9).contains(&max_lines) && rng.u8(..3) == 0,
-        })
+            drops: rng.u8(..4) == 0,
+        };
+        // Where lines without their ends are sent, an event that nothing ends would keep them.
+        if rng.u8(..5) == 0 && !partial && joins != Joins::Single {
+            reading.timeout = 0;
+        }
+        Some(reading)
     }
 
     pub fn is_utf_16(&self) -> bool {
@@ -129,6 +143,7 @@ impl Reading {
             encoding,
             parsers: parser.into_iter().collect(),
             flush_partial_after: self.partial.map(Duration::from_millis),
+            exclude_lines: self.drops.then(|| DROP.to_owned()).into_iter().collect(),
             ..ReadingSettings::default()
         }
     }
@@ -139,7 +154,8 @@ impl Reading {
         // In UTF-16 these hold the bytes of line ends.
         let strange = if self.is_utf_16() && rng.bool() { "\u{a0d}\u{d0a}\u{a00}" } else { "" };
         let behind = ["", "", "\\", "\\", " END"][rng.usize(..5)];
-        format!("{before}{line}{strange}{behind}")
+        let dropped = if self.drops && rng.u8(..4) == 0 { DROP } else { "" };
+        format!("{before}{line}{strange}{dropped}{behind}")
     }
 
     /// Returns text as its files have it.
@@ -231,6 +247,9 @@ impl Reading {
             let stored: Vec<usize> = text.split('\n').map(str::len).collect();
             return Err(format!("its text of {stored:?} bytes is not of {widths:?}"));
         }
+        if self.drops && text.contains(DROP) {
+            return Err("it is one that is left out".to_owned());
+        }
         for more in 1..lines.len() {
             if !self.goes_on(&lines[..more], lines[more]) {
                 return Err(format!("line {more} is not of it: `{:.60}`", lines[more]));
@@ -250,15 +269,11 @@ impl Reading {
                 return true;
             }
         }
-        let related = streams.iter().filter(|other| {
-            let length = other.content.len().min(content.len());
-            end <= other.content.len() && other.content[..length] == content[..length]
-        });
-        for other in related {
+        for other in related(streams, content, end) {
             let content = &other.content;
             let is_end = self.lines_end(content, content.len()) == end;
             let has_paused = other.pauses.iter().any(|(upto, pause)| {
-                self.timeout <= *pause
+                (1..=*pause).contains(&self.timeout)
                     && self.joins != Joins::Single
                     && self.lines_end(content, *upto) == end
             });
@@ -331,40 +346,138 @@ impl Reading {
     }
 
     /// For every file, finds an epoch of its own whose documents have each of its lines.
-    pub fn cover(&self, events: &Events, mut files: Vec<(PathBuf, Vec<u8>)>) -> Result<(), String> {
+    pub fn cover(
+        &self,
+        events: &Events,
+        streams: &[Stream],
+        mut files: Vec<(PathBuf, Vec<u8>)>,
+    ) -> Result<(), String> {
         files.sort_by_key(|(_, content)| std::cmp::Reverse(content.len()));
         let mut taken: BTreeSet<Epoch> = BTreeSet::new();
         for (path, content) in files {
             let end = self.lines_end(&content, content.len());
-            let mut furthest = self.blanks(&content, 0);
-            if end <= furthest {
+            let cuts = self.cuts(&content, streams);
+            // Blank lines behind an event need none of their own, and may belong to one that is left out.
+            let needs_nothing = |upto: usize| {
+                end <= self.blanks(&content, upto)
+                    || self.leaves_out(&content, &cuts, upto, end)
+                    || self.waits(&content, &cuts, upto)
+            };
+            if needs_nothing(0) {
                 continue;
             }
-            let mut found = None;
+            let (mut found, mut furthest) = (None, 0);
             for (epoch, documents) in events.iter().filter(|(epoch, _)| !taken.contains(epoch)) {
                 if !self.is_of(documents, &content).0 {
                     continue;
                 }
-                let mut upto = self.blanks(&content, 0);
+                let mut upto = 0;
                 for (at, (length, _)) in documents {
-                    if upto < *at {
+                    let is_next = *at <= self.blanks(&content, upto);
+                    if !is_next && !self.leaves_out(&content, &cuts, upto, *at) {
                         break;
                     }
-                    upto = self.blanks(&content, at + length).max(upto);
+                    upto = upto.max(at + length);
                 }
                 furthest = furthest.max(upto);
-                if end <= upto {
+                if needs_nothing(upto) {
                     found = Some(*epoch);
                     break;
                 }
             }
             let Some(found) = found else {
                 let path = path.display();
-                return Err(format!("{path} has whole lines up to {end}, stored to {furthest}"));
+                let lost = self.decode(&content[furthest..end], furthest);
+                let lost: Vec<&str> = split(&lost).into_iter().take(20).collect();
+                return Err(format!(
+                    "{path} has whole lines up to {end}, stored to {furthest}; there stand {lost:#?}"
+                ));
             };
             taken.insert(found);
         }
         Ok(())
+    }
+
+    /// Returns where in `content` something else than its lines may have ended an event: a pause, or the end of a file.
+    fn cuts(&self, content: &[u8], streams: &[Stream]) -> Cuts {
+        let mut cuts = Cuts::new();
+        for other in related(streams, content, 0) {
+            let others = &other.content[..];
+            cuts.insert(self.lines_end(others, others.len()));
+            cuts.extend(self.partial.map(|_| others.len()));
+            for (upto, pause) in &other.pauses {
+                if (1..=*pause).contains(&self.timeout) && self.joins != Joins::Single {
+                    cuts.insert(self.lines_end(others, *upto));
+                }
+                cuts.extend(self.partial.filter(|partial| partial <= pause).map(|_| *upto));
+            }
+        }
+        cuts
+    }
+
+    /// Returns all offsets of `content` in `from + 1..=upto` at which an event may end.
+    fn ends(&self, content: &[u8], cuts: &Cuts, from: usize, upto: usize) -> Vec<usize> {
+        (from + 1..=upto)
+            .filter(|end| cuts.contains(end) || self.ends_line(content, *end))
+            .collect()
+    }
+
+    fn ends_line(&self, content: &[u8], end: usize) -> bool {
+        end.is_multiple_of(self.unit()) && content[..end].ends_with(&self.encode("\n"))
+    }
+
+    /// Tells whether the bytes `from..upto` can be nothing but events that are left out.
+    fn leaves_out(&self, content: &[u8], cuts: &Cuts, from: usize, upto: usize) -> bool {
+        if content.len() < upto {
+            return false;
+        }
+        let ends = self.ends(content, cuts, from, upto);
+        let mut reached = BTreeSet::from([from]);
+        while let Some(at) = reached.pop_first() {
+            if at == upto {
+                return true;
+            }
+            for end in ends.iter().copied().filter(|end| at < *end) {
+                let decoded = self.decode(&content[at..end], at);
+                let lines = split(decoded.trim_start_matches('\0'));
+                if !self.is_one(&lines) {
+                    // Within a line it is not known yet how that ends.
+                    if self.ends_line(content, end) {
+                        break;
+                    }
+                    continue;
+                }
+                let next = || self.line_at(content, end);
+                let is_end =
+                    cuts.contains(&end) || next().is_none_or(|next| !self.goes_on(&lines, &next));
+                let text = self.text_of(&lines);
+                if is_end && (text.is_empty() || (self.drops && text.contains(DROP))) {
+                    reached.insert(end);
+                }
+            }
+        }
+        false
+    }
+
+    /// Tells whether from `at` on there is one event that nothing has ended, and before it only what is left out.
+    fn waits(&self, content: &[u8], cuts: &Cuts, at: usize) -> bool {
+        let end = self.lines_end(content, content.len());
+        if self.timeout != 0 || end <= at {
+            return false;
+        }
+        let blanks = self.blanks(content, at);
+        let mut firsts = vec![at, blanks];
+        firsts.extend(self.ends(content, cuts, at, end - 1));
+        firsts.into_iter().filter(|first| *first < end).any(|first| {
+            let decoded = self.decode(&content[first..end], first);
+            self.is_one(&split(decoded.trim_start_matches('\0')))
+                && (first <= blanks || self.leaves_out(content, cuts, at, first))
+        })
+    }
+
+    /// Tells whether all lines go on with the first.
+    fn is_one(&self, lines: &[&str]) -> bool {
+        (1..lines.len()).all(|next| self.goes_on(&lines[..next], lines[next]))
     }
 
     /// Returns where what needs no event ends: empty lines and holes.
@@ -375,6 +488,18 @@ impl Reading {
         let length = units.position(|unit| !skipped.iter().any(|skipped| skipped == unit));
         at + length.unwrap_or(rest.len() / self.unit()) * self.unit()
     }
+}
+
+/// Returns those of the streams that agree with `content` as far as both go, and have at least `least` bytes.
+fn related<'a>(
+    streams: &'a [Stream],
+    content: &[u8],
+    least: usize,
+) -> impl Iterator<Item = &'a Stream> {
+    streams.iter().filter(move |other| {
+        let length = other.content.len().min(content.len());
+        least <= other.content.len() && other.content[..length] == content[..length]
+    })
 }
 
 fn split(text: &str) -> Vec<&str> {

@@ -13,9 +13,10 @@ use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::document::Shared;
 use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::{Ledger, Note};
+use shipper::ledger::{Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
+use shipper::position::Outcome;
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
 use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings, RegistrySettings};
@@ -58,6 +59,8 @@ struct Scene {
     begun: Instant,
     /// How its lines are read, unless each is as it stands.
     reading: Option<Reading>,
+    /// Whether its last life begins with a drain.
+    drains: bool,
 }
 
 /// Runs a schedule.
@@ -69,7 +72,8 @@ pub fn run(seed: u64) -> Result<Summary, String> {
     let reading = Reading::draw(&mut Rng::with_seed(!seed));
     let mut troubles = Troubles::draw(&mut rng);
     // A hole of an odd number of bytes would tear every character behind it.
-    troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16());
+    // And what is left out, or waits, is not told from a hole.
+    troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
     let disk = ModelDisk::new();
     // Without times of birth nothing tells a log that was packed before anything of it was settled from another one
     // that has its inode now and begins with the same 1024 bytes.
@@ -96,6 +100,7 @@ pub fn run(seed: u64) -> Result<Summary, String> {
         drawn: seed << 20,
         begun,
         reading,
+        drains: seed % 3 == 1,
     };
     scene.server.events = reading.map(|_| BTreeMap::new());
     scene.disk.state().past = reading.map(|_| Vec::new());
@@ -263,7 +268,8 @@ impl Scene {
         }
         let ours = logs.into_iter().filter(|(.., is_ours)| *is_ours);
         if let (Some(reading), Some(events)) = (self.reading, &self.server.events) {
-            reading.cover(events, ours.map(|(path, content, ..)| (path, content)).collect())?;
+            let files = ours.map(|(path, content, ..)| (path, content)).collect();
+            reading.cover(events, &self.disk.state().streams(), files)?;
             return Ok(self.server.stored.len());
         }
         for (path, content, ..) in ours {
@@ -363,7 +369,7 @@ impl Process {
             Err(error) => return Err(format!("the registry cannot be opened: {error}")),
         };
         let mut holes = scene.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
-        holes |= scene.reading.is_some_and(|reading| reading.empty_lines);
+        holes |= scene.reading.is_some_and(|reading| reading.empty_lines || reading.drops);
         for known in &known {
             let entry = &known.entry;
             tell(format!(
@@ -373,7 +379,10 @@ impl Process {
                 entry.committed,
                 entry.ended
             ));
-            if !holes && !scene.server.covers(entry.epoch, entry.base, entry.committed) {
+            // What was in a file that is gone counts as lost, behind all that was read of it.
+            let lost = entry.account.columns()[Outcome::Lost as usize];
+            let stored = entry.committed.saturating_sub(lost);
+            if !holes && !scene.server.covers(entry.epoch, entry.base, stored) {
                 return Err(format!(
                     "{} of {} is committed, but not all of it is stored",
                     entry.committed,
@@ -519,6 +528,9 @@ impl Process {
 
     /// Lives on in a silent world until nothing is left to do.
     fn settle(&mut self, scene: &mut Scene) -> Result<(), String> {
+        if scene.drains {
+            self.drain(scene)?;
+        }
         let until = scene.now + Duration::from_secs(SETTLED_AFTER);
         while scene.now < until {
             scene.pass(Duration::from_millis(1_500));
@@ -536,6 +548,32 @@ impl Process {
             return Err(format!("{bytes} bytes are still on their way for the audit"));
         }
         Err("it is never settled".to_owned())
+    }
+
+    /// Asks for everything to be read and acknowledged; when that is said to be done, it is.
+    fn drain(&mut self, scene: &mut Scene) -> Result<(), String> {
+        tell("drain".to_owned());
+        self.prospector.look_at_once(scene.now);
+        let (mut is_asked, mut ends) = (false, None);
+        let until = scene.now + Duration::from_secs(SETTLED_AFTER);
+        while scene.now < until {
+            scene.pass(Duration::from_millis(1_500));
+            for _ in 0..40 + 20 * self.workers.len() {
+                self.step(scene, true)?;
+                if !is_asked && self.prospector.has_assigned_all() {
+                    is_asked = true;
+                    self.prospector.drain();
+                }
+                ends = ends.or_else(|| self.prospector.drained());
+                let is_acknowledged =
+                    |(progress, end): &(Arc<Progress>, u64)| *end <= progress.committed();
+                if ends.as_ref().is_some_and(|ends| ends.iter().all(is_acknowledged)) {
+                    let verdict = scene.verdict().map(drop);
+                    return verdict.map_err(|what| format!("it is said to be drained: {what}"));
+                }
+            }
+        }
+        Err("it is never drained".to_owned())
     }
 
     /// Ends it; gently: with what belongs to an orderly stop.
