@@ -33,6 +33,7 @@ pub fn check(bytes: &[u8]) {
         add_error_key: is(2),
         message_key: is(3).then(|| key.to_owned()),
         keeps_text: is(4),
+        document_id: None,
     };
     let line: Vec<u8> =
         input.0.iter().map(|byte| if matches!(byte, b'\n' | 0) { b' ' } else { *byte }).collect();

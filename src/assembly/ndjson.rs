@@ -5,13 +5,16 @@
 //! gone through once, to find its members; they are copied as text, neighbours together. Only where a member has a name
 //! that our documents have, too, two objects have to be put together, which costs ten times as much.
 
-use super::object::{Object, push_unescaped};
-use crate::json_text::push_string;
+use super::object::{Member, Object, push_unescaped};
+use crate::json_text::{push_lossy, push_string};
 use crate::parsers::timestamp::{Rendered, parse_rfc3339, render};
 use crate::settings::reading::NdjsonSettings;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// Longest `_id` that Elasticsearch takes, in bytes.
+const ID_BYTES_MAX: usize = 512;
 
 /// The parser of one input.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub struct Members {
     pub merge: Option<Merge>,
     /// When it happened, where the line may say so.
     pub time: Option<Rendered>,
+    /// The `_id` of the document, as the inside of a JSON string; empty where it is ours to give.
+    pub id: Vec<u8>,
 }
 
 /// How members are put together with ours.
@@ -61,12 +66,13 @@ impl Members {
         self.json.clear();
         self.merge = None;
         self.time = None;
+        self.id.clear();
     }
 
     /// Tells whether there is anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.json.is_empty()
+        self.json.is_empty() && self.id.is_empty()
     }
 
     /// Appends a member.
@@ -86,6 +92,30 @@ impl Members {
         } else {
             self.json.extend_from_slice(run);
         }
+    }
+
+    /// Appends the members of an object's that are not left out, neighbours together.
+    #[inline]
+    fn push_kept(
+        &mut self,
+        object: &Object,
+        line: &str,
+        mut is_left_out: impl FnMut(&Member, &[u8]) -> bool,
+    ) {
+        let mut run = 0..0;
+        for member in &object.members {
+            if is_left_out(member, object.name(line, member)) {
+                self.push_run(line, &run, object.has_line_ends);
+                run = 0..0;
+            } else {
+                if run.is_empty() {
+                    run.start = member.whole.start;
+                    self.json.push(b',');
+                }
+                run.end = member.whole.end;
+            }
+        }
+        self.push_run(line, &run, object.has_line_ends);
     }
 
     fn push_error(&mut self, message: &str) {
@@ -158,6 +188,7 @@ impl Ndjson {
     ) -> Text {
         let settings = &self.settings;
         let mut error = None;
+        let taken = self.take_id(object, line, members);
         if let Some(key) = &settings.message_key {
             let is_it = |member: &&_| object.name(line, member) == key.as_bytes();
             let found = object.members.iter().rev().find(is_it);
@@ -169,9 +200,9 @@ impl Ndjson {
         }
         if settings.target.is_empty() {
             let has_text = settings.keeps_text && !text.is_empty();
-            self.take_at_root(object, line, has_text, members, &mut error);
+            self.take_at_root(object, line, (has_text, taken), members, &mut error);
         } else {
-            self.take_below(object, line, members);
+            self.take_below(object, line, taken, members);
         }
         if let Some(error) = error {
             let is_error = |member| object.name(line, member) == b"error";
@@ -205,6 +236,23 @@ impl Ndjson {
         members.push_error(error);
     }
 
+    /// Makes the `_id` of the member that is named for it; returns the name when it did.
+    ///
+    /// What Elasticsearch would not take as one stays where it is.
+    fn take_id(&self, object: &Object, line: &str, members: &mut Members) -> Option<&str> {
+        let name = self.settings.document_id.as_deref()?;
+        let is_it = |member: &&_| object.name(line, member) == name.as_bytes();
+        let member = object.members.iter().rev().find(is_it)?;
+        let mut id = Vec::new();
+        let is_whole = push_unescaped(inside_of(&line[member.value.clone()])?, &mut id);
+        if !is_whole || id.is_empty() || ID_BYTES_MAX < id.len() {
+            return None;
+        }
+        members.id.clear();
+        push_lossy(&mut members.id, &id);
+        Some(name)
+    }
+
     fn merge(&self) -> Merge {
         let NdjsonSettings { target, overwrite_keys, expand_keys, .. } = &self.settings;
         Merge { overwrites: *overwrite_keys, expands: *expand_keys && target.is_empty() }
@@ -214,18 +262,15 @@ impl Ndjson {
         &self,
         object: &mut Object,
         line: &str,
-        has_text: bool,
+        (has_text, taken): (bool, Option<&str>),
         members: &mut Members,
         error: &mut Option<String>,
     ) {
         let mut clashes = self.always || object.repeats_a_name();
-        let has_line_ends = object.has_line_ends;
-        // Neighbours that are copied together.
-        let mut run = 0..0;
         let mut time = None;
-        for member in &object.members {
-            let name = object.name(line, member);
-            let is_left_out = match name {
+        members.push_kept(object, line, |member, name| {
+            match name {
+                _ if taken.is_some_and(|taken| taken.as_bytes() == name) => true,
                 b"@metadata" => true,
                 b"@timestamp" => {
                     time = Some(&line[member.value.clone()]);
@@ -238,19 +283,8 @@ impl Ndjson {
                         || (self.settings.expand_keys && name.contains(&b'.'));
                     false
                 }
-            };
-            if is_left_out {
-                members.push_run(line, &run, has_line_ends);
-                run = 0..0;
-            } else {
-                if run.is_empty() {
-                    run.start = member.whole.start;
-                    members.json.push(b',');
-                }
-                run.end = member.whole.end;
             }
-        }
-        members.push_run(line, &run, has_line_ends);
+        });
         if let Some(time) = time.filter(|_| self.settings.overwrite_keys) {
             self.take_time(time, members, error);
         }
@@ -259,7 +293,13 @@ impl Ndjson {
         }
     }
 
-    fn take_below(&self, object: &mut Object, line: &str, members: &mut Members) {
+    fn take_below(
+        &self,
+        object: &mut Object,
+        line: &str,
+        taken: Option<&str>,
+        members: &mut Members,
+    ) {
         let (first, rest) = match self.settings.target.split_once('.') {
             Some((first, rest)) => (first, Some(rest)),
             None => (&*self.settings.target, None),
@@ -277,7 +317,9 @@ impl Ndjson {
             for member in &object.members {
                 if let Ok(value) = serde_json::from_str(&line[member.value.clone()]) {
                     let name = String::from_utf8_lossy(object.name(line, member)).into_owned();
-                    inner.insert(name, value);
+                    if taken.is_none_or(|taken| taken != name) {
+                        inner.insert(name, value);
+                    }
                 }
             }
             if self.settings.expand_keys {
@@ -285,10 +327,14 @@ impl Ndjson {
             }
             members.json.extend_from_slice(Value::Object(inner).to_string().as_bytes());
         } else {
-            let ends = object.members.first().zip(object.members.last());
-            let run = ends.map_or(0..0, |(first, last)| first.whole.start..last.whole.end);
-            members.json.push(b'{');
-            members.push_run(line, &run, object.has_line_ends);
+            let from = members.json.len();
+            members.push_kept(object, line, |_, name| {
+                taken.is_some_and(|taken| taken.as_bytes() == name)
+            });
+            match members.json.get_mut(from) {
+                Some(comma) => *comma = b'{',
+                None => members.json.push(b'{'),
+            }
             members.json.push(b'}');
         }
         members.json.extend(std::iter::repeat_n(b'}', depth));

@@ -55,6 +55,7 @@ const INPUT: Table = &[
             "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
             "multiline.timeout", "multiline.skip_newline", "parsers.**", "json.keys_under_root",
             "json.overwrite_keys", "json.expand_keys", "json.add_error_key", "json.message_key",
+            "json.document_id",
             "json.ignore_decoding_error",
         ],
     ),
@@ -79,7 +80,7 @@ const INPUT: Table = &[
     (
         NotYet(NONE),
         &[
-            "json.document_id", "processors.**",
+            "processors.**",
             // Keys of inputs that are not built.
             "hosts", "host", "timeout", "network", "maxconn", "password", "number_of_workers",
             "max_message_size", "read_buffer", "line_delimiter", "framing", "max_connections",

@@ -12,6 +12,7 @@ use super::layout::Layout;
 use crate::event::{EventBuf, Field, LineText};
 use crate::json_text::{BLOCK_BYTES, Faults, Sink, push_clean, push_digits, push_plain, push_u64};
 use crate::parsers::timestamp::Rendered;
+use crate::position::EPOCH_TEXT_BYTES;
 use std::sync::Arc;
 
 /// What stands around the fields of all documents of a chunk.
@@ -30,6 +31,8 @@ pub struct Frame {
     pub run_generic: usize,
     /// Whether the action carries an id.
     pub ids: Ids,
+    /// The id that an event brings, as the inside of a JSON string; empty where it brings none.
+    pub id: Vec<u8>,
     /// Time of reading.
     pub read_at: Option<Rendered>,
     /// `log.file.path`, or `log.source.address`, as JSON; empty where there is none.
@@ -120,6 +123,9 @@ pub enum Content {
     Line,
 }
 
+/// Ends an action without an id.
+const END_OF_ACTION: &[u8] = b"}}\n";
+
 /// What stands between time and offset, and room to copy it as a block.
 const BEFORE_OFFSET: &[u8; 32] = b"\",\"log\":{\"offset\":              ";
 const BEFORE_OFFSET_BYTES: usize = 18;
@@ -177,11 +183,37 @@ pub fn push_item(
 
 #[inline(always)]
 fn push_action(sink: &mut impl Sink, frame: &Frame, place: Place) {
+    if !frame.id.is_empty() {
+        return push_own_action(sink, frame);
+    }
     frame.action.push_to(sink);
     if frame.ids == Ids::Position {
         push_digits(sink, place.start);
         sink.push_window(b".", 1);
         push_digits(sink, place.raw_length);
+    }
+    frame.before_time.push_to(sink);
+}
+
+/// Appends an action with the event's own id.
+#[cold]
+fn push_own_action(sink: &mut impl Sink, frame: &Frame) {
+    let action = &frame.action.bytes[..frame.action.length];
+    let own = match frame.ids {
+        // As far as the quote before our id.
+        Ids::Position => &action[..action.len() - EPOCH_TEXT_BYTES - 1],
+        Ids::None => {
+            let open = &action[..action.len() - END_OF_ACTION.len()];
+            sink.push(open);
+            sink.push(if open.ends_with(b"{") { b"" } else { b"," });
+            b"\"_id\":\""
+        }
+    };
+    sink.push(own);
+    sink.push(&frame.id);
+    if frame.ids == Ids::None {
+        sink.push(b"\"");
+        sink.push(END_OF_ACTION);
     }
     frame.before_time.push_to(sink);
 }

@@ -30,7 +30,20 @@ impl Encoder {
                 self.event.set_timestamp(time);
             }
         }
-        let content = *content;
+        std::mem::swap(&mut self.frame.id, &mut members.id);
+        let fit = self.append_with(text, place, *content, members, batch);
+        std::mem::swap(&mut self.frame.id, &mut members.id);
+        fit
+    }
+
+    fn append_with(
+        &mut self,
+        text: &[u8],
+        place: Place,
+        content: Content,
+        members: &mut Members,
+        batch: &mut BatchBuilder,
+    ) -> Fit {
         let Some(how) = members.merge else {
             std::mem::swap(&mut self.frame.members, &mut members.json);
             let fit = self.append(text, place, content, batch);

@@ -119,6 +119,8 @@ pub struct NdjsonSettings {
     pub message_key: Option<String>,
     /// Whether that text is `message`, too: `ndjson` does so, `json.*` does not.
     pub keeps_text: bool,
+    /// The member at the top of a line whose text becomes `_id`; it is left out of the document then.
+    pub document_id: Option<String>,
 }
 
 /// `container.*`.

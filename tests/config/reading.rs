@@ -82,7 +82,7 @@ fn lines_are_joined_as_either_spelling_says() {
 fn json_and_containers_are_read_as_either_spelling_says() {
     let ndjson = |target: &str, key: &str, rest: &str| {
         format!(
-            "[Ndjson(NdjsonSettings {{ target: {target:?}, {rest}, message_key: {key}, keeps_text: true }})]"
+            "[Ndjson(NdjsonSettings {{ target: {target:?}, {rest}, message_key: {key}, keeps_text: true, document_id: None }})]"
         )
     };
     let off = "overwrite_keys: false, expand_keys: false, add_error_key: false";
@@ -102,6 +102,23 @@ fn json_and_containers_are_read_as_either_spelling_says() {
             (
                 "parsers: [{ndjson: {target: a, overwrite_keys: yes, expand_keys: true, add_error_key: true, message_key: m, ignore_decoding_error: true}}]",
                 &ndjson("a", message, on),
+            ),
+            (
+                "parsers: [{ndjson: {document_id: id}}]",
+                &ndjson("", "None", off).replace("id: None", r#"id: Some("id")"#),
+            ),
+            (
+                "json.document_id: _id",
+                &old(ndjson("json", "None", off)).replace("id: None", r#"id: Some("_id")"#),
+            ),
+            ("parsers: [{ndjson: {document_id: ''}}]", &ndjson("", "None", off)),
+            (
+                "parsers: [{ndjson: {document_id: a.b}}]",
+                "`filebeat.inputs[0].parsers[0].ndjson.document_id` takes a member at the top of each line, and `a.b` is below one",
+            ),
+            (
+                "parsers: [{ndjson: {document_id: [a]}}]",
+                "`filebeat.inputs[0].parsers[0].ndjson.document_id` takes a text, found a list",
             ),
             ("json.message_key: m", &old(ndjson("json", message, off))),
             ("json: {keys_under_root: true}", &old(ndjson("", "None", off))),

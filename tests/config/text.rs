@@ -356,7 +356,7 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
     for (lines, expected) in [
         ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
-        ("inputs.0.json.document_id: a", "leave it out"),
+        ("inputs.0.merge: a", "leave it out"),
         ("inputs.0.keep_null: true", "leave it out, or set it to `false`"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),
         (

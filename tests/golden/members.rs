@@ -3,6 +3,7 @@
 use crate::rig::{input, read_item, run, shared};
 use serde_json::{Value, json};
 use shipper::batch::{Batch, BatchLimits};
+use shipper::document::Shared;
 use shipper::pipeline::Pipeline;
 use shipper::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
@@ -113,6 +114,80 @@ fn a_member_can_be_the_message() {
     let settings = NdjsonSettings { message_key: Some("message".to_owned()), ..ndjson() };
     let expected = json!({ "message": "m", "x": 1 });
     assert_eq!(document(settings, r#"{"message":"m","x":1}"#), expected);
+}
+
+/// Action and members of one line, with `document_id: id`.
+fn with_id(settings: NdjsonSettings, has_ids: bool, line: &str) -> (Value, Value) {
+    let settings = NdjsonSettings { document_id: Some("id".to_owned()), ..settings };
+    let mut input = with(vec![LineParser::Ndjson(settings)]);
+    input.pipeline = Some("p".to_owned()).filter(|_| !has_ids);
+    let shared = Shared { document_id: has_ids, ..shared() };
+    let mut pipeline = Pipeline::new(&input, &shared).expect("it is there");
+    let log = format!("{line}\n");
+    let (batches, _) = run(&mut pipeline, "/a.log", log.as_bytes(), BatchLimits::default());
+    let (mut action, mut document) = read_item(batches[0].item(0));
+    let document = document.as_object_mut().expect("it is there");
+    for ours in ["@timestamp", "agent", "ecs", "host", "input", "log"] {
+        assert!(document.remove(ours).is_some(), "{ours}");
+    }
+    (action["create"].take(), document.clone().into())
+}
+
+#[test]
+fn a_member_can_be_the_id_and_is_none_of_the_document_then() {
+    let long = "é".repeat(256);
+    let below = || NdjsonSettings { target: "app".to_owned(), ..ndjson() };
+    let expands = || NdjsonSettings { expand_keys: true, ..below() };
+    let merged = || NdjsonSettings { overwrite_keys: true, ..ndjson() };
+    for (settings, line, id, expected) in [
+        (ndjson(), r#"{"id":"a1","x":1}"#, "a1", json!({ "x": 1 })),
+        (ndjson(), r#"{"x":1,"id":"a1","y":2}"#, "a1", json!({ "x": 1, "y": 2 })),
+        (ndjson(), r#"{"x":1, "id":"a\"\u000a\u00e9"}"#, "a\"\né", json!({ "x": 1 })),
+        (ndjson(), r#"{"x":1,"id":"a","id":"b"}"#, "b", json!({ "x": 1 })),
+        (ndjson(), r#"{"id":"a"}"#, "a", json!({ "message": "" })),
+        (ndjson(), &format!(r#"{{"x":1,"id":"{long}"}}"#), &long, json!({ "x": 1 })),
+        (below(), r#"{"x":1,"id":"a","y":2}"#, "a", json!({ "app": { "x": 1, "y": 2 } })),
+        (below(), r#"{"id":"a"}"#, "a", json!({ "app": {} })),
+        (expands(), r#"{"x.z":1,"id":"a"}"#, "a", json!({ "app": { "x": { "z": 1 } } })),
+        (merged(), r#"{"id":"a","tags":["b"]}"#, "a", json!({ "tags": ["b"] })),
+    ] {
+        for has_ids in [true, false] {
+            let (action, document) = with_id(settings.clone(), has_ids, line);
+            let of = |id: &str| {
+                if has_ids { json!({ "_id": id }) } else { json!({ "pipeline": "p", "_id": id }) }
+            };
+            assert_eq!((action, document), (of(id), expected.clone()), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_can_be_no_id_stays_in_the_document() {
+    let long = format!(r#"{{"id":"{}"}}"#, "é".repeat(256) + "x");
+    for line in [r#"{"id":1}"#, r#"{"id":""}"#, r#"{"id":null}"#, r#"{"x":"a"}"#, &long] {
+        let expected: Value = serde_json::from_str(line).expect("it is JSON");
+        let (action, document) = with_id(ndjson(), true, line);
+        let id = action["_id"].as_str().expect("it is there");
+        assert!(id.starts_with(&format!("{}.A.", crate::rig::epoch())), "{id}");
+        assert_eq!(document, expected);
+        assert_eq!(with_id(ndjson(), false, line), (json!({ "pipeline": "p" }), expected));
+    }
+}
+
+#[test]
+fn the_id_of_a_line_is_not_that_of_the_next() {
+    let settings = NdjsonSettings { document_id: Some("id".to_owned()), ..ndjson() };
+    let input = with(vec![LineParser::Ndjson(settings)]);
+    let mut pipeline = Pipeline::new(&input, &shared()).expect("it is there");
+    let log = "{\"id\":\"a\",\"x\":1}\n{\"x\":2}\nplain\n{\"id\":\"b\",\"tags\":1}\nplain\n";
+    let (batches, _) = run(&mut pipeline, "/a.log", log.as_bytes(), BatchLimits::default());
+    let ids: Vec<String> = (0..5)
+        .map(|item| {
+            read_item(batches[0].item(item)).0["create"]["_id"].as_str().unwrap_or("").into()
+        })
+        .collect();
+    let ours = |digits: &str| format!("{}.{digits}", crate::rig::epoch());
+    assert_eq!(ids, ["a", &ours("R.I"), &ours("Z.G"), "b", &ours("z.G")]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use shipper::ledger::{Inbox, Ledger, Note};
 use shipper::outputs;
 use shipper::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use shipper::pool::Pool;
-use shipper::position::{AckRange, Epoch, Outcome, Point, Proof};
+use shipper::position::{AckRange, Epoch, Outcome, Part, Point, Proof};
 use shipper::queue::{Sender, queue};
 use shipper::settings::{BackoffSettings, ElasticsearchSettings, OutputSettings};
 use shipper::stats::Stats;
@@ -32,6 +32,8 @@ pub(crate) struct Rig {
     pub(crate) shutdown: watch::Sender<Shutdown>,
     sender: Option<Sender>,
     notes: Inbox,
+    /// What its ids begin with; a number follows.
+    pub(crate) ids: &'static str,
     next: u64,
     running: Option<JoinHandle<Result<(), CannotGoOn>>>,
 }
@@ -87,7 +89,7 @@ impl Rig {
         };
         let settings = OutputSettings::Elasticsearch(Box::new(settings));
         let running = Some(runtime.spawn(outputs::run(settings, links)));
-        let (pool, next) = (Pool::new(4 << 20), 0);
+        let (pool, ids, next) = (Pool::new(4 << 20), "id", 0);
         let sender = Some(sender);
         Self {
             stats,
@@ -99,6 +101,7 @@ impl Rig {
             shutdown,
             sender,
             notes,
+            ids,
             next,
             running,
         }
@@ -124,8 +127,10 @@ impl Rig {
         let mut body = String::new();
         for (index, document) in documents {
             let index = index.map(|index| format!("\"_index\":\"{index}\",")).unwrap_or_default();
-            let item =
-                format!("{{\"create\":{{{index}\"_id\":\"id{}\"}}}}\n{document}\n", self.next);
+            let item = format!(
+                "{{\"create\":{{{index}\"_id\":\"{}{}\"}}}}\n{document}\n",
+                self.ids, self.next
+            );
             builder.open_item().unwrap().extend_from_slice(item.as_bytes());
             let _ = builder.close_item();
             body.push_str(&item);
@@ -146,10 +151,15 @@ impl Rig {
 
     /// Waits for the next settled batch.
     pub(crate) fn settled(&mut self) -> Vec<AckRange> {
+        self.settled_and_others().0
+    }
+
+    /// The same, with what ended otherwise than by being stored.
+    pub(crate) fn settled_and_others(&mut self) -> (Vec<AckRange>, Vec<Part>) {
         match self.next_note() {
             Ok(Note::Settled(settled)) => {
                 assert_eq!(settled.outcome, Outcome::Stored);
-                settled.ranges
+                (settled.ranges, settled.others)
             }
             other => panic!("nothing settled: {other:?}"),
         }

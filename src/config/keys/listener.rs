@@ -47,6 +47,7 @@ const STDIN: &[&str] = &[
     "json.expand_keys",
     "json.add_error_key",
     "json.message_key",
+    "json.document_id",
     "json.ignore_decoding_error",
     "multiline.**",
 ];

@@ -30,12 +30,13 @@ pub const TERMINATORS: [(&str, LineTerminator); 10] = [
 /// The parsers by name.
 const PARSERS: [&str; 5] = ["multiline", "ndjson", "container", "syslog", "include_message"];
 
-const NDJSON: [&str; 7] = [
+const NDJSON: [&str; 8] = [
     "target",
     "overwrite_keys",
     "expand_keys",
     "add_error_key",
     "message_key",
+    "document_id",
     "ignore_decoding_error",
     "keys_under_root",
 ];
@@ -183,7 +184,21 @@ fn ndjson(at: &At<'_>, keeps_text: bool) -> NdjsonSettings {
         add_error_key: is_on("add_error_key"),
         message_key: at.get("message_key").text_if_any(),
         keeps_text,
+        document_id: document_id(&at.get("document_id")),
     }
+}
+
+/// Reads the name of the member that becomes `_id`.
+fn document_id(at: &At<'_>) -> Option<String> {
+    let name = at.text_if_any()?;
+    if name.contains('.') {
+        at.problem_with(
+            format!("`{}` takes a member at the top of each line, and `{name}` is below one", at.path()),
+            "name one at the top, or leave it out: each line has an `_id` that is the same when it is sent again",
+        );
+        return None;
+    }
+    Some(name)
 }
 
 /// Reads `json.*` of a `log` input.

@@ -74,6 +74,9 @@ fn ndjson(settings: &NdjsonSettings) -> Value {
     if let Some(key) = &settings.message_key {
         put(&mut out, "message_key", key.as_str());
     }
+    if let Some(name) = &settings.document_id {
+        put(&mut out, "document_id", name.as_str());
+    }
     Value::Mapping(out)
 }
 

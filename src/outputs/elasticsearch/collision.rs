@@ -6,7 +6,7 @@
 //! replay comes to the same id. Wherever nothing can be said for certain, a duplicate is what it is taken for: stored.
 
 use super::Cluster;
-use super::bulk::{Answer, Verdict, read_answer};
+use super::bulk::{Answer, Verdict, line_of, read_answer};
 use super::client::BulkBody;
 use super::hosts::TELL_EVERY;
 use crate::disk::Disk;
@@ -123,10 +123,10 @@ impl Looks {
 }
 
 impl<'b> Suspect<'b> {
-    /// Takes an item apart; `None` where its line could not be compared: it is too large, has no `message`, or goes
-    /// through a pipeline of its own.
+    /// Takes an item apart; `None` where its line could not be compared: it is too large, has no `message`, goes
+    /// through a pipeline of its own, or has brought its id (`document_id`), which says what belongs together.
     pub(super) fn of(at: usize, item: &'b [u8], index: &'b str) -> Option<Self> {
-        if CHUNK_BYTES < item.len() {
+        if CHUNK_BYTES < item.len() || line_of(item).is_none() {
             return None;
         }
         let (action, document) = item.split_at(memchr::memchr(b'\n', item)?);
@@ -323,17 +323,17 @@ mod tests {
     use super::*;
 
     const ITEM: &[u8] =
-        b"{\"create\":{\"_index\":\"a\",\"_id\":\"x.A.B\"}}\n{\"message\":\"one \\\"1\\\"\"}\n";
+        b"{\"create\":{\"_index\":\"a\",\"_id\":\"AAAAAAAAAAAAAAAA.A.B\"}}\n{\"message\":\"one \\\"1\\\"\"}\n";
 
     #[test]
     fn every_kind_of_stored_document() {
         let suspect = Suspect::of(0, ITEM, ".ds-a-1").unwrap();
         for (stored, differs) in [
-            (r#"{"_id":"x.A.B","_source":{"message":"one \"1\""}}"#, false),
-            (r#"{"_id":"x.A.B","_source":{"message":"another"}}"#, true),
-            (r#"{"_id":"x.A.B","_source":{"message":""}}"#, true),
-            (r#"{"_id":"x.A.B","_source":{}}"#, false),
-            (r#"{"_id":"x.A.B"}"#, false),
+            (r#"{"_id":"AAAAAAAAAAAAAAAA.A.B","_source":{"message":"one \"1\""}}"#, false),
+            (r#"{"_id":"AAAAAAAAAAAAAAAA.A.B","_source":{"message":"another"}}"#, true),
+            (r#"{"_id":"AAAAAAAAAAAAAAAA.A.B","_source":{"message":""}}"#, true),
+            (r#"{"_id":"AAAAAAAAAAAAAAAA.A.B","_source":{}}"#, false),
+            (r#"{"_id":"AAAAAAAAAAAAAAAA.A.B"}"#, false),
             (r#"{"_id":"y","_source":{"message":"another"}}"#, false),
         ] {
             let found: Stored = serde_json::from_str(stored).unwrap();
@@ -344,14 +344,22 @@ mod tests {
     #[test]
     fn only_what_can_be_compared_is_suspected() {
         let item = |action: &str, document: &str| format!("{action}\n{document}\n").into_bytes();
-        let plain = r#"{"create":{"_id":"i"}}"#;
+        let plain = r#"{"create":{"_id":"AAAAAAAAAAAAAAAA.A.B"}}"#;
         let long = format!("{{\"message\":\"{}\"}}", "x".repeat(CHUNK_BYTES));
         for (bytes, suspected) in [
             (item(plain, r#"{"message":"m"}"#), true),
             (item(plain, r#"{"message":1}"#), false),
             (item(plain, r#"{"text":"m"}"#), false),
             (item(r#"{"create":{}}"#, r#"{"message":"m"}"#), false),
-            (item(r#"{"create":{"_id":"i","pipeline":"p"}}"#, r#"{"message":"m"}"#), false),
+            (
+                item(
+                    r#"{"create":{"_id":"AAAAAAAAAAAAAAAA.A.B","pipeline":"p"}}"#,
+                    r#"{"message":"m"}"#,
+                ),
+                false,
+            ),
+            // The line has said what its id is.
+            (item(r#"{"create":{"_id":"own"}}"#, r#"{"message":"m"}"#), false),
             (item(plain, &long), false),
         ] {
             let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);

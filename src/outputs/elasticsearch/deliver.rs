@@ -395,7 +395,11 @@ impl<D: Disk + Sync> Delivery<D> {
 
     /// Notes that an item has ended otherwise than by being stored. One without an id of ours is not told apart.
     fn except(&mut self, item: usize, outcome: Outcome) {
-        if let Some((epoch, bytes)) = line_of(self.batch.item(item)) {
+        // An id that a line brought may look like one of ours.
+        let is_here = |epoch| self.batch.ranges.iter().any(|range| range.epoch == epoch);
+        if let Some((epoch, bytes)) =
+            line_of(self.batch.item(item)).filter(|(epoch, _)| is_here(*epoch))
+        {
             push_part(&mut self.others, Part { epoch, outcome, bytes });
         }
     }
