@@ -60,6 +60,20 @@ pub fn shared(product: Product) -> &'static Server {
     })
 }
 
+impl Drop for Server {
+    #[allow(clippy::print_stdout, reason = "shown with a test that fails")]
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.directory.path().join("console.log"));
+            let log = log.unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(100).collect();
+            println!("the last of port {}, latest line first:\n{}", self.port, last.join("\n"));
+        }
+    }
+}
+
 impl Server {
     /// Starts a server with ports for HTTP and for other nodes, and waits until it answers; `prepare` gets its folder
     /// and that of the distribution, and says how to ask it.

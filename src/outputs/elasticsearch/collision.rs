@@ -188,7 +188,9 @@ impl<D: Disk + Sync> Cluster<D> {
         answer: Answer,
     ) -> Answer {
         let Answer::Items(mut verdicts) = answer else { return answer };
-        if self.settings.pipeline.is_some() || !self.looks.may(Instant::now()) {
+        let changes = self.settings.pipeline.is_some()
+            || self.settings.parameters.iter().any(|(name, _)| name == "pipeline");
+        if changes || !self.looks.may(Instant::now()) {
             return Answer::Items(verdicts);
         }
         let (mut ends, mut next) = (Vec::new(), 0);
