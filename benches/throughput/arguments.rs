@@ -16,6 +16,9 @@ cargo bench --bench throughput -- [options]
   --registry      a start with as many entries as --files says (from 1000 on)
   --rotation      10,000 logs rotated at once
   --events        joined lines, JSON lines and packed logs beside plain ones
+  --limits        how much a backlog takes of what limits.bandwidth and limits.cpu allow
+  --pace          documents/s by `worker` while answers take 1, 50 and 500 ms
+  --away          memory while the server is away for --seconds, and the first seconds after
   --all           all of these
 
   --runs N        runs of each case (3)
@@ -23,7 +26,7 @@ cargo bench --bench throughput -- [options]
   --cases A,B     only cases whose name contains one of these
   --floors        only the floors
   --files A,B     followed files for --idle and --busy (1,1000,10000)
-  --seconds N     how long --idle, --busy and --fairness watch (60)
+  --seconds N     how long --idle, --busy, --fairness, --limits, --pace and --away watch (60)
   -E KEY=VALUE    passed on to shipper, may be repeated";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub(crate) enum Mode {
     Registry,
     Rotation,
     Events,
+    Limits,
+    Pace,
+    Away,
 }
 
 #[derive(Debug)]
@@ -81,6 +87,9 @@ impl Arguments {
                 "--registry" => arguments.modes.push(Mode::Registry),
                 "--rotation" => arguments.modes.push(Mode::Rotation),
                 "--events" => arguments.modes.push(Mode::Events),
+                "--limits" => arguments.modes.push(Mode::Limits),
+                "--pace" => arguments.modes.push(Mode::Pace),
+                "--away" => arguments.modes.push(Mode::Away),
                 "--all" => arguments.modes.extend([
                     Mode::Throughput,
                     Mode::Start,
@@ -92,6 +101,9 @@ impl Arguments {
                     Mode::Registry,
                     Mode::Rotation,
                     Mode::Events,
+                    Mode::Limits,
+                    Mode::Pace,
+                    Mode::Away,
                 ]),
                 "--runs" => arguments.runs = value()?.parse::<usize>()?.max(1),
                 "--lines" => arguments.lines = value()?.parse::<u64>()?.max(1_000),

@@ -25,6 +25,7 @@ mod process;
 mod program;
 mod report;
 mod sink;
+mod trouble;
 
 use arguments::{Arguments, Mode};
 use std::error::Error;
@@ -67,6 +68,9 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             Mode::Registry => many::registry(arguments, &mut report)?,
             Mode::Rotation => many::rotation(arguments, &mut report)?,
             Mode::Events => events::run(arguments, &mut report)?,
+            Mode::Limits => trouble::limits(arguments, &mut report)?,
+            Mode::Pace => trouble::pace(arguments, &mut report)?,
+            Mode::Away => trouble::away(arguments, &mut report)?,
         }
     }
     report.write()
