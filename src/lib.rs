@@ -51,6 +51,7 @@ pub mod spool;
 pub mod stats;
 pub mod status;
 pub mod target;
+pub mod tls;
 pub mod trail;
 pub mod units;
 pub mod unpacked;

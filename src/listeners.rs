@@ -29,12 +29,12 @@ use doors::Door;
 pub use flow::OnTheWay;
 use flow::{Clock, Flow, Lane, Put};
 pub use poller::Poller;
-use rustls::ServerConfig;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stream::Stream;
+use tls::Secured;
 use tracing::{info, warn};
 
 /// Most bytes that are read from a connection at once.
@@ -104,7 +104,7 @@ struct Inlet {
     settings: ListenerSettings,
     door: Door,
     lane: Lane,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Secured>,
     connections: usize,
     /// Connections are not accepted now: there are too many, or until the system may allow one again.
     is_full: bool,
@@ -158,7 +158,7 @@ impl<D: Disk> Listeners<D> {
         let first_input = settings.first_input;
         for (number, (settings, pipeline)) in settings.listeners.into_iter().enumerate() {
             let tls = match &settings.tls {
-                Some(tls) => Some(tls::server_config(tls, &disk)?),
+                Some(tls) => Some(Secured::open(tls.clone(), &disk)?),
                 None => None,
             };
             let door = Door::open(&settings.listen, &disk)?;
@@ -385,12 +385,7 @@ impl<D: Disk> Drop for Listeners<D> {
 }
 
 impl Inlet {
-    fn new(
-        settings: ListenerSettings,
-        door: Door,
-        lane: Lane,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> Self {
+    fn new(settings: ListenerSettings, door: Door, lane: Lane, tls: Option<Secured>) -> Self {
         Self {
             settings,
             door,

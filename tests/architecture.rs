@@ -93,6 +93,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("reporter", 2),
     ("reporter::process", 2),
     ("spool", 2),
+    ("tls", 2),
     // 3: configuration; its parts are of its layer.
     ("config", 3),
     // 4: assembly.
@@ -107,7 +108,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Units of layer 2 in which the stages meet: every stage may import them.
-const ROOMS: [&str; 5] = ["disk", "advice", "host", "spool", "unpacked"];
+const ROOMS: [&str; 6] = ["disk", "advice", "host", "spool", "tls", "unpacked"];
 
 /// What layers 0 and 1 may not do, and the door to it.
 const IMPURE: [(&str, &str); 9] = [

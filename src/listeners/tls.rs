@@ -1,85 +1,97 @@
 //! The server's side of `ssl.*`, on rustls.
 
 use crate::disk::Disk;
-use crate::hint::Advised;
-use crate::settings::{Pem, ServerTlsSettings};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use crate::hint::{Advised, chain_text};
+use crate::settings::ServerTlsSettings;
+use crate::tls::{Material, TlsError, certified, provider, versions};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::SingleCertAndKey;
 use rustls::{RootCertStore, ServerConfig};
 use std::sync::Arc;
+use std::time::Instant;
+use tracing::{info, warn};
 
-/// Largest file of certificates, in bytes.
-const PEM_BYTES_MAX: u64 = 8 << 20;
+/// What connections of an input are secured with.
+pub(super) struct Secured {
+    settings: ServerTlsSettings,
+    config: Arc<ServerConfig>,
+    digest: [u8; 32],
+    /// When the files are looked at again, if somebody connects.
+    look_at: Option<Instant>,
+    /// Looks that found what cannot be used, one after another: a certificate and its key are replaced one by one.
+    failed_looks: u32,
+}
 
-/// Reads certificates and key.
-pub(super) fn server_config<D: Disk>(
+impl Secured {
+    /// Reads certificates and key.
+    pub(super) fn open<D: Disk>(settings: ServerTlsSettings, disk: &D) -> Result<Self, Advised> {
+        let (config, digest) = read(&settings, disk).map_err(|problem| {
+            let advice = problem.advice();
+            Advised::new(problem, advice)
+        })?;
+        Ok(Self { settings, config, digest, look_at: None, failed_looks: 0 })
+    }
+
+    /// Returns what the next connection is secured with; what was replaced since is read first.
+    pub(super) fn config<D: Disk>(&mut self, disk: &D, now: Instant) -> Arc<ServerConfig> {
+        if let Some(interval) = self.settings.common.reload_interval {
+            if self.look_at.is_some_and(|at| at <= now) {
+                self.look(disk);
+                self.look_at = None;
+            }
+            self.look_at.get_or_insert(now + interval);
+        }
+        Arc::clone(&self.config)
+    }
+
+    fn look<D: Disk>(&mut self, disk: &D) {
+        match read(&self.settings, disk) {
+            Ok((_, digest)) if digest == self.digest => self.failed_looks = 0,
+            Ok((config, digest)) => {
+                (self.config, self.digest, self.failed_looks) = (config, digest, 0);
+                info!("certificates of a listener have changed: they count from now on");
+            }
+            Err(problem) => {
+                self.failed_looks = self.failed_looks.saturating_add(1);
+                if self.failed_looks == 2 {
+                    warn!(
+                        hint = problem.advice(),
+                        "new certificates of a listener cannot be used, those of before are: {}",
+                        chain_text(&problem)
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn read<D: Disk>(
     settings: &ServerTlsSettings,
     disk: &D,
-) -> Result<Arc<ServerConfig>, Advised> {
-    let chain = certificates(&settings.certificate, "ssl.certificate", disk)?;
-    let text = read(&settings.key, "ssl.key", disk)?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-        let hint = if text.windows(9).any(|part| part == b"ENCRYPTED") {
-            "an encrypted key cannot be read yet: decrypt it with `openssl pkey`, and protect the file by its mode"
-        } else {
-            "name a file with a private key in PEM"
-        };
-        Advised::new(format!("cannot use the key of `ssl.key`: {error}"), hint)
-    })?;
-    let refused = |error: &dyn std::fmt::Display| {
-        Advised::new(
-            format!("cannot set up TLS: {error}"),
-            "the key must be that of the certificate",
-        )
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+) -> Result<(Arc<ServerConfig>, [u8; 32]), TlsError> {
+    let common = &settings.common;
+    let material = Material::read(common, disk)?;
+    let provider = Arc::new(provider(common));
+    let identity = material.identity()?.expect("a listener has a certificate");
+    let own = certified(identity, &provider)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| refused(&error))?;
-    let builder = if settings.certificate_authorities.is_empty() {
+        .with_protocol_versions(versions(common))?;
+    let authorities = material.authorities()?;
+    let builder = if authorities.is_empty() {
         builder.with_no_client_auth()
     } else {
         let mut roots = RootCertStore::empty();
-        for authority in &settings.certificate_authorities {
-            for certificate in certificates(authority, "ssl.certificate_authorities", disk)? {
-                roots.add(certificate).map_err(|error| refused(&error))?;
-            }
+        for (certificate, place) in authorities {
+            roots
+                .add(certificate)
+                .map_err(|error| TlsError::NoCertificate { place, reason: error.to_string() })?;
         }
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let verifier =
             if settings.client_required { verifier } else { verifier.allow_unauthenticated() };
-        builder.with_client_cert_verifier(verifier.build().map_err(|error| refused(&error))?)
+        let verifier = verifier.build().expect("there are authorities and no revocations");
+        builder.with_client_cert_verifier(verifier)
     };
-    let config = builder.with_single_cert(chain, key).map_err(|error| refused(&error))?;
-    Ok(Arc::new(config))
-}
-
-fn read<D: Disk>(pem: &Pem, key: &str, disk: &D) -> Result<Vec<u8>, Advised> {
-    match pem {
-        Pem::Inline(text) => Ok(text.as_bytes().to_vec()),
-        Pem::File(path) => disk.read_all(path, PEM_BYTES_MAX).map_err(|error| {
-            let reason = crate::advice::reason(&error);
-            Advised::new(
-                format!("cannot read `{}` of `{key}`: {reason}", path.display()),
-                "name a file in PEM that the user who runs shipper may read",
-            )
-        }),
-    }
-}
-
-fn certificates<D: Disk>(
-    pem: &Pem,
-    key: &str,
-    disk: &D,
-) -> Result<Vec<CertificateDer<'static>>, Advised> {
-    let text = read(pem, key, disk)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Advised::new(
-            format!("`{key}` holds no certificate that can be used"),
-            "name a file with a certificate in PEM",
-        )),
-    }
+    let config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
+    Ok((Arc::new(config), material.digest()))
 }

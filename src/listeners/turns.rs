@@ -79,10 +79,11 @@ impl<D: Disk> Listeners<D> {
                 }
                 return;
             }
+            let secured = inlet.tls.as_mut().map(|tls| tls.config(&self.disk, now));
             let accepted = match &inlet.door {
                 Door::Tcp(listener) => listener.accept().and_then(|(socket, address)| {
                     socket.set_nonblocking(true)?;
-                    Ok((tcp_socket(inlet, socket)?, address.to_string()))
+                    Ok((tcp_socket(secured, socket)?, address.to_string()))
                 }),
                 Door::UnixStream(listener) => listener.accept().and_then(|(socket, _)| {
                     socket.set_nonblocking(true)?;
@@ -371,9 +372,12 @@ impl<D: Disk> Listeners<D> {
     }
 }
 
-fn tcp_socket(inlet: &Inlet, socket: std::net::TcpStream) -> io::Result<Socket> {
-    let Some(config) = &inlet.tls else { return Ok(Socket::Tcp(socket)) };
-    let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+fn tcp_socket(
+    secured: Option<Arc<rustls::ServerConfig>>,
+    socket: std::net::TcpStream,
+) -> io::Result<Socket> {
+    let Some(config) = secured else { return Ok(Socket::Tcp(socket)) };
+    let session = ServerConnection::new(config).map_err(io::Error::other)?;
     Ok(Socket::Tls(Box::new(session), socket))
 }
 

@@ -1,7 +1,6 @@
 //! Settings of inputs that are sent to rather than read from files: `tcp`, `udp`, `unix`, `syslog`, `stdin`.
 
-use super::InputSettings;
-use super::Pem;
+use super::{InputSettings, TlsSettings};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,12 +51,9 @@ pub struct SocketSettings {
 /// `ssl.*` of a listener.
 #[derive(Debug, Clone)]
 pub struct ServerTlsSettings {
-    /// Its certificate, and those between it and an authority.
-    pub certificate: Pem,
-    /// Its key.
-    pub key: Pem,
-    /// Authorities by which clients must be known; without any, clients need no certificate.
-    pub certificate_authorities: Vec<Pem>,
+    /// What it has in common with that of an output: `client` is its certificate and is there, and by the authorities
+    /// clients must be known; without any, clients need no certificate.
+    pub common: TlsSettings,
     /// Whether a client must show a certificate.
     pub client_required: bool,
 }

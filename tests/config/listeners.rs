@@ -11,6 +11,8 @@ fn listener(stanza: &str) -> ListenerSettings {
     let listener = settings(&text).unwrap().listeners.remove(0);
     // What is exported says the same.
     let again = settings(&shipper::config::export(&load_text(&text).unwrap())).unwrap();
+    let tls = |of: &ListenerSettings| format!("{:?}", of.tls).replace("xxxxx", "");
+    assert_eq!(tls(&again.listeners[0]), tls(&listener));
     assert_eq!(format!("{:?}", again.listeners[0].listen), format!("{:?}", listener.listen));
     assert_eq!(format!("{:?}", again.listeners[0].framing), format!("{:?}", listener.framing));
     let sizes =
@@ -78,6 +80,53 @@ fn parsers_encodings_and_filters_of_a_listener_are_read() {
 }
 
 #[test]
+fn what_a_listener_says_of_tls_is_read() {
+    let with = |ssl: &str| {
+        let own = "certificate: /c, key: /k";
+        let text = format!("{{type: tcp, host: ':1', ssl: {{{own}{ssl}}}}}");
+        let tls = listener(&text).tls.expect("it is there");
+        let (common, required) = (tls.common, tls.client_required);
+        let suites: Vec<&str> = common.cipher_suites.iter().map(|suite| suite.name).collect();
+        let client = common.client.expect("it has a certificate");
+        let (passphrase, interval) = (client.passphrase, common.reload_interval);
+        let authorities = common.certificate_authorities;
+        format!(
+            "{passphrase:?} {authorities:?} {required} {:?} {suites:?} {interval:?}",
+            common.versions
+        )
+    };
+    let spelled = listener("{type: tcp, host: ':1', ssl.certificate: /c, ssl.key: /k}");
+    assert!(spelled.tls.is_some());
+    assert!(listener("{type: tcp, host: ':1', ssl.enabled: false, ssl.key: /k}").tls.is_none());
+    let nested = "{type: syslog, protocol.tcp: {host: ':1', ssl: {certificate: /c, key: /k}}}";
+    assert!(listener(nested).tls.is_some());
+    for (ssl, expected) in [
+        ("", "None [] false Both [] Some(60s)"),
+        (", key_passphrase: x", "Some(Text(xxxxx)) [] false Both [] Some(60s)"),
+        (", key_passphrase_path: /x", r#"Some(File("/x")) [] false Both [] Some(60s)"#),
+        (", certificate_authorities: /a", r#"None [File("/a")] true Both [] Some(60s)"#),
+        (
+            ", certificate_authorities: [/a], client_authentication: optional",
+            r#"None [File("/a")] false Both [] Some(60s)"#,
+        ),
+        (
+            ", certificate_authorities: [/a], client_authentication: none",
+            "None [] false Both [] Some(60s)",
+        ),
+        (", verification_mode: certificate", "None [] false Both [] Some(60s)"),
+        (", supported_protocols: [TLSv1.3]", "None [] false Only13 [] Some(60s)"),
+        (
+            ", cipher_suites: [TLS-AES-128-GCM-SHA256]",
+            r#"None [] false Both ["TLS-AES-128-GCM-SHA256"] Some(60s)"#,
+        ),
+        (", certificate_reload.enabled: false", "None [] false Both [] None"),
+        (", restart_on_cert_change.period: 5s", "None [] false Both [] Some(5s)"),
+    ] {
+        assert_eq!(with(ssl), expected, "{ssl}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_listener_is_said() {
     for (stanza, expected) in [
         ("{type: tcp}", "`filebeat.inputs[0]` has no `host`"),
@@ -100,6 +149,30 @@ fn what_is_wrong_with_a_listener_is_said() {
         (
             "{type: tcp, host: ':1', ssl.enabled: true}",
             "`filebeat.inputs[0].ssl` needs a certificate and its key",
+        ),
+        (
+            "{type: tcp, host: ':1', ssl.certificate: /c}",
+            "`filebeat.inputs[0].ssl.certificate` has no key",
+        ),
+        (
+            "{type: tcp, host: ':1', ssl: {certificate: /c, key: /k, client_authentication: required}}",
+            "clients cannot be known without authorities",
+        ),
+        (
+            "{type: tcp, host: ':1', ssl: {certificate: /c, key: /k, client_authentication: some}}",
+            "`filebeat.inputs[0].ssl.client_authentication` cannot be `some`, only `none`, `optional`, `required`",
+        ),
+        (
+            "{type: tcp, host: ':1', ssl: {certificate: /c, key: /k, verification_mode: none}}",
+            "certificates of clients are not taken unchecked",
+        ),
+        (
+            "{type: tcp, host: ':1', ssl: {certificate: /c, key: /k, supported_protocols: TLSv2}}",
+            "`filebeat.inputs[0].ssl.supported_protocols` takes `TLSv1.2` or `TLSv1.3`, found `TLSv2`",
+        ),
+        (
+            "{type: udp, host: ':1', ssl.certificate: /c}",
+            "unknown key `filebeat.inputs[0].ssl.certificate`",
         ),
         (
             "{type: tcp, host: ':1', parsers: [{multiline: {pattern: a}}]}",

@@ -29,8 +29,17 @@ const TCP: &[&str] = &[
     "ssl.certificate",
     "ssl.key",
     "ssl.key_passphrase",
+    "ssl.key_passphrase_path",
     "ssl.certificate_authorities",
     "ssl.client_authentication",
+    "ssl.verification_mode",
+    "ssl.supported_protocols",
+    "ssl.cipher_suites",
+    "ssl.curve_types",
+    "ssl.certificate_reload.enabled",
+    "ssl.certificate_reload.reload_interval",
+    "ssl.restart_on_cert_change.enabled",
+    "ssl.restart_on_cert_change.period",
 ];
 
 const UDP: &[&str] = &["host", "network", "max_message_size", "read_buffer"];
@@ -56,19 +65,12 @@ const STDIN: &[&str] = &[
 const READING: &[&str] = &["encoding", "parsers.**", "include_lines", "exclude_lines"];
 
 /// What is done otherwise here.
-const UNNEEDED: &[&str] = &[
-    "number_of_workers",
-    "encoding",
-    "harvester_buffer_size",
-    "buffer_size",
-    "ssl.curve_types",
-    "timeout",
-];
+const UNNEEDED: &[&str] =
+    &["number_of_workers", "encoding", "harvester_buffer_size", "buffer_size", "timeout"];
 
 const OFF: &[&str] = &["false"];
 const NOT_YET_OFF: &[&str] = &["keep_null", "publisher_pipeline.disable_host"];
-const NOT_YET: &[&str] =
-    &["processors.**", "ssl.supported_protocols", "ssl.cipher_suites", "ssl.key_passphrase_path"];
+const NOT_YET: &[&str] = &["processors.**", "ssl.ca_sha256"];
 
 /// Returns the keys that an input of a type reads.
 fn read_keys(kind: &str) -> Vec<String> {

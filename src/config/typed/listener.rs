@@ -1,11 +1,11 @@
 //! The stanzas whose lines are sent to them: `tcp`, `udp`, `unix`, `syslog`, `stdin`.
 
-use crate::config::typed::tls::pem;
+use crate::config::typed::tls::common;
 use crate::config::typed::value::At;
 use crate::settings::reading::{EncodingSettings, LineParser, ReadingSettings};
 use crate::settings::{
-    ComesFrom, Format, FramingSettings, InputSettings, Listen, ListenerSettings, Pem,
-    ServerTlsSettings, SocketSettings, SyslogFormat, SyslogSettings,
+    ComesFrom, Format, FramingSettings, InputSettings, Listen, ListenerSettings, ServerTlsSettings,
+    SocketSettings, SyslogFormat, SyslogSettings,
 };
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
@@ -66,13 +66,14 @@ pub(super) fn listener(
         }
     };
     input.message_max_bytes = bytes.unwrap_or(STREAM_BYTES);
+    let has_tls = matches!(listen, Listen::Tcp(_));
     Some(ListenerSettings {
         input,
         listen,
         framing: framing(at),
         connections_max,
         timeout: at.get("timeout").positive_duration().unwrap_or(TIMEOUT),
-        tls: tls(&at.get("ssl"), config_directory),
+        tls: has_tls.then(|| tls(&at.get("ssl"), config_directory)).flatten(),
     })
 }
 
@@ -246,34 +247,37 @@ fn tls(at: &At<'_>, config_directory: &Path) -> Option<ServerTlsSettings> {
     if !at.is_there() || at.get("enabled").boolean() == Some(false) {
         return None;
     }
-    let pem = |text: String| pem(text, config_directory);
-    let certificate = at.get("certificate").text_if_any().map(pem);
-    let key = at.get("key").text_if_any().map(pem);
-    let authorities: Vec<Pem> =
-        at.get("certificate_authorities").texts().into_iter().map(|(text, _)| pem(text)).collect();
-    let Some((certificate, key)) = certificate.zip(key) else {
-        at.problem_with(
-            format!("`{}` needs a certificate and its key", at.path()),
-            "set `ssl.certificate` and `ssl.key`",
-        );
+    let mut common = common(at, config_directory);
+    if common.client.is_none() {
+        // Of one without the other is said already.
+        if !at.get("certificate").is_there() && !at.get("key").is_there() {
+            at.problem_with(
+                format!("`{}` needs a certificate and its key", at.path()),
+                "set `ssl.certificate` and `ssl.key`",
+            );
+        }
         return None;
-    };
-    if at.get("key_passphrase").text_if_any().is_some() {
-        at.get("key_passphrase").problem_with(
-            "an encrypted key is not supported yet",
-            "decrypt it with `openssl pkey`, and protect the file by its mode",
+    }
+    let mode = at.get("verification_mode");
+    if mode.word(&["full", "strict", "certificate", "none"]) == Some(3) {
+        mode.problem_with(
+            "certificates of clients are not taken unchecked",
+            "set `ssl.client_authentication: none` where clients need none",
         );
     }
     let wanted = at.get("client_authentication");
     let wanted =
         wanted.is_there().then(|| wanted.word(&["none", "optional", "required"])).flatten();
-    let client_required = wanted.map_or(!authorities.is_empty(), |word| word == 2);
-    if client_required && authorities.is_empty() {
+    let has_authorities = !common.certificate_authorities.is_empty();
+    let client_required = wanted.map_or(has_authorities, |word| word == 2);
+    if client_required && !has_authorities {
         at.problem_with(
             "clients cannot be known without authorities",
             "set `ssl.certificate_authorities`, or `ssl.client_authentication: none`",
         );
     }
-    let certificate_authorities = if wanted == Some(0) { Vec::new() } else { authorities };
-    Some(ServerTlsSettings { certificate, key, certificate_authorities, client_required })
+    if wanted == Some(0) {
+        common.certificate_authorities.clear();
+    }
+    Some(ServerTlsSettings { common, client_required })
 }

@@ -69,26 +69,33 @@ pub fn tls(at: &At<'_>, config_directory: &Path) -> TlsSettings {
         );
     }
     TlsSettings {
+        verification,
+        ca_sha256,
+        ca_trusted_fingerprint: fingerprint(&at.get("ca_trusted_fingerprint")),
+        ..common(at, config_directory)
+    }
+}
+
+/// Reads what clients and servers have in common.
+pub(super) fn common(at: &At<'_>, config_directory: &Path) -> TlsSettings {
+    TlsSettings {
         certificate_authorities: at
             .get("certificate_authorities")
             .texts()
             .into_iter()
             .map(|(text, _)| pem(text, config_directory))
             .collect(),
-        verification,
         client: client(at, config_directory),
         versions: versions(&at.get("supported_protocols")),
         cipher_suites: algorithms(&at.get("cipher_suites"), &SUITES, &WEAK_SUITES),
         curves: algorithms(&at.get("curve_types"), &CURVES, &["P-521"]),
-        ca_sha256,
-        ca_trusted_fingerprint: fingerprint(&at.get("ca_trusted_fingerprint")),
         reload_interval: reload_interval(at),
+        ..TlsSettings::default()
     }
 }
 
 /// Reads a text that is PEM, or names a file with it.
-#[must_use]
-pub fn pem(text: String, config_directory: &Path) -> Pem {
+fn pem(text: String, config_directory: &Path) -> Pem {
     if text.trim_start().starts_with("-----BEGIN") {
         Pem::Inline(text)
     } else {

@@ -1,9 +1,9 @@
 //! A stanza whose lines are sent to it, as YAML.
 
-use super::{duration, list, map, put};
+use super::{duration, map, put};
 use crate::settings::{
-    FramingSettings, Listen, ListenerSettings, Pem, ServerTlsSettings, SocketSettings,
-    SyslogFormat, SyslogSettings,
+    FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
+    SyslogSettings,
 };
 use serde_yaml::{Mapping, Value};
 
@@ -71,19 +71,15 @@ fn stream(out: &mut Mapping, listener: &ListenerSettings) {
 }
 
 fn tls(settings: &ServerTlsSettings) -> Mapping {
-    let mut out = Mapping::new();
-    let text = |pem: &Pem| match pem {
-        Pem::File(path) => path.display().to_string(),
-        Pem::Inline(text) => text.clone(),
-    };
-    put(&mut out, "certificate", text(&settings.certificate));
-    put(&mut out, "key", text(&settings.key));
-    let authorities: Vec<String> = settings.certificate_authorities.iter().map(text).collect();
-    if !authorities.is_empty() {
-        put(&mut out, "certificate_authorities", list(&authorities));
-        let wanted = if settings.client_required { "required" } else { "optional" };
-        put(&mut out, "client_authentication", wanted);
-    }
+    let mut out = super::tls::tls(&settings.common);
+    out.remove("verification_mode");
+    let wanted =
+        match (settings.common.certificate_authorities.is_empty(), settings.client_required) {
+            (true, _) => "none",
+            (false, true) => "required",
+            (false, false) => "optional",
+        };
+    put(&mut out, "client_authentication", wanted);
     out
 }
 

@@ -3,10 +3,11 @@
 use super::bulk::PROXY_CREDENTIALS;
 use super::compress::Compressed;
 use super::secrets::{Secrets, base64};
-use super::tls::{Asked, Material, Tls, TlsError, explain};
+use super::tls::{Asked, Tls, explain};
 use crate::batch::Batch;
 use crate::disk::Disk;
 use crate::settings::{Auth, ElasticsearchSettings, Secret};
+use crate::tls::{Material, TlsError};
 use bytes::Bytes;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,

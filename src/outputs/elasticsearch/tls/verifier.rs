@@ -1,10 +1,9 @@
 //! Whether a server is the one that it should be.
 
-use super::TlsError;
-use super::material::Material;
 use super::refused::{CertificateRefused, Why};
 use crate::certificates::{Facts, sha256};
 use crate::settings::{TlsSettings, Verification};
+use crate::tls::{Material, TlsError};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};

@@ -36,9 +36,9 @@ struct Client {
 }
 
 /// Our own certificate with its key.
-pub(super) struct Identity {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl Material {
@@ -74,7 +74,7 @@ impl Material {
     }
 
     /// Returns every authority that is named, with its place.
-    pub(super) fn authorities(&self) -> Result<Vec<(CertificateDer<'static>, String)>, TlsError> {
+    pub(crate) fn authorities(&self) -> Result<Vec<(CertificateDer<'static>, String)>, TlsError> {
         let mut all = Vec::new();
         for text in &self.authorities {
             let found = certificates(text)?;
@@ -84,7 +84,7 @@ impl Material {
     }
 
     /// Returns our own certificate, if there is one.
-    pub(super) fn identity(&self) -> Result<Option<Identity>, TlsError> {
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, TlsError> {
         let Some(client) = &self.client else { return Ok(None) };
         let chain = certificates(&client.certificate)?;
         let passphrase = client.passphrase.as_deref();
