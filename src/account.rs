@@ -165,7 +165,8 @@ mod tests {
 
     fn range(epoch: u8, start: u64, end: u64) -> AckRange {
         let epoch = Epoch::from_random([epoch; 12]);
-        AckRange { epoch, start, end, proof: Proof::EMPTY, middle: Point::default() }
+        let (proof, middle) = (Proof::EMPTY, Point::default());
+        AckRange { epoch, start, end, before: 0, proof, middle }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One [`Tracker`] an epoch. It needs no word of what was read: the offset is the sequence number.
 
 use crate::ledger::{Entry, Interval, Prefix};
-use crate::position::{AckRange, Inode, Outcome, Point, Proof};
+use crate::position::{AckRange, Inode, Outcome, Point, Proof, rebase};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,11 +86,18 @@ impl Tracker {
             return Change { fresh_bytes: 0, committed: None };
         }
         if self.is_next(start, range.end) {
-            self.commit(range.end, range.proof, range.middle);
-            let committed = Some((range.end, range.proof));
+            // As below.
+            let rebased = range.after(self.entry.proof.running);
+            let next = if start == range.start { &rebased } else { range };
+            self.commit(next.end, next.proof, next.middle);
+            let committed = Some((self.entry.committed, self.entry.proof));
             return Change { fresh_bytes: range.end - start, committed };
         }
-        let fresh_bytes = self.add_beyond(Interval { start, end: range.end, proof: range.proof });
+        // Of a range that begins with settled bytes nothing is known at the first one that is not; whoever reads bytes twice
+        // goes on from the same checksum both times.
+        let before = (start == range.start).then_some(range.before);
+        let added = Interval { start, end: range.end, before, proof: range.proof };
+        let fresh_bytes = self.add_beyond(added);
         let before = self.entry.committed;
         while self
             .entry
@@ -99,7 +106,13 @@ impl Tracker {
             .is_some_and(|interval| interval.start <= self.entry.committed)
         {
             let interval = self.entry.beyond.remove(0);
-            self.commit(interval.end, interval.proof, range.middle);
+            let running = self.entry.proof.running;
+            let mut middle = range.middle;
+            if range.start == self.entry.committed {
+                let length = middle.offset - range.start;
+                middle.running = rebase(range.before, running, middle.running, length);
+            }
+            self.commit(interval.end, interval.proof_after(running), middle);
         }
         if self.entry.beyond.is_empty() {
             // Thousands of files that are quiet now each had room for a few.
@@ -128,10 +141,11 @@ impl Tracker {
         let mut known_bytes = 0;
         for known in &self.entry.beyond[first..first + touched] {
             known_bytes += known.end.min(added.end).saturating_sub(known.start.max(added.start));
-            merged.start = merged.start.min(known.start);
-            if merged.end < known.end {
-                (merged.end, merged.proof) = (known.end, known.proof);
-            }
+            merged = if known.start < merged.start {
+                joined(*known, merged)
+            } else {
+                joined(merged, *known)
+            };
         }
         self.entry.beyond.splice(first..first + touched, [merged]);
         added.end - added.start - known_bytes
@@ -163,6 +177,16 @@ impl Tracker {
         }
         place.is_err()
     }
+}
+
+/// Joins two intervals that touch, of which `left` begins first.
+fn joined(left: Interval, right: Interval) -> Interval {
+    if right.end <= left.end {
+        return left;
+    }
+    let is_next = left.end == right.start;
+    let proof = if is_next { right.proof_after(left.proof.running) } else { right.proof };
+    Interval { end: right.end, proof, ..left }
 }
 
 #[cfg(test)]

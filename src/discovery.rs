@@ -43,6 +43,7 @@ use orphans::Orphans;
 use places::Places;
 use skipped::Skipped;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -162,7 +163,8 @@ struct Start {
 impl Start {
     /// Returns how far a file was read that nobody has begun to read from here.
     fn reached(&self) -> Reached {
-        Reached { offset: self.offset, proof: self.proof, earlier: self.earlier }
+        let beyond = self.settled.clone();
+        Reached { offset: self.offset, proof: self.proof, earlier: self.earlier, beyond }
     }
 }
 
@@ -464,6 +466,7 @@ impl<D: Disk> Prospector<D> {
             proof: start.proof,
             earlier: start.earlier,
             settled: start.settled,
+            modified: file.modified,
             progress: Arc::clone(&file.progress),
         };
         self.order(key, Order::Follow(Box::new(assignment)));
@@ -488,13 +491,11 @@ impl<D: Disk> Prospector<D> {
         let found = listing.seek(inode, &name);
         if let Some(found) = found {
             self.rename(key, &found);
-            let Reached { offset, proof, earlier } = reached;
-            self.assign(key, Start { offset, proof, earlier, settled: Vec::new() });
+            let Reached { offset, proof, earlier, beyond: settled } = reached;
+            self.assign(key, Start { offset, proof, earlier, settled });
         } else if let Some(file) = self.take_file(key) {
-            let left = file.size.saturating_sub(reached.offset);
-            let mut orphan = Orphan::parted(file, reached, false);
-            orphan.bytes_left = left;
-            self.orphans.push(orphan);
+            let size = file.size;
+            self.orphans.push(Orphan::parted(file, reached, false).with_left(size));
         }
     }
 
@@ -502,7 +503,8 @@ impl<D: Disk> Prospector<D> {
     fn finished(&mut self, key: FileKey, reached: Reached, size: u64) {
         let Some(file) = self.take_file(key) else { return };
         let read_to = reached.offset;
-        let left = size.max(file.size).saturating_sub(read_to);
+        let size = size.max(file.size);
+        let left = size.saturating_sub(read_to);
         let name = file.name.display().to_string();
         match file.stage {
             Stage::Touched => return self.let_go_touched(file, reached),
@@ -515,9 +517,7 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         info!(file = name, read_to, bytes_left = left, "file was removed");
-        let mut orphan = Orphan::parted(file, reached, false);
-        orphan.bytes_left = left;
-        self.orphans.push(orphan);
+        self.orphans.push(Orphan::parted(file, reached, false).with_left(size));
     }
 
     /// Takes a file out of all tables.
@@ -551,19 +551,22 @@ impl<D: Disk> Prospector<D> {
 
     /// Says that bytes are gone that were never read.
     fn tell_lost(&self, orphan: &Orphan) {
-        let (entry, bytes) = (&orphan.entry, orphan.bytes_left);
-        self.links.stats.reading.lost_bytes.add(bytes);
-        let (name, from, to) =
-            (entry.name.display().to_string(), entry.committed, entry.committed + bytes);
-        let middle = Point { offset: from, running: entry.proof.running };
-        let range =
-            AckRange { epoch: entry.epoch, start: from, end: to, proof: entry.proof, middle };
-        let (ranges, others) = (vec![range], Vec::new());
-        let settled = Settled { ranges, outcome: Outcome::Lost, others };
-        self.links.ledger.tell_quietly(Note::Settled(settled));
-        error!(
-            file = name,
-            from, to, "file went away before it was read to its end: bytes are lost"
-        );
+        let entry = &orphan.entry;
+        for Range { start, end } in orphan.lost() {
+            self.links.stats.reading.lost_bytes.add(end - start);
+            // Nothing proves bytes that nobody has read; the entry is forgotten.
+            let (proof, before) = (entry.proof, entry.proof.running);
+            let middle = Point { offset: start, running: before };
+            let range = AckRange { epoch: entry.epoch, start, end, before, proof, middle };
+            let (ranges, others) = (vec![range], Vec::new());
+            let settled = Settled { ranges, outcome: Outcome::Lost, others };
+            self.links.ledger.tell_quietly(Note::Settled(settled));
+            error!(
+                file = entry.name.display().to_string(),
+                from = start,
+                to = end,
+                "file went away before it was read to its end: bytes are lost"
+            );
+        }
     }
 }

@@ -37,8 +37,10 @@ pub struct Assignment {
     pub proof: Proof,
     /// Points before `offset`.
     pub earlier: Trail,
-    /// Bytes beyond `offset` that are settled already, in order: not to be read again.
+    /// Bytes beyond `offset` that are settled already, or handed over, in order: not to be read again.
     pub settled: Vec<Interval>,
+    /// When it was changed last, in nanoseconds since 1970, as far as is known.
+    pub modified: i64,
     /// How far it is settled.
     pub progress: Arc<Progress>,
 }
@@ -88,6 +90,8 @@ pub struct Reached {
     pub proof: Proof,
     /// Points before it that prove a copy which ended earlier.
     pub earlier: Trail,
+    /// What was handed over, or settled before, further on; in order.
+    pub beyond: Vec<Interval>,
 }
 
 /// What a worker tells the prospector.

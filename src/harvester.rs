@@ -3,9 +3,11 @@
 //! Everything is driven by [`Worker::step`]; nothing here sleeps, spawns or reads a clock. The file is the buffer: a
 //! worker keeps no partial line, only the offset before it, and without a free batch buffer it does not read.
 
+mod closing;
 mod deletion;
 mod file;
 mod filling;
+mod fresh;
 mod large_event;
 mod limit;
 mod long_line;
@@ -21,16 +23,19 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Moment, Pipeline};
 use crate::pool::Pool;
 use crate::queue::Sender;
-use crate::settings::{CloseSettings, OwnerSettings};
+use crate::settings::{BacklogOrder, CloseSettings, OwnerSettings};
 use crate::stats::Stats;
 use crate::wake::Wake;
+use closing::close;
 use file::{Harvester, Obstacle};
 use filling::Clock;
+use fresh::Half;
 pub use limit::OpenLimit;
 use owners::Names;
 use pauses::Waits;
 use ready::{Queued, Ready};
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -44,9 +49,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Pause before a file that waits for others to be closed is tried again: another worker may have closed one.
 const HELD_BACK_PAUSE: Duration = Duration::from_millis(50);
-
-/// Least pause between two looks for files that may be closed.
-const SWEEP_PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// How a worker is set up.
 #[derive(Debug, Clone)]
@@ -63,6 +65,11 @@ pub struct WorkerSettings {
     pub open_limits: Vec<Option<OpenLimit>>,
     /// For each input: largest content of a line, in bytes.
     pub message_max_bytes: Vec<u64>,
+    /// For each input: in which order it reads what it finds unread.
+    pub backlog_orders: Vec<BacklogOrder>,
+    /// Most bytes of a file that are unread when its reading begins and are no backlog; [`READ_BYTES`] unless a test wants
+    /// less.
+    pub backlog_bytes_min: u64,
     /// Most files held open.
     pub open_files_max: usize,
     /// Size of the read buffer in bytes, at least 2048; [`READ_BYTES`] unless a test wants its borders nearer.
@@ -112,6 +119,9 @@ pub struct Worker<D: Disk> {
     files: BTreeMap<FileKey, Box<Harvester<D>>>,
     /// Files with something to read, or to be looked at.
     ready: Ready,
+    /// Files with a backlog, to be read when nothing else is; what changed last comes first. May name files that have none
+    /// by now.
+    behind: BTreeSet<(Reverse<i64>, FileKey)>,
     /// Open files, longest open first; may name files that were closed since.
     open: VecDeque<FileKey>,
     /// Files to be tried again, and when, earliest first.
@@ -173,6 +183,7 @@ impl<D: Disk> Worker<D> {
             pipelines,
             files: BTreeMap::new(),
             ready: Ready::default(),
+            behind: BTreeSet::new(),
             open: VecDeque::new(),
             refused: VecDeque::new(),
             held_back: VecDeque::new(),
@@ -194,9 +205,13 @@ impl<D: Disk> Worker<D> {
         self.retry_refused(now);
         self.admit_held_back();
         self.tend_pauses(now);
-        let turn = match self.next_ready() {
-            Some((key, queued)) => self.turn(key, queued, Clock { now, moment }),
-            None => Turn::End,
+        let clock = Clock { now, moment };
+        let turn = if let Some((key, queued)) = self.next_ready() {
+            self.turn(key, Half::Front, queued, clock)
+        } else if let Some((_, key)) = self.behind.pop_first() {
+            self.turn(key, Half::Backlog, Queued::Hinted, clock)
+        } else {
+            Turn::End
         };
         if turn == Turn::Closed || !self.let_batch_go(now) {
             return Step::Closed;
@@ -204,7 +219,7 @@ impl<D: Disk> Worker<D> {
         if turn == Turn::Starved {
             return Step::Starved;
         }
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.behind.is_empty() {
             return Step::Busy;
         }
         if !self.tell_drained() {
@@ -284,7 +299,7 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn turn(&mut self, key: FileKey, queued: Queued, clock: Clock) -> Turn {
+    fn turn(&mut self, key: FileKey, half: Half, queued: Queued, clock: Clock) -> Turn {
         if self.waits_to_unpack(key) {
             return Turn::End;
         }
@@ -294,8 +309,13 @@ impl<D: Disk> Worker<D> {
             self.held_back.push_back(key);
             return Turn::End;
         }
-        file.queued = Queued::No;
-        let turn = self.read_turn(&mut file, clock);
+        let turn = match half {
+            Half::Front => {
+                file.queued = Queued::No;
+                self.read_turn(&mut file, clock)
+            }
+            Half::Backlog => self.read_backlog(&mut file, clock),
+        };
         if let Turn::Broken(why) = turn {
             if file.removed {
                 self.finish_file(file);
@@ -307,8 +327,13 @@ impl<D: Disk> Worker<D> {
             return turn;
         }
         let ends = file.removed || file.assignment.is_packed;
+        let is_behind = file.is_behind();
+        let in_backlog = (Reverse(file.assignment.modified), key);
         self.files.insert(key, file);
         match turn {
+            Turn::More | Turn::Starved if half == Half::Backlog && is_behind => {
+                self.behind.insert(in_backlog);
+            }
             Turn::More => self.queue(key, queued),
             Turn::Starved => {
                 if let Some(file) = self.files.get_mut(&key) {
@@ -325,6 +350,7 @@ impl<D: Disk> Worker<D> {
                 // So that the next scan takes it for changed.
                 self.report(Report::Refused { key });
             }
+            Turn::End if is_behind => drop(self.behind.insert(in_backlog)),
             Turn::End if ends => {
                 if !self.cut_at_end(key) {
                     self.finish(key);
@@ -338,21 +364,6 @@ impl<D: Disk> Worker<D> {
             Turn::Broken(_) | Turn::Closed => {}
         }
         turn
-    }
-
-    /// Closes a file that was read to its end, if its input says so.
-    fn close_at_end(&mut self, key: FileKey) {
-        let Some(file) = self.files.get_mut(&key) else { return };
-        let closing = &self.settings.closing[usize::from(file.assignment.input)];
-        if closing.on_eof || 0 < closing.limit || file.at_end.close {
-            file.at_end.close = false;
-            close(file, &self.links.stats);
-            if self.open.back() == Some(&key) {
-                self.open.pop_back();
-            } else {
-                self.open.retain(|open| *open != key);
-            }
-        }
     }
 
     /// Tells whether a compressed file must wait for another one.
@@ -400,36 +411,6 @@ impl<D: Disk> Worker<D> {
         self.links.stats.inputs.count(file.assignment.input.into(), |input| input.opened.add(1));
         self.open.push_back(file.assignment.key);
         self.close_down_to(self.open_max, file.assignment.key);
-    }
-
-    /// Closes files that have nothing to be read, longest open first, until `most` are left; `reading` has its turn.
-    fn close_down_to(&mut self, most: usize, reading: FileKey) {
-        for _ in 0..self.open.len() {
-            if self.open.len() <= most {
-                break;
-            }
-            let Some(key) = self.open.pop_front() else { break };
-            match self.files.get_mut(&key) {
-                Some(other)
-                    if other.file.is_some() && other.queued == Queued::No && !other.removed =>
-                {
-                    close(other, &self.links.stats);
-                }
-                Some(other) if other.file.is_some() => self.open.push_back(key),
-                // The one that was opened just now is out of the map during its turn.
-                None if key == reading => self.open.push_back(key),
-                _ => {}
-            }
-        }
-    }
-
-    /// Makes room for others, who may need descriptors more than a log that is at its end: closes half of the open files.
-    /// Tells whether it could close any.
-    fn make_room(&mut self, reading: FileKey) -> bool {
-        let before = self.open.len();
-        self.open_max = (before / 2).max(1);
-        self.close_down_to(self.open_max, reading);
-        self.open.len() < before
     }
 
     /// Turns what hinders a read into the end of a turn; tells about a refusal once.
@@ -491,35 +472,6 @@ impl<D: Disk> Worker<D> {
         true
     }
 
-    /// Closes files that are at their end, settled, and have not grown for long.
-    fn sweep(&mut self, now: Instant) {
-        if self.sweep_at.is_some_and(|at| now < at) {
-            return;
-        }
-        // What was too many a while ago need not be too many now.
-        self.open_max = (self.open_max * 2).min(self.settings.open_files_max);
-        let mut next: Option<Instant> = None;
-        for _ in 0..self.open.len() {
-            let Some(key) = self.open.pop_front() else { break };
-            let Some(file) = self.files.get_mut(&key) else { continue };
-            if file.file.is_none() {
-                continue;
-            }
-            let closing = &self.settings.closing[usize::from(file.assignment.input)];
-            let due = *file.last_read.get_or_insert(now) + closing.inactive;
-            let end = closing.after.filter(|_| !file.removed && !file.assignment.is_packed);
-            let end = end.map(|after| *file.opened_at.get_or_insert(now) + after);
-            if (due <= now && file.is_settled()) || end.is_some_and(|end| end <= now) {
-                close(file, &self.links.stats);
-                continue;
-            }
-            let due = end.map_or(due, |end| end.min(due)).max(now + SWEEP_PAUSE_MIN);
-            next = Some(next.map_or(due, |earlier| earlier.min(due)));
-            self.open.push_back(key);
-        }
-        self.sweep_at = next;
-    }
-
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let flush = self.batch.as_ref().and_then(BatchBuilder::opened_at);
         let flush = flush
@@ -556,13 +508,4 @@ impl<D: Disk> Worker<D> {
         let _ = self.links.reports.send(report);
         self.links.prospector.ring();
     }
-}
-
-fn close<D: Disk>(file: &mut Harvester<D>, stats: &Stats) {
-    if file.file.take().is_some() {
-        stats.reading.open_files.add(-1);
-        stats.inputs.count(file.assignment.input.into(), |input| input.closed.add(1));
-    }
-    file.source = None;
-    (file.permit, file.opened_at) = (None, None);
 }

@@ -1,8 +1,10 @@
 //! What is known about every epoch, and the words in which the other stages tell the registrar about it.
 
 use crate::account::{Account, Held, InFlight};
-use crate::position::{Epoch, Inode, Proof, Settled};
+use crate::position::{Epoch, Inode, Proof, Settled, rebase};
 use crate::trail::Trail;
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -37,8 +39,27 @@ pub struct Interval {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+    /// Running checksum at `start` from which that of `proof` goes on; `None`, in what format 1 of the registry kept, for
+    /// that of all bytes before.
+    pub before: Option<u64>,
     /// What proves the bytes before `end`.
     pub proof: Proof,
+}
+
+impl Interval {
+    /// Returns how many bytes it has.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Returns what proves the bytes before its end when the checksum of all bytes before its start is `running`.
+    #[must_use]
+    pub fn proof_after(&self, running: u64) -> Proof {
+        let before = self.before.unwrap_or(running);
+        let running = rebase(before, running, self.proof.running, self.length());
+        Proof { tail: self.proof.tail, running }
+    }
 }
 
 /// What the registry holds for one epoch.
@@ -77,19 +98,40 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns those intervals that the registry keeps: the first [`INTERVALS_MAX`], because the bytes before them are
-    /// read again first, and what lies behind the last of them is sent again and found stored.
+    /// Returns those intervals that the registry keeps: the longest [`INTERVALS_MAX`], in order. What lies in the others
+    /// is sent again and found stored.
     #[must_use]
-    pub fn kept_beyond(&self) -> &[Interval] {
-        &self.beyond[..self.beyond.len().min(INTERVALS_MAX)]
+    pub fn kept_beyond(&self) -> Cow<'_, [Interval]> {
+        if self.beyond.len() <= INTERVALS_MAX {
+            return Cow::Borrowed(&self.beyond);
+        }
+        let mut kept = self.beyond.clone();
+        kept.sort_by_key(|interval| Reverse(interval.length()));
+        kept.truncate(INTERVALS_MAX);
+        kept.sort_by_key(|interval| interval.start);
+        Cow::Owned(kept)
     }
 
     /// Returns the account of what the registry keeps: without the intervals that it does not.
     #[must_use]
     pub fn kept_account(&self) -> Account {
         let mut account = self.account;
-        account.take_out(length_of(&self.beyond[self.kept_beyond().len()..]));
+        account.take_out(length_of(&self.beyond) - length_of(&self.kept_beyond()));
         account
+    }
+
+    /// Returns where bytes were read last: the end of the last settled interval, or the committed offset.
+    #[must_use]
+    pub fn reach(&self) -> u64 {
+        self.beyond.last().map_or(self.committed, |last| last.end)
+    }
+
+    /// Returns the unsettled bytes before settled ones, in order.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Range<u64>> {
+        let starts = std::iter::once(self.committed).chain(self.beyond.iter().map(|one| one.end));
+        let gaps = starts.zip(&self.beyond).map(|(start, one)| start..one.start);
+        gaps.filter(|gap| !gap.is_empty()).collect()
     }
 
     /// Returns how many bytes are settled.
@@ -99,9 +141,10 @@ impl Entry {
     }
 }
 
-fn length_of(intervals: &[Interval]) -> u64 {
-    let lengths = intervals.iter().map(|interval| interval.end.saturating_sub(interval.start));
-    lengths.fold(0, u64::saturating_add)
+/// Returns how many bytes intervals have.
+#[must_use]
+pub fn length_of(intervals: &[Interval]) -> u64 {
+    intervals.iter().map(Interval::length).fold(0, u64::saturating_add)
 }
 
 /// How far an epoch is, shared by all who need to know without asking.
@@ -112,8 +155,12 @@ fn length_of(intervals: &[Interval]) -> u64 {
 #[derive(Debug, Default)]
 pub struct Progress {
     committed: AtomicU64,
+    /// Bytes that are settled beyond it.
+    beyond: AtomicU64,
     /// How far its reader is; for the audit alone.
     read: AtomicU64,
+    /// What its reader has read further on, where new lines are read first.
+    front: Mutex<Range<u64>>,
     /// The saved ones of [`Entry::cuts`], and the last of them; 0 when there is none.
     cuts: Mutex<Vec<u64>>,
     last_cut: AtomicU64,
@@ -180,6 +227,19 @@ impl Progress {
         self.read.load(Ordering::Acquire)
     }
 
+    /// Notes what its reader has read beyond [`Progress::read`]: it is settled, or held by a batch. Only the reader does.
+    pub fn read_ahead(&self, front: Range<u64>) {
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = front;
+    }
+
+    /// Returns what was read, as two ranges of which the second may be empty.
+    #[must_use]
+    pub fn read_ranges(&self) -> [Range<u64>; 2] {
+        // The second one first: when both become one, the first has grown before the second is given up.
+        let front = self.front.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        [0..self.read(), front]
+    }
+
     /// Returns the offset before which everything is settled.
     #[must_use]
     pub fn committed(&self) -> u64 {
@@ -189,6 +249,23 @@ impl Progress {
     /// Raises it; only the registrar does.
     pub fn commit(&self, offset: u64) {
         self.committed.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Notes how many bytes are settled beyond the committed offset; only the registrar does, after it has raised that.
+    pub fn settle_beyond(&self, bytes: u64) {
+        self.beyond.store(bytes, Ordering::Release);
+    }
+
+    /// Returns how many bytes are settled beyond the committed offset.
+    #[must_use]
+    pub fn beyond(&self) -> u64 {
+        self.beyond.load(Ordering::Acquire)
+    }
+
+    /// Returns how many bytes are settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> u64 {
+        self.committed().saturating_add(self.beyond())
     }
 }
 
@@ -423,6 +500,17 @@ mod tests {
         ledger.tell_quietly(Note::Forget(epoch(4)));
         assert!(!rung(&wake));
         assert_eq!([told(&mut inbox), told(&mut inbox)], [Some(epoch(3)), Some(epoch(4))]);
+    }
+
+    #[test]
+    fn what_is_read_at_two_places_is_told_as_two_ranges() {
+        let progress = Progress::at(10);
+        progress.read_to(20);
+        assert_eq!(progress.read_ranges(), [0..20, 0..0]);
+        progress.read_ahead(50..60);
+        assert_eq!(progress.read_ranges(), [0..20, 50..60]);
+        progress.settle_beyond(5);
+        assert_eq!((progress.settled_bytes(), progress.committed()), (15, 10));
     }
 
     /// Every quiet note reaches a registrar that sleeps without a deadline whenever it may.

@@ -76,6 +76,16 @@ pub struct Chunk<'a> {
     pub cuts: &'a [u64],
 }
 
+impl Chunk<'_> {
+    /// Tells whether a line of it ends where no line end is.
+    fn has_cut_line(&self) -> bool {
+        let end = self.at + self.bytes.len() as u64;
+        let ends_a_line = self.bytes.last() == Some(&b'\n');
+        let is_inside = |cut: u64| self.at < cut && (cut < end || (cut == end && !ends_a_line));
+        self.cuts.iter().any(|cut| is_inside(*cut))
+    }
+}
+
 /// An event that takes a batch of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct LargeEvent<'a> {
@@ -241,7 +251,7 @@ impl Pipeline {
     ) -> Consumed {
         self.begin_chunk(source, moment);
         let Self { parser, assembly, encoder, message, .. } = self;
-        let consumed = if self.is_trivial && chunk.cuts.is_empty() {
+        let consumed = if self.is_trivial && (chunk.cuts.is_empty() || !chunk.has_cut_line()) {
             with_parser!(parser, parser => encoder.run(parser, chunk, batch))
         } else {
             let rules = assembly.rules(source.charset()).clone();

@@ -130,6 +130,20 @@ pub fn carry_on(state: u64, bytes: &[u8]) -> u64 {
     !digest.get_state()
 }
 
+/// Returns what a running checksum is that stands at `end` when the `length` bytes before it go on from `instead`; `end`
+/// is what it is when they go on from `before`.
+///
+/// So bytes can be summed up before those that stand before them are read.
+#[must_use]
+pub fn rebase(before: u64, instead: u64, end: u64, length: u64) -> u64 {
+    use crc_fast::{CrcAlgorithm, checksum_combine};
+    if before == instead {
+        return end;
+    }
+    // A CRC is linear: what differs before the bytes is shifted by as many zeros.
+    end ^ checksum_combine(CrcAlgorithm::Crc64Nvme, before ^ instead, 0, length)
+}
+
 /// An offset at which a copy that ended early can be proved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Point {
@@ -150,6 +164,8 @@ pub struct AckRange {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+    /// Running checksum at `start` from which those of `proof` and `middle` go on; [`rebase`] puts another in its place.
+    pub before: u64,
     /// What proves the bytes before `end`.
     pub proof: Proof,
     /// A point about half way: what was read at once may have been copied in part.
@@ -157,8 +173,24 @@ pub struct AckRange {
 }
 
 impl AckRange {
+    /// Returns it with its checksums going on from `running` at its start.
+    #[must_use]
+    pub fn after(&self, running: u64) -> Self {
+        let mut range = *self;
+        if range.before != running {
+            let rebased = |end: u64, offset: u64| {
+                rebase(self.before, running, end, offset.saturating_sub(self.start))
+            };
+            range.proof.running = rebased(self.proof.running, self.end);
+            range.middle.running = rebased(self.middle.running, self.middle.offset);
+            range.before = running;
+        }
+        range
+    }
+
     /// Joins a range that follows this one.
     pub fn join(&mut self, next: &Self) {
+        let next = next.after(self.proof.running);
         let seam = Point { offset: self.end, running: self.proof.running };
         let half = self.start.midpoint(next.end);
         let points = [self.middle, seam, next.middle];

@@ -16,7 +16,7 @@ use crate::acker::Tracker;
 use crate::advice;
 use crate::disk::Disk;
 use crate::hint::Advised;
-use crate::ledger::{Entry, Inbox, Known, Note, Progress};
+use crate::ledger::{Entry, Inbox, Known, Note, Progress, length_of};
 use crate::logging::limiter::Limiter;
 use crate::pool::Memory;
 use crate::position::{Epoch, Outcome, Settled};
@@ -122,7 +122,7 @@ impl<D: Disk> Registrar<D> {
         let mut journal = Journal::new(disk, path, opening.settings.file_permissions);
         let snapshot_bytes = decoded.snapshot_bytes();
         let mut entries = decoded.entries;
-        let mut rewrite = fresh || !decoded.damage.is_empty();
+        let mut rewrite = fresh || !decoded.damage.is_empty() || is_older(decoded.version);
         if !decoded.damage.is_empty() {
             stats.registering.degraded.set(1);
             journal.set_aside(&decoded.damage);
@@ -305,6 +305,7 @@ impl<D: Disk> Registrar<D> {
             if let Some((committed, _)) = change.committed {
                 slot.progress.commit(committed);
             }
+            slot.progress.settle_beyond(length_of(slot.tracker.beyond()));
             self.moved.insert(range.epoch);
             *fresh.entry(range.epoch).or_default() += change.fresh_bytes;
         }
@@ -418,6 +419,7 @@ fn gauge(bytes: u64) -> i64 {
 fn slots_of(entries: BTreeMap<Epoch, Entry>) -> BTreeMap<Epoch, Box<Slot>> {
     let slot = |entry: Entry| {
         let progress = Progress::at(entry.committed);
+        progress.settle_beyond(length_of(&entry.beyond));
         for cut in &entry.cuts {
             progress.cut(*cut);
         }
@@ -459,6 +461,17 @@ fn refused(path: &Path, later: format::LaterVersion) -> Advised {
         format!("registry `{}`: {later}", path.display()),
         "start the version of shipper that wrote it, or give this one another --path.data",
     )
+}
+
+/// Tells whether a registry is of an earlier format, and says so in the log.
+fn is_older(version: u32) -> bool {
+    if version < format::VERSION {
+        info!(
+            "the registry is of format {version}; it is written anew in format {}",
+            format::VERSION
+        );
+    }
+    version < format::VERSION
 }
 
 fn tell_torn<D: Disk>(journal: &Journal<D>, torn_bytes: usize) {

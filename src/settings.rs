@@ -11,8 +11,8 @@ mod tls;
 
 pub use dead_letters::{DeadLetterSettings, DeadLetterTo};
 pub use files::{
-    CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
-    SkipSettings,
+    BacklogOrder, CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder,
+    Since, SkipSettings,
 };
 pub use http::HttpSettings;
 pub use listener::{

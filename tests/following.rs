@@ -15,6 +15,8 @@ mod between;
 mod devices;
 #[path = "following/events.rs"]
 mod events;
+#[path = "following/fresh.rs"]
+mod fresh;
 #[path = "following/options.rs"]
 mod options;
 #[path = "following/packed.rs"]
@@ -304,8 +306,12 @@ fn what_is_settled_beyond_the_offset_is_not_sent_again() {
     }
     logs.append("access.log", lines(10, 12));
     let [mut first, second, third] = <[Entry; 3]>::try_from(ends).unwrap();
-    first.beyond =
-        vec![Interval { start: second.committed, end: third.committed, proof: third.proof }];
+    first.beyond = vec![Interval {
+        start: second.committed,
+        end: third.committed,
+        before: Some(second.proof.running),
+        proof: third.proof,
+    }];
     let mut rig = Rig::start(&[logs.pattern("access.log")], vec![first], From::Start);
     rig.settle_down();
     assert_eq!(rig.arrived(), [messages(4, 6), messages(10, 12)].concat());

@@ -112,6 +112,7 @@ impl Rig {
             epoch: epoch(number),
             start,
             end,
+            before: start,
             proof,
             middle: Point { offset: end, running: proof.running },
         }];
@@ -300,11 +301,11 @@ fn damage_inside_costs_one_entry_and_is_set_aside() {
 fn registry_of_a_later_version_is_refused_and_left_alone() {
     let data = tempfile::tempdir().unwrap();
     drop(open(data.path()));
-    let text = r#"{"shipper":"registry","version":2,"machine":"here"}"#;
+    let text = r#"{"shipper":"registry","version":3,"machine":"here"}"#;
     let line = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()));
     std::fs::write(journal(data.path()), &line).unwrap();
     let told = try_open(data.path(), "here").err().unwrap();
-    assert!(told.contains("format version 2 is later than 1"), "{told}");
+    assert!(told.contains("format version 3 is later than 2"), "{told}");
     assert_eq!(std::fs::read_to_string(journal(data.path())).unwrap(), line);
 }
 
@@ -448,24 +449,28 @@ fn fill(path: &Path) {
     }
 }
 
+/// Every format that was ever written is read, and written anew in the one of today, with the same entries.
 #[test]
-fn fixture_of_format_version_1_is_read() {
-    let data = tempfile::tempdir().unwrap();
-    drop(open(data.path()));
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/registry/v1/journal.log");
-    std::fs::copy(fixture, journal(data.path())).unwrap();
-    let rig = open(data.path());
-    let seen: Vec<String> = rig
-        .known
-        .iter()
-        .map(|known| format!("{} {:?}", known.entry.name.display(), known.entry))
-        .collect();
-    let expected = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/fixtures/registry/v1/expected.txt"
-    ))
-    .unwrap();
-    assert_eq!(seen.join("\n") + "\n", expected);
+fn fixture_of_every_format_version_is_read_and_kept() {
+    for (version, lines) in [("v1", 8), ("v2", 8)] {
+        let data = tempfile::tempdir().unwrap();
+        drop(open(data.path()));
+        let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/registry"));
+        let fixture = fixtures.join(version);
+        std::fs::copy(fixture.join("journal.log"), journal(data.path())).unwrap();
+        let expected = std::fs::read_to_string(fixture.join("expected.txt")).unwrap();
+        for life in ["of that format", "of today's"] {
+            let rig = open(data.path());
+            let entry =
+                |known: &Known| format!("{} {:?}\n", known.entry.name.display(), known.entry);
+            let seen: String = rig.known.iter().map(entry).collect();
+            assert_eq!(seen, expected, "{version}, {life}");
+        }
+        let text = std::fs::read_to_string(journal(data.path())).unwrap();
+        assert!(text.contains(r#"{"shipper":"registry","version":2"#), "{text}");
+        let is_rewritten = text.lines().count() < lines;
+        assert_eq!(is_rewritten, version != "v2", "only what is older is written anew");
+    }
 }
 
 /// Has the bytes counted.
@@ -478,7 +483,8 @@ fn audited(rig: &mut Rig) -> Audit {
 
 fn ack(number: u8, start: u64, end: u64) -> AckRange {
     let middle = Point { offset: end, running: end };
-    AckRange { epoch: epoch(number), start, end, proof: Proof { tail: end, running: end }, middle }
+    let proof = Proof { tail: end, running: end };
+    AckRange { epoch: epoch(number), start, end, before: start, proof, middle }
 }
 
 #[test]

@@ -140,7 +140,12 @@ fn check_anything(mut input: Input<'_>) {
     earlier.push(Point { offset: input.number(), running: input.number() }, input.number());
     let mut entry = entry(committed, base, proof, prefix, earlier);
     entry.beyond = (0..input.byte() % 12)
-        .map(|_| Interval { start: input.number(), end: input.number(), proof })
+        .map(|_| Interval {
+            start: input.number(),
+            end: input.number(),
+            before: input.bit().then(|| input.number()),
+            proof,
+        })
         .collect();
     let _ = (entry.settled_bytes(), entry.kept_account());
     let size = input.number();

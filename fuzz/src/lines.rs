@@ -13,7 +13,7 @@ use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::position::{AckRange, DIGITS, Epoch, Proof, TAIL_BYTES, carry_on, tail_hash};
 use shipper::queue::{Receiver, queue};
-use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings};
+use shipper::settings::{BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings};
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
@@ -171,6 +171,8 @@ pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -
         stats: Arc::new(Stats::default()),
     };
     let settings = WorkerSettings {
+        backlog_orders: vec![BacklogOrder::Sequential],
+        backlog_bytes_min: READ_BYTES as u64,
         limits: BatchLimits { bytes: BUFFER_BYTES, items: setting.items },
         flush_timeout: Duration::ZERO,
         owners: vec![OwnerSettings::default()],
@@ -200,6 +202,7 @@ pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -
         proof: proof(content, start),
         earlier: Trail::default(),
         settled: Vec::new(),
+        modified: 0,
         progress: Progress::at(start as u64),
     };
     orders.send(Order::Follow(Box::new(assignment))).expect("the worker is there");

@@ -36,11 +36,12 @@ fn proof(offset: u64) -> Proof {
 }
 
 fn range(start: u64, end: u64) -> AckRange {
-    AckRange { epoch: EPOCH, start, end, proof: proof(end), middle: point(start.midpoint(end)) }
+    let (before, middle) = (proof(start).running, point(start.midpoint(end)));
+    AckRange { epoch: EPOCH, start, end, before, proof: proof(end), middle }
 }
 
 fn interval(start: u64, end: u64) -> Interval {
-    Interval { start, end, proof: proof(end) }
+    Interval { start, end, before: Some(proof(start).running), proof: proof(end) }
 }
 
 fn point(offset: u64) -> Point {
@@ -74,13 +75,19 @@ fn repeats_and_overlaps_count_each_byte_once() {
 }
 
 #[test]
-fn registry_keeps_the_first_eight_intervals() {
+fn registry_keeps_the_eight_longest_intervals() {
     let mut tracker = tracker(0);
+    let length = |index: u64| if index == 3 || index == 7 { 4 } else { 5 };
     for index in (1..=10).rev() {
-        tracker.settle(&range(index * 10, index * 10 + 5));
+        tracker.settle(&range(index * 10, index * 10 + length(index)));
+        tracker.count(Outcome::Stored, length(index));
     }
-    let first: Vec<Interval> = (1..=8).map(|index| interval(index * 10, index * 10 + 5)).collect();
-    assert_eq!(tracker.entry().kept_beyond(), first);
+    let longest = [1, 2, 4, 5, 6, 8, 9, 10].map(|index| interval(index * 10, index * 10 + 5));
+    assert_eq!(tracker.entry().kept_beyond(), longest.to_vec());
+    assert_eq!(tracker.entry().kept_account().sum(), 40, "8 bytes are read again");
+    assert_eq!((tracker.entry().reach(), tracker.entry().settled_bytes()), (105, 48));
+    let gaps = tracker.entry().gaps();
+    assert_eq!((gaps.len(), &gaps[0], &gaps[3]), (10, &(0..10), &(34..40)));
 }
 
 /// A settling order: pieces of `0..length`, some repeated, some overlapping, shuffled.
@@ -140,5 +147,54 @@ proptest! {
             }
         }
         prop_assert_eq!(committed, length);
+    }
+
+    /// For every content that is read at several places, each of which sums up from its own beginning, and settled in any
+    /// order: what is committed has the checksum of all bytes before it, each interval that of its own bytes, and each
+    /// point that of the bytes before it.
+    #[test]
+    fn property_checksums_hold_wherever_reading_began(
+        content in proptest::collection::vec(any::<u8>(), 1..300),
+        (pieces, order) in (proptest::collection::vec((1_usize..40, any::<bool>()), 1..20)).prop_flat_map(|pieces| {
+            let order: Vec<usize> = (0..pieces.len()).collect();
+            (Just(pieces), Just(order).prop_shuffle())
+        }),
+    ) {
+        use crate::position::carry_on;
+        let mut tracker = tracker(0);
+        let sum = |range: std::ops::Range<usize>| carry_on(0, &content[range]);
+        let (mut at, mut frame, mut ranges) = (0, 0, Vec::new());
+        for (length, is_place) in pieces {
+            let end = (at + length).min(content.len());
+            frame = if is_place { at } else { frame };
+            let (half, tail) = (at.midpoint(end), end as u64);
+            ranges.push(AckRange {
+                epoch: EPOCH,
+                start: at as u64,
+                end: end as u64,
+                before: sum(frame..at),
+                proof: Proof { tail, running: sum(frame..end) },
+                middle: Point { offset: half as u64, running: sum(frame..half) },
+            });
+            at = end;
+        }
+        for index in order {
+            tracker.settle(&ranges[index]);
+            let to = |offset: u64| usize::try_from(offset).unwrap();
+            prop_assert_eq!(tracker.proof().running, sum(0..to(tracker.committed())));
+            for kept in tracker.beyond() {
+                let own = sum(to(kept.start)..to(kept.end));
+                prop_assert_eq!(kept.proof_after(0), Proof { tail: kept.end, running: own });
+            }
+            for kept in tracker.earlier() {
+                prop_assert_eq!(kept.running, sum(0..to(kept.offset)));
+            }
+        }
+        prop_assert_eq!(tracker.committed(), at as u64);
+        // In one batch they are joined before they are settled.
+        let mut joined = ranges[0];
+        ranges[1..].iter().for_each(|range| joined.join(range));
+        let half = usize::try_from(joined.middle.offset).unwrap();
+        prop_assert_eq!((joined.proof.running, joined.middle.running), (sum(0..at), sum(0..half)));
     }
 }

@@ -229,6 +229,8 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         read_bytes: READ_BYTES,
         limits,
         flush_timeout: settings.queue.flush_timeout,
+        backlog_orders: settings.inputs.iter().map(|input| input.files.backlog).collect(),
+        backlog_bytes_min: READ_BYTES as u64,
         closing: settings.inputs.iter().map(|input| input.close).collect(),
         owners: settings.inputs.iter().map(|input| input.files.owner).collect(),
         open_limits: settings

@@ -42,7 +42,7 @@ const INPUT: Table = &[
             "close_inactive", "close.on_state_change.inactive", "include_files",
             "prospector.scanner.include_files", "recursive_glob.enabled",
             "prospector.scanner.recursive_glob", "resend_on_touch",
-            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order",
+            "prospector.scanner.resend_on_touch", "scan.sort", "scan.order", "order",
             "clean_inactive", "clean_removed", "legacy_clean_inactive", "delete.enabled",
             "delete.grace_period", "harvester_limit", "close_eof", "close.reader.on_eof",
             "close_timeout", "close.reader.after_interval", "close_renamed",

@@ -14,9 +14,9 @@ use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::packing::Compression;
 use crate::settings::{
-    Auth, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings, FileSettings, Format,
-    HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace, OutputSettings, ReadBy,
-    ReadOrder, Settings, Since,
+    Auth, BacklogOrder, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings,
+    FileSettings, Format, HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace,
+    OutputSettings, ReadBy, ReadOrder, Settings, Since,
 };
 use crate::units::duration_text;
 
@@ -263,10 +263,14 @@ fn files(out: &mut Mapping, input: &InputSettings) {
         put(&mut scanner, "resend_on_touch", true);
     }
     put(out, "prospector", map([("scanner", Value::Mapping(scanner))]));
-    if files.order != ReadOrder::default() {
+    let is_fresh_first = files.backlog == BacklogOrder::FreshFirst;
+    if files.order != ReadOrder::default() || is_fresh_first {
         let sort = if files.order.by == ReadBy::Name { "filename" } else { "modtime" };
         let order = if files.order.descending { "desc" } else { "asc" };
         put(out, "scan", map([("sort", sort.into()), ("order", order.into())]));
+    }
+    if is_fresh_first {
+        put(out, "order", "fresh_first");
     }
     done(out, files);
     put_close(out, &input.close);

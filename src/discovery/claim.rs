@@ -205,11 +205,15 @@ impl<D: Disk> Prospector<D> {
                 }
                 continue;
             }
-            let Ok(tail) = looked.tail(orphan.entry.committed) else {
+            let tails = looked.tail(orphan.entry.committed).and_then(|tail| {
+                let last = orphan.entry.beyond.last();
+                Ok((tail, last.map_or(Ok(tail), |last| looked.tail(last.end))?))
+            });
+            let Ok(tails) = tails else {
                 keep_unclaimed(&mut self.unclaimed, orphan);
                 return true;
             };
-            if self.claim_orphan(input, found, looked, orphan, tail) {
+            if self.claim_orphan(input, found, looked, orphan, tails) {
                 return true;
             }
         }
@@ -235,18 +239,24 @@ impl<D: Disk> Prospector<D> {
         Some(orphan)
     }
 
-    /// Compares a file with an epoch of the same inode; `true` when the file is dealt with.
+    /// Compares a file with an epoch of the same inode; `true` when the file is dealt with. The two
+    /// hashes are those before the committed offset and before the end of what is settled beyond it.
     fn claim_orphan(
         &mut self,
         input: u16,
         found: &Found,
         looked: &Look<D>,
         mut orphan: Orphan,
-        tail: Option<u64>,
+        (tail, last_tail): (Option<u64>, Option<u64>),
     ) -> bool {
         let entry = &orphan.entry;
         let now = Looked { size: looked.size, first: looked.first(), tail };
-        let verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &now);
+        let mut verdict = judge(entry.prefix, entry.committed, entry.proof.tail, &now);
+        // Of a copy it is enough that it holds what comes before them: it may have ended earlier than its original.
+        if let (Verdict::Same, false, Some(last)) = (verdict, entry.ended, entry.beyond.last()) {
+            let now = Looked { tail: last_tail, ..now };
+            verdict = judge(entry.prefix, last.end, last.proof.tail, &now);
+        }
         if entry.ended {
             let is_copy = entry.path != found.path && prefix_matches(entry.prefix, looked.first());
             let inode = (input, entry.inode.device, entry.inode.number);

@@ -25,7 +25,9 @@ impl<D: Disk> Prospector<D> {
 
     /// A file that has not changed for long was let go of: it is passed over until it changes.
     pub(super) fn let_go_cleaned(&mut self, file: File, reached: Reached) {
-        let is_whole = reached.offset == file.size && file.progress.committed() == file.size;
+        let is_whole = reached.offset == file.size
+            && reached.beyond.is_empty()
+            && file.progress.committed() == file.size;
         let (input, size) = (file.input, file.size);
         let orphan = Orphan::parted(file, reached, false);
         let entry = &orphan.entry;
@@ -150,9 +152,7 @@ impl<D: Disk> Prospector<D> {
                 continue;
             }
             let orphan = self.orphans.take(key);
-            if 0 < orphan.bytes_left {
-                self.tell_lost(&orphan);
-            }
+            self.tell_lost(&orphan);
             self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
         }
     }

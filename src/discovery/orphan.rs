@@ -8,9 +8,10 @@ use crate::account::Account;
 use crate::disk::ReadFile;
 use crate::follow::Reached;
 use crate::identity::{continues, prefix_allows, proof_offset, related, same_inode};
-use crate::ledger::{Entry, Interval, Known, Progress};
+use crate::ledger::{Entry, Interval, Known, Progress, length_of};
 use crate::position::{Inode, carry_on};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,15 +25,15 @@ const PROOF_BYTES: usize = 256 << 10;
 
 /// An epoch without a file.
 ///
-/// Invariant: `entry.committed` is the end of what was read of it and `entry.proof` belongs to it, which may be ahead
-/// of what is settled.
+/// Invariant: `entry.committed` is the end of what was read of it from its front on, `entry.beyond` is what was read
+/// further on, and `entry.proof` belongs to the first, which may be ahead of what is settled.
 pub(super) struct Orphan {
     pub(super) entry: Entry,
     pub(super) progress: Arc<Progress>,
     /// The input that read it; `None` when it came from the registry and any input's file may be its.
     pub(super) input: Option<u16>,
-    /// Bytes known to have been there beyond what was read.
-    pub(super) bytes_left: u64,
+    /// Bytes known to have been there behind all that was read.
+    bytes_left: u64,
     /// Complete scans that it has waited, and the time of the first.
     pub(super) waited: u64,
     pub(super) since: Option<Instant>,
@@ -82,7 +83,7 @@ impl Orphan {
                 committed: reached.offset,
                 proof: reached.proof,
                 earlier: reached.earlier,
-                beyond: Vec::new(),
+                beyond: reached.beyond,
                 cuts: Vec::new(),
                 ended,
                 // The registrar's own business.
@@ -99,9 +100,26 @@ impl Orphan {
         }
     }
 
+    /// Notes the size that its file had.
+    pub(super) fn with_left(mut self, size: u64) -> Self {
+        self.bytes_left = size.saturating_sub(self.entry.reach());
+        self
+    }
+
     /// Tells whether everything that was read of it is settled.
     pub(super) fn is_settled(&self) -> bool {
-        self.entry.committed <= self.progress.committed()
+        let (entry, settled) = (&self.entry, self.progress.committed());
+        // Behind a gap nothing is committed: there it is known by its bytes.
+        entry.reach() <= settled
+            || (entry.committed <= settled && length_of(&entry.beyond) <= self.progress.beyond())
+    }
+
+    /// Returns what is known to have been there and was not read.
+    pub(super) fn lost(&self) -> Vec<Range<u64>> {
+        let mut lost = self.entry.gaps();
+        let reach = self.entry.reach();
+        lost.extend((0 < self.bytes_left).then_some(reach..reach + self.bytes_left));
+        lost
     }
 
     /// Tells whether a file of that name may be its continuation as far as names go.
@@ -140,6 +158,11 @@ impl Orphan {
         if !continues(entry, first, offset, running) {
             return Ok(None);
         }
+        for interval in &entry.beyond {
+            if interval.end <= size && !content.holds(interval)? {
+                return Ok(None);
+            }
+        }
         let continuation = if offset == entry.committed {
             Continuation::From(offset)
         } else {
@@ -157,6 +180,8 @@ pub(super) trait Evidence {
     fn ends_a_line(&self, offset: u64) -> io::Result<bool>;
     /// The checksum from `from` to `to`.
     fn running(&self, from: u64, to: u64) -> io::Result<u64>;
+    /// Whether the bytes of an interval are those that were read, as far as that can be told.
+    fn holds(&self, interval: &Interval) -> io::Result<bool>;
 }
 
 /// A file that is read for it.
@@ -183,5 +208,11 @@ impl<F: ReadFile> Evidence for F {
             at += length as u64;
         }
         Ok(running)
+    }
+
+    fn holds(&self, interval: &Interval) -> io::Result<bool> {
+        let running = self.running(interval.start, interval.end)?;
+        // What went on from the checksum of all bytes before it is proved with these.
+        Ok(interval.before.is_none() || interval.proof_after(0).running == running)
     }
 }

@@ -105,7 +105,8 @@ impl<D: Disk> Prospector<D> {
         self.tend_cleaned();
         self.tend_examinations();
         let lag = self.files.iter().map(|(_, file)| {
-            i64::try_from(file.size.saturating_sub(file.progress.committed())).unwrap_or(i64::MAX)
+            i64::try_from(file.size.saturating_sub(file.progress.settled_bytes()))
+                .unwrap_or(i64::MAX)
         });
         self.links.stats.reading.lag_bytes.set(lag.sum());
     }
@@ -335,10 +336,9 @@ impl<D: Disk> Prospector<D> {
         match std::mem::replace(&mut file.stage, Stage::Removed) {
             Stage::Registering(start) => {
                 if let Some(file) = self.take_file(key) {
-                    let left = file.size.saturating_sub(start.offset);
-                    let mut orphan = super::Orphan::parted(file, start.reached(), false);
-                    orphan.bytes_left = left;
-                    self.orphans.push(orphan);
+                    let size = file.size;
+                    let orphan = super::Orphan::parted(file, start.reached(), false);
+                    self.orphans.push(orphan.with_left(size));
                 }
             }
             _ => self.order(key, Order::Removed(key)),

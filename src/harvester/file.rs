@@ -1,5 +1,6 @@
 //! One followed file: where its reading stands, and the proof at every open that it is still the same.
 
+use super::fresh::Parting;
 use super::limit::Permit;
 use super::ready::Queued;
 use crate::assembly::OpenEvent;
@@ -50,7 +51,10 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) cuts: Vec<u64>,
     /// What waits for more to come.
     pub(super) waiting: Option<Box<Waiting>>,
-    settled: VecDeque<Interval>,
+    /// Bytes behind the offset that are not to be read again, in order.
+    pub(super) settled: VecDeque<Interval>,
+    /// In which order it is read.
+    pub(super) parting: Parting,
 }
 
 /// What is to be done with a file once it is read to its end.
@@ -115,6 +119,7 @@ impl<D: Disk> Harvester<D> {
             cuts: Vec::new(),
             waiting: None,
             settled,
+            parting: Parting::Undecided,
         }
     }
 
@@ -276,7 +281,7 @@ impl<D: Disk> Harvester<D> {
             }
         }
         let mut range = range.expect("it has at least one byte");
-        range.start = start.0;
+        (range.start, range.before) = (start.0, start.1.running);
         Ok(range)
     }
 
@@ -302,13 +307,14 @@ impl<D: Disk> Harvester<D> {
         }
         self.assignment.earlier.push(middle, self.assignment.offset);
         let epoch = self.assignment.epoch;
-        AckRange { epoch, start, end: self.assignment.offset, proof: self.assignment.proof, middle }
+        let (end, before, proof) = (self.assignment.offset, begun.running, self.assignment.proof);
+        AckRange { epoch, start, end, before, proof, middle }
     }
 
     /// Returns how far it was read, with what proves it.
     pub(super) fn reached(&self) -> Reached {
-        let earlier = self.assignment.earlier;
-        Reached { offset: self.assignment.offset, proof: self.assignment.proof, earlier }
+        let (offset, proof, earlier, beyond) = self.read_so_far();
+        Reached { offset, proof, earlier, beyond }
     }
 
     /// Jumps over bytes at the offset that are settled already; tells whether it did.
@@ -318,8 +324,11 @@ impl<D: Disk> Harvester<D> {
         }
         match self.settled.front() {
             Some(interval) if interval.start <= self.assignment.offset => {
+                let is_next = interval.start == self.assignment.offset;
+                let running = self.assignment.proof.running;
+                self.assignment.proof =
+                    if is_next { interval.proof_after(running) } else { interval.proof };
                 self.assignment.offset = interval.end;
-                self.assignment.proof = interval.proof;
                 self.scanned = self.assignment.offset;
                 self.open_event = None;
                 self.settled.pop_front();

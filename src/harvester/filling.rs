@@ -41,17 +41,17 @@ impl<D: Disk> Worker<D> {
             Ok(Opened::Now) => self.opened(file),
             Err(obstacle) => return self.obstacle(file, obstacle),
         }
+        if let Err(obstacle) = self.learn_charset(file).and_then(|()| self.decide_order(file)) {
+            return self.obstacle(file, obstacle);
+        }
         while file.skip_settled() {}
-        if self.waits_for_cut(file) {
+        if file.waits_as_whole() || self.waits_for_cut(file) {
             return Turn::End;
         }
         if !self.has_batch() {
             return Turn::Starved;
         }
         file.learn_cuts();
-        if let Err(obstacle) = self.learn_charset(file) {
-            return self.obstacle(file, obstacle);
-        }
         if file.open_event.is_some() || file.assignment.offset < file.scanned {
             return self.large(file, clock);
         }
@@ -164,7 +164,7 @@ impl<D: Disk> Worker<D> {
                 ] {
                     batch.except(Part { epoch, outcome, bytes });
                 }
-                file.assignment.progress.read_to(file.assignment.offset);
+                file.note_read();
             }
             self.count(file.assignment.input, &consumed);
             at = next;
@@ -189,7 +189,7 @@ impl<D: Disk> Worker<D> {
         let range = file.advance(&upto[before..], upto);
         self.links.stats.reading.hole_bytes.add(range.end - range.start);
         self.settle(range, Outcome::Skipped);
-        file.assignment.progress.read_to(file.assignment.offset);
+        file.note_read();
     }
 
     /// Tells the registrar that a range needs no output.

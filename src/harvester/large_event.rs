@@ -180,7 +180,7 @@ impl<D: Disk> Worker<D> {
         let outcome = if consumed.events == 0 { Outcome::Filtered } else { Outcome::Skipped };
         let bytes = if consumed.events == 0 { end - start } else { consumed.skipped_bytes };
         batch.except(Part { epoch, outcome, bytes });
-        file.assignment.progress.read_to(file.assignment.offset);
+        file.note_read();
         consumed.bytes = usize::try_from(end - start).unwrap_or(usize::MAX);
         self.count(file.assignment.input, &consumed);
         self.batch = Some(batch);

@@ -98,7 +98,7 @@ impl<D: Disk> Worker<D> {
         let skipped = content - kept as u64;
         let epoch = file.assignment.epoch;
         batch.except(Part { epoch, outcome: Outcome::Skipped, bytes: skipped });
-        file.assignment.progress.read_to(file.assignment.offset);
+        file.note_read();
         let consumed = Consumed {
             bytes: usize::try_from(raw).unwrap_or(usize::MAX),
             events: 1,

@@ -213,7 +213,7 @@ fn run(lane: &mut Lane, sent: Sent<'_>, clock: Clock, batch: &mut BatchBuilder) 
         let end = lane.at + raw_length as u64;
         let middle = Point { offset: lane.at, running: 0 };
         let (epoch, start, proof) = (lane.epoch, lane.at, Proof::EMPTY);
-        batch.cover(AckRange { epoch, start, end, proof, middle }, clock.now);
+        batch.cover(AckRange { epoch, start, end, before: 0, proof, middle }, clock.now);
         lane.at = end;
     }
     consumed

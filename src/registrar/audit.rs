@@ -19,19 +19,19 @@ impl<D: Disk> Registrar<D> {
     /// then what is settled. Bytes go through these in that order and are told of before they leave one, so none can
     /// slip through.
     pub(super) fn audit(&mut self) -> Audit {
-        let unsettled = |slot: &Slot| slot.tracker.committed() < slot.progress.read();
-        let read: Vec<(Epoch, u64)> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| unsettled(slot))
-            .map(|(epoch, slot)| (*epoch, slot.progress.read()))
+        let slots = self.slots.iter().map(|(epoch, slot)| (*epoch, &**slot));
+        let read: Vec<(Epoch, [Range<u64>; 2])> = slots
+            .filter_map(|(epoch, slot)| {
+                let (ranges, committed) = (slot.progress.read_ranges(), slot.tracker.committed());
+                ranges.iter().any(|range| committed < range.end).then_some((epoch, ranges))
+            })
             .collect();
         let in_flight = self.inbox.in_flight();
         self.take_all();
         let mut audit = Audit::default();
-        for (epoch, end) in read {
+        for (epoch, read) in read {
             let Some(slot) = self.slots.get(&epoch) else { continue };
-            audited(slot, end, &in_flight, &mut audit);
+            audited(slot, &read, &in_flight, &mut audit);
         }
         audit.epochs.sort_by_key(|audited| audited.missing.is_empty());
         self.tell_missing(&audit);
@@ -64,11 +64,23 @@ impl<D: Disk> Registrar<D> {
     }
 }
 
-/// Adds one epoch to an audit, which was read to `end`.
-fn audited(slot: &Slot, end: u64, in_flight: &BTreeMap<Epoch, Vec<Range<u64>>>, audit: &mut Audit) {
+/// Adds one epoch to an audit, of which these ranges were read.
+fn audited(
+    slot: &Slot,
+    read: &[Range<u64>; 2],
+    in_flight: &BTreeMap<Epoch, Vec<Range<u64>>>,
+    audit: &mut Audit,
+) {
     let entry = slot.tracker.entry();
+    let [back, front] = read;
     let mut known = vec![0..entry.committed];
     known.extend(entry.beyond.iter().map(|interval| interval.start..interval.end));
+    let mut end = back.end;
+    if !front.is_empty() {
+        // What nobody has read yet is no gap.
+        known.push(back.end..front.start);
+        end = end.max(front.end);
+    }
     let open = bytes_of(&missing(end, known.clone()));
     known.extend(in_flight.get(&entry.epoch).into_iter().flatten().cloned());
     let missing = missing(end, known);

@@ -1,15 +1,19 @@
 //! The journal's format: one line a record, each with a checksum. Pure.
 //!
 //! ```text
-//! 5f0c2a91 {"shipper":"registry","version":1,"machine":"0c1d…"}
+//! 5f0c2a91 {"shipper":"registry","version":2,"machine":"0c1d…"}
 //! 9a3b11e0 {"entry":{"epoch":"AbC…","path":"/var/log/nginx/access.log", …}}
 //! 77e00c1d {"at":{"epoch":"AbC…","committed":4096,"proof":[1,2], …}}
 //! ```
 //!
 //! The checksum is CRC-32 (ISO-HDLC) of the text behind the blank, in eight hexadecimal digits. Text, so that a person
 //! can read it in an emergency; a line, so that damage stays where it is. A file is a header, entries (a snapshot), and
-//! whatever happened since. A version is refused when it is later than [`VERSION`]. The header has the account of the
-//! entries that were gone when the snapshot was written; that of the others is what they had when they went.
+//! whatever happened since. A version is refused when it is later than [`VERSION`]; an earlier one is read and then written
+//! anew. The header has the account of the entries that were gone when the snapshot was written; that of the others is what
+//! they had when they went.
+//!
+//! Format 2 keeps, with each settled interval, the running checksum that its own goes on from. In format 1 that is the one of
+//! all bytes before it, because files were read from the front to the end.
 
 use crate::account::Account;
 use crate::ledger::{Entry, Interval, Prefix};
@@ -23,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Version of the format that is written.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A path: text, or bytes where it is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,13 +90,21 @@ struct EntryLine {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<(u64, u64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    beyond: Vec<(u64, u64, u64, u64)>,
+    beyond: Vec<IntervalLine>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cuts: Vec<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Vec<u64>>,
+}
+
+/// Start, end, hash of the bytes before the end, checksum there, and at the start.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum IntervalLine {
+    Rebased(u64, u64, u64, u64, u64),
+    OfFormat1(u64, u64, u64, u64),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,7 +115,7 @@ struct AtLine {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<(u64, u64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    beyond: Vec<(u64, u64, u64, u64)>,
+    beyond: Vec<IntervalLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Vec<u64>>,
 }
@@ -151,7 +163,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(entry.earlier.points()),
-        beyond: intervals(entry.kept_beyond()),
+        beyond: intervals(&entry.kept_beyond()),
         ended: entry.ended,
         cuts: entry.cuts.clone(),
         account: Some(columns(&entry.kept_account())),
@@ -166,7 +178,7 @@ pub fn push_position(out: &mut Vec<u8>, entry: &Entry) {
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
         earlier: points(entry.earlier.points()),
-        beyond: intervals(entry.kept_beyond()),
+        beyond: intervals(&entry.kept_beyond()),
         account: Some(columns(&entry.kept_account())),
     };
     push_line(out, &Line::At(line));
@@ -221,11 +233,15 @@ fn points(points: &[Point]) -> Vec<(u64, u64)> {
     points.iter().map(|point| (point.offset, point.running)).collect()
 }
 
-fn intervals(intervals: &[Interval]) -> Vec<(u64, u64, u64, u64)> {
-    intervals
-        .iter()
-        .map(|interval| (interval.start, interval.end, interval.proof.tail, interval.proof.running))
-        .collect()
+fn intervals(intervals: &[Interval]) -> Vec<IntervalLine> {
+    let line = |interval: &Interval| {
+        let Interval { start, end, before, proof: Proof { tail, running } } = *interval;
+        match before {
+            Some(before) => IntervalLine::Rebased(start, end, tail, running, before),
+            None => IntervalLine::OfFormat1(start, end, tail, running),
+        }
+    };
+    intervals.iter().map(line).collect()
 }
 
 /// A line whose checksum does not hold, or that means nothing.
@@ -242,6 +258,8 @@ pub struct Damage {
 pub struct Decoded {
     /// The machine that wrote it; empty when its header is damaged.
     pub machine: String,
+    /// Version of its format; 0 when its header is damaged.
+    pub version: u32,
     /// The entries by epoch.
     pub entries: BTreeMap<Epoch, Entry>,
     /// The account of entries that are no more.
@@ -316,7 +334,7 @@ fn take_header(text: &[u8], decoded: &mut Decoded) -> Result<bool, LaterVersion>
     if VERSION < header.version {
         return Err(LaterVersion(header.version));
     }
-    decoded.machine = header.machine;
+    (decoded.machine, decoded.version) = (header.machine, header.version);
     decoded.forgotten = Account::of(&header.forgotten);
     Ok(true)
 }
@@ -411,15 +429,16 @@ fn trail_of(points: &[(u64, u64)]) -> Trail {
     Trail::of(&points.iter().map(point).collect::<Vec<_>>())
 }
 
-fn intervals_of(intervals: &[(u64, u64, u64, u64)]) -> Vec<Interval> {
-    intervals
-        .iter()
-        .map(|(start, end, tail, running)| Interval {
-            start: *start,
-            end: *end,
-            proof: Proof { tail: *tail, running: *running },
-        })
-        .collect()
+fn intervals_of(intervals: &[IntervalLine]) -> Vec<Interval> {
+    let interval = |line: &IntervalLine| match *line {
+        IntervalLine::Rebased(start, end, tail, running, before) => {
+            Interval { start, end, before: Some(before), proof: Proof { tail, running } }
+        }
+        IntervalLine::OfFormat1(start, end, tail, running) => {
+            Interval { start, end, before: None, proof: Proof { tail, running } }
+        }
+    };
+    intervals.iter().map(interval).collect()
 }
 
 #[cfg(test)]
@@ -440,7 +459,12 @@ mod tests {
             committed,
             proof: Proof { tail: 3, running: u64::MAX },
             earlier: Trail::of(&[Point { offset: 1, running: 2 }]),
-            beyond: vec![Interval { start: 5, end: 6, proof: Proof { tail: 8, running: 9 } }],
+            beyond: vec![Interval {
+                start: 5,
+                end: 6,
+                before: (!number.is_multiple_of(3)).then_some(4),
+                proof: Proof { tail: 8, running: 9 },
+            }],
             cuts: vec![77, 90],
             ended: number.is_multiple_of(5),
             account: Account::of(&[committed, 0, 1]),

@@ -24,6 +24,8 @@ pub struct FileSettings {
     pub skip: SkipSettings,
     /// Which of several files found at once is read first. Default: what changed longest ago.
     pub order: ReadOrder,
+    /// In which order what is found unread is read.
+    pub backlog: BacklogOrder,
 }
 
 impl Default for FileSettings {
@@ -38,6 +40,7 @@ impl Default for FileSettings {
             clean: CleanSettings::default(),
             skip: SkipSettings::default(),
             order: ReadOrder::default(),
+            backlog: BacklogOrder::default(),
         }
     }
 }
@@ -84,6 +87,16 @@ pub enum Since {
     FirstStart,
     /// This one.
     LastStart,
+}
+
+/// In which order what is found unread is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BacklogOrder {
+    /// Each file from its beginning to its end, in fair turns.
+    #[default]
+    Sequential,
+    /// New lines first; what was there before in their pauses, the file that changed last first.
+    FreshFirst,
 }
 
 /// Which of several files found at once is read first.

@@ -79,6 +79,9 @@ fn files_have_an_order() {
             ("scan.sort: ''\n    scan.order: asc", default),
             ("scan.sort: filename", "ReadOrder { by: Name, descending: false }"),
             ("scan: {sort: filename, order: desc}", "ReadOrder { by: Name, descending: true }"),
+            ("order: fresh_first", "ReadOrder { by: Modified, descending: true }"),
+            ("order: fresh_first\n    scan.sort: modtime", default),
+            ("order: sequential", default),
             (
                 "scan.sort: size",
                 "`filebeat.inputs[0].scan.sort` cannot be `size`, only `modtime`, `filename`",
@@ -86,6 +89,23 @@ fn files_have_an_order() {
             (
                 "scan.order: up",
                 "`filebeat.inputs[0].scan.order` cannot be `up`, only `asc`, `desc`",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn new_lines_come_first_where_that_is_asked_for() {
+    check(
+        input,
+        |i| i.files.backlog,
+        &[
+            ("", "Sequential"),
+            ("order: sequential", "Sequential"),
+            ("order: fresh_first", "FreshFirst"),
+            (
+                "order: newest",
+                "`filebeat.inputs[0].order` cannot be `newest`, only `sequential`, `fresh_first`",
             ),
         ],
     );
@@ -301,6 +321,8 @@ fn what_has_become_unnecessary_is_accepted_and_named_once() {
         "close.on_state_change.removed: true",
         "close.on_state_change.check_interval: 5s",
         "include_file_fingerprint: true",
+        "take_over: true",
+        "take_over: {enabled: true, from_ids: [a]}",
         "backoff: {init: 1s, max: 10s}",
         "max_backoff: 10s",
         "backoff_factor: 2",

@@ -2,20 +2,21 @@
 
 use shipper::batch::{Batch, BatchLimits};
 
+use shipper::acker::Tracker;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{Hint, NoWatch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
 use shipper::harvester::{OpenLimit, READ_BYTES, Step, Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
+use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress, length_of};
 use shipper::packing::{Compression, Format as Packing};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome, Proof};
 use shipper::queue::queue;
 use shipper::settings::reading::ReadingSettings;
-use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings};
+use shipper::settings::{BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings};
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
@@ -27,6 +28,10 @@ use std::time::{Duration, Instant};
 
 /// Everything that a restart keeps: entries as a registry would hold them.
 pub type Saved = Vec<Entry>;
+
+/// Where new lines come first: size of the read buffer, and most bytes that are no backlog.
+pub const FRESH_READ_BYTES: usize = 2048;
+const BACKLOG_BYTES_MIN: u64 = 1000;
 
 static DRAWN: AtomicU64 = AtomicU64::new(1);
 
@@ -42,7 +47,6 @@ pub struct Rig {
     runtime: tokio::runtime::Runtime,
     now: Instant,
     known: BTreeMap<Epoch, Known>,
-    open_ranges: Vec<AckRange>,
     /// Whether what the output got is not acknowledged for now, and what that is.
     pub withholds: bool,
     withheld: Vec<AckRange>,
@@ -92,6 +96,13 @@ impl Rig {
         Self::start_watching(watched, saved, From::Start, 16 << 20, &input(10 << 20))
     }
 
+    /// The same where new lines come first.
+    pub fn start_fresh(watched: Watched, saved: Saved, reading: &ReadingSettings) -> Self {
+        let mut input = InputSettings { reading: reading.clone(), ..input(10 << 20) };
+        input.files.backlog = BacklogOrder::FreshFirst;
+        Self::start_watching(watched, saved, From::Start, 16 << 20, &input)
+    }
+
     /// The same, with what it says about letting go of files.
     pub fn start_closing(watched: Watched, saved: Saved, close: CloseSettings) -> Self {
         let input = InputSettings { close, ..input(10 << 20) };
@@ -117,6 +128,7 @@ impl Rig {
             .into_iter()
             .map(|entry| {
                 let progress = Progress::at(entry.committed);
+                progress.settle_beyond(length_of(&entry.beyond));
                 entry.cuts.iter().for_each(|cut| progress.cut(*cut));
                 (entry.epoch, Known { entry, progress })
             })
@@ -152,12 +164,17 @@ impl Rig {
         let settings = WorkerSettings {
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
+            backlog_orders: vec![input.files.backlog],
+            backlog_bytes_min: BACKLOG_BYTES_MIN,
             closing: vec![input.close],
             owners: vec![OwnerSettings { user: true, group: true }],
             open_limits: vec![OpenLimit::new(input.close.limit)],
             message_max_bytes: vec![input.message_max_bytes],
             open_files_max: 100,
-            read_bytes: READ_BYTES,
+            read_bytes: match input.files.backlog {
+                BacklogOrder::Sequential => READ_BYTES,
+                BacklogOrder::FreshFirst => FRESH_READ_BYTES,
+            },
         };
         let links = WorkerLinks {
             orders: worker_orders,
@@ -188,7 +205,6 @@ impl Rig {
             runtime,
             now: Instant::now(),
             known,
-            open_ranges: Vec::new(),
             withholds: false,
             withheld: Vec::new(),
             holds_cuts: false,
@@ -294,20 +310,39 @@ impl Rig {
         any
     }
 
-    /// Commits in order, as the acker does.
+    /// Commits what is settled, as the registrar does. Nothing is settled twice.
     fn commit(&mut self, range: &AckRange) {
-        self.open_ranges.push(*range);
-        while let Some(position) = self
-            .open_ranges
-            .iter()
-            .position(|range| self.known[&range.epoch].entry.committed == range.start)
-        {
-            let range = self.open_ranges.swap_remove(position);
-            let known = self.known.get_mut(&range.epoch).unwrap();
-            known.entry.committed = range.end;
-            known.entry.proof = range.proof;
-            known.progress.commit(range.end);
+        let known = self.known.get_mut(&range.epoch).unwrap();
+        let mut tracker = Tracker::of(known.entry.clone());
+        let change = tracker.settle(range);
+        assert_eq!(change.fresh_bytes, range.end - range.start, "settled twice: {range:?}");
+        // Tests look at the cuts that were made, also when they are settled.
+        let cuts = std::mem::take(&mut known.entry.cuts);
+        known.entry = Entry { cuts, ..tracker.entry().clone() };
+        known.progress.commit(known.entry.committed);
+        known.progress.settle_beyond(length_of(&known.entry.beyond));
+    }
+
+    /// Has the prospector look once, and the worker take so many turns.
+    pub fn step(&mut self, turns: usize) {
+        self.run_output();
+        self.prospector.step(self.now);
+        self.take_notes();
+        self.prospector.step(self.now);
+        for _ in 0..turns {
+            self.worker.step(self.now, Moment(1_700_000_000_000));
+            self.take_batches();
+            self.take_notes();
         }
+    }
+
+    /// Has everybody look at once whether files have changed.
+    pub fn look(&mut self) {
+        self.hint_all();
+        self.now += Duration::from_secs(1);
+        self.prospector.step(self.now);
+        self.take_notes();
+        self.prospector.step(self.now);
     }
 
     /// Lets the output's task run until it waits again.
@@ -363,8 +398,19 @@ impl Rig {
     /// Ends this life and returns what a registry would hold.
     pub fn stop(mut self) -> Saved {
         self.settle_down();
-        assert_eq!(self.open_ranges, [], "ranges follow each other without a gap");
-        self.known.into_values().map(|known| known.entry).collect()
+        for known in self.known.values() {
+            assert_eq!(known.entry.beyond, [], "ranges follow each other without a gap");
+        }
+        self.kill()
+    }
+
+    /// Ends this life without another step and returns what a registry would hold.
+    pub fn kill(self) -> Saved {
+        let mut saved: Saved = self.known.into_values().map(|known| known.entry).collect();
+        for entry in &mut saved {
+            entry.beyond = entry.kept_beyond().into_owned();
+        }
+        saved
     }
 
     /// Takes the messages that arrived since the last call.

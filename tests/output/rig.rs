@@ -141,6 +141,7 @@ impl Rig {
             epoch,
             start,
             end: self.next,
+            before: 0,
             proof: Proof::EMPTY,
             middle: Point { offset: start, running: 0 },
         };

@@ -160,7 +160,7 @@ fn reset_forgets_one_or_all_and_keeps_the_machines_id() {
     let text = std::fs::read_to_string(journal(&place)).unwrap();
     assert!(
         text.starts_with(
-            "c5d7bb87 {\"shipper\":\"registry\",\"version\":1,\"machine\":\"here\"}\n"
+            "66813d2e {\"shipper\":\"registry\",\"version\":2,\"machine\":\"here\"}\n"
         )
     );
     assert_eq!(text.lines().count(), 2, "a snapshot: {text}");

@@ -19,7 +19,9 @@ use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::position::Outcome;
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
-use shipper::settings::{CloseSettings, Format, InputSettings, OwnerSettings, RegistrySettings};
+use shipper::settings::{
+    BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings, RegistrySettings,
+};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeMap;
@@ -61,6 +63,26 @@ struct Scene {
     reading: Option<Reading>,
     /// Whether its last life begins with a drain.
     drains: bool,
+    /// Whether new lines come first.
+    fresh: Option<Fresh>,
+}
+
+/// How a schedule reads new lines first: files here are so small that a backlog must be as well.
+#[derive(Debug, Clone, Copy)]
+struct Fresh {
+    backlog_bytes_min: u64,
+    read_bytes: usize,
+}
+
+impl Fresh {
+    /// Draws it for one schedule in three.
+    fn draw(rng: &mut Rng) -> Option<Self> {
+        let fresh = Self {
+            backlog_bytes_min: rng.u64(..500),
+            read_bytes: if rng.u8(..4) == 0 { READ_BYTES } else { 2048 },
+        };
+        (rng.u8(..3) == 0).then_some(fresh)
+    }
 }
 
 /// Runs a schedule.
@@ -101,6 +123,7 @@ pub fn run(seed: u64) -> Result<Summary, String> {
         begun,
         reading,
         drains: seed % 3 == 1,
+        fresh: Fresh::draw(&mut Rng::with_seed(seed.rotate_left(32))),
     };
     scene.server.events = reading.map(|_| BTreeMap::new());
     scene.disk.state().past = reading.map(|_| Vec::new());
@@ -111,7 +134,8 @@ pub fn run(seed: u64) -> Result<Summary, String> {
     match result {
         Ok(lines) => Ok(Summary { lines }),
         Err(what) => Err(format!(
-            "{what}\n  with {troubles:?}, {reading:?}, {:?}, {} workers, events {}\n  {}",
+            "{what}\n  with {troubles:?}, {reading:?}, {:?}, {:?}, {} workers, events {}\n  {}",
+            scene.fresh,
             scene.glob,
             scene.workers,
             scene.events,
@@ -320,16 +344,20 @@ fn worker_settings(
     keeps_open: bool,
     closing: Vec<CloseSettings>,
     open_limits: Vec<Option<OpenLimit>>,
+    fresh: Option<Fresh>,
 ) -> WorkerSettings {
+    let order = if fresh.is_some() { BacklogOrder::FreshFirst } else { BacklogOrder::Sequential };
     WorkerSettings {
         limits: BatchLimits { bytes: BUFFER_BYTES, items: rng.usize(1..20) },
         flush_timeout: Duration::from_millis(rng.u64(..2_000)),
+        backlog_orders: vec![order],
+        backlog_bytes_min: fresh.map_or(READ_BYTES as u64, |fresh| fresh.backlog_bytes_min),
         closing,
         open_limits,
         owners: vec![OwnerSettings::default()],
         message_max_bytes: vec![10 << 20],
         open_files_max: rng.usize(1..6) + if keeps_open { 100 } else { 0 },
-        read_bytes: READ_BYTES,
+        read_bytes: fresh.map_or(READ_BYTES, |fresh| fresh.read_bytes),
     }
 }
 
@@ -414,7 +442,8 @@ impl Process {
                 stats: Arc::clone(&stats),
             };
             let (closing, limit) = (vec![close], vec![open_limit.clone()]);
-            let mut settings = worker_settings(&mut scene.rng, keeps_open, closing, limit);
+            let mut settings =
+                worker_settings(&mut scene.rng, keeps_open, closing, limit, scene.fresh);
             if scene.reading.is_some() && scene.drawn >> 20 & 1 == 0 {
                 settings.read_bytes = if scene.long_lines { 65_536 } else { 2_048 };
             }

@@ -9,7 +9,6 @@ use crate::hint;
 use crate::identity::{Looked, Verdict, judge};
 use crate::ledger::Entry;
 use crate::position::{PREFIX_BYTES, TAIL_BYTES, tail_hash};
-use crate::registrar::format::VERSION;
 use crate::registrar::{self, Place, Stored};
 use std::collections::BTreeMap;
 use std::io;
@@ -79,8 +78,8 @@ fn summary(stored: &Stored, problems: usize) -> String {
     let entries = stored.decoded.entries.len();
     let path = shown(&stored.path);
     format!(
-        "{torn}{path}: format {VERSION}, {} bytes, {entries} entries: {verdict}\n",
-        stored.bytes
+        "{torn}{path}: format {}, {} bytes, {entries} entries: {verdict}\n",
+        stored.decoded.version, stored.bytes
     )
 }
 
@@ -136,7 +135,7 @@ fn against_disk(entry: &Entry, standing: &Standing) -> Option<Problem> {
         State::Shorter => problem(
             format!(
                 "{name}: {} bytes were read and it has only {}: it was truncated",
-                entry.committed,
+                entry.reach(),
                 standing.size.unwrap_or_default()
             ),
             "nothing: shipper reads it from its start, as a new file; if it runs, it does so within a scan",

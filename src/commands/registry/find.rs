@@ -49,7 +49,7 @@ pub(in crate::commands) struct Standing {
 impl Standing {
     /// Returns how many bytes are there that are not settled.
     pub(in crate::commands) fn behind(&self, entry: &Entry) -> Option<u64> {
-        self.size.map(|size| size.saturating_sub(entry.committed))
+        self.size.map(|size| size.saturating_sub(entry.settled_bytes()))
     }
 }
 
@@ -76,7 +76,7 @@ impl<D: Disk> Finder<D> {
         };
         let state = match stat {
             _ if entry.ended => State::Ended,
-            Some(stat) if stat.size < entry.committed && !is_compressed(&name) => State::Shorter,
+            Some(stat) if stat.size < entry.reach() && !is_compressed(&name) => State::Shorter,
             Some(_) => State::Open,
             None if barred => State::Unknown,
             None => State::Gone,

@@ -8,8 +8,8 @@ use crate::config::tree::Value;
 use crate::config::typed::value::At;
 use crate::document::path::Template;
 use crate::settings::{
-    CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder, Since,
-    SkipSettings,
+    BacklogOrder, CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder,
+    Since, SkipSettings,
 };
 use crate::units::{duration_text, parse_duration};
 
@@ -19,6 +19,7 @@ pub fn files(at: &At<'_>, scan: &At<'_>, interval: Duration) -> FileSettings {
     let recursive = at.first_of(&["prospector.scanner.recursive_glob", "recursive_glob.enabled"]);
     let touch = at.first_of(&["prospector.scanner.resend_on_touch", "resend_on_touch"]);
     let include = at.first_of(&["prospector.scanner.include_files", "include_files"]);
+    let backlog = backlog(at);
     FileSettings {
         include_files: expressions(&include),
         recursive_glob: recursive.boolean().unwrap_or(true),
@@ -31,7 +32,8 @@ pub fn files(at: &At<'_>, scan: &At<'_>, interval: Duration) -> FileSettings {
         },
         clean: clean(at, scan, interval),
         skip: skip(at),
-        order: order(at),
+        order: order(at, backlog),
+        backlog,
     }
 }
 
@@ -133,15 +135,25 @@ pub fn close(at: &At<'_>) -> CloseSettings {
     }
 }
 
-fn order(at: &At<'_>) -> ReadOrder {
+fn backlog(at: &At<'_>) -> BacklogOrder {
+    match at.get("order").word(&["sequential", "fresh_first"]) {
+        Some(1) => BacklogOrder::FreshFirst,
+        _ => BacklogOrder::Sequential,
+    }
+}
+
+fn order(at: &At<'_>, backlog: BacklogOrder) -> ReadOrder {
     let (by, order) = (at.get("scan.sort"), at.get("scan.order"));
     // Both may be written and empty, as Filebeat has them when nothing is set.
     let word = |at: &At<'_>, words: [&str; 2]| {
         at.text_if_any().and_then(|_| at.word(&words)).unwrap_or_default()
     };
+    // Where new lines come first, so do newer files, unless something else is asked for.
+    let is_asked_for = by.text_if_any().is_some() || order.text_if_any().is_some();
+    let is_newest_first = !is_asked_for && backlog == BacklogOrder::FreshFirst;
     ReadOrder {
         by: if word(&by, ["modtime", "filename"]) == 1 { ReadBy::Name } else { ReadBy::Modified },
-        descending: word(&order, ["asc", "desc"]) == 1,
+        descending: is_newest_first || word(&order, ["asc", "desc"]) == 1,
     }
 }
 
