@@ -68,7 +68,7 @@ impl Drop for Logging {
     }
 }
 
-/// Sends what `tracing` is told to standard error and the files of `settings`.
+/// Sends what `tracing` is told to standard error, which is written through `stderr`, and the files of `settings`.
 ///
 /// `selectors` are those of `-d` and `logging.selectors`: names of loggers (`harvester` means what
 /// is below it too) whose debug lines are written whatever the level, and at level debug only
@@ -81,9 +81,9 @@ impl Drop for Logging {
 pub fn init(
     settings: &LoggingSettings,
     selectors: &[String],
+    stderr: Box<dyn Write + Send>,
 ) -> Result<(Logging, LogWriter<RealDisk>), SetGlobalDefaultError> {
-    let (layer, logging, writer) =
-        build(settings, selectors, RealDisk, Box::new(io::stderr()), TimeZone::system());
+    let (layer, logging, writer) = build(settings, selectors, RealDisk, stderr, TimeZone::system());
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
     Ok((logging, writer))
 }

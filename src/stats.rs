@@ -7,6 +7,7 @@ use inputs::Inputs;
 use retries::Retries;
 use snapshot::{ListeningFigures, ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 
+pub mod backfill;
 pub mod counter;
 pub mod exposition;
 pub mod files;
@@ -163,6 +164,8 @@ pub struct Stats {
     pub inputs: Inputs,
     /// How the output's hosts fare.
     pub health: health::Health,
+    /// What was there to be read at the start.
+    pub backfill: backfill::Backfill,
 }
 
 impl Stats {

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("settings", 0),
     ("stats", 0),
     ("trail", 0),
+    ("stats::backfill", 0),
     ("stats::counter", 0),
     ("stats::exposition", 0),
     ("stats::files", 0),

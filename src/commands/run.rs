@@ -1,5 +1,6 @@
 //! `shipper run`: follow, ship, stop in order.
 
+mod bars;
 mod drain;
 mod endpoint;
 mod life;
@@ -18,10 +19,11 @@ use crate::disk::RealDisk;
 use crate::logging::{self, LastError};
 use crate::manager::Manager;
 use crate::reporter::MetricsReporter;
-use crate::settings::{LogLevel, Settings};
+use crate::settings::{LogLevel, OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::metrics::Constants;
 use crate::status::{Drained, Status};
+use bars::Bars;
 use drain::Drain;
 use endpoint::Endpoint;
 use life::Life;
@@ -102,11 +104,15 @@ fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
         selectors.extend(debug.split(',').map(|part| part.trim().to_owned()));
         settings.logging.level = LogLevel::Debug;
     }
-    let (logging, writer) = logging::init(&settings.logging, &selectors)?;
+    let stats = Arc::new(Stats::of_inputs(settings.inputs.len() + settings.listeners.len()));
+    let is_console = matches!(settings.output, OutputSettings::Console);
+    let bars = Bars::new(started, &stats.backfill, is_console);
+    let (logging, writer) = logging::init(&settings.logging, &selectors, bars.stderr())?;
     let log_thread =
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
     tell_start(&settings, &unneeded, &warnings);
-    let result = supervise(cli, mode, &settings, started, logging.last_error());
+    let surroundings = Surroundings { started, stats, bars, last_error: logging.last_error() };
+    let result = supervise(cli, mode, &settings, surroundings);
     drop(logging);
     drop(log_thread);
     result
@@ -126,14 +132,21 @@ fn tell_start(settings: &Settings, unneeded: &[String], warnings: &[String]) {
     }
 }
 
+/// What a run has around it.
+struct Surroundings {
+    started: Instant,
+    stats: Arc<Stats>,
+    bars: Bars,
+    last_error: LastError,
+}
+
 fn supervise(
     cli: &Cli,
     mode: Mode<'_>,
     settings: &Settings,
-    started: Instant,
-    last_error: LastError,
+    surroundings: Surroundings,
 ) -> Result<ExitCode, Failure> {
-    let stats = Arc::new(Stats::of_inputs(settings.inputs.len() + settings.listeners.len()));
+    let Surroundings { started, stats, bars, last_error } = surroundings;
     let life = Arc::new(Life::new(manager()));
     let endpoint = Endpoint::listen(settings)?;
     let from = match cli.run.from {
@@ -175,12 +188,24 @@ fn supervise(
     let pool = Some(app.pool().clone());
     let reporter = MetricsReporter::new(RealDisk, stats, pool, constants, period, started);
     let drain = mode.once.then(|| Drain::new(mode.deadline, started));
-    let progress = mode.progress;
+    // Where there are bars they say how it goes.
+    let progress = mode.progress.filter(|_| !bars.is_seen());
     let audit_at = started + audit_pause(settings);
-    let mut run =
-        Run { settings, app: &app, reporter, teller, life, orders, drain, progress, audit_at };
+    let mut run = Run {
+        settings,
+        app: &app,
+        reporter,
+        teller,
+        life,
+        orders,
+        drain,
+        progress,
+        audit_at,
+        bars,
+    };
     let end = app.runtime().clone().block_on(run.wait(&mut signals));
-    let Run { mut reporter, drain, life, .. } = run;
+    let Run { mut reporter, drain, life, mut bars, .. } = run;
+    bars.end(&counted.backfill);
     life.stopping();
     let stopped = app.stop(async {
         signals.next().await;
@@ -272,6 +297,7 @@ struct Run<'a> {
     drain: Option<Drain>,
     progress: Option<Progress<'a>>,
     audit_at: Instant,
+    bars: Bars,
 }
 
 impl Run<'_> {
@@ -310,7 +336,8 @@ impl Run<'_> {
         let look = drain.map(|_| Instant::now() + LOOK);
         let deadline = drain.and_then(|drain| drain.deadline);
         let own = self.teller.due().min(self.audit_at);
-        [self.reporter.due(), look, deadline].into_iter().flatten().fold(own, Instant::min)
+        let others = [self.reporter.due(), look, deadline, self.bars.due()];
+        others.into_iter().flatten().fold(own, Instant::min)
     }
 
     fn take(&mut self, asked: DrainAsked) {
@@ -340,6 +367,7 @@ impl Run<'_> {
             self.teller.step(now);
             self.tell_manager();
         }
+        self.bars.step(now, &self.app.stats().backfill);
         if self.audit_at <= now {
             self.audit_at = now + audit_pause(self.settings);
             // Before the line of metrics, which tells what it found.

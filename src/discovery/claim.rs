@@ -383,12 +383,12 @@ impl<D: Disk> Prospector<D> {
             info!(
                 from = %entry.name.display(), to = %found.path.display(),
                 read_to = entry.committed,
-                bytes_left = looked.size.saturating_sub(entry.committed),
+                bytes_left = looked.size.saturating_sub(entry.settled_bytes()),
                 "file was renamed while it was not followed; reading goes on where it was"
             );
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }
-        self.note_backlog(looked.size.saturating_sub(start.offset));
+        self.note_backlog(&found.path, &orphan.progress, looked.size);
         self.note_rotated(input, &entry.path, found, looked.stat.modified);
         let prefix = prefix_of(looked.first());
         if entry.prefix.length < prefix.length {
@@ -463,7 +463,6 @@ impl<D: Disk> Prospector<D> {
         let size = looked.size;
         debug!(file = %found.path.display(), size, inode = looked.stat.inode.number, "file is new");
         self.links.stats.reading.skipped_bytes.add(base);
-        self.note_backlog(looked.size - base);
         let entry = Entry {
             epoch,
             path: Arc::clone(path),
@@ -481,6 +480,7 @@ impl<D: Disk> Prospector<D> {
             account: skipped_to(base),
         };
         let progress = Progress::at(base);
+        self.note_backlog(&found.path, &progress, looked.size);
         let (earlier, settled) = (Trail::default(), Vec::new());
         let start = Start { offset: base, proof, earlier, settled };
         let key = self.files.insert(File {
@@ -507,10 +507,13 @@ impl<D: Disk> Prospector<D> {
         Some(Known { entry, progress })
     }
 
-    fn note_backlog(&mut self, bytes: u64) {
+    /// Notes what is unread of a file of that size, if it was there at the start.
+    fn note_backlog(&mut self, name: &Arc<Path>, progress: &Arc<Progress>, size: u64) {
+        let bytes = size.saturating_sub(progress.settled_bytes());
         if self.round == 1 && 0 < bytes {
             self.backlog.files += 1;
             self.backlog.bytes += bytes;
+            self.links.stats.backfill.add(name, progress, size);
         }
     }
 
