@@ -10,14 +10,16 @@ pub mod container;
 mod lines;
 pub mod multiline;
 pub mod ndjson;
+pub mod nulls;
 pub mod object;
+mod seeking;
 pub mod terminator;
 
 use crate::settings::reading::{LineParser, ReadingSettings};
 use chain::{Step, pull};
 use charset::Charset;
 pub use lines::{HOLE_BYTES_MIN, LineRules, Lines, Message, Pulled, begins_with_hole};
-use multiline::{Joined, Line, Multiline};
+use multiline::{Joined, Multiline};
 use ndjson::Ndjson;
 use regex::bytes::RegexSet;
 use std::sync::Arc;
@@ -193,69 +195,13 @@ impl Assembly {
         }
     }
 
-    /// Tells whether an event is sent.
+    /// Tells whether an event is sent. One of whose lines only empty ones are kept is no empty one.
     fn is_sent(&self, message: &Message, bytes: &[u8]) -> bool {
         let text = message.text(bytes);
-        !(text.is_empty() && message.members.is_empty())
+        let is_empty = text.is_empty() && message.members.is_empty() && message.skipped_bytes == 0;
+        !is_empty
             && self.include.as_ref().is_none_or(|set| set.is_match(text))
             && self.exclude.as_ref().is_none_or(|set| !set.is_match(text))
-    }
-
-    /// Looks on for the end of a large event; `lines` begin at `open.scanned`.
-    pub fn seek_end(&mut self, lines: &mut Lines<'_>, open: &mut OpenEvent) -> Sought {
-        self.begin();
-        let last = self.steps.iter().rposition(|step| matches!(step, Step::Multiline { .. }));
-        let (below, rule) = match last {
-            Some(last) => {
-                let (below, above) = self.steps.split_at_mut(last);
-                let Step::Multiline { rule, .. } = &above[0] else { return Sought::Complete };
-                (below, Some(rule))
-            }
-            None => (&mut self.steps[..0], None),
-        };
-        let mut line = Message::default();
-        let mut dropped = 0;
-        let base = lines.at;
-        let mut upto = 0;
-        loop {
-            match pull(below, lines, &mut line, &mut dropped) {
-                Pulled::Message => {}
-                Pulled::Hole(_) if open.joined.is_some() => return Sought::Complete,
-                Pulled::Hole(end) | Pulled::End(end) => {
-                    if open.joined.is_some() && lines.is_cut(upto, end) {
-                        return Sought::Complete;
-                    }
-                    open.scanned = open.scanned.max(base + end as u64);
-                    return Sought::Open;
-                }
-            }
-            let text = line.text(lines.bytes);
-            let verdict = match (&mut open.joined, rule) {
-                (None, None) => Line::Ends,
-                (joined @ None, Some(rule)) => {
-                    let (begun, is_complete) = rule.begin(text);
-                    *joined = Some(begun);
-                    if is_complete { Line::Ends } else { Line::Belongs }
-                }
-                (Some(_), _) if lines.is_cut(upto, line.start) => Line::BeginsNext,
-                (Some(joined), Some(rule)) => rule.next(joined, text),
-                (Some(_), None) => Line::BeginsNext,
-            };
-            if verdict == Line::BeginsNext {
-                return Sought::Complete;
-            }
-            upto = line.end;
-            open.scanned = base + line.end as u64;
-            open.end = open.scanned;
-            let kept =
-                rule.is_none_or(|rule| open.joined.is_none_or(|joined| rule.is_kept(&joined)));
-            if kept {
-                open.kept = open.scanned;
-            }
-            if verdict == Line::Ends {
-                return Sought::Complete;
-            }
-        }
     }
 
     /// Returns how many bytes an event has at most.

@@ -34,6 +34,7 @@ pub fn check(bytes: &[u8]) {
         message_key: is(3).then(|| key.to_owned()),
         keeps_text: is(4),
         document_id: None,
+        keep_null: is(6),
     };
     let line: Vec<u8> =
         input.0.iter().map(|byte| if matches!(byte, b'\n' | 0) { b' ' } else { *byte }).collect();
@@ -51,6 +52,7 @@ pub fn check(bytes: &[u8]) {
     let text = text.strip_suffix('\r').unwrap_or(text);
     let Some(found) = document(&with, &line) else {
         let has_nothing = |map: Map<String, Value>| {
+            let map = sent(&settings, map);
             map.keys().all(|name| matches!(&**name, "@timestamp" | "@metadata"))
         };
         let is_left_out =
@@ -70,6 +72,7 @@ pub fn check(bytes: &[u8]) {
         return check_refused(&settings, base, found);
     };
     let time = raw.get("@timestamp").map(|value| value.get());
+    let object = sent(&settings, object);
     assert_eq!(found, expected(&settings, base, object, time), "{text}");
 }
 
@@ -82,6 +85,31 @@ fn check_refused(settings: &NdjsonSettings, mut base: Value, mut found: Value) {
         base["error"] = Value::Null;
     }
     assert_eq!(found, base, "the line stays as it is");
+}
+
+/// Returns what is sent of an object: without members that are `null`, unless they are to be kept.
+fn sent(settings: &NdjsonSettings, mut object: Map<String, Value>) -> Map<String, Value> {
+    if settings.keep_null {
+        return object;
+    }
+    let time = object.get("@timestamp").cloned().filter(|_| settings.target.is_empty());
+    drop_nulls(&mut object, 32);
+    object.extend(time.map(|time| ("@timestamp".to_owned(), time)));
+    object
+}
+
+fn drop_nulls(object: &mut Map<String, Value>, levels: u8) {
+    object.retain(|_, value| !value.is_null());
+    object.values_mut().for_each(|value| drop_nulls_below(value, levels - 1));
+}
+
+fn drop_nulls_below(value: &mut Value, levels: u8) {
+    match value {
+        _ if levels == 0 => {}
+        Value::Object(object) => drop_nulls(object, levels),
+        Value::Array(list) => list.iter_mut().for_each(|one| drop_nulls_below(one, levels - 1)),
+        _ => {}
+    }
 }
 
 /// Puts an object among what documents have, as values.

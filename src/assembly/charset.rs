@@ -51,6 +51,29 @@ impl Charset {
         }
     }
 
+    /// Returns the length of `bytes` without a character at their end whose rest may still come, as far as that can be told
+    /// from the last few of them: in UTF-8 and UTF-16. They stand at offset `at` of the file.
+    #[must_use]
+    pub fn whole_length(self, bytes: &[u8], at: u64) -> usize {
+        if self.is_utf8() {
+            return whole_utf8_length(bytes);
+        }
+        let unit = if self.0 == UTF_16BE {
+            u16::from_be_bytes
+        } else if self.0 == UTF_16LE {
+            u16::from_le_bytes
+        } else {
+            return bytes.len();
+        };
+        let half = usize::from(!(at + bytes.len() as u64).is_multiple_of(2));
+        let whole = &bytes[..bytes.len().saturating_sub(half)];
+        match whole.last_chunk() {
+            // The first half of a pair.
+            Some(last) if (0xd800..0xdc00).contains(&unit(*last)) => whole.len() - 2,
+            _ => whole.len(),
+        }
+    }
+
     /// Appends text as UTF-8; what is none in this encoding becomes U+FFFD.
     pub fn decode(self, text: &[u8], out: &mut Vec<u8>) {
         StreamDecoder(self.0.new_decoder_without_bom_handling()).push(text, true, out);
@@ -84,6 +107,22 @@ impl StreamDecoder {
         let (_, _, written, _) = self.0.decode_to_utf8(piece, &mut out[start..], last);
         out.truncate(start + written);
     }
+}
+
+/// Returns the length of `bytes` without a character of UTF-8 at their end whose rest may still come.
+#[must_use]
+pub fn whole_utf8_length(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let length = match bytes[bytes.len() - back] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            0x80..=0xbf => continue,
+            _ => 1,
+        };
+        return if back < length { bytes.len() - back } else { bytes.len() };
+    }
+    bytes.len()
 }
 
 /// Returns what a name of an encoding means; `None` for one that is not known.

@@ -57,6 +57,14 @@ pub enum Line {
     BeginsNext,
 }
 
+impl Joined {
+    /// Makes one of which nothing else is known.
+    #[must_use]
+    pub fn begun() -> Self {
+        Self { lines: 1, calls: false }
+    }
+}
+
 impl Multiline {
     /// Makes the rule.
     ///

@@ -5,6 +5,7 @@
 //! gone through once, to find its members; they are copied as text, neighbours together. Only where a member has a name
 //! that our documents have, too, two objects have to be put together, which costs ten times as much.
 
+use super::nulls::without_nulls;
 use super::object::{Member, Object, push_unescaped};
 use crate::json_text::{push_lossy, push_string};
 use crate::parsers::timestamp::{Rendered, parse_rfc3339, render};
@@ -166,6 +167,12 @@ impl Ndjson {
         };
         let mut object = std::mem::take(&mut self.object);
         let done = if object.read(&line) {
+            let line = if self.settings.keep_null {
+                line
+            } else {
+                let spared = self.settings.target.is_empty().then_some("@timestamp");
+                without_nulls(line, &mut object, spared)
+            };
             self.take(&mut object, &line, members, text)
         } else {
             if self.settings.add_error_key {

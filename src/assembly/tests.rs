@@ -405,3 +405,27 @@ proptest! {
         prop_assert_eq!(found, whole.events.first().map(|first| first.1));
     }
 }
+
+#[test]
+fn characters_are_not_cut_where_their_rest_may_still_come() {
+    let text = "aß€😀z";
+    for (name, encode) in [
+        ("utf-8", (|text: &str| text.as_bytes().to_vec()) as fn(&str) -> Vec<u8>),
+        ("utf-16le", |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("utf-16be", |text| text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ] {
+        let charset = charset::Charset::all_of(&settings_of(name).unwrap())[0];
+        let bytes = encode(text);
+        let mut ends = vec![0];
+        for (at, _) in text.char_indices().skip(1) {
+            ends.push(encode(&text[..at]).len());
+        }
+        ends.push(bytes.len());
+        for upto in 0..=bytes.len() {
+            let expected = *ends.iter().rfind(|end| **end <= upto).unwrap();
+            assert_eq!(charset.whole_length(&bytes[..upto], 0), expected, "{name} {upto}");
+        }
+    }
+    let latin = charset::Charset::all_of(&settings_of("latin1").unwrap())[0];
+    assert_eq!(latin.whole_length(b"a\xe4", 0), 2);
+}

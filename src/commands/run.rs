@@ -149,24 +149,13 @@ fn supervise(
     let Surroundings { started, stats, bars, last_error } = surroundings;
     let life = Arc::new(Life::new(manager()));
     let endpoint = Endpoint::listen(settings)?;
-    let from = match cli.run.from {
-        FromArg::Start => From::Start,
-        FromArg::Now => From::Now,
-    };
-    let app = App::start(settings, Options { from }, Arc::clone(&stats))?;
+    let app = App::start(settings, options(cli), Arc::clone(&stats))?;
     let counted = Arc::clone(&stats);
     let mut signals = {
         let _within = app.runtime().enter();
         Signals::listen()?
     };
-    let constants = Constants {
-        name: "shipper",
-        version: env!("CARGO_PKG_VERSION"),
-        ephemeral_id: app.host().ephemeral_id.clone(),
-        output: app::output_name(&settings.output),
-        inputs: (settings.inputs.len() + settings.listeners.len()) as u64,
-        cores: crate::reporter::process::cores(),
-    };
+    let constants = constants(settings, &app);
     let teller = Arc::new(Teller::new(
         settings,
         Arc::clone(&stats),
@@ -231,6 +220,25 @@ fn manager() -> Manager {
 fn start_watchdog(app: &App, life: &Arc<Life>) {
     let (life, pulses) = (Arc::clone(life), app.pulses().clone());
     app.runtime().spawn(async move { life.watchdog(&pulses).await });
+}
+
+fn options(cli: &Cli) -> Options {
+    let from = match cli.run.from {
+        FromArg::Start => From::Start,
+        FromArg::Now => From::Now,
+    };
+    Options { from }
+}
+
+fn constants(settings: &Settings, app: &App) -> Constants {
+    Constants {
+        name: "shipper",
+        version: env!("CARGO_PKG_VERSION"),
+        ephemeral_id: app.host().ephemeral_id.clone(),
+        output: app::output_name(&settings.output),
+        inputs: (settings.inputs.len() + settings.listeners.len()) as u64,
+        cores: crate::reporter::process::cores(),
+    }
 }
 
 fn audit_pause(settings: &Settings) -> Duration {

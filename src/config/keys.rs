@@ -55,8 +55,7 @@ const INPUT: Table = &[
             "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
             "multiline.timeout", "multiline.skip_newline", "parsers.**", "json.keys_under_root",
             "json.overwrite_keys", "json.expand_keys", "json.add_error_key", "json.message_key",
-            "json.document_id",
-            "json.ignore_decoding_error",
+            "json.document_id", "json.ignore_decoding_error", "keep_null",
         ],
     ),
     (
@@ -68,14 +67,12 @@ const INPUT: Table = &[
             "file_identity.inode_marker.path", "file_identity.inode_deviceid",
             "file_identity.fingerprint.**", "prospector.scanner.fingerprint.**", "rotation.**",
             "allow_deprecated_id_duplication", "include_file_fingerprint", "read_until_eof.**",
+            "take_over.**",
         ],
     ),
     (
         NotYet(OFF),
-        &[
-            "keep_null", "publisher_pipeline.disable_host",
-            "take_over.**",
-        ],
+        &["publisher_pipeline.disable_host"],
     ),
     (
         NotYet(NONE),

@@ -85,7 +85,15 @@ impl<D: Disk> Worker<D> {
         }
         let last = last.unwrap_or(0);
         let chunk = Chunk { bytes: &bytes[..last], at, cuts: &file.cuts };
-        let sought = pipeline.seek_end(source, chunk, open);
+        let mut sought = pipeline.seek_end(source, chunk, open);
+        if sought == Sought::Open && full && open.scanned == at && 0 < last {
+            // A container's text within joined lines that does not end in a whole buffer: the event is ended there.
+            (open.scanned, open.end, open.kept) = {
+                let end = at + last as u64;
+                (end, end, end)
+            };
+            sought = Sought::Complete;
+        }
         file.size = file.size.max(at + length as u64);
         if !full {
             file.waits_up_to(at + last as u64, at + length as u64, clock.now);

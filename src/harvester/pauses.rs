@@ -4,7 +4,8 @@
 //! the file again cuts there again: the event keeps its `_id`.
 
 use super::Worker;
-use super::file::Harvester;
+use super::file::{Harvester, read_fully};
+use crate::assembly::charset::Charset;
 use crate::disk::Disk;
 use crate::follow::FileKey;
 use crate::ledger::{Ledger, Note};
@@ -13,6 +14,9 @@ use crate::wake::Wake;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// More bytes than a character has, and two units of UTF-16.
+const CHARACTER_BYTES_MAX: usize = 8;
 
 /// What waits for time to pass, or for a cut to be saved.
 #[derive(Debug, Default)]
@@ -27,9 +31,12 @@ impl<D: Disk> Worker<D> {
     /// Asks for a cut at the end of a file that was read to its end just now, or notes when to look at it again.
     pub(super) fn plan_pause(&mut self, key: FileKey, now: Instant) {
         let Some(file) = self.files.get_mut(&key) else { return };
-        let pauses = self.pipelines[usize::from(file.assignment.input)].pauses();
-        match file.next_pause(pauses) {
+        let pipeline = &self.pipelines[usize::from(file.assignment.input)];
+        match file.next_pause(pipeline.pauses()) {
             Some((at, end)) if at <= now => {
+                let source = file.source.as_ref().and_then(|source| source.charset());
+                let charset = pipeline.assembly().rules(source).charset;
+                let Some(end) = file.whole_end(end, charset) else { return };
                 let asked = file.ask_cut(end, &self.links.ledger, &self.links.wake);
                 self.waits.cutting.extend(asked.then_some((key, end)));
             }
@@ -109,6 +116,22 @@ impl<D: Disk> Harvester<D> {
         let partial = pauses.partial.filter(|_| rest < waiting.bytes);
         let partial = partial.map(|pause| (waiting.since + pause, waiting.bytes));
         event.into_iter().chain(partial).min()
+    }
+
+    /// Returns where the last whole character before `end` ends, if there is one: the rest of another may still come.
+    fn whole_end(&self, end: u64, charset: Charset) -> Option<u64> {
+        let waiting = self.waiting.as_ref()?;
+        let from = self.assignment.offset.max(waiting.lines);
+        if end <= from {
+            return Some(end);
+        }
+        let mut last = [0; CHARACTER_BYTES_MAX];
+        let start = from.max(end.saturating_sub(last.len() as u64));
+        let last = &mut last[..usize::try_from(end - start).expect("at most a few")];
+        // Without them nothing is cut: it is tried again when more comes.
+        let length = read_fully(self.file.as_ref()?, last, start).ok()?;
+        let whole = start + charset.whole_length(&last[..length], start) as u64;
+        (from < whole).then_some(whole)
     }
 
     /// Returns the end of what would be sent of a file that does not grow any more.

@@ -1,7 +1,7 @@
 //! Lines that are too long for an ordinary batch: given piece by piece, they go straight into one of their own.
 
 use super::{Moment, Pipeline, Source};
-use crate::assembly::charset::StreamDecoder;
+use crate::assembly::charset::{StreamDecoder, whole_utf8_length};
 use crate::batch::{BatchBuilder, Fit};
 use crate::document::item::{Place, push_piecewise_end, push_piecewise_head};
 use crate::event::LineText;
@@ -59,11 +59,11 @@ impl Pipeline {
             let Some((first, rest)) = piece.split_first() else { return };
             carried.push(*first);
             piece = rest;
-            let whole = whole_characters(carried);
+            let whole = whole_utf8_length(carried);
             push_lossy(out, &carried[..whole]);
             carried.drain(..whole);
         }
-        let whole = whole_characters(piece);
+        let whole = whole_utf8_length(piece);
         push_lossy(out, &piece[..whole]);
         carried.extend_from_slice(&piece[whole..]);
     }
@@ -84,19 +84,4 @@ impl Pipeline {
         push_piecewise_end(out, &self.encoder.frame, place);
         batch.close_item()
     }
-}
-
-/// Returns the length of `piece` without a character at its end whose rest may still come.
-fn whole_characters(piece: &[u8]) -> usize {
-    for back in 1..=piece.len().min(3) {
-        let length = match piece[piece.len() - back] {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            0x80..=0xbf => continue,
-            _ => 1,
-        };
-        return if back < length { piece.len() - back } else { piece.len() };
-    }
-    piece.len()
 }

@@ -121,6 +121,8 @@ pub struct NdjsonSettings {
     pub keeps_text: bool,
     /// The member at the top of a line whose text becomes `_id`; it is left out of the document then.
     pub document_id: Option<String>,
+    /// Whether members that are `null` are sent: `keep_null` of the input.
+    pub keep_null: bool,
 }
 
 /// `container.*`.

@@ -82,7 +82,7 @@ fn lines_are_joined_as_either_spelling_says() {
 fn json_and_containers_are_read_as_either_spelling_says() {
     let ndjson = |target: &str, key: &str, rest: &str| {
         format!(
-            "[Ndjson(NdjsonSettings {{ target: {target:?}, {rest}, message_key: {key}, keeps_text: true, document_id: None }})]"
+            "[Ndjson(NdjsonSettings {{ target: {target:?}, {rest}, message_key: {key}, keeps_text: true, document_id: None, keep_null: false }})]"
         )
     };
     let off = "overwrite_keys: false, expand_keys: false, add_error_key: false";
@@ -94,6 +94,10 @@ fn json_and_containers_are_read_as_either_spelling_says() {
         |i| i.reading.parsers,
         &[
             ("parsers: [{ndjson: {}}]", &ndjson("", "None", off)),
+            (
+                "keep_null: true\n    parsers: [{ndjson: {}}]",
+                &ndjson("", "None", off).replace("keep_null: false", "keep_null: true"),
+            ),
             ("parsers:\n      - ndjson:", &ndjson("", "None", off)),
             (
                 "parsers: [{ndjson: {target: a, overwrite_keys: 1, expand_keys: true, add_error_key: true, message_key: m}}]",

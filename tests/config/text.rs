@@ -357,7 +357,6 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
         ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
         ("inputs.0.merge: a", "leave it out"),
-        ("inputs.0.keep_null: true", "leave it out, or set it to `false`"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),
         (
             "inputs.0.paths: ['C:\\a']",

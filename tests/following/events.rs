@@ -2,7 +2,8 @@
 
 use crate::rig::{Logs, Rig};
 use shipper::settings::reading::{
-    EncodingSettings, LineParser, MultilineRule, MultilineSettings, ReadingSettings,
+    ContainerSettings, EncodingSettings, LineParser, MultilineRule, MultilineSettings,
+    ReadingSettings,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -266,5 +267,71 @@ fn a_last_line_without_its_end_goes_after_a_while_if_that_is_asked_for() {
         logs.append("a.log", "ial\n");
         rig.pass_a_scan();
         assert_eq!(rig.arrived(), [if after.is_some() { "ial" } else { "partial" }]);
+    }
+}
+
+#[test]
+fn a_last_line_is_not_cut_within_a_character() {
+    let text: Vec<u8> = "one\na😀".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encoding = EncodingSettings::Utf16 { big_endian: false, mark_decides: false };
+    let after = Some(Duration::from_secs(3));
+    let settings =
+        ReadingSettings { encoding, flush_partial_after: after, ..ReadingSettings::default() };
+    for missing in 1..=4 {
+        let logs = Logs::new();
+        let (there, rest) = text.split_at(text.len() - missing);
+        logs.write("a.log", there);
+        let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &settings);
+        rig.pass(5);
+        assert_eq!(rig.arrived(), ["one", "a"], "{missing} bytes are missing");
+        logs.append("a.log", rest);
+        rig.pass_a_scan();
+        rig.pass(5);
+        assert_eq!(rig.arrived(), ["😀"], "{missing} bytes were missing");
+    }
+}
+
+#[test]
+fn an_event_whose_kept_lines_are_empty_is_sent() {
+    let logs = Logs::new();
+    let rule = MultilineRule::Pattern {
+        pattern: "^ ".to_owned(),
+        negate: false,
+        before: false,
+        flush_pattern: None,
+    };
+    let multiline = MultilineSettings { max_lines: 1, ..MultilineSettings::new(rule) };
+    let parsers = vec![LineParser::Multiline(multiline)];
+    let settings = ReadingSettings { parsers, ..ReadingSettings::default() };
+    logs.write("a.log", "\n left out\n\n\nnext\n");
+    let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &settings);
+    rig.pass(10);
+    assert_eq!(rig.arrived(), ["", "next"], "of lines that are just empty nothing is sent");
+}
+
+#[test]
+fn text_of_a_container_is_put_together_whatever_its_length() {
+    let part = "x".repeat(16_000);
+    let line = |text: &str, stream: &str| {
+        let log = serde_json::json!({ "log": text, "stream": stream });
+        format!("{log}\n")
+    };
+    let parsers = || vec![LineParser::Container(ContainerSettings::default())];
+    let joined = MultilineSettings::new(MultilineRule::Count(1));
+    for (parsers, is_one) in [
+        (parsers(), true),
+        // What joins the joined ones is ended with a whole read buffer: nothing is lost, and nothing stands still.
+        ([parsers(), vec![LineParser::Multiline(joined)]].concat(), false),
+    ] {
+        let logs = Logs::new();
+        let settings = ReadingSettings { parsers, ..ReadingSettings::default() };
+        let parts = line(&part, "stdout").repeat(50);
+        logs.write("a.log", line("first\n", "stdout") + &parts + &line("end\n", "stdout"));
+        logs.append("a.log", line("last\n", "stdout"));
+        let mut rig = Rig::start_reading(&[logs.pattern("*.log")], Vec::new(), &settings);
+        rig.pass(10);
+        let arrived = rig.arrived();
+        assert_eq!(arrived.concat(), format!("first{}endlast", part.repeat(50)));
+        assert_eq!((arrived.len() == 3, arrived.last().unwrap().as_str()), (is_one, "last"));
     }
 }

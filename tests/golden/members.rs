@@ -279,6 +279,29 @@ fn bytes_that_are_not_utf_8_are_replaced_in_members_too() {
 }
 
 #[test]
+fn members_that_are_null_are_sent_where_they_are_to_be_kept() {
+    let line = r#"{"a": null, "b": {"c": null, "d": [null, {"e": null, "f": 1.50}]}, "h": "null"}"#;
+    let whole: Value = serde_json::from_str(line).expect("it is there");
+    let sent = json!({ "b": { "d": [null, { "f": 1.5 }] }, "h": "null" });
+    for target in ["", "app"] {
+        let of = |object: &Value| match target {
+            "" => object.clone(),
+            target => json!({ target: object }),
+        };
+        let settings = NdjsonSettings { target: target.to_owned(), ..ndjson() };
+        assert_eq!(document(settings.clone(), line), of(&sent));
+        assert_eq!(document(NdjsonSettings { keep_null: true, ..settings }, line), of(&whole));
+    }
+    // No time is not the same as one that is none.
+    let settings = NdjsonSettings { overwrite_keys: true, add_error_key: true, ..ndjson() };
+    let message = "@timestamp not overwritten (parse error on null)";
+    assert_eq!(
+        document(settings, r#"{"@timestamp":null,"a":1}"#),
+        json!({ "a": 1, "error": { "message": message, "type": "json" } })
+    );
+}
+
+#[test]
 fn line_ends_within_an_object_do_not_end_its_document() {
     let rule = MultilineRule::Pattern {
         pattern: "^\\{".to_owned(),
@@ -289,10 +312,13 @@ fn line_ends_within_an_object_do_not_end_its_document() {
     let multiline = LineParser::Multiline(MultilineSettings::new(rule));
     let object = json!({ "a": { "b": [1, { "c": "x\ny" }] }, "d": null });
     let pretty = serde_json::to_string_pretty(&object).expect("it is there");
-    for target in ["", "app"] {
-        let settings = NdjsonSettings { target: target.to_owned(), ..ndjson() };
+    for (target, keep_null) in [("", true), ("app", true), ("", false), ("app", false)] {
+        let settings = NdjsonSettings { target: target.to_owned(), keep_null, ..ndjson() };
         let input = with(vec![multiline.clone(), LineParser::Ndjson(settings)]);
         let mut expected = object.clone();
+        if !keep_null {
+            expected.as_object_mut().expect("it is one").remove("d");
+        }
         if !target.is_empty() {
             expected = json!({ "app": expected });
         }

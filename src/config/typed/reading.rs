@@ -66,6 +66,12 @@ pub fn reading(at: &At<'_>) -> ReadingSettings {
         parsers.extend(multiline(&at.get("multiline")).map(LineParser::Multiline));
     }
     parsers.extend(at.get("parsers").items().iter().filter_map(parser));
+    let keep_null = at.get("keep_null").boolean().unwrap_or(false);
+    for parser in &mut parsers {
+        if let LineParser::Ndjson(settings) = parser {
+            settings.keep_null = keep_null;
+        }
+    }
     let settings = ReadingSettings {
         encoding: encoding(&at.get("encoding")),
         line_terminator: terminator.map(|index| TERMINATORS[index].1).unwrap_or_default(),
@@ -185,6 +191,7 @@ fn ndjson(at: &At<'_>, keeps_text: bool) -> NdjsonSettings {
         message_key: at.get("message_key").text_if_any(),
         keeps_text,
         document_id: document_id(&at.get("document_id")),
+        keep_null: false,
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) fn put_reading(out: &mut Mapping, input: &InputSettings) {
     if !parsers.is_empty() {
         put(out, "parsers", Value::Sequence(parsers));
     }
+    let keeps_null =
+        |parser: &LineParser| matches!(parser, LineParser::Ndjson(settings) if settings.keep_null);
+    if reading.parsers.iter().any(keeps_null) {
+        put(out, "keep_null", true);
+    }
     if !reading.include_lines.is_empty() {
         put(out, "include_lines", list(&reading.include_lines));
     }
