@@ -34,8 +34,12 @@ use std::time::{Duration, Instant};
 
 const POOL_BYTES: usize = 4 << 20;
 
-/// Virtual seconds after which a silent world must be settled.
+/// Virtual seconds after which a silent world must be settled, beside those that its workers need to read all there is:
+/// at most two turns for each buffer, for a line that does not end in it is begun again in the next one.
 const SETTLED_AFTER: u64 = 180;
+
+/// Virtual time between two calls of the stages of a silent world.
+const PAUSE: Duration = Duration::from_millis(1_500);
 
 /// What a schedule was like, when it went well.
 #[derive(Debug, Default, Clone, Copy)]
@@ -238,6 +242,20 @@ impl Scene {
         }
     }
 
+    /// Returns the size of a worker's read buffer.
+    fn read_bytes(&self) -> usize {
+        if self.reading.is_some() && self.drawn >> 20 & 1 == 0 {
+            return if self.long_lines { 65_536 } else { 2_048 };
+        }
+        self.fresh.map_or(READ_BYTES, |fresh| fresh.read_bytes)
+    }
+
+    /// Returns how many times that buffer has to be filled to read all files once.
+    fn read_buffers(&self) -> usize {
+        let (logs, bytes) = (self.disk.state().logs(), self.read_bytes());
+        logs.into_iter().map(|(_, content)| unpacked(content).len().div_ceil(bytes)).sum()
+    }
+
     fn patterns(&self) -> Vec<Pattern> {
         self.glob.iter().map(|text| Pattern::parse(text).unwrap()).collect()
     }
@@ -357,7 +375,7 @@ fn worker_settings(
         owners: vec![OwnerSettings::default()],
         message_max_bytes: vec![10 << 20],
         open_files_max: rng.usize(1..6) + if keeps_open { 100 } else { 0 },
-        read_bytes: fresh.map_or(READ_BYTES, |fresh| fresh.read_bytes),
+        read_bytes: READ_BYTES,
     }
 }
 
@@ -444,9 +462,7 @@ impl Process {
             let (closing, limit) = (vec![close], vec![open_limit.clone()]);
             let mut settings =
                 worker_settings(&mut scene.rng, keeps_open, closing, limit, scene.fresh);
-            if scene.reading.is_some() && scene.drawn >> 20 & 1 == 0 {
-                settings.read_bytes = if scene.long_lines { 65_536 } else { 2_048 };
-            }
+            settings.read_bytes = scene.read_bytes();
             let pipelines = vec![pipeline(scene.reading)];
             workers.push(Worker::new(scene.disk.clone(), settings, worker_links, pipelines));
         }
@@ -560,10 +576,11 @@ impl Process {
         if scene.drains {
             self.drain(scene)?;
         }
-        let until = scene.now + Duration::from_secs(SETTLED_AFTER);
+        let steps = self.steps();
+        let until = scene.now + self.time_to_settle(scene);
         while scene.now < until {
-            scene.pass(Duration::from_millis(1_500));
-            for _ in 0..40 + 20 * self.workers.len() {
+            scene.pass(PAUSE);
+            for _ in 0..steps {
                 self.step(scene, true)?;
             }
             // The buffer of a long line is not the pool's.
@@ -579,15 +596,27 @@ impl Process {
         Err("it is never settled".to_owned())
     }
 
+    /// Returns how many steps the stages take between two pauses of a silent world.
+    fn steps(&self) -> usize {
+        40 + 20 * self.workers.len()
+    }
+
+    /// Returns how long a silent world may take.
+    fn time_to_settle(&self, scene: &Scene) -> Duration {
+        let turns = self.steps() / (4 + self.workers.len());
+        let pauses = u32::try_from(2 * scene.read_buffers() / turns).unwrap();
+        Duration::from_secs(SETTLED_AFTER) + PAUSE * pauses
+    }
+
     /// Asks for everything to be read and acknowledged; when that is said to be done, it is.
     fn drain(&mut self, scene: &mut Scene) -> Result<(), String> {
         tell("drain".to_owned());
         self.prospector.look_at_once(scene.now);
         let (mut is_asked, mut ends) = (false, None);
-        let until = scene.now + Duration::from_secs(SETTLED_AFTER);
+        let (steps, until) = (self.steps(), scene.now + self.time_to_settle(scene));
         while scene.now < until {
-            scene.pass(Duration::from_millis(1_500));
-            for _ in 0..40 + 20 * self.workers.len() {
+            scene.pass(PAUSE);
+            for _ in 0..steps {
                 self.step(scene, true)?;
                 if !is_asked && self.prospector.has_assigned_all() {
                     is_asked = true;
