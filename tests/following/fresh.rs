@@ -94,6 +94,38 @@ fn hard_stops_anywhere_lose_and_repeat_nothing() {
     }
 }
 
+/// Lines of many read buffers stand in the backlog and come behind it; whatever turn a stop falls in, each comes once.
+#[test]
+fn lines_longer_than_the_read_buffer_are_read_at_both_places() {
+    let logs = Logs::new();
+    let text = |numbers: std::ops::Range<usize>| -> Vec<String> {
+        let long = |number: usize| FRESH_READ_BYTES * [0, 3, 0, 17, 1][number % 5];
+        numbers.map(|number| format!("{number} {}", "x".repeat(long(number)))).collect()
+    };
+    let ended = |numbers| text(numbers).iter().map(|line| format!("{line}\n")).collect::<String>();
+    for turns in 0..60 {
+        logs.write("access.log", ended(0..20));
+        let mut rig = start(&logs, "access.log", Vec::new());
+        rig.step(turns);
+        let new = ended(20..30);
+        let (first, rest) = new.split_at(30_000);
+        logs.append("access.log", first);
+        rig.look();
+        rig.step(turns % 7);
+        let (mut arrived, saved) = (rig.arrived(), rig.kill());
+        logs.append("access.log", rest);
+        let mut rig = start(&logs, "access.log", saved);
+        rig.settle_down();
+        arrived.extend(rig.arrived());
+        arrived.sort();
+        let mut expected = text(0..30);
+        expected.sort();
+        assert!(arrived == expected, "{} of 30 lines after {turns} turns", arrived.len());
+        rig.stop();
+        logs.remove("access.log");
+    }
+}
+
 #[test]
 fn stop_before_anything_is_acknowledged_sends_the_same_events_again() {
     let logs = Logs::new();
