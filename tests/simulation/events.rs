@@ -10,6 +10,7 @@ use shipper::settings::reading::{
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -343,6 +344,26 @@ impl Reading {
     /// Tells whether something of a file's content is stored.
     pub fn knows(&self, events: &Events, content: &[u8]) -> bool {
         events.values().any(|documents| self.is_of(documents, content) == (true, true))
+    }
+
+    /// Tells whether bytes of an epoch are a line end alone: it came after a pause had ended its line, and is no event.
+    pub fn is_lone_line_end(
+        &self,
+        events: &Events,
+        epoch: Epoch,
+        streams: &[Stream],
+        bytes: Range<u64>,
+    ) -> bool {
+        let Some(documents) = events.get(&epoch).filter(|_| self.partial.is_some()) else {
+            return false;
+        };
+        let bytes = usize::try_from(bytes.start).unwrap()..usize::try_from(bytes.end).unwrap();
+        let before = documents.range(..bytes.start).next_back();
+        before.is_some_and(|(at, (length, _))| at + length == bytes.start)
+            && streams.iter().any(|stream| {
+                stream.content.get(bytes.clone()) == Some(&self.encode("\n")[..])
+                    && self.is_of(documents, &stream.content).0
+            })
     }
 
     /// For every file, finds an epoch of its own whose documents have each of its lines.

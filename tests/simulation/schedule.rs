@@ -13,7 +13,7 @@ use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::document::Shared;
 use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::{Ledger, Note, Progress};
+use shipper::ledger::{Entry, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
 use shipper::position::Outcome;
@@ -256,6 +256,28 @@ impl Scene {
         logs.into_iter().map(|(_, content)| unpacked(content).len().div_ceil(bytes)).sum()
     }
 
+    /// Tells whether all that an entry says is committed is stored.
+    fn covers(&self, entry: &Entry) -> bool {
+        let streams = self.reading.map(|_| self.disk.state().streams()).unwrap_or_default();
+        let needs_no_event = |bytes| match (self.reading, &self.server.events) {
+            (Some(reading), Some(events)) => {
+                reading.is_lone_line_end(events, entry.epoch, &streams, bytes)
+            }
+            _ => false,
+        };
+        let missing = self.server.missing(entry.epoch, entry.base..entry.committed, needs_no_event);
+        let lost = entry.account.columns()[Outcome::Lost as usize];
+        match (missing.first(), self.fresh) {
+            (None, _) => true,
+            // What was in a file that is gone counts as lost, behind all that was read of it.
+            (Some(first), None) => entry.committed.saturating_sub(lost) <= first.start,
+            // Read at two places, it may have been read beyond that.
+            (Some(_), Some(_)) => {
+                missing.iter().map(|one| one.end - one.start).sum::<u64>() <= lost
+            }
+        }
+    }
+
     fn patterns(&self) -> Vec<Pattern> {
         self.glob.iter().map(|text| Pattern::parse(text).unwrap()).collect()
     }
@@ -425,10 +447,7 @@ impl Process {
                 entry.committed,
                 entry.ended
             ));
-            // What was in a file that is gone counts as lost, behind all that was read of it.
-            let lost = entry.account.columns()[Outcome::Lost as usize];
-            let stored = entry.committed.saturating_sub(lost);
-            if !holes && !scene.server.covers(entry.epoch, entry.base, stored) {
+            if !holes && !scene.covers(entry) {
                 return Err(format!(
                     "{} of {} is committed, but not all of it is stored",
                     entry.committed,

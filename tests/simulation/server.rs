@@ -5,6 +5,7 @@ use shipper::batch::Batch;
 use shipper::ledger::{Ledger, Note};
 use shipper::position::{DIGITS, EPOCH_TEXT_BYTES, Epoch, Outcome, Settled};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Documents of each epoch by their start: length and text.
 pub type Events = BTreeMap<Epoch, BTreeMap<usize, (usize, String)>>;
@@ -55,16 +56,25 @@ impl Server {
         Ok(())
     }
 
-    /// Tells whether every byte of an epoch from `from` to `to` is in a stored document.
-    pub fn covers(&self, epoch: Epoch, from: u64, to: u64) -> bool {
-        let mut at = from;
-        let ranges = self.ranges.get(&epoch);
-        for (start, length) in ranges.into_iter().flatten() {
-            if *start <= at {
-                at = at.max(start + length);
+    /// Returns those of these bytes of an epoch that are in no stored document, without those that need none.
+    pub fn missing(
+        &self,
+        epoch: Epoch,
+        bytes: Range<u64>,
+        needs_none: impl Fn(Range<u64>) -> bool,
+    ) -> Vec<Range<u64>> {
+        let mut missing = Vec::new();
+        let mut at = bytes.start;
+        let stored = self.ranges.get(&epoch).into_iter().flatten();
+        let stored = stored.map(|(start, length)| (*start, start + length));
+        for (start, end) in stored.chain([(bytes.end, bytes.end)]) {
+            let gap = at..start.min(bytes.end);
+            if !gap.is_empty() && !needs_none(gap.clone()) {
+                missing.push(gap);
             }
+            at = at.max(end);
         }
-        to <= at
+        missing
     }
 }
 
