@@ -41,6 +41,8 @@ pub struct Members {
     pub time: Option<Rendered>,
     /// The `_id` of the document, as the inside of a JSON string; empty where it is ours to give.
     pub id: Vec<u8>,
+    /// Whether there were members that are left out because they are `null`: the line is no empty one.
+    pub had_nulls: bool,
 }
 
 /// How members are put together with ours.
@@ -68,12 +70,13 @@ impl Members {
         self.merge = None;
         self.time = None;
         self.id.clear();
+        self.had_nulls = false;
     }
 
-    /// Tells whether there is anything.
+    /// Tells whether the line had none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.json.is_empty() && self.id.is_empty()
+        self.json.is_empty() && self.id.is_empty() && !self.had_nulls
     }
 
     /// Appends a member.
@@ -171,7 +174,11 @@ impl Ndjson {
                 line
             } else {
                 let spared = self.settings.target.is_empty().then_some("@timestamp");
-                without_nulls(line, &mut object, spared)
+                let is_ours = |name: &[u8]| matches!(name, b"@timestamp" | b"@metadata");
+                let had = object.members.iter().any(|one| !is_ours(object.name(&line, one)));
+                let line = without_nulls(line, &mut object, spared);
+                members.had_nulls = had && matches!(line, Cow::Owned(_));
+                line
             };
             self.take(&mut object, &line, members, text)
         } else {

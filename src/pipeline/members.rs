@@ -70,7 +70,7 @@ impl Encoder {
 fn merged(item: &[u8], members: &[u8], how: Merge, no_text: bool) -> Option<Vec<u8>> {
     let action = memchr::memchr(b'\n', item)? + 1;
     let mut document: Map<String, Value> = serde_json::from_slice(&item[action..]).ok()?;
-    let members = [b"{", members.strip_prefix(b",")?, b"}"].concat();
+    let members = [b"{", members.strip_prefix(b",").unwrap_or(members), b"}"].concat();
     let mut members: Map<String, Value> = serde_json::from_slice(&members).ok()?;
     if how.expands {
         members = expanded(members);

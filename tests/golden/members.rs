@@ -150,6 +150,7 @@ fn a_member_can_be_the_id_and_is_none_of_the_document_then() {
         (below(), r#"{"id":"a"}"#, "a", json!({ "app": {} })),
         (expands(), r#"{"x.z":1,"id":"a"}"#, "a", json!({ "app": { "x": { "z": 1 } } })),
         (merged(), r#"{"id":"a","tags":["b"]}"#, "a", json!({ "tags": ["b"] })),
+        (merged(), r#"{"id":"a"}"#, "a", json!({ "message": "" })),
     ] {
         for has_ids in [true, false] {
             let (action, document) = with_id(settings.clone(), has_ids, line);
@@ -164,13 +165,25 @@ fn a_member_can_be_the_id_and_is_none_of_the_document_then() {
 #[test]
 fn what_can_be_no_id_stays_in_the_document() {
     let long = format!(r#"{{"id":"{}"}}"#, "é".repeat(256) + "x");
-    for line in [r#"{"id":1}"#, r#"{"id":""}"#, r#"{"id":null}"#, r#"{"x":"a"}"#, &long] {
+    for line in [r#"{"id":1}"#, r#"{"id":""}"#, r#"{"x":"a"}"#, &long] {
         let expected: Value = serde_json::from_str(line).expect("it is JSON");
         let (action, document) = with_id(ndjson(), true, line);
         let id = action["_id"].as_str().expect("it is there");
         assert!(id.starts_with(&format!("{}.A.", crate::rig::epoch())), "{id}");
         assert_eq!(document, expected);
         assert_eq!(with_id(ndjson(), false, line), (json!({ "pipeline": "p" }), expected));
+    }
+}
+
+#[test]
+fn line_of_which_only_nulls_are_left_out_is_an_event() {
+    let merged = || NdjsonSettings { overwrite_keys: true, expand_keys: true, ..ndjson() };
+    for settings in [ndjson(), merged()] {
+        for line in [r#"{"id":null}"#, r#"{"x":null,"message":null}"#] {
+            let (action, document) = with_id(settings.clone(), true, line);
+            assert!(action["_id"].is_string(), "{action}");
+            assert_eq!(document, json!({ "message": "" }), "{line}");
+        }
     }
 }
 
