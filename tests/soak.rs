@@ -69,7 +69,7 @@ impl Host {
             renaming: [
                 Logrotate::nginx(&site, "create.log", "nocompress"),
                 Logrotate::nginx(&site, "packing.log", "compress\ndelaycompress"),
-                Logrotate::nginx(&site, "moving.log", "compress\nolddir old"),
+                Logrotate::patient(&site, "moving.log", "compress\nolddir old"),
             ],
             copying: Logrotate::copytruncate(&site, "copying.log", "nocompress"),
             servers: [
