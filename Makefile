@@ -39,10 +39,12 @@ soak: ## Runs the simulation, from SEED on or from a random seed, then kills, ro
 		$(CARGO) test --locked --test simulation every_line -- --nocapture
 	SHIPPER_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --release --test soak -- --nocapture
 
+# Without a sanitizer of memory: nothing here is unsafe, and it doubles the time of build and run. Debug assertions and
+# checks of overflow stay.
 fuzz: ## Fuzzes each of FUZZ_TARGETS for FUZZ_SECONDS (60); needs a nightly compiler
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
 	@for target in $(FUZZ_TARGETS); do \
-		mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run $$target \
+		mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run -s none $$target \
 			fuzz/corpus/$$target fixtures/fuzz/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -6,6 +6,7 @@
 
 use crate::position::{AckRange, Epoch, Outcome, Part};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -17,61 +18,96 @@ pub const COLUMNS: [&str; OUTCOMES + 1] =
     ["stored", "already_stored", "filtered", "skipped", "dead_lettered", "lost", "unknown"];
 
 /// Bytes by how they came to their end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Account([u64; OUTCOMES + 1]);
+///
+/// Ten thousand files have one each, and most of them nothing but stored bytes.
+///
+/// Invariant: `others` is there only where one of them is not 0.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    stored: u64,
+    others: Option<Box<[u64; OUTCOMES]>>,
+}
 
 impl Account {
     /// Makes an account of bytes of which nobody knows how they came to their end.
     #[must_use]
-    pub const fn unknown(bytes: u64) -> Self {
-        let mut account = Self([0; OUTCOMES + 1]);
-        account.0[OUTCOMES] = bytes;
-        account
+    pub fn unknown(bytes: u64) -> Self {
+        let mut columns = [0; OUTCOMES + 1];
+        columns[OUTCOMES] = bytes;
+        Self::from(columns)
     }
 
     /// Makes an account of its first columns; the others are empty.
     #[must_use]
     pub fn of(columns: &[u64]) -> Self {
-        let mut account = Self::default();
-        for (column, bytes) in account.0.iter_mut().zip(columns) {
+        let mut account = [0; OUTCOMES + 1];
+        for (column, bytes) in account.iter_mut().zip(columns) {
             *column = *bytes;
         }
-        account
+        Self::from(account)
     }
 
     /// Returns the bytes of each of [`COLUMNS`].
     #[must_use]
-    pub const fn columns(&self) -> &[u64; OUTCOMES + 1] {
-        &self.0
+    pub fn columns(&self) -> [u64; OUTCOMES + 1] {
+        let mut columns = [0; OUTCOMES + 1];
+        let (stored, others) = columns.split_at_mut(1);
+        stored[0] = self.stored;
+        if let Some(known) = &self.others {
+            others.copy_from_slice(&**known);
+        }
+        columns
     }
 
     /// Adds bytes that came to their end.
     pub fn add(&mut self, outcome: Outcome, bytes: u64) {
-        let column = &mut self.0[outcome as usize];
-        *column = column.saturating_add(bytes);
+        if outcome == Outcome::Stored {
+            self.stored = self.stored.saturating_add(bytes);
+        } else if bytes != 0 {
+            let column = &mut self.others.get_or_insert_default()[outcome as usize - 1];
+            *column = column.saturating_add(bytes);
+        }
     }
 
     /// Adds another account.
     pub fn add_all(&mut self, other: &Self) {
-        for (column, bytes) in self.0.iter_mut().zip(other.0) {
+        let mut columns = self.columns();
+        for (column, bytes) in columns.iter_mut().zip(other.columns()) {
             *column = column.saturating_add(bytes);
         }
+        *self = Self::from(columns);
     }
 
     /// Returns the sum of all columns.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        self.0.iter().fold(0, |sum, column| sum.saturating_add(*column))
+        self.columns().iter().fold(0, |sum, column| sum.saturating_add(*column))
     }
 
     /// Takes bytes out of which nobody knows how they had come to their end, from the first columns on: they are to be
     /// read again.
     pub fn take_out(&mut self, mut bytes: u64) {
-        for column in &mut self.0 {
+        let mut columns = self.columns();
+        for column in &mut columns {
             let taken = bytes.min(*column);
             *column -= taken;
             bytes -= taken;
         }
+        *self = Self::from(columns);
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Account").field(&self.columns()).finish()
+    }
+}
+
+impl From<[u64; OUTCOMES + 1]> for Account {
+    fn from(columns: [u64; OUTCOMES + 1]) -> Self {
+        let mut others = [0; OUTCOMES];
+        others.copy_from_slice(&columns[1..]);
+        Self { stored: columns[0], others: (others != [0; OUTCOMES]).then(|| Box::new(others)) }
     }
 }
 
@@ -191,13 +227,13 @@ mod tests {
     fn account_keeps_its_sum_when_bytes_are_taken_out() {
         let mut account = Account::of(&[10, 5, 0, 1]);
         account.add(Outcome::Lost, 4);
-        assert_eq!((account.sum(), account), (20, Account::of(&[10, 5, 0, 1, 0, 4])));
+        assert_eq!((account.sum(), account.clone()), (20, Account::of(&[10, 5, 0, 1, 0, 4])));
         account.take_out(12);
         assert_eq!(account, Account::of(&[0, 3, 0, 1, 0, 4]));
         account.take_out(100);
         assert_eq!(account, Account::default());
         account.add_all(&Account::unknown(7));
-        assert_eq!(account.columns(), &[0, 0, 0, 0, 0, 0, 7]);
+        assert_eq!(account.columns(), [0, 0, 0, 0, 0, 0, 7]);
     }
 
     #[test]

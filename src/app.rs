@@ -20,8 +20,10 @@ use crate::listeners::{Listeners, ListenersLinks, ListenersSettings, OnTheWay, P
 use crate::outputs;
 use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
 use crate::pool::Pool;
+use crate::position::Epoch;
 use crate::queue::{Receiver, Sender, queue};
 use crate::registrar::{Opening, Registrar};
+use crate::rescue::Rescue;
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
@@ -195,15 +197,17 @@ impl App {
             first: nanoseconds(host::first_start(&disk, data).unwrap_or(this_start)),
             this: nanoseconds(this_start),
         };
-        let plan = Plan::new(settings, &host, descriptors::provide(settings), times)?;
+        let mut plan = Plan::new(settings, &host, descriptors::provide(settings), times)?;
         plan.tell(settings);
+        let (rescue, rescued) = open_rescue(settings)?;
+        plan.worker.rescue = (0 < settings.rescue.bytes_max).then(|| rescue.clone());
         Self::assemble(
             settings,
             options,
             stats,
             plan,
             host,
-            Parts { ledger, registrar, registrar_wake, known },
+            Parts { ledger, registrar, registrar_wake, known, rescue, rescued },
         )
     }
 
@@ -233,14 +237,9 @@ impl App {
         let opened = open_listeners(plan.listeners.take().zip(poller), &common, &signals)?;
         let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
         let (outputs, output_ended) = start_output(&runtime, settings, links);
-        let (workers, mut readers) = start_workers(
-            &plan,
-            &worker_wakes,
-            &common,
-            &reports_sender,
-            &prospector_wake,
-            &signals,
-        )?;
+        let to_prospector = (&reports_sender, &prospector_wake);
+        let (workers, mut readers) =
+            start_workers(&plan, &worker_wakes, &common, to_prospector, &signals)?;
         let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
@@ -254,7 +253,8 @@ impl App {
             random: Box::new(host::random_bytes),
             wall: Box::new(|| nanoseconds(jiff::Timestamp::now())),
         };
-        let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links);
+        let prospector = Prospector::new(RealDisk, plan.watched, options.from, parts.known, links)
+            .with_rescue(parts.rescue, &parts.rescued);
         readers.push(threads::prospector(prospector, &prospector_wake, &signals)?);
         if let Some((listeners, bell)) = opened.zip(bell.as_ref()) {
             readers.push(threads::listener(listeners, bell, &pool, &signals)?);
@@ -456,6 +456,15 @@ fn output_links(
     }
 }
 
+/// Looks at what earlier runs have rescued; also where nothing more is to be rescued.
+fn open_rescue(settings: &Settings) -> Result<(Rescue, Vec<Epoch>), AppError> {
+    let data = &settings.paths.data;
+    Rescue::open(&RealDisk, &settings.rescue, data).map_err(|error| AppError::DataPath {
+        path: data.join(&settings.rescue.path).display().to_string(),
+        source: Box::new(error),
+    })
+}
+
 /// Opens the listeners, if there are any.
 fn open_listeners(
     listeners: Option<(ListenersSettings, Poller)>,
@@ -505,8 +514,7 @@ fn start_workers(
     plan: &Plan,
     wakes: &[Arc<Wake>],
     common: &Common,
-    reports: &mpsc::Sender<Report>,
-    prospector: &Arc<Wake>,
+    (reports, prospector): (&mpsc::Sender<Report>, &Arc<Wake>),
     signals: &Arc<Signals>,
 ) -> std::io::Result<(Vec<WorkerLink>, Vec<JoinHandle<()>>)> {
     let mut workers = Vec::new();
@@ -536,6 +544,8 @@ struct Parts {
     registrar: Registrar<RealDisk>,
     registrar_wake: Arc<Wake>,
     known: Vec<crate::ledger::Known>,
+    rescue: Rescue,
+    rescued: Vec<Epoch>,
 }
 
 /// Returns the name of an output as logs and metrics have it.

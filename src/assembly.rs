@@ -15,10 +15,13 @@ pub mod object;
 mod seeking;
 pub mod terminator;
 
-use crate::settings::reading::{LineParser, ReadingSettings};
-use chain::{Step, pull};
+use crate::parsers::syslog::Syslog;
+use crate::settings::reading::{LineParser, ReadingSettings, SyslogSettings};
+use chain::{Join, Step, pull};
 use charset::Charset;
-pub use lines::{HOLE_BYTES_MIN, LineRules, Lines, Message, Pulled, begins_with_hole};
+pub use lines::{
+    Behind, HOLE_BYTES_MIN, LineRules, Lines, Message, Pulled, Whole, begins_with_hole,
+};
 use multiline::{Joined, Multiline};
 use ndjson::Ndjson;
 use regex::bytes::RegexSet;
@@ -45,6 +48,8 @@ pub struct Assembly {
     include: Option<RegexSet>,
     exclude: Option<RegexSet>,
     message_bytes_max: usize,
+    /// Whether one of the steps takes syslog headers off.
+    takes_heads: bool,
 }
 
 /// A large event whose end is sought over several calls.
@@ -94,18 +99,17 @@ impl Assembly {
             steps.push(match parser {
                 LineParser::Multiline(settings) => Step::Multiline {
                     rule: Multiline::new(settings).map_err(Box::new)?,
-                    next: Message::default(),
-                    has_next: false,
+                    join: Join::default(),
                 },
                 LineParser::Ndjson(settings) => {
                     Step::Ndjson { parser: Box::new(Ndjson::new(settings)), text: Vec::new() }
                 }
-                LineParser::Container(settings) => Step::Container {
-                    settings: *settings,
-                    merges: false,
-                    next: Message::default(),
-                    has_next: false,
-                },
+                LineParser::Container(settings) => {
+                    Step::Container { settings: *settings, merges: false, join: Join::default() }
+                }
+                LineParser::Syslog(SyslogSettings { format, zone }) => {
+                    Step::Syslog(Box::new(Syslog::new(*format, zone.clone())))
+                }
                 LineParser::IncludeMessage(patterns) => {
                     Step::Include(RegexSet::new(patterns).map_err(Box::new)?)
                 }
@@ -116,6 +120,7 @@ impl Assembly {
             set.transpose().map_err(Box::new)
         };
         Ok(Self {
+            takes_heads: steps.iter().any(|step| matches!(step, Step::Syslog(_))),
             rules,
             steps,
             include: set(&settings.include_lines)?,
@@ -139,9 +144,16 @@ impl Assembly {
             match step {
                 Step::Ndjson { parser, .. } => parser.reserve(names, always),
                 Step::Container { merges, .. } => *merges = always,
-                Step::Multiline { .. } | Step::Include(_) => {}
+                Step::Multiline { .. } | Step::Include(_) | Step::Syslog(_) => {}
             }
         }
+    }
+
+    /// Tells whether lines, or parts of texts, are joined.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        let joins = |step: &Step| matches!(step, Step::Multiline { .. } | Step::Container { .. });
+        self.steps.iter().any(joins)
     }
 
     /// Tells whether lines are joined.
@@ -178,8 +190,29 @@ impl Assembly {
     /// Forgets what was seen beyond the last event: the next call begins anew.
     pub fn begin(&mut self) {
         for step in &mut self.steps {
-            if let Step::Multiline { has_next, .. } | Step::Container { has_next, .. } = step {
-                *has_next = false;
+            match step {
+                Step::Multiline { join, .. } => join.begin(),
+                Step::Container { join, .. } => join.begin(),
+                Step::Ndjson { .. } | Step::Include(_) | Step::Syslog(_) => {}
+            }
+        }
+    }
+
+    /// Tells whether something is kept that is not complete: lines came one by one, and more may belong to the last.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Multiline { join, .. } => join.is_open(),
+            Step::Container { join, .. } => join.is_open(),
+            Step::Ndjson { .. } | Step::Include(_) | Step::Syslog(_) => false,
+        })
+    }
+
+    /// Says when the lines that come next were read, in milliseconds since 1970.
+    pub fn set_now(&mut self, unix_ms: u64) {
+        for step in &mut self.steps {
+            if let Step::Syslog(syslog) = step {
+                syslog.set_now(unix_ms);
             }
         }
     }
@@ -188,7 +221,13 @@ impl Assembly {
     pub fn next(&mut self, lines: &mut Lines<'_>, out: &mut Message, filtered: &mut u64) -> Pulled {
         loop {
             let pulled = pull(&mut self.steps, lines, out, filtered);
-            if pulled != Pulled::Message || self.is_sent(out, lines.bytes) {
+            if pulled != Pulled::Message {
+                return pulled;
+            }
+            if self.is_sent(out, lines.bytes) {
+                if self.takes_heads {
+                    out.join_head(lines.bytes);
+                }
                 return pulled;
             }
             *filtered += 1;
@@ -198,7 +237,8 @@ impl Assembly {
     /// Tells whether an event is sent. One of whose lines only empty ones are kept is no empty one.
     fn is_sent(&self, message: &Message, bytes: &[u8]) -> bool {
         let text = message.text(bytes);
-        let is_empty = text.is_empty() && message.members.is_empty() && message.skipped_bytes == 0;
+        let has_more = message.skipped_bytes != 0 || !message.head.is_empty();
+        let is_empty = text.is_empty() && message.members.is_empty() && !has_more;
         !is_empty
             && self.include.as_ref().is_none_or(|set| set.is_match(text))
             && self.exclude.as_ref().is_none_or(|set| !set.is_match(text))

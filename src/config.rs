@@ -79,6 +79,7 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
         output,
         queue,
         registry: process::registry(&at, &paths.data),
+        rescue: process::rescue(&at),
         logging: process::logging(&at, &paths.logs),
         http: http::http(&at),
         limits: process::limits(&at),

@@ -18,6 +18,7 @@ mod orphan;
 mod orphans;
 mod packed;
 mod places;
+mod rescued;
 mod scan;
 mod skipped;
 mod watched;
@@ -30,7 +31,8 @@ use crate::disk::Disk;
 use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::logging::limiter::Limiter;
-use crate::position::{AckRange, Epoch, Inode, Outcome, Point, Proof, Settled};
+use crate::position::{Epoch, Inode, Proof, Settled};
+use crate::rescue::Rescue;
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
 use crate::trail::Trail;
@@ -38,11 +40,11 @@ use crate::wake::Wake;
 use files::Files;
 use hints::Held;
 use lag::Lags;
-use orphan::Orphan;
+use orphan::{Orphan, Rest};
 use orphans::Orphans;
 use places::Places;
 use skipped::Skipped;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -138,9 +140,10 @@ struct File {
 }
 
 /// How far a file has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Its epoch is being saved; then it is assigned.
-    Registering(Box<Start>),
+    Registering,
     /// A worker has it.
     Assigned,
     /// It has no name any more; the worker reads what it still holds.
@@ -194,8 +197,8 @@ pub struct Prospector<D: Disk> {
     from: From,
     links: ProspectorLinks,
     files: Files,
-    /// Epochs that are not saved yet, and whose file is to be read then; none while it is an orphan's.
-    registering: BTreeMap<Epoch, Option<FileKey>>,
+    /// Epochs that are not saved yet, whose file is to be read then, and from where; none while it is an orphan's.
+    registering: HashMap<Epoch, Option<(FileKey, Start)>>,
     registered: mpsc::Receiver<Vec<Epoch>>,
     registered_reply: mpsc::Sender<Vec<Epoch>>,
     /// What the registry held and no file was found for yet, by device and inode number.
@@ -213,14 +216,18 @@ pub struct Prospector<D: Disk> {
     waiting: BTreeMap<(u64, u64), copies::Waiting>,
     /// Files that are not read: compressed ones, finished copies.
     passed_over: BTreeMap<(u16, u64, u64), scan::PassedOver>,
-    /// Logs that were rotated, of which the generations between are to be sought.
+    /// Logs that were rotated, of which the generations between are to be sought; and whether one of these waits, because it
+    /// may be what a followed file became.
     rotated: BTreeSet<between::Rotated>,
+    generations_wait: bool,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Compressed files that this scan passed over without a word so far.
     packed_files: u64,
     /// What was told already and need not be told again.
     told: BTreeSet<PathBuf>,
+    /// How many of them, and of directories, the gauge counts.
+    unreadable: i64,
     /// What was there and could not be looked at in the last scan.
     blind: BTreeSet<PathBuf>,
     places: Places,
@@ -236,6 +243,10 @@ pub struct Prospector<D: Disk> {
     backlog: Backlog,
     lags: Option<Lags>,
     drained: Vec<Vec<(Arc<Progress>, u64)>>,
+    /// Where removed files are rescued to, of which epochs something is there, and those of earlier runs.
+    rescue: Option<Rescue>,
+    rescued: BTreeSet<Epoch>,
+    to_read: Vec<Orphan>,
 }
 
 impl<D: Disk> Prospector<D> {
@@ -261,7 +272,7 @@ impl<D: Disk> Prospector<D> {
             from,
             links,
             files: Files::default(),
-            registering: BTreeMap::new(),
+            registering: HashMap::new(),
             registered,
             registered_reply,
             unclaimed,
@@ -273,9 +284,11 @@ impl<D: Disk> Prospector<D> {
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             rotated: BTreeSet::new(),
+            generations_wait: false,
             examining: BTreeMap::new(),
             packed_files: 0,
             told: BTreeSet::new(),
+            unreadable: 0,
             blind: BTreeSet::new(),
             places: Places::default(),
             held: Held::default(),
@@ -289,11 +302,15 @@ impl<D: Disk> Prospector<D> {
             backlog: Backlog::default(),
             lags,
             drained: Vec::new(),
+            rescue: None,
+            rescued: BTreeSet::new(),
+            to_read: Vec::new(),
         }
     }
 
     /// Takes answers, reports and hints, scans when it is time, and returns when to be called again at the latest.
     pub fn step(&mut self, now: Instant) -> Option<Instant> {
+        self.follow_rescued();
         self.take_registered();
         self.take_reports(now);
         self.take_hints(now);
@@ -339,6 +356,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Asks the workers to read everything to its end and hand it over.
     pub fn drain(&mut self) {
+        self.tell_all_untold();
         for worker in &self.links.workers {
             // A worker that has gone has reported its files before.
             let _ = worker.orders.send(Order::Drain);
@@ -388,15 +406,15 @@ impl<D: Disk> Prospector<D> {
     fn take_registered(&mut self) {
         while let Ok(epochs) = self.registered.try_recv() {
             for epoch in epochs {
-                let Some(Some(key)) = self.registering.remove(&epoch) else { continue };
-                let Some(file) = self.files.get_mut(key) else { continue };
-                let stage = std::mem::replace(&mut file.stage, Stage::Assigned);
-                if let Stage::Registering(start) = stage {
-                    self.assign(key, *start);
-                } else {
-                    file.stage = stage;
+                let Some(Some((key, start))) = self.registering.remove(&epoch) else { continue };
+                if self.files.get(key).is_some_and(|file| file.stage == Stage::Registering) {
+                    self.assign(key, start);
                 }
             }
+        }
+        if self.registering.is_empty() {
+            // One table for all, so that many new files leave no holes between what they keep.
+            self.registering = HashMap::new();
         }
     }
 
@@ -409,8 +427,8 @@ impl<D: Disk> Prospector<D> {
                     self.broken(key, why, reached);
                     self.ask_scan_soon(now);
                 }
-                Report::Finished { key, reached, size } => {
-                    self.finished(key, reached, size);
+                Report::Finished { key, reached, size, is_given_up } => {
+                    self.finished(key, reached, size, is_given_up);
                     self.ask_scan_soon(now);
                 }
                 Report::Refused { key } => {
@@ -418,6 +436,7 @@ impl<D: Disk> Prospector<D> {
                         file.modified = 0;
                     }
                 }
+                Report::Rescued { key, end } => self.note_rescued(key, end),
                 Report::Short(error) => self.tell_short(&error, now),
                 Report::Drained(ends) => self.drained.push(ends),
             }
@@ -442,7 +461,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Tells whether a file waits that may have something to read.
     fn copies_wait(&self) -> bool {
-        self.waiting.values().any(|waiting| waiting.may_be_copy)
+        self.generations_wait || self.waiting.values().any(|waiting| waiting.may_be_copy)
     }
 
     fn order(&self, key: FileKey, order: Order) {
@@ -450,6 +469,8 @@ impl<D: Disk> Prospector<D> {
     }
 
     fn assign(&mut self, key: FileKey, start: Start) {
+        let Some(file) = self.files.get(key) else { return };
+        let rescued = self.rescued_place(file);
         let Some(file) = self.files.get_mut(key) else { return };
         file.stage = Stage::Assigned;
         let assignment = Assignment {
@@ -468,6 +489,7 @@ impl<D: Disk> Prospector<D> {
             settled: start.settled,
             modified: file.modified,
             progress: Arc::clone(&file.progress),
+            rescued,
         };
         self.order(key, Order::Follow(Box::new(assignment)));
     }
@@ -500,7 +522,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// A file that cannot grow any more was read as far as it could be.
-    fn finished(&mut self, key: FileKey, reached: Reached, size: u64) {
+    fn finished(&mut self, key: FileKey, reached: Reached, size: u64, is_given_up: bool) {
         let Some(file) = self.take_file(key) else { return };
         let read_to = reached.offset;
         let size = size.max(file.size);
@@ -517,14 +539,18 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         info!(file = name, read_to, bytes_left = left, "file was removed");
-        self.orphans.push(Orphan::parted(file, reached, false).with_left(size));
+        let mut orphan = Orphan::parted(file, reached, false).with_left(size);
+        if is_given_up {
+            orphan.rest = Rest::GivenUp;
+        }
+        self.orphans.push(orphan);
     }
 
     /// Takes a file out of all tables.
     fn take_file(&mut self, key: FileKey) -> Option<File> {
         let file = self.files.take(key)?;
-        if let Some(key) = self.registering.get_mut(&file.epoch) {
-            *key = None;
+        if let Some(waiting) = self.registering.get_mut(&file.epoch) {
+            *waiting = None;
         }
         Some(file)
     }
@@ -554,12 +580,7 @@ impl<D: Disk> Prospector<D> {
         let entry = &orphan.entry;
         for Range { start, end } in orphan.lost() {
             self.links.stats.reading.lost_bytes.add(end - start);
-            // Nothing proves bytes that nobody has read; the entry is forgotten.
-            let (proof, before) = (entry.proof, entry.proof.running);
-            let middle = Point { offset: start, running: before };
-            let range = AckRange { epoch: entry.epoch, start, end, before, proof, middle };
-            let (ranges, others) = (vec![range], Vec::new());
-            let settled = Settled { ranges, outcome: Outcome::Lost, others };
+            let settled = Settled::lost(entry.epoch, &(start..end), entry.proof);
             self.links.ledger.tell_quietly(Note::Settled(settled));
             error!(
                 file = entry.name.display().to_string(),

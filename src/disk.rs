@@ -61,11 +61,34 @@ pub trait ReadFile: Send + 'static {
     /// As the system says.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Reads at `offset` until `bytes` is full or the file ends; returns how many bytes there were.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_fully(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut length = 0;
+        while length < bytes.len() {
+            match self.read_at(&mut bytes[length..], offset + length as u64)? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        Ok(length)
+    }
+
     /// Tells about the open file, whatever its name is now.
     ///
     /// # Errors
     /// As the system says.
     fn stat(&self) -> io::Result<Stat>;
+
+    /// Tells whether the open file has no name any more, on any path; `false` where that is not known.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn is_unlinked(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// An open file to append to.

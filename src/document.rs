@@ -11,6 +11,7 @@ pub mod layout;
 pub mod path;
 
 mod constants;
+mod source;
 
 use crate::event::{EventBuf, Field};
 use crate::json_text::push_string;
@@ -26,6 +27,7 @@ use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
 use serde_json::{Map, Value, json};
+pub use source::Source;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,47 +78,6 @@ pub struct Target {
     pub pattern: String,
     /// Whether it is a data stream.
     pub data_stream: bool,
-}
-
-/// What is the same for all lines of an open file: little, because there may be many.
-#[derive(Debug, Clone)]
-pub struct Source {
-    epoch: [u8; EPOCH_TEXT_BYTES],
-    server: Server,
-    /// `log.file.path` as JSON, and behind it other members of `log.file`.
-    path_json: Vec<u8>,
-    /// What the path says, where that is among the fields of lines, and else as members with a comma before each.
-    path_fields: Arc<[Option<Box<[u8]>>]>,
-    path_members: Box<[u8]>,
-    /// Which of the encodings that the input allows the file has, once that is known.
-    charset: Option<u8>,
-}
-
-impl Source {
-    /// Returns which of the encodings that the input allows the file has, once that is known.
-    #[must_use]
-    pub fn charset(&self) -> Option<usize> {
-        self.charset.map(usize::from)
-    }
-
-    /// Says which of the encodings that the input allows the file has.
-    pub fn set_charset(&mut self, charset: usize) {
-        self.charset = u8::try_from(charset).ok();
-    }
-
-    /// Adds a member of `log.file`.
-    pub fn add_file_member(&mut self, name: &str, value: &str) {
-        self.path_json.push(b',');
-        push_string(&mut self.path_json, name.as_bytes());
-        self.path_json.push(b':');
-        push_string(&mut self.path_json, value.as_bytes());
-    }
-
-    /// Returns who writes its lines.
-    #[must_use]
-    pub fn server(&self) -> Server {
-        self.server
-    }
 }
 
 /// Why an input's `fields` cannot be used.

@@ -219,6 +219,9 @@ pub trait Parse {
     /// What an event holds after [`Parsed::Unrecognised`] is not used.
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed;
 
+    /// Says how many bytes of each line that follows are a syslog header that was taken for one already.
+    fn set_head(&mut self, _length: usize) {}
+
     /// Tells whether nginx wrote the last line, or else Apache, where that is found out line by line.
     #[inline]
     fn is_nginx(&self) -> Option<bool> {

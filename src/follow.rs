@@ -43,6 +43,8 @@ pub struct Assignment {
     pub modified: i64,
     /// How far it is settled.
     pub progress: Arc<Progress>,
+    /// Where its bytes are, once it was removed and rescued; then `name` and `inode` lead nowhere.
+    pub rescued: Option<Arc<Path>>,
 }
 
 /// What the prospector tells a worker.
@@ -62,6 +64,8 @@ pub enum Order {
     Prefix(FileKey, Prefix),
     /// It has no name any more: read what the open file still holds, then close.
     Removed(FileKey),
+    /// It is known to be rescued up to that offset: let go of the removed file, and read on from the rescue.
+    Release(FileKey, u64),
     /// Nothing of it is left to be done: if that is so, remove it.
     Delete(FileKey),
     /// Do not follow it any more.
@@ -111,6 +115,13 @@ pub enum Report {
         /// Which.
         key: FileKey,
     },
+    /// What is left of a removed file is in the rescue; the worker holds it until [`Order::Release`].
+    Rescued {
+        /// Which.
+        key: FileKey,
+        /// Up to which offset.
+        end: u64,
+    },
     /// No more files can be opened for the time being; the worker has closed what it could spare and tries again.
     Short(std::io::Error),
     /// A removed, left or compressed file was read as far as it could be and is closed.
@@ -121,6 +132,8 @@ pub enum Report {
         reached: Reached,
         /// Its size at the last look; more than was read when an unfinished last line is left.
         size: u64,
+        /// Whether what was not read of it was given up: it is lost, unless a copy is found.
+        is_given_up: bool,
     },
     /// Everything that a worker had was read and handed over, up to these offsets.
     Drained(Vec<(Arc<Progress>, u64)>),

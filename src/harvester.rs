@@ -7,15 +7,18 @@ mod closing;
 mod deletion;
 mod file;
 mod filling;
+mod fingerprint;
 mod fresh;
+mod holding;
 mod large_event;
 mod limit;
 mod long_line;
+mod obstacles;
 mod owners;
 mod pauses;
 mod ready;
+mod rescuing;
 
-use crate::advice;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk, ReadFile};
 use crate::follow::{Broken, FileKey, Order, Report};
@@ -23,17 +26,19 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Moment, Pipeline};
 use crate::pool::Pool;
 use crate::queue::Sender;
-use crate::settings::{BacklogOrder, CloseSettings, OwnerSettings};
+use crate::rescue::Rescue;
+use crate::settings::{BacklogOrder, CloseSettings, FingerprintSettings, OwnerSettings};
 use crate::stats::Stats;
 use crate::wake::Wake;
 use closing::close;
-use file::{Harvester, Obstacle};
+use file::Harvester;
 use filling::Clock;
 use fresh::Half;
 pub use limit::OpenLimit;
 use owners::Names;
 use pauses::Waits;
 use ready::{Queued, Ready};
+use rescuing::{Spooling, Watch};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -61,6 +66,8 @@ pub struct WorkerSettings {
     pub closing: Vec<CloseSettings>,
     /// For each input: what documents say of who owns the file.
     pub owners: Vec<OwnerSettings>,
+    /// For each input: what of its files is hashed for documents.
+    pub fingerprints: Vec<Option<FingerprintSettings>>,
     /// For each input: how many of its files may be open at once.
     pub open_limits: Vec<Option<OpenLimit>>,
     /// For each input: largest content of a line, in bytes.
@@ -72,6 +79,8 @@ pub struct WorkerSettings {
     pub backlog_bytes_min: u64,
     /// Most files held open.
     pub open_files_max: usize,
+    /// Where removed files are rescued to; `None` when they are not.
+    pub rescue: Option<Rescue>,
     /// Size of the read buffer in bytes, at least 2048; [`READ_BYTES`] unless a test wants its borders nearer.
     pub read_bytes: usize,
 }
@@ -135,6 +144,11 @@ pub struct Worker<D: Disk> {
     batch: Option<BatchBuilder>,
     drain: Drain,
     waits: Waits,
+    /// Removed files, for as long as something of them is not settled; and the one that is being rescued.
+    removed: Vec<Watch>,
+    spooling: Option<Spooling<D>>,
+    /// When files that are not open are to be looked for again while no buffer is free.
+    hold_at: Option<Instant>,
     sweep_at: Option<Instant>,
     users: Names,
     groups: Names,
@@ -193,18 +207,27 @@ impl<D: Disk> Worker<D> {
             batch: None,
             drain: Drain::Off,
             waits: Waits::default(),
+            removed: Vec::new(),
+            spooling: None,
+            hold_at: None,
             sweep_at: None,
             users: Names::of_users(),
             groups: Names::of_groups(),
         }
     }
 
+    /// Gives memory back that is needed only while something is read.
+    pub fn trim(&mut self) {
+        self.buffer = Vec::new();
+    }
+
     /// Takes orders, gives the next ready file its turn, and lets the open batch go when it is time.
     pub fn step(&mut self, now: Instant, moment: Moment) -> Step {
-        self.take_orders();
+        self.take_orders(now);
         self.retry_refused(now);
         self.admit_held_back();
         self.tend_pauses(now);
+        self.tend_removed(now);
         let clock = Clock { now, moment };
         let turn = if let Some((key, queued)) = self.next_ready() {
             self.turn(key, Half::Front, queued, clock)
@@ -215,6 +238,9 @@ impl<D: Disk> Worker<D> {
         };
         if turn == Turn::Closed || !self.let_batch_go(now) {
             return Step::Closed;
+        }
+        if let Some(step) = self.rest_of_rescue(turn, now) {
+            return step;
         }
         if turn == Turn::Starved {
             return Step::Starved;
@@ -235,9 +261,10 @@ impl<D: Disk> Worker<D> {
     /// Hands over what is in the open batch; for the stop.
     pub fn close(mut self) {
         self.send_batch();
+        self.rescue_all();
     }
 
-    fn take_orders(&mut self) {
+    fn take_orders(&mut self, now: Instant) {
         while let Ok(order) = self.links.orders.try_recv() {
             match order {
                 Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
@@ -264,6 +291,7 @@ impl<D: Disk> Worker<D> {
                 Order::Removed(key) => {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.removed = true;
+                        self.watch_removed(key, now);
                         self.mark_ready(key);
                     }
                 }
@@ -274,6 +302,7 @@ impl<D: Disk> Worker<D> {
                     }
                 }
                 Order::Leave(key) => self.finish(key),
+                Order::Release(key, end) => self.release(key, end, now),
                 Order::Drain => {
                     self.drain = Drain::Asked;
                     let keys: Vec<FileKey> = self.files.keys().copied().collect();
@@ -300,7 +329,7 @@ impl<D: Disk> Worker<D> {
     }
 
     fn turn(&mut self, key: FileKey, half: Half, queued: Queued, clock: Clock) -> Turn {
-        if self.waits_to_unpack(key) {
+        if self.is_spooled(key) || self.waits_to_unpack(key) {
             return Turn::End;
         }
         let Some(mut file) = self.files.remove(&key) else { return Turn::End };
@@ -318,7 +347,7 @@ impl<D: Disk> Worker<D> {
         };
         if let Turn::Broken(why) = turn {
             if file.removed {
-                self.finish_file(file);
+                self.finish_file(file, false);
             } else {
                 let report = Report::Broken { key, why, reached: file.reached() };
                 self.let_go(file);
@@ -352,7 +381,7 @@ impl<D: Disk> Worker<D> {
             }
             Turn::End if is_behind => drop(self.behind.insert(in_backlog)),
             Turn::End if ends => {
-                if !self.cut_at_end(key) {
+                if !self.cut_at_end(key) && !self.lingers(key) {
                     self.finish(key);
                 }
             }
@@ -393,6 +422,7 @@ impl<D: Disk> Worker<D> {
 
     /// Notes that a file was opened: gives it its source, and closes others when too many are open.
     fn opened(&mut self, file: &mut Harvester<D>) {
+        self.count_readable(file);
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
         let mut source = pipeline.source(&file.assignment.path, file.assignment.epoch);
         let owner = self.settings.owners[usize::from(file.assignment.input)];
@@ -411,29 +441,6 @@ impl<D: Disk> Worker<D> {
         self.links.stats.inputs.count(file.assignment.input.into(), |input| input.opened.add(1));
         self.open.push_back(file.assignment.key);
         self.close_down_to(self.open_max, file.assignment.key);
-    }
-
-    /// Turns what hinders a read into the end of a turn; tells about a refusal once.
-    fn obstacle(&mut self, file: &mut Harvester<D>, obstacle: Obstacle) -> Turn {
-        match obstacle {
-            Obstacle::NotYet => Turn::More,
-            Obstacle::Broken(why) => Turn::Broken(why),
-            Obstacle::Refused(error) if file.file.is_none() && advice::is_short(&error) => {
-                self.report(Report::Short(error));
-                if self.make_room(file.assignment.key) { Turn::More } else { Turn::Refused }
-            }
-            Obstacle::Refused(error) => {
-                let input = usize::from(file.assignment.input);
-                self.links.stats.inputs.count(input, |input| input.errors.add(1));
-                self.links.stats.reading.errors.add(1);
-                close(file, &self.links.stats);
-                if !file.refusal_told {
-                    file.refusal_told = true;
-                    advice::tell_refused(&self.disk, &file.assignment.name, &error);
-                }
-                Turn::Refused
-            }
-        }
     }
 
     /// Lets the open batch go when its time has come; `false` when the outputs have gone.
@@ -467,6 +474,7 @@ impl<D: Disk> Worker<D> {
             .values()
             .map(|file| (Arc::clone(&file.assignment.progress), file.assignment.offset))
             .collect();
+        self.tell_unfinished();
         self.drain = Drain::Told;
         self.report(Report::Drained(ends));
         true
@@ -479,24 +487,35 @@ impl<D: Disk> Worker<D> {
             .filter(|_| self.links.queue.output_is_free());
         let retry = self.refused.front().map(|(at, _)| *at);
         let held_back = (!self.held_back.is_empty()).then_some(now + HELD_BACK_PAUSE);
-        [flush, retry, self.sweep_at, held_back, self.next_pause()].into_iter().flatten().min()
+        [flush, retry, self.sweep_at, held_back, self.next_pause(), self.next_removed()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Closes a removed or left file and reports how far it was read.
     fn finish(&mut self, key: FileKey) {
         if let Some(file) = self.files.remove(&key) {
-            self.finish_file(file);
+            self.finish_file(file, false);
         }
     }
 
-    fn finish_file(&mut self, file: Box<Harvester<D>>) {
-        let report =
-            Report::Finished { key: file.assignment.key, reached: file.reached(), size: file.size };
+    fn finish_file(&mut self, file: Box<Harvester<D>>, is_given_up: bool) {
+        let (key, reached, size) = (file.assignment.key, file.reached(), file.size);
+        let report = Report::Finished { key, reached, size, is_given_up };
         self.let_go(file);
         self.report(report);
     }
 
+    /// It was refused before, or not.
+    fn count_readable(&self, file: &mut Harvester<D>) {
+        if std::mem::take(&mut file.is_refused) {
+            self.links.stats.reading.unreadable.add(-1);
+        }
+    }
+
     fn let_go(&mut self, mut file: Box<Harvester<D>>) {
+        self.count_readable(&mut file);
         close(&mut file, &self.links.stats);
         self.unpack_next(file.assignment.key);
         self.links.stats.reading.running.add(-1);

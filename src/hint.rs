@@ -4,6 +4,7 @@
 //! An error says what happened; advice is kept apart from it, so that messages stay short and
 //! comparable.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -50,7 +51,7 @@ impl Error for Advised {
 pub fn report(error: &(dyn Error + 'static), hints: &[String]) -> String {
     let mut all = Vec::new();
     let mut text = String::from("error: ");
-    push_visible(&mut text, &chain(error, &mut all));
+    text.push_str(&visible(&chain(error, &mut all)));
     text.push('\n');
     all.extend_from_slice(hints);
     let mut said: Vec<String> = Vec::new();
@@ -59,7 +60,7 @@ pub fn report(error: &(dyn Error + 'static), hints: &[String]) -> String {
             continue;
         }
         text.push_str("hint: ");
-        push_visible(&mut text, &hint);
+        text.push_str(&visible(&hint));
         text.push('\n');
         said.push(hint);
     }
@@ -99,14 +100,22 @@ fn collect_hints(error: &(dyn Error + 'static), hints: &mut Vec<String>) {
     }
 }
 
-fn push_visible(text: &mut String, more: &str) {
-    for character in more.chars() {
-        if character.is_control() && character != '\n' {
-            text.extend(character.escape_default());
+/// Returns a text with what would control a terminal escaped; ends of lines and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let controls = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if !text.contains(controls) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if controls(character) {
+            shown.extend(character.escape_default());
         } else {
-            text.push(character);
+            shown.push(character);
         }
     }
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]

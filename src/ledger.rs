@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Most settled intervals beyond the committed offset that the registry keeps for an epoch.
 pub const INTERVALS_MAX: usize = 8;
@@ -115,7 +115,7 @@ impl Entry {
     /// Returns the account of what the registry keeps: without the intervals that it does not.
     #[must_use]
     pub fn kept_account(&self) -> Account {
-        let mut account = self.account;
+        let mut account = self.account.clone();
         account.take_out(length_of(&self.beyond) - length_of(&self.kept_beyond()));
         account
     }
@@ -155,10 +155,18 @@ pub fn length_of(intervals: &[Interval]) -> u64 {
 #[derive(Debug, Default)]
 pub struct Progress {
     committed: AtomicU64,
-    /// Bytes that are settled beyond it.
-    beyond: AtomicU64,
+    /// How much of that is saved in the registry and synced.
+    saved: AtomicU64,
     /// How far its reader is; for the audit alone.
     read: AtomicU64,
+    /// What few files have; thousands of quiet ones have none.
+    more: OnceLock<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    /// Bytes that are settled beyond the committed offset.
+    beyond: AtomicU64,
     /// What its reader has read further on, where new lines are read first.
     front: Mutex<Range<u64>>,
     /// The saved ones of [`Entry::cuts`], and the last of them; 0 when there is none.
@@ -172,47 +180,52 @@ impl Progress {
     /// Starts at `committed`.
     #[must_use]
     pub fn at(committed: u64) -> Arc<Self> {
-        let (committed, read) = (AtomicU64::new(committed), AtomicU64::new(committed));
-        Arc::new(Self { committed, read, ..Self::default() })
+        let [committed, saved, read] = [committed; 3].map(AtomicU64::new);
+        Arc::new(Self { committed, saved, read, ..Self::default() })
+    }
+
+    fn more(&self) -> &More {
+        self.more.get_or_init(Box::default)
     }
 
     /// Notes an offset at which an event ends, which is saved now; only the registrar does.
     pub fn cut(&self, offset: u64) {
-        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = self.more();
+        let mut cuts = more.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         let committed = self.committed();
         cuts.retain(|cut| committed < *cut);
         if let Err(place) = cuts.binary_search(&offset) {
             cuts.insert(place, offset);
         }
-        self.last_cut.fetch_max(offset, Ordering::AcqRel);
+        more.last_cut.fetch_max(offset, Ordering::AcqRel);
     }
 
     /// Notes that a cut is going to be saved; only the reader does, before it asks for that.
     pub fn ask_cut(&self, offset: u64) {
-        self.asked_cut.fetch_max(offset, Ordering::AcqRel);
+        self.more().asked_cut.fetch_max(offset, Ordering::AcqRel);
     }
 
     /// Returns a cut that was asked for and may be saved already, or not: until that is known, nothing may leave that
     /// has the bytes on both sides of it.
     #[must_use]
     pub fn pending_cut(&self) -> Option<u64> {
-        let asked = self.asked_cut.load(Ordering::Acquire);
+        let asked = self.more.get()?.asked_cut.load(Ordering::Acquire);
         (self.last_cut() < asked).then_some(asked)
     }
 
     /// Returns the last offset at which an event ends by what is saved, 0 when there is none.
     #[must_use]
     pub fn last_cut(&self) -> u64 {
-        self.last_cut.load(Ordering::Acquire)
+        self.more.get().map_or(0, |more| more.last_cut.load(Ordering::Acquire))
     }
 
     /// Returns the offsets behind `offset` at which an event ends.
     #[must_use]
     pub fn cuts_behind(&self, offset: u64) -> Vec<u64> {
-        if self.last_cut() <= offset {
+        let Some(more) = self.more.get().filter(|_| offset < self.last_cut()) else {
             return Vec::new();
-        }
-        let cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        };
+        let cuts = more.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         cuts[cuts.partition_point(|cut| *cut <= offset)..].to_vec()
     }
 
@@ -229,14 +242,15 @@ impl Progress {
 
     /// Notes what its reader has read beyond [`Progress::read`]: it is settled, or held by a batch. Only the reader does.
     pub fn read_ahead(&self, front: Range<u64>) {
-        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = front;
+        *self.more().front.lock().unwrap_or_else(PoisonError::into_inner) = front;
     }
 
     /// Returns what was read, as two ranges of which the second may be empty.
     #[must_use]
     pub fn read_ranges(&self) -> [Range<u64>; 2] {
         // The second one first: when both become one, the first has grown before the second is given up.
-        let front = self.front.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let front = |more: &More| more.front.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let front = self.more.get().map_or(0..0, |more| front(more));
         [0..self.read(), front]
     }
 
@@ -246,6 +260,17 @@ impl Progress {
         self.committed.load(Ordering::Acquire)
     }
 
+    /// Returns the offset from which a restart goes on, also after a power cut, or an earlier one.
+    #[must_use]
+    pub fn saved(&self) -> u64 {
+        self.saved.load(Ordering::Acquire)
+    }
+
+    /// Notes that an offset is saved and synced; only the registrar does.
+    pub fn save(&self, offset: u64) {
+        self.saved.fetch_max(offset, Ordering::AcqRel);
+    }
+
     /// Raises it; only the registrar does.
     pub fn commit(&self, offset: u64) {
         self.committed.fetch_max(offset, Ordering::AcqRel);
@@ -253,13 +278,15 @@ impl Progress {
 
     /// Notes how many bytes are settled beyond the committed offset; only the registrar does, after it has raised that.
     pub fn settle_beyond(&self, bytes: u64) {
-        self.beyond.store(bytes, Ordering::Release);
+        if bytes != 0 || self.more.get().is_some() {
+            self.more().beyond.store(bytes, Ordering::Release);
+        }
     }
 
     /// Returns how many bytes are settled beyond the committed offset.
     #[must_use]
     pub fn beyond(&self) -> u64 {
-        self.beyond.load(Ordering::Acquire)
+        self.more.get().map_or(0, |more| more.beyond.load(Ordering::Acquire))
     }
 
     /// Returns how many bytes are settled.

@@ -45,6 +45,7 @@ pub mod position;
 pub mod queue;
 pub mod registrar;
 pub mod reporter;
+pub mod rescue;
 pub mod scan;
 pub mod settings;
 pub mod spool;

@@ -257,6 +257,7 @@ impl<D: Disk> Listeners<D> {
             }
         }
         self.sweep(clock);
+        self.tend_pauses(now);
         self.look_at_drops(false, Some(now));
         if !self.ready.is_empty() {
             return Step::Busy;
@@ -302,11 +303,12 @@ impl<D: Disk> Listeners<D> {
                 break;
             }
         }
+        let given_up = self.pending_bytes + self.end_events(Clock { now, moment });
         self.flow.send_batch();
         self.look_at_drops(false, None);
-        if self.pending_bytes != 0 {
+        if given_up != 0 {
             warn!(
-                bytes = self.pending_bytes,
+                bytes = given_up,
                 "the beginnings of messages that had not all come are given up"
             );
         }
@@ -324,6 +326,9 @@ impl<D: Disk> Listeners<D> {
             for stream in self.streams.values_mut() {
                 stream.since = now;
             }
+            for inlet in &mut self.inlets {
+                inlet.lane.joined_at = inlet.lane.joined_at.map(|_| now);
+            }
         }
     }
 
@@ -331,7 +336,8 @@ impl<D: Disk> Listeners<D> {
         let accept = self.inlets.iter().filter_map(|inlet| inlet.accept_at).min();
         // An open batch waits for an output to be free when its time has come; that rings.
         let flush = self.flow.flush_at().filter(|at| now < *at);
-        [flush, self.sweep_at, self.drops_at, accept].into_iter().flatten().min()
+        let pause = self.inlets.iter().filter_map(|inlet| inlet.lane.pause_ends()).min();
+        [flush, self.sweep_at, self.drops_at, accept, pause].into_iter().flatten().min()
     }
 
     /// Looks at what the kernel has dropped, and tells.

@@ -24,6 +24,7 @@ macro_rules! with_parser {
     };
 }
 
+mod joined;
 mod members;
 mod message;
 mod piecewise;
@@ -49,6 +50,7 @@ use std::path::Path;
 
 pub use crate::assembly::HOLE_BYTES_MIN;
 pub use crate::document::Source;
+use joined::Joined;
 pub use message::Message;
 use piecewise::Piecewise;
 
@@ -164,6 +166,8 @@ pub struct Pipeline {
     encoder: Encoder,
     message: assembly::Message,
     piecewise: Piecewise,
+    /// What was joined of messages.
+    joined: Joined,
     /// For which moment the frame is right, where messages come one by one.
     rendered: Option<Moment>,
 }
@@ -199,6 +203,7 @@ impl Pipeline {
             encoder,
             message: assembly::Message::default(),
             piecewise: Piecewise::default(),
+            joined: Joined::default(),
             rendered: None,
         })
     }
@@ -294,6 +299,7 @@ impl Pipeline {
         self.rendered = None;
         self.parser.set_server(source.server());
         self.parser.set_now(moment.0);
+        self.assembly.set_now(moment.0);
     }
 
     /// Where no format is set, no line is one that was not recognised.
@@ -308,7 +314,8 @@ impl Pipeline {
 
 fn lines_of<'a>(chunk: Chunk<'a>, rules: &'a LineRules, message_bytes_max: usize) -> Lines<'a> {
     let Chunk { bytes, at, cuts } = chunk;
-    Lines { bytes, at, cuts, rules, message_bytes_max, position: 0, is_whole: false }
+    let behind = assembly::Behind::File;
+    Lines { bytes, at, cuts, rules, message_bytes_max, position: 0, whole: None, behind }
 }
 
 /// What a chunk is read with when events are not just lines.
@@ -443,6 +450,9 @@ impl Encoder {
         place: Place,
         batch: &mut BatchBuilder,
     ) -> (Content, Fit) {
+        if let Some(length) = message.head_length {
+            parser.set_head(length);
+        }
         let mut members = std::mem::take(&mut message.members);
         let text = match message.given() {
             Some((from, _)) => &bytes[from..],

@@ -21,8 +21,9 @@ const LEFT_BYTES_MAX: usize = BUFFER_BYTES / 4;
 /// All that may be so, as a part of the pool's bytes; it comes on top of them.
 const LEFT_ONE_OF: usize = 8;
 
-/// Buffers kept for use at once when idle; more are given back to the system.
-const WARM_BUFFERS: usize = 1;
+/// Buffers taken since the last [`Pool::tidy`] from which on they are kept for the next: pages that are needed twice a second
+/// are as well given back to the system in between.
+const KEPT_FROM: usize = 32;
 
 /// A fixed number of buffers, made when they are needed.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ struct PoolState {
     peak: usize,
     /// Most buffers in use at once since the last [`Pool::tidy`].
     lately: usize,
+    /// Buffers that were taken since then.
+    taken: usize,
     jumbo_bytes: usize,
     /// Bytes in memory of their own size.
     left_bytes: usize,
@@ -64,6 +67,7 @@ impl Pool {
             return None;
         }
         state.in_use += 1;
+        state.taken += 1;
         state.peak = state.peak.max(state.in_use);
         state.lately = state.lately.max(state.in_use);
         let bytes = state.free.pop();
@@ -109,7 +113,8 @@ impl Pool {
     /// few seconds.
     pub fn tidy(&self) {
         let mut state = self.0.lock();
-        let wanted = state.lately.saturating_sub(state.in_use).max(WARM_BUFFERS);
+        let is_busy = KEPT_FROM <= std::mem::take(&mut state.taken);
+        let wanted = if is_busy { state.lately.saturating_sub(state.in_use) } else { 0 };
         state.lately = state.in_use;
         if wanted < state.free.len() {
             state.free.truncate(wanted);
@@ -119,8 +124,7 @@ impl Pool {
     /// Gives buffers back to the system that nobody uses; to be called when nothing is going on.
     pub fn trim(&self) {
         let mut state = self.0.lock();
-        state.free.truncate(WARM_BUFFERS);
-        state.free.shrink_to_fit();
+        state.free = Vec::new();
     }
 }
 
@@ -202,7 +206,7 @@ impl Drop for Buffer {
             BufferKind::Left(length) => state.left_bytes -= length,
             BufferKind::Pooled => {
                 state.in_use -= 1;
-                if bytes.capacity() == BUFFER_BYTES {
+                if bytes.capacity() == BUFFER_BYTES && KEPT_FROM <= state.taken {
                     bytes.truncate(0);
                     state.free.push(bytes);
                 }
@@ -250,16 +254,17 @@ mod tests {
             (0..count).map(|_| pool.try_take(&wake).expect("a buffer is free")).collect()
         };
         drop(take(8));
+        assert_eq!(free(&pool), 0, "few were taken");
+        (0..KEPT_FROM / 8).for_each(|_| drop(take(8)));
         assert_eq!(free(&pool), 8);
         pool.tidy();
         assert_eq!(free(&pool), 8, "all of them were in use since the last time");
         let two = take(2);
-        drop(take(1));
+        (0..KEPT_FROM).for_each(|_| drop(take(1)));
         pool.tidy();
         assert_eq!(free(&pool), 1, "three were in use, and two still are");
         drop(two);
         pool.tidy();
-        pool.tidy();
-        assert_eq!(free(&pool), WARM_BUFFERS);
+        assert_eq!(free(&pool), 0, "nobody needs any");
     }
 }

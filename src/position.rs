@@ -3,6 +3,7 @@
 //! Nothing here knows files or outputs; these are the words in which both sides speak about the same bytes.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Number of random bytes in an epoch's id: 96 bits.
 pub const EPOCH_BYTES: usize = 12;
@@ -237,6 +238,17 @@ pub struct Settled {
     pub outcome: Outcome,
     /// Bytes of these ranges that ended otherwise.
     pub others: Vec<Part>,
+}
+
+impl Settled {
+    /// Says that bytes are lost which nobody has read. Nothing proves them; `proof` stands for what does.
+    #[must_use]
+    pub fn lost(epoch: Epoch, range: &Range<u64>, proof: Proof) -> Self {
+        let (start, end, before) = (range.start, range.end, proof.running);
+        let middle = Point { offset: start, running: before };
+        let range = AckRange { epoch, start, end, before, proof, middle };
+        Self { ranges: vec![range], outcome: Outcome::Lost, others: Vec::new() }
+    }
 }
 
 #[cfg(test)]

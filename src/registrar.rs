@@ -39,6 +39,9 @@ const BYTES_MAX: u64 = 1 << 30;
 /// Pause between two lines of the log about the same fault.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
+/// Pause before settled offsets are written without a sync: whoever kills the process has only so much repeated.
+const JOT: Duration = Duration::from_millis(100);
+
 /// Longest wait of a cut to be saved: its event waits for it, and others may come to be saved with it.
 const CUTS_FLUSH: Duration = Duration::from_millis(50);
 
@@ -82,6 +85,10 @@ pub struct Registrar<D: Disk> {
     cutting: Vec<(Epoch, u64, Arc<Wake>)>,
     flush: Duration,
     flush_at: Option<Instant>,
+    /// When to look for offsets to be written without a sync.
+    jot_at: Option<Instant>,
+    /// Epochs whose offsets were written since the last sync.
+    jotted: BTreeSet<Epoch>,
     faults: Limiter,
     displacements: Limiter,
     /// Where gaps begin that were told.
@@ -157,6 +164,8 @@ impl<D: Disk> Registrar<D> {
             cutting: Vec::new(),
             flush: opening.settings.flush,
             flush_at: None,
+            jot_at: None,
+            jotted: BTreeSet::new(),
             faults: Limiter::once_per(TELL_EVERY),
             displacements: Limiter::once_per(TELL_EVERY),
             told_missing: BTreeSet::new(),
@@ -177,6 +186,7 @@ impl<D: Disk> Registrar<D> {
                     self.flush_at = Some(at.min(now + CUTS_FLUSH.min(self.flush)));
                 }
             }
+            self.jot(now);
             let new_epochs = self.waiting.iter().any(|waiting| !waiting.epochs.is_empty());
             let due = self.flush_at.is_some_and(|at| at <= now);
             if due || (new_epochs && !self.journal.is_in_doubt()) {
@@ -185,9 +195,10 @@ impl<D: Disk> Registrar<D> {
             self.tell_waiting();
             if self.is_dirty() {
                 self.inbox.rise();
-                return self.flush_at;
+                let jot_at = self.jot_at.or(self.flush_at);
+                return self.flush_at.min(jot_at);
             }
-            self.flush_at = None;
+            (self.flush_at, self.jot_at) = (None, None);
             if self.inbox.rest() {
                 return None;
             }
@@ -222,6 +233,46 @@ impl<D: Disk> Registrar<D> {
             || !self.moved.is_empty()
             || !self.waiting.is_empty()
             || !self.cutting.is_empty()
+            || self.journal.is_unsynced()
+    }
+
+    /// Writes what has come, at its pace, without waiting for the disk: a crash of the machine may undo that until the next
+    /// flush, the death of this process alone does not.
+    ///
+    /// Where nothing has come it does not look again before the flush.
+    fn jot(&mut self, now: Instant) {
+        if self.flush <= JOT || self.journal.is_in_doubt() {
+            return;
+        }
+        let at = *self.jot_at.get_or_insert(now + JOT);
+        if now < at || self.flush_at.is_some_and(|flush_at| flush_at <= now) {
+            return;
+        }
+        if self.moved.is_empty() {
+            self.jot_at = self.flush_at;
+            return;
+        }
+        self.jot_at = Some(now + JOT);
+        let records = self.records();
+        // What fails is tried again by the flush, which tells it.
+        if self.journal.jot(records.as_slice()).is_ok_and(|written| written) {
+            self.unsaved = Vec::new();
+            self.jotted.append(&mut self.moved);
+        }
+    }
+
+    /// Returns the records that are not in the journal yet.
+    fn records(&self) -> Memory {
+        let (mut records, mut piece) = (Memory::default(), Vec::new());
+        records.extend_from_slice(&self.unsaved);
+        for epoch in &self.moved {
+            if let Some(slot) = self.slots.get(epoch) {
+                format::push_position(&mut piece, slot.tracker.entry());
+                records.extend_from_slice(&piece);
+                piece.clear();
+            }
+        }
+        records
     }
 
     /// Takes all notes that are there; who asks for an audit is answered when they are taken.
@@ -355,21 +406,18 @@ impl<D: Disk> Registrar<D> {
 
     /// Writes and syncs everything that is not saved; what fails is tried again at the next flush.
     fn save(&mut self, now: Instant) {
-        self.flush_at = Some(now + self.flush);
-        let (mut records, mut piece) = (Memory::default(), Vec::new());
-        records.extend_from_slice(&self.unsaved);
-        for epoch in &self.moved {
-            if let Some(slot) = self.slots.get(epoch) {
-                format::push_position(&mut piece, slot.tracker.entry());
-                records.extend_from_slice(&piece);
-                piece.clear();
-            }
-        }
+        (self.flush_at, self.jot_at) = (Some(now + self.flush), None);
+        let records = self.records();
         self.stats.registering.writes.add(1);
         match self.keep_place(now).and_then(|()| self.write(records.as_slice())) {
             Ok(()) => {
                 self.unsaved = Vec::new();
-                self.moved.clear();
+                self.jotted.append(&mut self.moved);
+                for epoch in std::mem::take(&mut self.jotted) {
+                    if let Some(slot) = self.slots.get(&epoch) {
+                        slot.progress.save(slot.tracker.entry().committed);
+                    }
+                }
                 self.is_displaced = false;
                 self.stats.registering.writes_succeeded.add(1);
                 for registration in self.waiting.drain(..) {

@@ -7,21 +7,22 @@ mod dead_letters;
 mod files;
 mod http;
 mod listener;
+mod rescue;
 mod tls;
 
 pub use dead_letters::{DeadLetterSettings, DeadLetterTo};
 pub use files::{
-    BacklogOrder, CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder,
-    Since, SkipSettings,
+    BacklogOrder, CleanSettings, CloseSettings, FileSettings, FingerprintSettings, OwnerSettings,
+    ReadBy, ReadOrder, Since, SkipSettings,
 };
 pub use http::HttpSettings;
-pub use listener::{
-    FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
-    SyslogSettings,
-};
+pub use listener::{FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings};
+pub use reading::{SyslogFormat, SyslogSettings};
 pub use tls::{
     ClientCertificate, Passphrase, Pem, TlsAlgorithm, TlsSettings, TlsVersions, Verification,
 };
+
+pub use rescue::{OnFull, RescueSettings};
 
 pub mod reading;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// Bounds of what is taken from the machine and its network.
     pub limits: LimitSettings,
+    /// What is done for removed files of which not all could be delivered.
+    pub rescue: RescueSettings,
     /// Logging of the process itself.
     pub logging: LoggingSettings,
     /// Where it is asked by HTTP how it fares, if anywhere.

@@ -50,6 +50,14 @@ pub struct Reading {
     pub running: Gauge,
     /// Files open now.
     pub open_files: Gauge,
+    /// Removed files that cannot be rescued now, and keep their disk space.
+    pub unrescued: Gauge,
+    /// Removed files that were rescued, each time.
+    pub rescued: Counter,
+    /// Bytes that rescues take on the disk now.
+    pub rescue_bytes: Gauge,
+    /// Files that match, and directories, that cannot be read now.
+    pub unreadable: Gauge,
     /// Bytes on disk that are not read yet, at the last look.
     pub lag_bytes: Gauge,
     /// Rotations seen (rename, replacement, truncation).
@@ -205,7 +213,11 @@ impl Reading {
             started: self.started.get(),
             closed: self.closed.get(),
             running: self.running.get(),
+            unrescued: self.unrescued.get(),
+            rescued: self.rescued.get(),
+            rescue_bytes: self.rescue_bytes.get(),
             open_files: self.open_files.get(),
+            unreadable: self.unreadable.get(),
             lag_bytes: self.lag_bytes.get(),
             rotations: self.rotations.get(),
             errors: self.errors.get(),

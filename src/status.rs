@@ -63,7 +63,7 @@ pub struct Status {
     pub output: Output,
     /// Events that were made and are not settled.
     pub events_in_flight: u64,
-    /// Events made each second, over the last 30 s.
+    /// Events that came to their end each second, over the last 30 s.
     pub events_per_second: f64,
     /// Files open now.
     pub files_open: u64,
@@ -73,6 +73,15 @@ pub struct Status {
     pub registry: Registry,
     /// Documents that the server refused for ever, since the start.
     pub dead_letters: u64,
+    /// Files that match, and directories, that cannot be read now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable_files: u64,
+    /// Removed files that cannot be rescued and keep their disk space.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrescued_files: u64,
+    /// Bytes that the rest of removed files takes on the disk until it is delivered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rescue_bytes: u64,
     /// The last line of level error in its log.
     pub last_error: Option<LastError>,
 }
@@ -171,6 +180,12 @@ impl Status {
             faults = self.output_faults();
         }
         faults.extend(self.registry_faults());
+        if self.unreadable_files != 0 {
+            faults.push(format!(
+                "{} matching files or directories cannot be read: see the log",
+                self.unreadable_files
+            ));
+        }
         faults.extend(behind(backlog, max_lag));
         faults
     }
@@ -205,6 +220,12 @@ impl Status {
                 self.registry.missing_bytes
             ));
         }
+        if self.unrescued_files != 0 {
+            faults.push(format!(
+                "{} removed files keep their disk space: what is left of them cannot be rescued, see the log",
+                self.unrescued_files
+            ));
+        }
         faults
     }
 
@@ -231,18 +252,28 @@ impl Status {
         let backlog =
             backlog.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
         line("backlog", format!("{backlog}, {} events in flight", self.events_in_flight));
-        line("events", format!("{:.1} a second over the last 30 s", self.events_per_second));
+        line(
+            "events",
+            format!("{:.1} delivered a second over the last 30 s", self.events_per_second),
+        );
         let waiting = match self.registry.waiting {
             0 => String::new(),
             count => format!(", {count} wait for the registry to be saved"),
         };
         let (followed, open) = (self.files_followed, self.files_open);
-        line("files", format!("{followed} followed, {open} open{waiting}"));
+        let unreadable = match self.unreadable_files {
+            0 => String::new(),
+            count => format!(", {count} cannot be read"),
+        };
+        line("files", format!("{followed} followed, {open} open{waiting}{unreadable}"));
         let degraded = if self.registry.degraded { ", degraded" } else { "" };
         line("registry", format!("{} entries{degraded}", self.registry.entries));
         if self.registry.lost_bytes != 0 {
             let lost = self.registry.lost_bytes;
             line("lost", format!("{lost} bytes since the registry began: see the log"));
+        }
+        if self.rescue_bytes != 0 {
+            line("rescued", format!("{} bytes on disk, of removed files", self.rescue_bytes));
         }
         line("dead letters", self.dead_letters.to_string());
         let error = self.last_error.as_ref();
@@ -252,6 +283,11 @@ impl Status {
         );
         text
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Says that a backlog is larger than it may be.
@@ -303,6 +339,9 @@ mod tests {
                 waiting: 8,
             },
             dead_letters: 5,
+            unreadable_files: 10,
+            unrescued_files: 7,
+            rescue_bytes: 11,
             last_error: None,
         }
     }
@@ -314,10 +353,11 @@ shipper      0.1.0, pid 12, up for 1d 2h
 output       elasticsearch: failing
              http://a:9200 fails for 1m 1s: connection refused
 backlog      17 bytes, 3 events in flight
-events       2.5 a second over the last 30 s
-files        2 followed, 1 open, 8 wait for the registry to be saved
+events       2.5 delivered a second over the last 30 s
+files        2 followed, 1 open, 8 wait for the registry to be saved, 10 cannot be read
 registry     4 entries, degraded
 lost         9 bytes since the registry began: see the log
+rescued      11 bytes on disk, of removed files
 dead letters 5
 last error   none
 ";
@@ -331,14 +371,18 @@ last error   none
             "the registry is degraded: see the log, and `shipper registry check`",
             "8 new files wait for the registry to be saved; the backlog is without them",
             "6 bytes are not accounted for: see the log, and `shipper registry audit`",
+            "7 removed files keep their disk space: what is left of them cannot be rescued, see the log",
+            "10 matching files or directories cannot be read: see the log",
             "the backlog of 17 bytes is larger than --max-lag 16",
         ];
         assert_eq!(status().faults(Some(17), Some(16)), expected);
-        assert_eq!(status().faults(Some(17), Some(17)), expected[..4]);
+        assert_eq!(status().faults(Some(17), Some(17)), expected[..6]);
         let mut fine = status();
         fine.output.state = OutputState::Connected;
         fine.registry.degraded = false;
         fine.registry.missing_bytes = 0;
+        fine.unrescued_files = 0;
+        fine.unreadable_files = 0;
         assert_eq!(
             fine.faults(None, Some(0)),
             [""; 0],

@@ -10,6 +10,7 @@ mod zstd;
 
 use crate::disk::{ReadFile, Stat};
 use crate::packing::Format;
+use crate::rescue::Rescued;
 use decoder::{Decode, Decoder, damaged, ends_early};
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
@@ -44,6 +45,8 @@ pub enum Content<F: ReadFile> {
     Packed(Box<Unpacked<F>>),
     /// Compressed and damaged: its content ends where it cannot be unpacked any more.
     Damaged(Box<Unpacked<F>>),
+    /// In the rescue, because it was removed.
+    Rescued(Box<Rescued<F>>),
 }
 
 impl<F: ReadFile> ReadFile for Content<F> {
@@ -55,6 +58,7 @@ impl<F: ReadFile> ReadFile for Content<F> {
                 Err(error) if is_damage(&error) => Ok(0),
                 read => read,
             },
+            Self::Rescued(file) => file.read_at(bytes, offset),
         }
     }
 
@@ -62,6 +66,15 @@ impl<F: ReadFile> ReadFile for Content<F> {
         match self {
             Self::Plain(file) => file.stat(),
             Self::Packed(file) | Self::Damaged(file) => file.stat(),
+            Self::Rescued(file) => file.stat(),
+        }
+    }
+
+    fn is_unlinked(&self) -> io::Result<bool> {
+        match self {
+            Self::Plain(file) => file.is_unlinked(),
+            Self::Packed(file) | Self::Damaged(file) => file.is_unlinked(),
+            Self::Rescued(_) => Ok(false),
         }
     }
 }
@@ -140,6 +153,10 @@ impl<F: ReadFile> ReadFile for Unpacked<F> {
     /// Tells about the packed file: its size is that of the packed bytes.
     fn stat(&self) -> io::Result<Stat> {
         self.0.borrow().packed.get_ref().0.stat()
+    }
+
+    fn is_unlinked(&self) -> io::Result<bool> {
+        self.0.borrow().packed.get_ref().0.is_unlinked()
     }
 }
 

@@ -93,6 +93,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("registrar", 2),
     ("reporter", 2),
     ("reporter::process", 2),
+    ("rescue", 2),
     ("spool", 2),
     ("tls", 2),
     // 3: configuration; its parts are of its layer.
@@ -109,7 +110,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Units of layer 2 in which the stages meet: every stage may import them.
-const ROOMS: [&str; 6] = ["disk", "advice", "host", "spool", "tls", "unpacked"];
+const ROOMS: [&str; 7] = ["disk", "advice", "host", "rescue", "spool", "tls", "unpacked"];
 
 /// What layers 0 and 1 may not do, and the door to it.
 const IMPURE: [(&str, &str); 9] = [

@@ -12,6 +12,8 @@
 mod files;
 #[path = "config/listeners.rs"]
 mod listeners;
+#[path = "config/options.rs"]
+mod options;
 #[path = "config/reading.rs"]
 mod reading;
 #[path = "config/secured.rs"]
@@ -25,9 +27,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use shipper::config::files::{Strictness, read};
-use shipper::config::keys::class_of;
+use shipper::config::keys::{Class, LISTENERS, all, class_of, of_listener};
 use shipper::config::options::numbered;
 use shipper::config::problems::Problems;
+use shipper::config::typed::reading::PARSERS;
 use shipper::config::{Loaded, Sources, load, load_files};
 use shipper::settings::{Format, Namespace, OutputSettings};
 
@@ -154,6 +157,45 @@ fn the_example_loads_with_and_without_what_is_commented_out() {
     assert_eq!(loaded.unneeded, Vec::<String>::new());
     assert_eq!(loaded.settings.name.as_deref(), Some("web-1"));
     assert_eq!(loaded.settings.inputs[0].tags, ["web"]);
+}
+
+/// The stanzas of inputs that are sent to stand there as text; each is one that can be started with.
+#[test]
+fn the_listeners_of_the_example_load() {
+    let example = include_str!("../shipper.yml.example");
+    let stanzas = example.split("# - type: ").skip(1);
+    let mut kinds = Vec::new();
+    for stanza in stanzas {
+        let lines = stanza.lines().take_while(|line| !line.starts_with("# ---"));
+        let lines: Vec<&str> = lines.map(|line| line.trim_start_matches('#')).collect();
+        let text = format!("output.console: {{}}\ninputs:\n - type: {}\n", lines.join("\n"));
+        let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(loaded.unneeded, Vec::<String>::new());
+        let [listener] = &loaded.settings.listeners[..] else { panic!("one listener: {text}") };
+        assert_eq!(listener.tls.is_some(), listener.input.kind == "tcp");
+        kinds.push(listener.input.kind.clone());
+    }
+    assert_eq!(kinds, ["syslog", "tcp", "unix", "stdin"]);
+}
+
+#[test]
+fn the_example_names_every_option() {
+    let example = include_str!("../shipper.yml.example");
+    let mut options: Vec<String> = all()
+        .filter(|(_, class)| *class == Class::Supported)
+        .map(|(key, _)| key)
+        .chain(LISTENERS.iter().flat_map(|kind| of_listener(kind)))
+        .collect();
+    options.extend(PARSERS.iter().flat_map(|(_, keys)| keys.iter().map(|key| (*key).to_owned())));
+    // What is named with its older spelling.
+    options.retain(|option| !option.contains("restart_on_cert_change"));
+    let is_named = |option: &String| {
+        let last = option.rsplit('.').next().expect("a name");
+        let mut words = example.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        words.any(|word| word == last)
+    };
+    let missing: Vec<_> = options.iter().filter(|option| !is_named(option)).collect();
+    assert_eq!(missing, Vec::<&String>::new());
 }
 
 /// Compares what is said of every file in `fixtures/config/wrong` with the `.txt` beside it.

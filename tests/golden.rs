@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
 
+#[path = "golden/enveloped.rs"]
+mod enveloped;
 #[path = "golden/members.rs"]
 mod members;
 #[path = "golden/paths.rs"]

@@ -30,6 +30,8 @@ mod rig;
 mod secrets;
 #[path = "output/server.rs"]
 mod server;
+#[path = "output/table.rs"]
+mod table;
 #[path = "output/tls.rs"]
 mod tls;
 #[path = "output/trial.rs"]
@@ -297,6 +299,12 @@ fn request_that_gets_no_usable_answer_is_sent_again_unchanged() {
         (Reply::json(200, answer(&[CREATED, CREATED, CREATED])), "answer"),
         (Reply::json(200, &whole[..whole.len() - 3]), "answer"),
         (Reply::json(200, no_status), "answer"),
+        (Reply::json(200, format!("{whole}{whole}")), "answer"),
+        (Reply::json(200, whole.replace("201", "\"201\"")), "answer"),
+        (Reply::json(200, whole.replace("create", "upsert")), "answer"),
+        (Reply::json(200, r#"{"errors":false,"items":[null,null]}"#), "answer"),
+        (Reply::json(206, &whole[..whole.len() / 2]), "answer"),
+        (Reply::json(504, whole.clone()), "busy"),
         (Reply::Cut(whole.clone(), 20), "connection"),
         (Reply::Cut(whole.clone(), 0), "connection"),
         (Reply::Close, "connection"),
@@ -631,7 +639,7 @@ fn proxy_that_lets_only_bulk_requests_through_is_taken_with_one_warning() {
             if !request.is_bulk() {
                 return Reply::json(status, "<html>no such thing</html>");
             }
-            if request.body.contains("again") && broken.fetch_add(1, Ordering::SeqCst) < 2 {
+            if request.body.contains("again") && broken.fetch_add(1, Ordering::SeqCst) < 5 {
                 return Reply::Close;
             }
             all_created(request)
@@ -649,7 +657,7 @@ fn proxy_that_lets_only_bulk_requests_through_is_taken_with_one_warning() {
         let warnings = lines().into_iter().filter(|line| line.starts_with(&told));
         assert_eq!(warnings.count(), 1, "{:#?}", lines());
         assert!(lines().iter().any(|line| line.contains(&format!("by this user ({status})"))));
-        assert_eq!(rig.stats.snapshot().sending.reconnects, 1);
+        assert!(0 < rig.stats.snapshot().sending.reconnects);
     }
 }
 

@@ -136,18 +136,32 @@ fn epoch_that_was_answered_is_there_after_a_kill() {
 }
 
 #[test]
-fn offset_is_saved_at_the_flush_and_not_before() {
+fn offset_is_written_soon_for_whoever_kills_the_process_and_synced_at_the_flush() {
     let data = tempfile::tempdir().unwrap();
     let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
     let mut rig = open(data.path());
     rig.register(&[1], start);
     rig.settle(1, 0, 50);
     let before = std::fs::read(journal(data.path())).unwrap();
-    assert_eq!(rig.registrar.step(start), Some(start + Duration::from_secs(1)));
+    assert_eq!(rig.registrar.step(start), Some(at(100)));
     assert_eq!(std::fs::read(journal(data.path())).unwrap(), before);
-    assert_eq!(rig.registrar.step(start + Duration::from_secs(1)), None, "then it sleeps");
+    assert_eq!(rig.registrar.step(at(100)), Some(at(200)), "more may come");
+    let after = std::fs::read(journal(data.path())).unwrap();
+    assert!(before.len() < after.len(), "it is written");
+    assert_eq!(rig.registrar.step(at(200)), Some(at(1000)), "nothing has come");
+    rig.settle(1, 50, 60);
+    assert_eq!(rig.registrar.step(at(1000)), None, "then it sleeps");
+    assert_eq!(rig.stats.registering.writes_succeeded.get(), 2, "an epoch, and one flush");
     drop(rig);
-    assert_eq!(open(data.path()).offsets(), [(epoch(1), 50)]);
+    let mut rig = open(data.path());
+    assert_eq!(rig.offsets(), [(epoch(1), 60)]);
+    rig.settle(1, 60, 70);
+    rig.registrar.step(start);
+    rig.registrar.step(at(100));
+    // No flush has come.
+    drop(rig);
+    assert_eq!(open(data.path()).offsets(), [(epoch(1), 70)]);
 }
 
 #[test]
@@ -505,7 +519,7 @@ fn audit_finds_what_is_neither_settled_nor_on_its_way() {
     let on_its_way = |bytes| AuditedEpoch {
         epoch: epoch(1),
         name: name.clone(),
-        account,
+        account: account.clone(),
         in_flight_bytes: bytes,
         missing: vec![],
     };
@@ -602,7 +616,8 @@ fn account_says_how_bytes_ended_and_outlives_a_restart() {
     let total = rig.stats.registering.settled.each_ref().map(shipper::stats::Counter::get);
     assert_eq!(total, [7 + 6 + 10, 4, 1, 2, 2, 3]);
     let rig = open(data.path());
-    let accounts: Vec<Account> = rig.known.iter().map(|known| known.entry.account).collect();
+    let accounts: Vec<Account> =
+        rig.known.iter().map(|known| known.entry.account.clone()).collect();
     assert_eq!(accounts, [Account::of(&[7, 0, 1, 2, 2, 3]), Account::of(&[6 + 8, 4])]);
     for known in &rig.known {
         assert_eq!(known.entry.account.sum(), known.entry.settled_bytes());

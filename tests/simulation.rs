@@ -39,11 +39,12 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Runs schedules from `first` on until `last` says so; returns how many, and how many lines were stored in them.
-fn run_from(first: u64, last: impl Fn(u64) -> bool + Sync) -> (u64, usize) {
+/// Runs schedules from `first` on until `last` says so; returns how many, and how many lines were stored and removed files
+/// rescued in them.
+fn run_from(first: u64, last: impl Fn(u64) -> bool + Sync) -> (u64, usize, usize) {
     story::listen(number("SHIPPER_SEED").is_some());
     let next = AtomicU64::new(first);
-    let lines = AtomicUsize::new(0);
+    let (lines, rescued) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
@@ -54,7 +55,10 @@ fn run_from(first: u64, last: impl Fn(u64) -> bool + Sync) -> (u64, usize) {
                         return;
                     }
                     match schedule::run(seed) {
-                        Ok(summary) => drop(lines.fetch_add(summary.lines, Ordering::Relaxed)),
+                        Ok(summary) => {
+                            lines.fetch_add(summary.lines, Ordering::Relaxed);
+                            rescued.fetch_add(summary.rescued, Ordering::Relaxed);
+                        }
                         Err(what) => failures.lock().unwrap().push((seed, what)),
                     }
                 }
@@ -67,25 +71,29 @@ fn run_from(first: u64, last: impl Fn(u64) -> bool + Sync) -> (u64, usize) {
     if let Some((seed, what)) = failures.first() {
         panic!("schedule {seed} after {}: {what}", seed - first);
     }
-    (next.into_inner() - first, lines.into_inner())
+    (next.into_inner() - first, lines.into_inner(), rescued.into_inner())
 }
 
 #[test]
 fn every_line_is_stored_once_in_every_schedule() {
     if let Some(seed) = number("SHIPPER_SEED") {
-        let (_, lines) = run_from(seed, |at| seed < at);
-        eprintln!("schedule {seed}: {lines} lines");
+        let (_, lines, rescued) = run_from(seed, |at| seed < at);
+        eprintln!("schedule {seed}: {lines} lines, {rescued} files rescued");
         return;
     }
     let begun = Instant::now();
     let first = number("SHIPPER_SEED_FROM").unwrap_or(1);
-    let (count, lines) = if let Some(seconds) = number("SHIPPER_SOAK_SECONDS") {
+    let (count, lines, rescued) = if let Some(seconds) = number("SHIPPER_SOAK_SECONDS") {
         let until = begun + Duration::from_secs(seconds);
         run_from(first, |_| until < Instant::now())
     } else {
         let count = number("SHIPPER_SCHEDULES").unwrap_or(SCHEDULES);
         run_from(first, |seed| first + count <= seed)
     };
-    eprintln!("{count} schedules from {first} on, {lines} lines, {:?}", begun.elapsed());
+    let time = begun.elapsed();
+    eprintln!(
+        "{count} schedules from {first} on, {lines} lines, {rescued} files rescued, {time:?}"
+    );
     assert!(count < lines as u64, "schedules store lines");
+    assert!(count < 1_000 || 0 < rescued, "removed files are rescued");
 }

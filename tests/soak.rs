@@ -152,53 +152,87 @@ fn one_life_through_rotations_and_faults_takes_no_more_memory_with_time() {
 }
 
 /// Lines of one file that is read in a turn or more.
-const PART: usize = if cfg!(debug_assertions) { 60_000 } else { 400_000 };
+const PART: usize = if cfg!(debug_assertions) { 150_000 } else { 600_000 };
 
-/// Reads a backlog for a while and returns the new documents a second from each start to its end.
-fn speed(case: &'static str, faults: Option<Faults>) -> f64 {
-    let site = Site::new(case, "access.log*", "");
-    let rotate = Logrotate::new(&site, "access.log", "rotate 99\nnocompress\nnocreate\n");
-    let mut written = 0;
-    let mut write = || {
-        let part = lines("s", written..written + PART);
-        std::fs::write(site.log("access.log"), part).unwrap();
-        written += PART;
-    };
-    site.receiver.set_faults(faults.unwrap_or_default());
-    write();
-    let (mut documents, mut took) = (0, Duration::ZERO);
-    let turns = (turns() / 3).max(3);
-    let mut steady = faults.is_none().then(|| site.ship());
-    for _ in 0..turns {
-        let shipper = steady.take().unwrap_or_else(|| site.ship());
-        let (before, begun) = (site.receiver.documents(), Instant::now());
-        std::thread::sleep(TURN / 2);
-        rotate.force();
-        write();
-        std::thread::sleep(TURN.saturating_sub(begun.elapsed()));
-        documents += site.receiver.documents() - before;
-        took += begun.elapsed();
-        if faults.is_some() {
-            site.kill(shipper);
-        } else {
-            steady = Some(shipper);
+/// A host with a backlog that grows with each turn.
+struct Backlog {
+    site: Site,
+    rotate: Logrotate,
+    written: usize,
+    documents: usize,
+    took: Duration,
+}
+
+impl Backlog {
+    fn new(case: &'static str) -> Self {
+        let site = Site::new(case, "access.log*", "");
+        let rotate = Logrotate::new(&site, "access.log", "rotate 99\nnocompress\nnocreate\n");
+        let (documents, took) = (0, Duration::ZERO);
+        let mut backlog = Self { site, rotate, written: 0, documents, took };
+        backlog.write();
+        backlog
+    }
+
+    fn write(&mut self) {
+        let part = lines("s", self.written..self.written + PART);
+        std::fs::write(self.site.log("access.log"), part).unwrap();
+        self.written += PART;
+    }
+
+    /// Writes what no build reads before the end of the next turn.
+    fn replenish(&mut self) {
+        while self.written < self.site.receiver.documents() + 2 * PART {
+            self.rotate.force();
+            self.write();
         }
     }
-    let left = written - site.receiver.documents();
-    assert!(0 < left, "{case}: everything was read");
-    site.receiver.set_faults(Faults::default());
-    let shipper = steady.unwrap_or_else(|| site.ship());
-    site.settle(shipper, &[("s", written)]);
-    documents as f64 / took.as_secs_f64()
+
+    /// Lets the shipper work for a turn, with a rotation in the middle, and counts the new documents.
+    fn turn(&mut self) {
+        let (before, begun) = (self.site.receiver.documents(), Instant::now());
+        std::thread::sleep(TURN / 2);
+        self.rotate.force();
+        self.write();
+        std::thread::sleep(TURN.saturating_sub(begun.elapsed()));
+        self.documents += self.site.receiver.documents() - before;
+        self.took += begun.elapsed();
+        let left = self.written - self.site.receiver.documents();
+        assert!(0 < left, "everything was read");
+    }
+
+    /// Reckons up and returns the documents a second.
+    fn settle(self) -> f64 {
+        self.site.receiver.set_faults(Faults::default());
+        let shipper = self.site.ship();
+        self.site.settle(shipper, &[("s", self.written)]);
+        self.documents as f64 / self.took.as_secs_f64()
+    }
 }
 
 #[test]
 fn between_two_kills_most_of_the_throughput_is_left() {
-    let quiet = speed("a backlog, no faults", None);
-    let troubled = speed("a backlog, faults and kills", Some(BAD_DAY));
+    let mut quiet = Backlog::new("a backlog, no faults");
+    let mut troubled = Backlog::new("a backlog, faults and kills");
+    // In turns, so that what else the machine does weighs on both.
+    for _ in 0..(turns() / 3).max(3) {
+        quiet.replenish();
+        let before = quiet.site.receiver.documents();
+        let shipper = quiet.site.ship();
+        quiet.site.wait_for(&shipper, before + 1);
+        quiet.turn();
+        quiet.site.stop(shipper);
+        troubled.replenish();
+        troubled.site.receiver.set_faults(BAD_DAY);
+        let shipper = troubled.site.ship();
+        troubled.turn();
+        troubled.site.kill(shipper);
+    }
+    let (quiet, troubled) = (quiet.settle(), troubled.settle());
     println!(
         "documents/s: {quiet:.0} without faults, {troubled:.0} between kills: {:.0} %",
         troubled / quiet * 100.0
     );
-    assert!(quiet / 2.0 < troubled, "{troubled} of {quiet} documents/s");
+    // A debug build takes a good part of each turn to start.
+    let least = if cfg!(debug_assertions) { 0.33 } else { 0.5 };
+    assert!(quiet * least < troubled, "{troubled} of {quiet} documents/s");
 }

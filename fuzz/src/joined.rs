@@ -177,7 +177,9 @@ fn events(content: &[u8], parsers: &[LineParser]) -> (Vec<Event>, usize) {
         let (joined, left) = match parser {
             LineParser::Container(settings) => containers(events, *settings),
             LineParser::Multiline(settings) => multiline(events, settings),
-            LineParser::Ndjson(_) | LineParser::IncludeMessage(_) => (events, None),
+            LineParser::Ndjson(_) | LineParser::IncludeMessage(_) | LineParser::Syslog(_) => {
+                (events, None)
+            }
         };
         events = joined;
         open = open.min(left.unwrap_or(open));

@@ -1,5 +1,6 @@
 //! JSON lines: what is an object is what it is to `serde_json`, and its members stand in the document as if both had been put
-//! together as values; whatever the options, an item is two lines of JSON.
+//! together as values; its `_id` is what the line says where `document_id` is set; whatever the options, an item is two
+//! lines of JSON.
 
 use super::documents::{input, read_item, shared};
 use super::input::Input;
@@ -26,6 +27,7 @@ pub fn check(bytes: &[u8]) {
     let choice = input.byte();
     let target = ["", "", "app", "log", "a.b", "host"][usize::from(choice % 6)].to_owned();
     let key = ["message", "msg", "a.b", "log"][usize::from(choice / 6 % 4)];
+    let id = ["id", "message", "a.b", "@timestamp", "host"][usize::from(choice / 24 % 5)];
     let settings = NdjsonSettings {
         target,
         overwrite_keys: is(0),
@@ -33,7 +35,7 @@ pub fn check(bytes: &[u8]) {
         add_error_key: is(2),
         message_key: is(3).then(|| key.to_owned()),
         keeps_text: is(4),
-        document_id: None,
+        document_id: is(7).then(|| id.to_owned()),
         keep_null: is(6),
     };
     let line: Vec<u8> =
@@ -54,12 +56,15 @@ pub fn check(bytes: &[u8]) {
         let has_nothing = |map: Map<String, Value>| {
             map.keys().all(|name| matches!(&**name, "@timestamp" | "@metadata"))
         };
-        let is_left_out =
-            settings.target.is_empty() && serde_json::from_str(text).is_ok_and(has_nothing);
+        let is_without_id = |map: &Map<String, Value>| taken_id(&settings, map).is_none();
+        let is_left_out = settings.target.is_empty()
+            && serde_json::from_str(text).is_ok_and(|map| is_without_id(&map) && has_nothing(map));
         return assert!(text.is_empty() || is_left_out, "only what has nothing is left out");
     };
-    let base = document(&plain, &line).expect("a line that is not empty is an event");
+    let (own_id, base) = document(&plain, &line).expect("a line that is not empty is an event");
+    let (found_id, found) = found;
     let Ok(raw) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(text) else {
+        assert_eq!(found_id, own_id);
         return check_refused(&settings, base, found);
     };
     let is_value = |value: &RawValue| serde_json::from_str::<Value>(value.get()).is_ok();
@@ -68,10 +73,12 @@ pub fn check(bytes: &[u8]) {
         return;
     }
     let Ok(object) = serde_json::from_str::<Map<String, Value>>(text) else {
+        assert_eq!(found_id, own_id);
         return check_refused(&settings, base, found);
     };
     let time = raw.get("@timestamp").map(|value| value.get());
     let object = sent(&settings, object);
+    assert_eq!(found_id, taken_id(&settings, &object).unwrap_or(own_id), "{text}");
     assert_eq!(found, expected(&settings, base, object, time), "{text}");
 }
 
@@ -111,6 +118,12 @@ fn drop_nulls_below(value: &mut Value, levels: u8) {
     }
 }
 
+/// Returns the `_id` that a line brings.
+fn taken_id(settings: &NdjsonSettings, object: &Map<String, Value>) -> Option<String> {
+    let id = object.get(settings.document_id.as_deref()?)?.as_str()?;
+    (1..=512).contains(&id.len()).then(|| id.to_owned())
+}
+
 /// Puts an object among what documents have, as values.
 fn expected(
     settings: &NdjsonSettings,
@@ -130,6 +143,11 @@ fn expected(
             Some(value) => value.clone_into(&mut text),
             None => error = Some(format!("Key '{key}' not found")),
         }
+    }
+    if let Some(name) = &settings.document_id
+        && taken_id(settings, &object).is_some()
+    {
+        object.remove(name);
     }
     document.remove("message");
     if settings.keeps_text && !text.is_empty() {
@@ -158,6 +176,9 @@ fn expected(
     let error = error.map(|message| json!({ "message": message, "type": "json" }));
     if let Some(error) = error.clone().filter(|_| is_root) {
         object.insert("error".to_owned(), error);
+    }
+    if is_root && object.is_empty() && !document.contains_key("message") {
+        document.insert("message".to_owned(), "".into());
     }
     if settings.expand_keys {
         object = levels(object);
@@ -208,8 +229,8 @@ fn put(ours: &mut Map<String, Value>, theirs: Map<String, Value>, wins: bool) {
     }
 }
 
-/// The document of a log's only line.
-fn document(settings: &InputSettings, line: &[u8]) -> Option<Value> {
+/// The `_id` and the document of a log's only line.
+fn document(settings: &InputSettings, line: &[u8]) -> Option<(String, Value)> {
     let mut pipeline = Pipeline::new(settings, &shared()).expect("it is understood");
     let source = pipeline.source(Path::new("/var/log/app.log"), Epoch::from_random([7; 12]));
     let pool = Pool::new(2 << 20);
@@ -223,7 +244,8 @@ fn document(settings: &InputSettings, line: &[u8]) -> Option<Value> {
     assert_eq!(batch.items() as u64, consumed.events);
     assert!(batch.items() <= 1);
     (batch.items() == 1).then(|| {
-        let [_, document] = read_item(batch.item(0));
-        document
+        let [action, document] = read_item(batch.item(0));
+        let id = action["create"]["_id"].as_str().expect("it has one");
+        (id.to_owned(), document)
     })
 }

@@ -30,7 +30,7 @@ fn check_journal(bytes: &[u8]) {
     let written = encode(&first);
     let second = decode(&written).expect("it is of this version");
     assert_eq!((second.damage.len(), second.torn_bytes), (0, 0));
-    assert_eq!((&second.machine, second.forgotten), (&first.machine, first.forgotten));
+    assert_eq!((&second.machine, &second.forgotten), (&first.machine, &first.forgotten));
     assert_eq!(second.entries.len(), first.entries.len());
     for (entry, again) in first.entries.values().zip(second.entries.values()) {
         let mut kept = entry.clone();

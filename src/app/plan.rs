@@ -233,6 +233,7 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         backlog_bytes_min: READ_BYTES as u64,
         closing: settings.inputs.iter().map(|input| input.close).collect(),
         owners: settings.inputs.iter().map(|input| input.files.owner).collect(),
+        fingerprints: settings.inputs.iter().map(|input| input.files.fingerprint).collect(),
         open_limits: settings
             .inputs
             .iter()
@@ -240,5 +241,6 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
             .collect(),
         message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
         open_files_max,
+        rescue: None,
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn harvester(
                         wake.wait(TRIM_AFTER);
                         if TRIM_AFTER <= now.elapsed() {
                             pool.trim();
+                            worker.trim();
                             used = false;
                         }
                     } else {

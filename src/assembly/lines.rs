@@ -32,6 +32,10 @@ pub struct Message {
     pub skipped_bytes: u64,
     /// What it holds beside its text.
     pub members: Members,
+    /// The syslog header that stood before its text; empty where there was none.
+    pub(super) head: Vec<u8>,
+    /// How many bytes of its text are such a header, where one was looked for.
+    pub head_length: Option<usize>,
     pub(super) text: Text,
     pub(super) own: Vec<u8>,
 }
@@ -72,8 +76,33 @@ pub struct Lines<'a> {
     pub message_bytes_max: usize,
     /// Where the next line begins.
     pub position: usize,
-    /// Whether all that is left is one line, whatever it holds.
-    pub is_whole: bool,
+    /// What is said of a line that comes by itself: all of `bytes` are its content, whatever they hold.
+    pub whole: Option<Whole>,
+    /// What comes behind the last line.
+    pub behind: Behind,
+}
+
+/// A line that comes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// Where it begins, in what its sender sent.
+    pub start: usize,
+    /// How many bytes it took there.
+    pub raw_length: usize,
+    /// Whether it had more than is given.
+    pub is_truncated: bool,
+}
+
+/// What comes behind the last line that is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Behind {
+    /// The rest of a file: what is not complete stays there, and is given again.
+    #[default]
+    File,
+    /// Lines that come later: what is not complete is kept.
+    Later,
+    /// Nothing for now: what is not complete is taken as it is.
+    Nothing,
 }
 
 impl LineRules {
@@ -89,8 +118,10 @@ impl Lines<'_> {
     pub(super) fn next(&mut self, out: &mut Message) -> Pulled {
         let start = self.position;
         let rest = &self.bytes[start..];
-        if self.is_whole && !rest.is_empty() {
-            self.give(start, self.bytes.len(), self.bytes.len(), out);
+        if let Some(whole) = self.whole.take() {
+            self.give(0, self.bytes.len(), self.bytes.len(), out);
+            (out.start, out.end) = (whole.start, whole.start + whole.raw_length);
+            out.is_truncated |= whole.is_truncated;
             return Pulled::Message;
         }
         let found = self.rules.terminator.find(rest, self.at + start as u64);
@@ -121,6 +152,7 @@ impl Lines<'_> {
         self.position = end;
         (out.start, out.end) = (start, end);
         out.members.clear();
+        out.head.clear();
         out.is_multiline = false;
         out.is_truncated = self.message_bytes_max < line.len();
         let kept = line.len().min(self.message_bytes_max);
@@ -139,6 +171,15 @@ impl Lines<'_> {
         let offset = self.at + position as u64;
         let cut = self.cuts.iter().copied().find(|cut| offset < *cut)?;
         usize::try_from(cut - self.at).ok()
+    }
+
+    /// Tells whether an event that ends at a position ends there for good, when there are no lines up to another one.
+    pub(super) fn ends_at(&self, from: usize, upto: usize) -> bool {
+        match self.behind {
+            Behind::File => self.is_cut(from, upto),
+            Behind::Later => false,
+            Behind::Nothing => true,
+        }
     }
 
     /// Tells whether an event ends between two positions, both included.
@@ -190,13 +231,44 @@ impl Message {
             self.text = Text::Given(start, from + kept);
             return;
         }
-        if let Text::Given(start, end) = self.text {
-            self.own.clear();
-            self.own.extend_from_slice(&lines.bytes[start..end]);
-            self.text = Text::Own;
-        }
+        self.keep(lines.bytes);
         self.own.extend_from_slice(separator.as_bytes());
         self.own.extend_from_slice(&text[..kept]);
+    }
+
+    /// Takes its text for its own, as what was given will not be there any more.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        if let Text::Given(start, end) = self.text {
+            self.own.clear();
+            self.own.extend_from_slice(&bytes[start..end]);
+            self.text = Text::Own;
+        }
+    }
+
+    /// Takes the first bytes of the text off, as its head.
+    pub(super) fn take_head(&mut self, length: usize, bytes: &[u8]) {
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        head.extend_from_slice(&self.text(bytes)[..length]);
+        self.head = head;
+        match &mut self.text {
+            Text::Own => drop(self.own.drain(..length)),
+            Text::Given(start, _) => *start += length,
+        }
+    }
+
+    /// Puts the head before the text again.
+    pub(super) fn join_head(&mut self, bytes: &[u8]) {
+        self.head_length = Some(self.head.len());
+        if self.head.is_empty() {
+            return;
+        }
+        let mut whole = std::mem::take(&mut self.head);
+        whole.extend_from_slice(self.text(bytes));
+        std::mem::swap(&mut self.own, &mut whole);
+        self.text = Text::Own;
+        self.head = whole;
+        self.head.clear();
     }
 
     pub(super) fn leave_out(&mut self, bytes: usize) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::settings::reading::{
-    EncodingSettings, LineTerminator, MultilineRule, MultilineSettings,
+    ContainerSettings, ContainerStream, EncodingSettings, LineTerminator, MultilineRule,
+    MultilineSettings,
 };
 use charset::settings_of;
 use proptest::prelude::*;
@@ -33,7 +34,8 @@ fn read(assembly: &mut Assembly, file: &[u8], borders: &[usize], cuts: &[u64]) -
             rules: &rules,
             message_bytes_max: assembly.message_bytes_max(),
             position: 0,
-            is_whole: false,
+            whole: None,
+            behind: Behind::File,
         };
         let (mut message, mut filtered) = (Message::default(), 0);
         assembly.begin();
@@ -396,7 +398,7 @@ proptest! {
             let last = rules.terminator.find_last(bytes, at);
             let last = if is_cut { bytes.len() } else { last.unwrap_or(0) };
             let cuts = if is_cut { &cuts[..] } else { &[] };
-            let mut lines = Lines { bytes: &bytes[..last], at, cuts, rules: &rules, message_bytes_max: 1000, position: 0, is_whole: false };
+            let mut lines = Lines { bytes: &bytes[..last], at, cuts, rules: &rules, message_bytes_max: 1000, position: 0, whole: None, behind: Behind::File };
             if assembly.seek_end(&mut lines, &mut open) == Sought::Complete {
                 found = Some(open.end);
                 break;
@@ -428,4 +430,94 @@ fn characters_are_not_cut_where_their_rest_may_still_come() {
     }
     let latin = charset::Charset::all_of(&settings_of("latin1").unwrap())[0];
     assert_eq!(latin.whole_length(b"a\xe4", 0), 2);
+}
+
+/// Gives lines one by one, as they come from a sender, with pauses before those at some offsets.
+fn given_one_by_one(assembly: &mut Assembly, file: &[u8], pauses: &[u64]) -> Read {
+    let mut read = Read::default();
+    let rules = assembly.rules(None).clone();
+    let mut take = |assembly: &mut Assembly, line: Option<(usize, &[u8])>| {
+        let (start, raw) = line.unwrap_or_default();
+        let content = rules.terminator.content(raw);
+        let raw_length = raw.len();
+        let mut lines = Lines {
+            bytes: content,
+            at: start as u64,
+            cuts: &[],
+            rules: &rules,
+            message_bytes_max: assembly.message_bytes_max(),
+            position: 0,
+            whole: line.map(|_| Whole { start, raw_length, is_truncated: false }),
+            behind: if line.is_some() { Behind::Later } else { Behind::Nothing },
+        };
+        let (mut message, mut filtered) = (Message::default(), 0);
+        while assembly.next(&mut lines, &mut message, &mut filtered) == Pulled::Message {
+            let text = String::from_utf8_lossy(message.text(content)).into_owned();
+            let mut flags = Vec::new();
+            flags.extend(message.is_truncated.then_some("truncated"));
+            flags.extend(message.is_multiline.then_some("multiline"));
+            read.events.push((message.start as u64, message.end as u64, text, flags));
+        }
+    };
+    let mut at = 0;
+    for raw in file.split_inclusive(|byte| *byte == b'\n') {
+        if pauses.contains(&(at as u64)) {
+            take(assembly, None);
+        }
+        take(assembly, Some((at, raw)));
+        at += raw.len();
+    }
+    take(assembly, None);
+    assert!(!assembly.is_open());
+    read.upto = at;
+    read
+}
+
+proptest! {
+    /// Lines that come one by one, and cannot be read again, become the same events as those of a file that was cut at
+    /// the same pauses.
+    #[test]
+    fn lines_that_come_one_by_one_are_joined_as_those_of_a_file(
+        lines in proptest::collection::vec(
+            proptest::sample::select(&[
+                "a\n", " b\n", "c\r\n", "\n", "end\n",
+                "2026-11-21T03:20:13.5Z stdout P a part\n", "2026-11-21T03:20:13.5Z stdout F the end\n",
+                "2026-11-21T03:20:13.5Z stderr F other\n",
+            ][..]), 0..30),
+        rule in 0..6_usize,
+        before in 0..4_usize,
+        pauses in proptest::collection::vec(any::<proptest::sample::Index>(), 0..3),
+        most in proptest::sample::select(&[3_usize, 9, 1000][..]),
+    ) {
+        let rules = [
+            pattern("^ ", false, false, None),
+            pattern("^ ", true, false, Some("end")),
+            pattern("^[ac]", false, true, None),
+            pattern("^[ac]", true, true, Some("end")),
+            MultilineRule::Count(3),
+            MultilineRule::While { pattern: "^[ab ]".to_owned(), negate: false },
+        ];
+        let mut settings = multiline(rules[rule].clone());
+        let container = ContainerSettings { stream: ContainerStream::Stdout, ..Default::default() };
+        match before {
+            1 => settings.parsers.insert(0, LineParser::Container(container)),
+            2 => settings.parsers = vec![LineParser::Container(container)],
+            3 => {
+                settings.parsers.insert(0, LineParser::IncludeMessage(vec!["^[ abc2]".to_owned()]));
+                settings.parsers.extend(multiline(MultilineRule::Count(2)).parsers);
+                settings.exclude_lines.push("^c".to_owned());
+            }
+            _ => {}
+        }
+        let mut starts = vec![0];
+        starts.extend(lines.iter().scan(0, |at, line| { *at += line.len() as u64; Some(*at) }));
+        let mut pauses: Vec<u64> = pauses.iter().map(|pause| starts[pause.index(starts.len())]).collect();
+        pauses.sort_unstable();
+        pauses.dedup();
+        let file = lines.concat().into_bytes();
+        let mut assembly = Assembly::new(&settings, most).unwrap();
+        let given = given_one_by_one(&mut assembly, &file, &pauses);
+        pauses.push(file.len() as u64);
+        prop_assert_eq!(given, read(&mut assembly, &file, &[file.len()], &pauses));
+    }
 }

@@ -1,7 +1,6 @@
 //! Private keys in PEM, encrypted or not.
-//!
-//! Not here: the encryption of old PEM files (`Proc-Type: 4,ENCRYPTED`), which derives its key by one round of MD5;
-//! whoever has such a file is told how to convert it.
+
+mod legacy;
 
 use base64::Engine as _;
 use pkcs8::EncryptedPrivateKeyInfoRef;
@@ -55,15 +54,16 @@ impl KeyError {
     }
 }
 
-/// Reads the first private key of a PEM text: PKCS#8 (encrypted too), PKCS#1 or SEC1.
+/// Reads the first private key of a PEM text: PKCS#8, PKCS#1 or SEC1, each encrypted or not.
 ///
 /// A passphrase is used only where it is needed.
 ///
 /// # Errors
 /// When there is no key that can be used.
 pub fn read(pem: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKeyDer<'static>, KeyError> {
-    if is_encrypted_of_old(pem) {
-        return Err(KeyError::Unsupported("the old form of PEM".to_owned()));
+    let passphrase = passphrase.filter(|text| !text.is_empty());
+    if legacy::is_encrypted(pem) {
+        return legacy::read(pem, passphrase.ok_or(KeyError::NoPassphrase)?);
     }
     if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
         return Ok(key);
@@ -80,7 +80,7 @@ pub fn read(pem: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKeyDer<'stat
     let Some((body, _)) = rest.split_once(ENCRYPTED_END) else {
         return Err(KeyError::Damaged("its end is missing".to_owned()));
     };
-    decrypt(body, passphrase.filter(|text| !text.is_empty()).ok_or(KeyError::NoPassphrase)?)
+    decrypt(body, passphrase.ok_or(KeyError::NoPassphrase)?)
 }
 
 fn decrypt(body: &str, passphrase: &[u8]) -> Result<PrivateKeyDer<'static>, KeyError> {
@@ -116,11 +116,6 @@ fn unsupported() -> KeyError {
     KeyError::Unsupported("another method than PBES2 with AES and SHA-2".to_owned())
 }
 
-/// Tells whether a key has the headers by which old PEM files say that they are encrypted.
-fn is_encrypted_of_old(pem: &[u8]) -> bool {
-    memchr::memmem::find(pem, b"Proc-Type: 4,ENCRYPTED").is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,14 +138,38 @@ mod tests {
     #[test]
     fn every_form_of_a_key_is_the_same_key() {
         let plain = public(&read(&fixture("ec.key"), None).unwrap());
-        for name in ["ec.sec1.key", "ec.aes.key", "ec.des3.key", "ec.scrypt.key", "ec.crlf.key"] {
+        for name in [
+            "ec.sec1.key",
+            "ec.aes.key",
+            "ec.des3.key",
+            "ec.scrypt.key",
+            "ec.crlf.key",
+            "ec.legacy.aes128.key",
+            "ec.legacy.aes192.key",
+            "ec.legacy.des3.key",
+            "ec.legacy.des.key",
+        ] {
             let key =
                 read(&fixture(name), Some(PASSPHRASE)).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(public(&key), plain, "{name}");
         }
         let rsa = public(&read(&fixture("rsa.key"), None).unwrap());
         assert_eq!(public(&read(&fixture("rsa.pkcs1.key"), None).unwrap()), rsa);
-        assert_eq!(public(&read(&fixture("rsa.aes.key"), Some(PASSPHRASE)).unwrap()), rsa);
+        for name in ["rsa.aes.key", "rsa.legacy.key"] {
+            assert_eq!(public(&read(&fixture(name), Some(PASSPHRASE)).unwrap()), rsa, "{name}");
+        }
+        // Beside a certificate, after parameters, and with other line ends.
+        let legacy = String::from_utf8(fixture("ec.legacy.des3.key")).unwrap();
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        for text in [
+            format!("{certificate}{parameters}{legacy}"),
+            format!("{legacy}{certificate}"),
+            legacy.replace('\n', "\r\n"),
+        ] {
+            assert_eq!(public(&read(text.as_bytes(), Some(PASSPHRASE)).unwrap()), plain, "{text}");
+        }
     }
 
     #[test]
@@ -164,10 +183,12 @@ mod tests {
             (cut, Some(PASSPHRASE), KeyError::Damaged("its end is missing".to_owned())),
             (fixture("ec.pbes1.key"), Some(PASSPHRASE), unsupported()),
             (
-                fixture("rsa.legacy.key"),
+                fixture("ec.legacy.camellia128.key"),
                 Some(PASSPHRASE),
-                KeyError::Unsupported("the old form of PEM".to_owned()),
+                KeyError::Unsupported("`CAMELLIA-128-CBC` in the old form of PEM".to_owned()),
             ),
+            (fixture("rsa.legacy.key"), None, KeyError::NoPassphrase),
+            (fixture("rsa.legacy.key"), Some(b"wrong"), KeyError::WrongPassphrase),
             (
                 b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec(),
                 None,

@@ -13,7 +13,7 @@ use crate::cli::{ConfigArgs, RegistryCommand};
 use crate::disk::RealDisk;
 use crate::registrar::{self, Place, Stored};
 use crate::settings::Settings;
-pub(in crate::commands) use find::Finder;
+use find::Finder;
 use serde_json::Value;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -21,14 +21,17 @@ use std::process::ExitCode;
 
 /// Does one of the commands.
 pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCode, Failure> {
-    let place = place(&report::load(args)?.settings);
+    let settings = report::load(args)?.settings;
+    let place = place(&settings);
     match command {
-        RegistryCommand::List(json) => list::run(&look(&place)?, json.json),
-        RegistryCommand::Show { of, json } => return show::run(&look(&place)?, of, json.json),
+        RegistryCommand::List(json) => list::run(&look(&place)?, finder(&settings), json.json),
+        RegistryCommand::Show { of, json } => {
+            return show::run(&look(&place)?, finder(&settings), of, json.json);
+        }
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
-        RegistryCommand::Reset { of, .. } => edit::reset(&place, of.as_deref())?,
+        RegistryCommand::Reset { of, .. } => edit::reset(&place, finder(&settings), of.as_deref())?,
         RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
-        RegistryCommand::Check => return Ok(check::run(&place)),
+        RegistryCommand::Check => return Ok(check::run(&place, finder(&settings))),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -40,6 +43,11 @@ pub(super) fn place(settings: &Settings) -> Place {
         data: settings.paths.data.clone(),
         output: app::output_name(&settings.output).to_owned(),
     }
+}
+
+/// Returns what finds the files of entries.
+pub(super) fn finder(settings: &Settings) -> Finder<RealDisk> {
+    Finder::new(RealDisk, settings.paths.data.join(&settings.rescue.path))
 }
 
 /// Reads the registry as it stands; damage is told beside what could be read.

@@ -45,15 +45,16 @@ impl Failure {
     }
 }
 
-/// Prints to standard output; a closed one is nobody's fault.
+/// Prints to standard output; a closed one is nobody's fault. What would control a terminal is shown, for a text may hold
+/// what came from a log, or from a server.
 pub(super) fn out(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().write_all(hint::visible(text).as_bytes());
 }
 
 /// Prints to standard error.
 pub(super) fn err(text: &str) {
     let mut stderr = std::io::stderr();
-    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.write_all(hint::visible(text).as_bytes());
     if !text.ends_with('\n') {
         let _ = stderr.write_all(b"\n");
     }

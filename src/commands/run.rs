@@ -56,6 +56,8 @@ enum End {
     Signal,
     /// It was to drain, and all is acknowledged.
     Drained,
+    /// It was to drain, and all is acknowledged that can be read: something else matches, and cannot.
+    Unreadable,
     /// It was to drain, and the time is over.
     Deadline,
     /// The output cannot go on.
@@ -388,7 +390,8 @@ impl Run<'_> {
             progress(self.settings, &status);
         }
         if self.app.is_drained() {
-            return Some(End::Drained);
+            let unreadable = self.app.stats().reading.unreadable.get();
+            return Some(if unreadable == 0 { End::Drained } else { End::Unreadable });
         }
         drain.deadline.is_some_and(|deadline| deadline <= now).then_some(End::Deadline)
     }
@@ -398,6 +401,7 @@ impl Run<'_> {
 fn drained(end: End) -> Drained {
     let reason = match end {
         End::Drained => "",
+        End::Unreadable => "files or directories that match cannot be read, as the log says",
         End::Signal => "a signal has stopped it before",
         End::Deadline => "the deadline has come before",
         End::Output => "the output has ended before, and its log says why",
@@ -432,9 +436,25 @@ fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
             info!("everything was read and acknowledged");
             ExitCode::SUCCESS
         }
-        (End::Signal, Stopped::Settled) => ExitCode::SUCCESS,
-        (End::Signal, Stopped::GivenUp) => {
-            warn!("stopped before all was acknowledged; the rest is read again at the next start");
+        (End::Unreadable, _) => {
+            error!(
+                hint = "the lines before say which, and why",
+                "what could be read was acknowledged, but not all that matches could be read"
+            );
+            if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS }
+        }
+        (End::Signal, stopped) => {
+            if once {
+                warn!(
+                    "a signal has come before all was read and acknowledged; the next start goes on there"
+                );
+                return ExitCode::from(NOT_ACKNOWLEDGED);
+            }
+            if stopped == Stopped::GivenUp {
+                warn!(
+                    "stopped before all was acknowledged; the rest is read again at the next start"
+                );
+            }
             ExitCode::SUCCESS
         }
         (End::Deadline, _) => {

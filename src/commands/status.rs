@@ -1,7 +1,7 @@
 //! `shipper status`: asks the running shipper how it fares; reads the registry where none runs.
 
 use super::ask::{Conversation, Silence, silent};
-use super::registry::{Finder, place};
+use super::registry::{finder, place};
 use super::report::{self, Failure, err, out};
 use super::{BAD_USAGE, FAILED};
 use crate::cli::{ConfigArgs, StatusArgs};
@@ -70,7 +70,7 @@ fn ask(settings: &Settings) -> Result<Status, Silence> {
 /// Returns what the registry and the files say; `None` where there is no registry, or none that can be read.
 pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
     let stored = registrar::look(&RealDisk, &place(settings)).ok()?;
-    let mut finder = Finder::new(RealDisk);
+    let mut finder = finder(settings);
     let entries = stored.decoded.entries.values();
     let bytes = entries.filter_map(|entry| finder.standing(entry).behind(entry)).sum();
     Some(Backlog { bytes, entries: stored.decoded.entries.len() })
@@ -90,7 +90,7 @@ fn tell(args: StatusArgs, backlog: Option<Backlog>, status: &Status) -> ExitCode
         let known = bytes.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
         let rate = status.events_per_second;
         out(&match &faults[..] {
-            [] => format!("OK: backlog {known}, {rate:.1} events a second\n"),
+            [] => format!("OK: backlog {known}, {rate:.1} events delivered a second\n"),
             faults => format!("WARNING: {}\n", faults.join("; ")),
         });
     } else {

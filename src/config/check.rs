@@ -2,6 +2,7 @@
 //! meant.
 
 use crate::config::keys::{self, Class};
+use crate::config::mask;
 use crate::config::problems::{Place, Problem};
 use crate::config::spelling::distance;
 use crate::config::syntax;
@@ -137,9 +138,17 @@ impl Walk<'_> {
         let hint = hint.unwrap_or_else(|| {
             "leave it out: no known key is spelt nearly so (shipper.yml.example names all)".into()
         });
-        let problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
+        let mut problem = Problem::new(entry.place, format!("unknown key `{shown}`"));
+        if may_hold_secret(shown) {
+            problem = problem.hiding(mask::texts_of(&entry.value));
+        }
         self.problems.push(problem.hint(hint));
     }
+}
+
+/// Tells whether a key that nobody knows stands where others hold secrets.
+fn may_hold_secret(path: &str) -> bool {
+    path.starts_with("output.") || path.split('.').any(|part| part == "ssl")
 }
 
 /// Finds the key that differs from an unknown one, or from what is below it, in nothing but dots

@@ -184,6 +184,17 @@ pub fn secrets_of(root: &Node) -> Vec<String> {
     secrets
 }
 
+/// Returns all texts of a tree: below a key that nobody knows, each may be a secret.
+#[must_use]
+pub fn texts_of(node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::Null => Vec::new(),
+        Value::Scalar(scalar) => vec![scalar.text.clone()],
+        Value::List(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Map(map) => map.entries.iter().flat_map(|entry| texts_of(&entry.value)).collect(),
+    }
+}
+
 fn collect(node: &Node, path: &str, secrets: &mut Vec<String>) {
     match &node.value {
         Value::Null => {}

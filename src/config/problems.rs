@@ -34,17 +34,19 @@ pub struct Problem {
     pub other: Option<(Place, String)>,
     /// What to do.
     pub hint: Option<String>,
+    /// What is not to be shown, here and elsewhere.
+    secrets: Vec<String>,
 }
 
 impl Problem {
     /// Makes a problem at a place.
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place: Some(place), message: message.into(), other: None, hint: None }
+        Self { place: Some(place), message: message.into(), ..Self::general("") }
     }
 
     /// Makes a problem of the whole configuration.
     pub fn general(message: impl Into<String>) -> Self {
-        Self { place: None, message: message.into(), other: None, hint: None }
+        Self { place: None, message: message.into(), other: None, hint: None, secrets: Vec::new() }
     }
 
     fn mask(&mut self, secrets: &[String]) {
@@ -54,6 +56,13 @@ impl Problem {
         if let Some((_, message)) = &mut self.other {
             *message = masked(message);
         }
+    }
+
+    /// Hides these texts, wherever they stand.
+    #[must_use]
+    pub fn hiding(mut self, texts: Vec<String>) -> Self {
+        self.secrets = texts;
+        self
     }
 
     /// Adds advice.
@@ -118,6 +127,9 @@ impl Problems {
             for secret in mask::secrets_in(&source.text) {
                 mask::add_secret(&secret, &mut secrets);
             }
+        }
+        for secret in list.iter_mut().flat_map(|problem| std::mem::take(&mut problem.secrets)) {
+            mask::add_secret(&secret, &mut secrets);
         }
         for problem in &mut list {
             problem.mask(&secrets);

@@ -16,7 +16,7 @@ use crate::packing::Compression;
 use crate::settings::{
     Auth, BacklogOrder, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings,
     FileSettings, Format, HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace,
-    OutputSettings, ReadBy, ReadOrder, Settings, Since,
+    OnFull, OutputSettings, ReadBy, ReadOrder, RescueSettings, Settings, Since,
 };
 use crate::units::duration_text;
 
@@ -74,6 +74,9 @@ pub fn render(settings: &Settings, config_directory: &Path) -> String {
     }
     if !limits.is_empty() {
         put(&mut root, "limits", Value::Mapping(limits));
+    }
+    if settings.rescue != RescueSettings::default() {
+        put(&mut root, "rescue", rescue(&settings.rescue));
     }
     put(&mut root, "logging", logging(&settings.logging));
     if let Some(settings) = &settings.http {
@@ -203,6 +206,15 @@ fn paths(settings: &Settings, config_directory: &Path) -> Value {
     ])
 }
 
+fn rescue(rescue: &RescueSettings) -> Value {
+    let on_full = if rescue.on_full == OnFull::Keep { "keep" } else { "drop" };
+    map([
+        ("max_size", rescue.bytes_max.into()),
+        ("path", path(&rescue.path)),
+        ("on_full", on_full.into()),
+    ])
+}
+
 fn stanzas(settings: &Settings, namespace: Namespace) -> Vec<Value> {
     let of_namespace = settings.inputs.iter().filter(|input| input.namespace == namespace);
     let listeners = settings.listeners.iter().filter(|one| one.input.namespace == namespace);
@@ -262,6 +274,10 @@ fn files(out: &mut Mapping, input: &InputSettings) {
     if files.resend_on_touch {
         put(&mut scanner, "resend_on_touch", true);
     }
+    if let Some(part) = files.fingerprint {
+        let part = [("offset", part.offset.into()), ("length", part.length.into())];
+        put(&mut scanner, "fingerprint", map(part));
+    }
     put(out, "prospector", map([("scanner", Value::Mapping(scanner))]));
     let is_fresh_first = files.backlog == BacklogOrder::FreshFirst;
     if files.order != ReadOrder::default() || is_fresh_first {
@@ -290,6 +306,7 @@ fn done(out: &mut Mapping, files: &FileSettings) {
     for (key, is_on) in [
         ("include_file_owner_name", files.owner.user),
         ("include_file_owner_group_name", files.owner.group),
+        ("include_file_fingerprint", files.fingerprint.is_some()),
     ] {
         if is_on {
             put(out, key, true);

@@ -12,7 +12,7 @@ use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use crate::disk::Disk;
 use crate::identity::{generation, originals, prefix_allows, same_inode};
-use crate::ledger::Known;
+use crate::ledger::{Entry, Known};
 use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -114,6 +114,20 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Notes the same of a log of the registry that was removed and is in the rescue.
+    pub(super) fn note_rescued_gone(&mut self, input: u16, entry: &Entry) {
+        if entry.inode.birth != 0 && !entry.ended {
+            self.rotated.insert(Rotated {
+                input,
+                log: Arc::clone(&entry.path),
+                name: Arc::clone(&entry.path),
+                modified: born(entry.inode),
+                is_gone: true,
+                is_new: false,
+            });
+        }
+    }
+
     /// Notes that the inode of a log, now under another name, holds content that nobody saw.
     pub(super) fn note_replaced(&mut self, input: u16, log: &Arc<Path>, found: &Found) {
         self.note(Rotated {
@@ -148,6 +162,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Begins to follow the generations between; what could not be looked at is sought again with the next scan.
     pub(super) fn seek_between(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
+        self.generations_wait = false;
         if self.rotated.is_empty() {
             return;
         }
@@ -220,6 +235,7 @@ impl<D: Disk> Prospector<D> {
             return (false, None);
         }
         if self.has_one_alike(rotated.input, &found, looked.first()) {
+            self.generations_wait = true;
             return (false, None);
         }
         // As a file of the past it may have been passed over just now.
@@ -242,6 +258,7 @@ impl<D: Disk> Prospector<D> {
             file.input == input
                 && prefix_allows(file.prefix, first)
                 && !is_as_it_was(&self.disk, file)
+                && !self.is_rescued_of_other(file, first)
         })
     }
 

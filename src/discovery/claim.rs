@@ -80,13 +80,8 @@ pub(super) fn same_place<D: Disk>(looked: &Look<D>, found: &Found) -> bool {
 pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
     let file = disk.open(path)?;
     let stat = file.stat()?;
-    let (mut first, mut first_length) = ([0; PREFIX_BYTES], 0);
-    while first_length < PREFIX_BYTES {
-        match file.read_at(&mut first[first_length..], first_length as u64)? {
-            0 => break,
-            more => first_length += more,
-        }
-    }
+    let mut first = [0; PREFIX_BYTES];
+    let mut first_length = file.read_fully(&mut first, 0)?;
     let format = Format::of(&first[..first_length]);
     let mut is_whole = true;
     if format.is_some() {
@@ -104,6 +99,7 @@ impl<D: Disk> Prospector<D> {
         listing: &mut Listing<'_, D>,
         now: Instant,
     ) {
+        let mut refused = BTreeSet::new();
         let mut strangers = Vec::new();
         for (looks, (input, found)) in self.grown_first(newcomers).into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
@@ -113,7 +109,6 @@ impl<D: Disk> Prospector<D> {
                 // A name that leads elsewhere by now is for the next scan.
                 Ok(looked) if !same_inode(looked.stat.inode, found.stat.inode) => {}
                 Ok(looked) => {
-                    self.told.remove(&*found.path);
                     if !self.claim_by_inode(input, &found, &looked) {
                         strangers.push((input, found));
                     }
@@ -124,13 +119,15 @@ impl<D: Disk> Prospector<D> {
                     self.tell_short(&error, now);
                 }
                 Err(error) => {
-                    if self.told.insert(found.path.to_path_buf()) {
+                    if !self.told.contains(&*found.path) {
                         self.links.stats.reading.errors.add(1);
                         advice::tell_refused(&self.disk, &found.path, &error);
                     }
+                    refused.insert(found.path.to_path_buf());
                 }
             }
         }
+        self.told = refused;
         self.seek_unclaimed(listing, now);
         self.index_unclaimed();
         let mut registered = Vec::new();
@@ -423,8 +420,8 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.files.get_mut(key) else { return };
         match self.registering.get_mut(&file.epoch) {
             Some(waiting) => {
-                *waiting = Some(key);
-                file.stage = Stage::Registering(Box::new(start));
+                *waiting = Some((key, start));
+                file.stage = Stage::Registering;
             }
             None => self.assign(key, start),
         }
@@ -501,9 +498,9 @@ impl<D: Disk> Prospector<D> {
             is_damaged: looked.is_damaged,
             seen: self.round,
             at_home: self.round,
-            stage: Stage::Registering(Box::new(start)),
+            stage: Stage::Registering,
         });
-        self.registering.insert(epoch, Some(key));
+        self.registering.insert(epoch, Some((key, start)));
         Some(Known { entry, progress })
     }
 

@@ -3,7 +3,7 @@
 use super::claim::Look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
-use super::orphan::{FORGOTTEN_AFTER, Orphan, SCANS_UNTIL_FORGOTTEN};
+use super::orphan::{FORGOTTEN_AFTER, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
 use super::{File, FileKey, Prospector, Stage};
 use crate::disk::Disk;
 use crate::follow::{Order, Reached};
@@ -117,6 +117,13 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Tells which files are read again from their start, for the end: there is no next scan that might find a copy.
+    pub(super) fn tell_all_untold(&mut self) {
+        for key in self.orphans.keys() {
+            tell_untold(&mut self.orphans[key]);
+        }
+    }
+
     /// Forgets orphans of which two complete scans found nothing and that are settled.
     pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
@@ -125,11 +132,8 @@ impl<D: Disk> Prospector<D> {
             }
             let orphan = &mut self.orphans[key];
             // A copy of it that the next scan finds is told in the same line.
-            if 0 < orphan.waited
-                && let Some(what) = orphan.untold.take()
-            {
-                let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
-                info!(%file, read_to, "file was {what}; it is read again from its start");
+            if 0 < orphan.waited {
+                tell_untold(orphan);
             }
             let (name, inode) = (Arc::clone(&orphan.entry.name), orphan.entry.inode);
             if listing.is_blind(&name) || self.is_away(&name, inode, now) {
@@ -145,16 +149,34 @@ impl<D: Disk> Prospector<D> {
             let reader = orphan.input.or_else(|| self.input_of(&self.orphans[key].entry.path));
             let clean = reader.map(|input| self.inputs[usize::from(input)].clean);
             let orphan = &self.orphans[key];
+            if sought && orphan.rest == Rest::GivenUp {
+                self.tell_lost(orphan);
+                self.orphans[key].rest = Rest::Told;
+            }
+            let orphan = &self.orphans[key];
             if !sought
                 || !orphan.is_settled()
                 || clean.is_some_and(|clean| keeps(clean, orphan, now))
             {
                 continue;
             }
+            if self.rescued.contains(&orphan.entry.epoch) {
+                // Not before what was rescued of it is removed, for which all of it must be settled and saved.
+                self.tell_lost(orphan);
+                self.orphans[key].rest = Rest::Told;
+                continue;
+            }
             let orphan = self.orphans.take(key);
             self.tell_lost(&orphan);
             self.links.ledger.tell_quietly(Note::Forget(orphan.entry.epoch));
         }
+    }
+}
+
+fn tell_untold(orphan: &mut Orphan) {
+    if let Some(what) = orphan.untold.take() {
+        let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
+        info!(%file, read_to, "file was {what}; it is read again from its start");
     }
 }
 

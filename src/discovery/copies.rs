@@ -6,7 +6,7 @@ use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
-use super::{File, Prospector};
+use super::{File, Prospector, Stage};
 use crate::disk::Disk;
 use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
@@ -94,31 +94,36 @@ impl<D: Disk> Prospector<D> {
 
     /// Looks whether a file is a copy of one of these orphans, some of which may have been found meanwhile.
     fn seek_copy(&mut self, input: u16, found: &Found, sought: &Sought) {
-        for (key, inode, path) in sought.near(found) {
-            if self.is_dealt_with(input, found.stat.inode) {
-                return;
-            }
-            match look(&self.disk, &found.path) {
-                Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
-                    if self.claim_continuation(input, found, &mut looked) {
-                    } else if self.living_original(input, found, &looked).is_some() {
-                        self.put_off(*key);
-                    } else if !self.claim_beginning(input, found, &mut looked)
-                        && same_inode(found.stat.inode, *inode)
-                    {
-                        self.note_replaced(input, path, found);
+        let near: Vec<_> = sought.near(found).collect();
+        if near.is_empty() || self.is_dealt_with(input, found.stat.inode) {
+            return;
+        }
+        // Once for all of them: a log that was rotated a thousand times has a thousand, and the best one is chosen of all.
+        match look(&self.disk, &found.path) {
+            Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
+                if self.claim_continuation(input, found, &mut looked) {
+                } else if self.living_original(input, found, &looked).is_some() {
+                    self.put_off(&near);
+                } else if !self.claim_beginning(input, found, &mut looked) {
+                    let is_same = |inode: Inode| same_inode(found.stat.inode, inode);
+                    for (_, _, path) in near.iter().filter(|(_, inode, _)| is_same(*inode)) {
+                        if !self.is_dealt_with(input, found.stat.inode) {
+                            self.note_replaced(input, path, found);
+                        }
                     }
                 }
-                // It may be what is sought: nothing is concluded from not seeing it.
-                _ => self.put_off(*key),
             }
+            // It may be what is sought: nothing is concluded from not seeing it.
+            _ => self.put_off(&near),
         }
     }
 
-    /// Does not count this scan among those in which nothing of an orphan was found.
-    fn put_off(&mut self, key: OrphanKey) {
-        if let Some(orphan) = self.orphans.get_mut(key) {
-            orphan.is_put_off = true;
+    /// Does not count this scan among those in which nothing of these orphans was found.
+    fn put_off(&mut self, near: &[&(OrphanKey, Inode, Arc<Path>)]) {
+        for (key, ..) in near {
+            if let Some(orphan) = self.orphans.get_mut(*key) {
+                orphan.is_put_off = true;
+            }
         }
     }
 
@@ -291,7 +296,8 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is
-    /// not what it was any more: then this may be a copy of what it is now. One whose directory is away is what it was: else
+    /// not what it was any more: then this may be a copy of what it is now. One that was removed is nothing else now, and one
+    /// whose directory is away is what it was: else
     /// all logs of its name would wait for it, in whatever directories.
     pub(super) fn living_original(
         &self,
@@ -303,8 +309,11 @@ impl<D: Disk> Prospector<D> {
             file.input == input
                 && file.path != found.path
                 && !same_inode(file.inode, looked.stat.inode)
-                && (begins_alike(&self.disk, file, looked.first())
-                    || !(is_as_it_was(&self.disk, file) || self.is_known_away(&file.name)))
+                && ((begins_alike(&self.disk, file, looked.first())
+                    && !self.is_rescued_of_other(file, looked.first()))
+                    || !(matches!(file.stage, Stage::Removed)
+                        || is_as_it_was(&self.disk, file)
+                        || self.is_known_away(&file.name)))
         })
     }
 

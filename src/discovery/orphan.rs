@@ -43,6 +43,19 @@ pub(super) struct Orphan {
     pub(super) is_followed_up: bool,
     /// What happened to its inode, while that is not told yet: a copy that the next scan finds is told in the same line.
     pub(super) untold: Option<&'static str>,
+    /// What becomes of bytes that were not read.
+    pub(super) rest: Rest,
+}
+
+/// What becomes of bytes of an orphan that were not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// They are told as lost when it is forgotten.
+    Open,
+    /// They were given up: they are told as lost as soon as no copy was found.
+    GivenUp,
+    /// They are told and settled as lost.
+    Told,
 }
 
 /// How a file continues an orphan.
@@ -66,6 +79,7 @@ impl Orphan {
             is_put_off: false,
             is_followed_up: false,
             untold: None,
+            rest: Rest::Open,
         }
     }
 
@@ -97,6 +111,7 @@ impl Orphan {
             is_put_off: false,
             is_followed_up: false,
             untold: None,
+            rest: Rest::Open,
         }
     }
 
@@ -114,8 +129,11 @@ impl Orphan {
             || (entry.committed <= settled && length_of(&entry.beyond) <= self.progress.beyond())
     }
 
-    /// Returns what is known to have been there and was not read.
+    /// Returns what is known to have been there and was not read, unless that is told already.
     pub(super) fn lost(&self) -> Vec<Range<u64>> {
+        if self.rest == Rest::Told {
+            return Vec::new();
+        }
         let mut lost = self.entry.gaps();
         let reach = self.entry.reach();
         lost.extend((0 < self.bytes_left).then_some(reach..reach + self.bytes_left));

@@ -7,6 +7,7 @@
 use super::claim::look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
+use super::rescued::NO_DEVICE;
 use super::{FileKey, Prospector, Stage, keep_unclaimed};
 use crate::disk::{Disk, Kind, Stat};
 use crate::follow::Order;
@@ -158,7 +159,9 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether nothing is to be concluded from not seeing a file: its directory is gone, or something else is
     /// mounted in its place.
     pub(super) fn is_away(&mut self, name: &Path, inode: Inode, now: Instant) -> bool {
-        let Some(directory) = name.parent() else { return false };
+        let Some(directory) = name.parent().filter(|_| inode.device != NO_DEVICE) else {
+            return false;
+        };
         let there = match self.disk.stat(directory) {
             Ok(stat) => Some(stat).filter(|stat| stat.kind == Kind::Directory),
             Err(error) if is_absent(&error) => None,

@@ -9,7 +9,7 @@ use crate::advice;
 use crate::disk::{Disk, Kind, Stat};
 use crate::follow::Order;
 use crate::identity::same_inode;
-use crate::ledger::Note;
+use crate::ledger::{Note, Progress};
 use crate::position::Inode;
 use crate::settings::{ReadBy, ReadOrder};
 use std::collections::BTreeMap;
@@ -99,16 +99,14 @@ impl<D: Disk> Prospector<D> {
         self.orphans.extend(gone.filter_map(|(_, passed)| passed.copy_of));
         self.renumber(&newcomers.found, &mut listing);
         self.claim_all(newcomers.found, &mut listing, now);
+        self.count_unreadable();
         self.tend_orphans(&mut listing, now);
         self.tend_touched();
+        self.tend_rescued();
         self.tend_done(now);
         self.tend_cleaned();
         self.tend_examinations();
-        let lag = self.files.iter().map(|(_, file)| {
-            i64::try_from(file.size.saturating_sub(file.progress.settled_bytes()))
-                .unwrap_or(i64::MAX)
-        });
-        self.links.stats.reading.lag_bytes.set(lag.sum());
+        self.count_lag();
     }
 
     /// Returns the files of an input in the order in which they are to be read.
@@ -333,15 +331,16 @@ impl<D: Disk> Prospector<D> {
     /// A file has no name any more that could be found.
     fn removed(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(key) else { return };
-        match std::mem::replace(&mut file.stage, Stage::Removed) {
-            Stage::Registering(start) => {
-                if let Some(file) = self.take_file(key) {
-                    let size = file.size;
-                    let orphan = super::Orphan::parted(file, start.reached(), false);
-                    self.orphans.push(orphan.with_left(size));
-                }
-            }
-            _ => self.order(key, Order::Removed(key)),
+        let stage = std::mem::replace(&mut file.stage, Stage::Removed);
+        let epoch = file.epoch;
+        if stage != Stage::Registering {
+            self.order(key, Order::Removed(key));
+        } else if let Some((_, start)) = self.registering.get_mut(&epoch).and_then(Option::take)
+            && let Some(file) = self.take_file(key)
+        {
+            let size = file.size;
+            let orphan = super::Orphan::parted(file, start.reached(), false);
+            self.orphans.push(orphan.with_left(size));
         }
     }
 
@@ -379,6 +378,25 @@ impl<D: Disk> Prospector<D> {
             }
             still
         });
+    }
+}
+
+impl<D: Disk> Prospector<D> {
+    /// Counts what is there and not settled, also of what was read of files that are gone.
+    fn count_lag(&self) {
+        let behind = |size: u64, progress: &Progress| size.saturating_sub(progress.settled_bytes());
+        let files = self.files.iter().map(|(_, file)| behind(file.size, &file.progress));
+        let orphans = self.orphans.iter();
+        let orphans = orphans.map(|(_, orphan)| behind(orphan.entry.reach(), &orphan.progress));
+        let lag: u64 = files.chain(orphans).sum();
+        self.links.stats.reading.lag_bytes.set(i64::try_from(lag).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what matches and cannot be read.
+    fn count_unreadable(&mut self) {
+        let unreadable = i64::try_from(self.told.len() + self.blind.len()).unwrap_or(i64::MAX);
+        let before = std::mem::replace(&mut self.unreadable, unreadable);
+        self.links.stats.reading.unreadable.add(unreadable - before);
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) last_read: Option<Instant>,
     /// End of the bytes that were seen.
     pub(super) size: u64,
-    /// Whether a refusal was told already.
-    pub(super) refusal_told: bool,
+    /// Whether it cannot be read now, which was told and counted.
+    pub(super) is_refused: bool,
     /// The large event at the offset, whose end is sought.
     pub(super) open_event: Option<Box<OpenEvent>>,
     /// Offsets behind the offset at which an event ends, rising.
@@ -114,7 +114,7 @@ impl<D: Disk> Harvester<D> {
             permit: None,
             opened_at: None,
             last_read: None,
-            refusal_told: false,
+            is_refused: false,
             open_event: None,
             cuts: Vec::new(),
             waiting: None,
@@ -156,6 +156,12 @@ impl<D: Disk> Harvester<D> {
         self.waits_up_to(at + lines as u64, at + bytes as u64, now);
     }
 
+    /// Forgets what stood behind the offset if nothing does any more.
+    pub(super) fn waits_no_more(&mut self) {
+        let offset = self.assignment.offset;
+        self.waiting = self.waiting.take().filter(|waiting| offset < waiting.bytes);
+    }
+
     /// Notes how far the file's whole lines go, and how far it goes.
     pub(super) fn waits_up_to(&mut self, lines: u64, bytes: u64, now: Instant) {
         let same = |waiting: &Waiting| (waiting.lines, waiting.bytes) == (lines, bytes);
@@ -173,33 +179,35 @@ impl<D: Disk> Harvester<D> {
         if self.file.is_some() {
             return Ok(Opened::Before);
         }
-        let file = disk.open(&self.assignment.name).map_err(|error| match error.kind() {
+        let rescued = self.assignment.rescued.clone();
+        let place = rescued.as_ref().unwrap_or(&self.assignment.name);
+        let file = disk.open(place).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Obstacle::Broken(Broken::Moved)
             }
             _ => Obstacle::Refused(error),
         })?;
         let stat = file.stat().map_err(Obstacle::Refused)?;
-        if !same_inode(stat.inode, self.assignment.inode) {
+        if rescued.is_none() && !same_inode(stat.inode, self.assignment.inode) {
             return Err(Obstacle::Broken(Broken::Moved));
         }
         let is_packed = self.assignment.is_packed;
-        if stat.size < self.assignment.offset && !is_packed {
+        if stat.size < self.assignment.offset && !is_packed && rescued.is_none() {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
-        let file = match (is_packed, self.assignment.is_damaged) {
-            (false, _) => Content::Plain(file),
-            (true, false) => Content::Packed(Box::new(Unpacked::new(file))),
-            (true, true) => Content::Damaged(Box::new(Unpacked::new(file))),
+        let file = match (&rescued, is_packed, self.assignment.is_damaged) {
+            (Some(place), _, _) => self.open_rescued(file, place)?,
+            (None, false, _) => Content::Plain(file),
+            (None, true, false) => Content::Packed(Box::new(Unpacked::new(file))),
+            (None, true, true) => Content::Damaged(Box::new(Unpacked::new(file))),
         };
         let mut first = [0; PREFIX_BYTES];
         let wanted = usize::from(self.assignment.prefix.length);
-        let got = read_fully(&file, &mut first[..wanted], 0).map_err(Obstacle::Refused)?;
+        let got = file.read_fully(&mut first[..wanted], 0).map_err(Obstacle::Refused)?;
         if !prefix_matches(self.assignment.prefix, &first[..got]) {
             return Err(Obstacle::Broken(Broken::Replaced));
         }
         self.file = Some(file);
-        self.refusal_told = false;
         Ok(Opened::Now)
     }
 
@@ -211,9 +219,11 @@ impl<D: Disk> Harvester<D> {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, usize), Obstacle> {
         let file = self.file.as_ref().expect("a file is opened before it is read");
         let before = overlap(self.assignment.offset);
-        if before == TAIL_BYTES && !self.assignment.is_packed {
+        // What is in the rescue nobody else writes.
+        let may_change = !self.assignment.is_packed && self.assignment.rescued.is_none();
+        if before == TAIL_BYTES && may_change {
             let first = &mut buffer[..usize::from(self.assignment.prefix.length)];
-            let length = read_fully(file, first, 0)?;
+            let length = file.read_fully(first, 0)?;
             if length < first.len() || !prefix_matches(self.assignment.prefix, first) {
                 let is_shorter = file.stat()?.size < self.assignment.offset;
                 let why = if is_shorter { Broken::Truncated } else { Broken::Replaced };
@@ -356,16 +366,4 @@ pub(super) enum Opened {
 /// Returns how many bytes before `offset` are read again to prove them.
 pub(super) fn overlap(offset: u64) -> usize {
     usize::try_from(offset).map_or(TAIL_BYTES, |offset| offset.min(TAIL_BYTES))
-}
-
-/// Reads until `bytes` is full or the file ends; returns how many bytes there were.
-pub(super) fn read_fully(file: &impl ReadFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut length = 0;
-    while length < bytes.len() {
-        match file.read_at(&mut bytes[length..], offset + length as u64)? {
-            0 => break,
-            more => length += more,
-        }
-    }
-    Ok(length)
 }

@@ -1,9 +1,9 @@
 //! From the bytes of a file into the open batch.
 
-use super::file::{Harvester, Obstacle, Opened, read_fully};
+use super::file::{Harvester, Obstacle, Opened};
 use super::{Turn, Worker};
 use crate::batch::BatchBuilder;
-use crate::disk::Disk;
+use crate::disk::{Disk, ReadFile};
 use crate::ledger::Note;
 use crate::pipeline::{self, Consumed, HOLE_BYTES_MIN, Moment, Stop};
 use crate::position::{AckRange, Outcome, Part, Settled};
@@ -41,7 +41,8 @@ impl<D: Disk> Worker<D> {
             Ok(Opened::Now) => self.opened(file),
             Err(obstacle) => return self.obstacle(file, obstacle),
         }
-        if let Err(obstacle) = self.learn_charset(file).and_then(|()| self.decide_order(file)) {
+        let learned = self.learn_charset(file).and_then(|()| self.learn_fingerprint(file));
+        if let Err(obstacle) = learned.and_then(|()| self.decide_order(file)) {
             return self.obstacle(file, obstacle);
         }
         while file.skip_settled() {}
@@ -81,7 +82,7 @@ impl<D: Disk> Worker<D> {
         }
         let open = file.file.as_ref().expect("it was opened");
         let mut first = [0; 4];
-        let length = read_fully(open, &mut first, 0)?;
+        let length = open.read_fully(&mut first, 0)?;
         if 2 <= length {
             source.set_charset(assembly.variant(&first[..length]));
         }
@@ -124,7 +125,10 @@ impl<D: Disk> Worker<D> {
         };
         let turn = if chunk.full || end < chunk.bytes.len() { Turn::More } else { Turn::End };
         match self.fill(file, &chunk.bytes[..before + last], before, clock) {
-            Filled::Done(Turn::End) => Filled::Done(turn),
+            Filled::Done(Turn::End) => {
+                file.waits_no_more();
+                Filled::Done(turn)
+            }
             Filled::Open if chunk.full && at == file.assignment.offset => Filled::Large,
             Filled::Open if chunk.full => Filled::Done(Turn::More),
             other => other,

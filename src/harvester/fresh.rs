@@ -6,7 +6,7 @@
 //! was read as an offset and ranges beyond it, so nobody else has to know. A file that cannot be parted at a line is all
 //! backlog, read in order.
 
-use super::file::{Harvester, Obstacle, Waiting, overlap, read_fully};
+use super::file::{Harvester, Obstacle, Waiting, overlap};
 use super::{Turn, Worker};
 use crate::assembly::OpenEvent;
 use crate::disk::{Disk, ReadFile};
@@ -234,13 +234,13 @@ impl<D: Disk> Worker<D> {
         let source = file.source.as_ref().expect("an open file has a source");
         let start = from.max(to.saturating_sub(self.settings.read_bytes as u64));
         let mut bytes = vec![0; usize::try_from(to - start).unwrap_or(0)];
-        let length = read_fully(open, &mut bytes, start)?;
+        let length = open.read_fully(&mut bytes, start)?;
         let terminator = self.pipelines[usize::from(file.assignment.input)].terminator(source);
         let Some(end) = terminator.find_last(&bytes[..length], start) else { return Ok(None) };
         let split = start + end as u64;
         let mut tail = [0; TAIL_BYTES];
         let tail = &mut tail[..overlap(split)];
-        let length = read_fully(open, tail, split - tail.len() as u64)?;
+        let length = open.read_fully(tail, split - tail.len() as u64)?;
         Ok((length == tail.len()).then(|| (split, tail_hash(tail))))
     }
 }

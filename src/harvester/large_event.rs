@@ -125,7 +125,7 @@ impl<D: Disk> Worker<D> {
         let kept = self.kept_bytes(file, end - start);
         let mut line = vec![0; kept];
         let content = file.file.as_ref().expect("a file is opened before it is searched");
-        let length = super::file::read_fully(content, &mut line, start)?;
+        let length = content.read_fully(&mut line, start)?;
         if length < kept {
             return Err(Obstacle::Broken(Broken::Truncated));
         }

@@ -3,7 +3,7 @@
 //! The search for the line's end goes on where it stopped, over any number of turns. Then the line is copied, read by
 //! read, into the one jumbo buffer; it carries `message` without parsed fields.
 
-use super::file::{Harvester, Obstacle, read_fully};
+use super::file::{Harvester, Obstacle};
 use super::filling::Clock;
 use super::{Turn, Worker};
 use crate::assembly::terminator::Terminator;
@@ -118,7 +118,7 @@ fn line_end_length<D: Disk>(file: &Harvester<D>, end: u64, terminator: &Terminat
     let length = (end - file.assignment.offset).min(last.len() as u64);
     let open = file.file.as_ref().expect("a file is opened before it is searched");
     let last = &mut last[..usize::try_from(length).expect("at most eight")];
-    match read_fully(open, last, end - length) {
+    match open.read_fully(last, end - length) {
         Ok(read) if read == last.len() => (last.len() - terminator.content(last).len()) as u64,
         _ => 0,
     }

@@ -4,9 +4,9 @@
 //! the file again cuts there again: the event keeps its `_id`.
 
 use super::Worker;
-use super::file::{Harvester, read_fully};
+use super::file::Harvester;
 use crate::assembly::charset::Charset;
-use crate::disk::Disk;
+use crate::disk::{Disk, ReadFile};
 use crate::follow::FileKey;
 use crate::ledger::{Ledger, Note};
 use crate::settings::reading::Pauses;
@@ -14,6 +14,7 @@ use crate::wake::Wake;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::warn;
 
 /// More bytes than a character has, and two units of UTF-16.
 const CHARACTER_BYTES_MAX: usize = 8;
@@ -27,7 +28,27 @@ pub(super) struct Waits {
     cutting: Vec<(FileKey, u64)>,
 }
 
+/// Most files of a worker that are told of for a last line without an end.
+const UNFINISHED_TOLD_MAX: usize = 100;
+
 impl<D: Disk> Worker<D> {
+    /// Tells, when all is read, what is not sent because its line has no end yet.
+    pub(super) fn tell_unfinished(&self) {
+        let rests = self.files.values().filter_map(|file| {
+            let own = &file.assignment;
+            let is_plain = !own.is_packed && own.rescued.is_none();
+            let rest = file.size.saturating_sub(own.offset);
+            (is_plain && rest != 0).then(|| (own.name.display(), rest))
+        });
+        for (file, bytes) in rests.take(UNFINISHED_TOLD_MAX) {
+            warn!(
+                %file, bytes,
+                hint = "its writer has to end it; or set `flush_partial_after` on the input, and it is sent after that time",
+                "the last line has no end and is not sent"
+            );
+        }
+    }
+
     /// Asks for a cut at the end of a file that was read to its end just now, or notes when to look at it again.
     pub(super) fn plan_pause(&mut self, key: FileKey, now: Instant) {
         let Some(file) = self.files.get_mut(&key) else { return };
@@ -129,7 +150,7 @@ impl<D: Disk> Harvester<D> {
         let start = from.max(end.saturating_sub(last.len() as u64));
         let last = &mut last[..usize::try_from(end - start).expect("at most a few")];
         // Without them nothing is cut: it is tried again when more comes.
-        let length = read_fully(self.file.as_ref()?, last, start).ok()?;
+        let length = self.file.as_ref()?.read_fully(last, start).ok()?;
         let whole = start + charset.whole_length(&last[..length], start) as u64;
         (from < whole).then_some(whole)
     }

@@ -64,11 +64,19 @@ pub(super) struct Lane {
     pub(super) epoch: Epoch,
     /// Bytes of messages so far: where the next one begins.
     at: u64,
+    /// When the last message came that may be part of an event, where several make one.
+    pub(super) joined_at: Option<Instant>,
 }
 
 impl Lane {
     pub(super) fn new(input: usize, pipeline: Pipeline, epoch: Epoch) -> Self {
-        Self { input, pipeline, epoch, at: 0 }
+        Self { input, pipeline, epoch, at: 0, joined_at: None }
+    }
+
+    /// Returns when what has begun is complete because nothing more came.
+    pub(super) fn pause_ends(&self) -> Option<Instant> {
+        let pause = self.pipeline.pauses().event.filter(|_| self.pipeline.is_open())?;
+        Some(self.joined_at? + pause)
     }
 }
 
@@ -113,19 +121,65 @@ impl Flow {
 
     /// Puts a message into the open batch, or one that follows it.
     pub(super) fn put(&mut self, lane: &mut Lane, sent: Sent<'_>, clock: Clock) -> Put {
+        let (input, length) = (lane.input, sent.text.len());
+        self.put_with(input, length, |batch, most| {
+            let text = &sent.text[..most.map_or(length, |most| length.min(most))];
+            let truncated = sent.truncated || most.is_some();
+            (run(lane, Sent { text, truncated, ..sent }, clock, batch), truncated)
+        })
+    }
+
+    /// Takes a message of which several may make an event; what they make goes by [`Flow::put_ready`].
+    pub(super) fn join(&mut self, lane: &mut Lane, sent: Option<Sent<'_>>, clock: Clock) {
+        let message = sent.map(|sent| {
+            let Sent { text, raw_length, truncated, .. } = sent;
+            let start = lane.at;
+            lane.at += raw_length as u64;
+            lane.joined_at = Some(clock.now);
+            Message { text, start, raw_length, truncated }
+        });
+        let filtered = lane.pipeline.join(message, clock.moment);
+        self.count(lane.input, &Consumed { filtered, ..Consumed::default() }, false);
+    }
+
+    /// Puts the events that were joined into the open batch, or one that follows it.
+    pub(super) fn put_ready(&mut self, lane: &mut Lane, source: &Source, clock: Clock) -> Put {
+        while let Some(length) = lane.pipeline.ready() {
+            let put = self.put_with(lane.input, length, |batch, most| {
+                let (consumed, place) = lane.pipeline.run_ready(source, most, clock.moment, batch);
+                if consumed.events != 0 {
+                    cover(lane.epoch, place.start, place.raw_length, batch, clock.now);
+                }
+                (consumed, place.flags.is_truncated)
+            });
+            if put != Put::Done {
+                return put;
+            }
+        }
+        Put::Done
+    }
+
+    /// Puts an event of so many bytes where there is room for it; `write` does, and is told how many of them may be where
+    /// there is not enough for all that it says.
+    fn put_with(
+        &mut self,
+        input: usize,
+        length: usize,
+        mut write: impl FnMut(&mut BatchBuilder, Option<usize>) -> (Consumed, bool),
+    ) -> Put {
         loop {
             if !self.has_batch() {
                 return Put::Starved;
             }
             let batch = self.batch.as_mut().expect("a batch was opened just above");
             let was_empty = batch.items() == 0;
-            let consumed = run(lane, sent, clock, batch);
+            let (consumed, truncated) = write(batch, None);
             if consumed.stop != Stop::Full {
-                self.count(lane.input, &consumed, sent.truncated);
+                self.count(input, &consumed, truncated);
                 return Put::Done;
             }
             if was_empty {
-                return self.put_large(lane, sent, clock);
+                return self.put_large(input, length, write);
             }
             if !self.send_batch() {
                 return Put::Closed;
@@ -134,23 +188,25 @@ impl Flow {
     }
 
     /// Puts a message that is too large for an empty batch into one of its own.
-    fn put_large(&mut self, lane: &mut Lane, sent: Sent<'_>, clock: Clock) -> Put {
-        let bytes = sent.text.len().saturating_mul(ESCAPED_BYTES_MAX) + ROOM_FOR_FIELDS;
+    fn put_large(
+        &mut self,
+        input: usize,
+        length: usize,
+        mut write: impl FnMut(&mut BatchBuilder, Option<usize>) -> (Consumed, bool),
+    ) -> Put {
+        let bytes = length.saturating_mul(ESCAPED_BYTES_MAX) + ROOM_FOR_FIELDS;
         let bytes = bytes.clamp(BUFFER_BYTES + 1, JUMBO_BYTES_MAX);
         let Some(jumbo) = self.pool.try_take_jumbo(bytes, &self.wake) else {
             return Put::Starved;
         };
         let mut batch = self.builder(jumbo, BatchLimits { bytes, items: 1 });
-        let mut consumed = run(lane, sent, clock, &mut batch);
-        let mut truncated = sent.truncated;
+        let (mut consumed, mut truncated) = write(&mut batch, None);
         if consumed.stop == Stop::Full {
             // Even so it has no room: as much of it as surely has some.
             let most = (JUMBO_BYTES_MAX - ROOM_FOR_FIELDS) / ESCAPED_BYTES_MAX;
-            truncated = true;
-            let text = &sent.text[..sent.text.len().min(most)];
-            consumed = run(lane, Sent { text, truncated, ..sent }, clock, &mut batch);
+            (consumed, truncated) = write(&mut batch, Some(most));
         }
-        self.count(lane.input, &consumed, truncated);
+        self.count(input, &consumed, truncated);
         if self.queue.send(batch.seal()).is_err() { Put::Closed } else { Put::Done }
     }
 
@@ -210,11 +266,15 @@ fn run(lane: &mut Lane, sent: Sent<'_>, clock: Clock, batch: &mut BatchBuilder) 
     let message = Message { text, start: lane.at, raw_length, truncated };
     let consumed = lane.pipeline.run_message(source, message, clock.moment, batch);
     if consumed.events != 0 {
-        let end = lane.at + raw_length as u64;
-        let middle = Point { offset: lane.at, running: 0 };
-        let (epoch, start, proof) = (lane.epoch, lane.at, Proof::EMPTY);
-        batch.cover(AckRange { epoch, start, end, before: 0, proof, middle }, clock.now);
-        lane.at = end;
+        cover(lane.epoch, lane.at, raw_length as u64, batch, clock.now);
+        lane.at += raw_length as u64;
     }
     consumed
+}
+
+/// Says in a batch that the last event in it has these bytes.
+fn cover(epoch: Epoch, start: u64, length: u64, batch: &mut BatchBuilder, now: Instant) {
+    let middle = Point { offset: start, running: 0 };
+    let (end, proof) = (start + length, Proof::EMPTY);
+    batch.cover(AckRange { epoch, start, end, before: 0, proof, middle }, now);
 }

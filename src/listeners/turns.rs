@@ -229,6 +229,9 @@ impl<D: Disk> Listeners<D> {
             }
             done = self.take(stream, &buffer[..filled], clock);
         }
+        if done.put == Put::Done {
+            done.put = self.end_event(stream, clock);
+        }
         if is_own {
             buffer.truncate(filled);
             buffer.drain(..done.consumed);
@@ -246,8 +249,15 @@ impl<D: Disk> Listeners<D> {
     /// Takes the messages at the beginning of `bytes`, and the last one when no more will come.
     fn take(&mut self, stream: &mut Stream, bytes: &[u8], clock: Clock) -> Taken {
         let inlet = &mut self.inlets[stream.door];
+        let joins = inlet.lane.pipeline.joins();
         let mut consumed = 0;
         loop {
+            if joins {
+                let put = self.flow.put_ready(&mut inlet.lane, &stream.source, clock);
+                if put != Put::Done {
+                    return Taken { consumed, put };
+                }
+            }
             let rest = &bytes[consumed..];
             let next = match stream.framer.next(rest) {
                 Next::More if stream.ended => stream.framer.last(rest, stream.broken_off),
@@ -261,16 +271,61 @@ impl<D: Disk> Listeners<D> {
                 }
                 Next::Message(piece) => {
                     let sent = sent(&stream.source, rest, &piece);
-                    let put = self.flow.put(&mut inlet.lane, sent, clock);
-                    if put != Put::Done {
-                        stream.framer.undo();
-                        return Taken { consumed, put };
+                    if joins {
+                        self.flow.join(&mut inlet.lane, Some(sent), clock);
+                    } else {
+                        let put = self.flow.put(&mut inlet.lane, sent, clock);
+                        if put != Put::Done {
+                            stream.framer.undo();
+                            return Taken { consumed, put };
+                        }
                     }
                     stream.since = clock.now;
                     consumed += piece.consumed;
                 }
             }
         }
+    }
+
+    /// Ends the event of several messages that has begun, when no more will come, or nothing came for a while.
+    fn end_event(&mut self, stream: &Stream, clock: Clock) -> Put {
+        let lane = &mut self.inlets[stream.door].lane;
+        let is_last = stream.ended && lane.pipeline.joins();
+        let is_over = is_last || lane.pause_ends().is_some_and(|at| at <= clock.now);
+        if !is_over {
+            return Put::Done;
+        }
+        self.flow.join(lane, None, clock);
+        self.flow.put_ready(lane, &stream.source, clock)
+    }
+
+    /// Has the streams looked at whose events are complete because nothing came for a while.
+    pub(super) fn tend_pauses(&mut self, now: Instant) {
+        let is_over = |inlet: &Inlet| inlet.lane.pause_ends().is_some_and(|at| at <= now);
+        if !self.inlets.iter().any(is_over) {
+            return;
+        }
+        for (token, stream) in &self.streams {
+            if is_over(&self.inlets[stream.door]) && !self.ready.contains(token) {
+                self.ready.push_back(*token);
+            }
+        }
+    }
+
+    /// Hands over what has begun as it is, for the stop; returns how many bytes find no buffer.
+    pub(super) fn end_events(&mut self, clock: Clock) -> usize {
+        let mut given_up = 0;
+        for stream in self.streams.values() {
+            let lane = &mut self.inlets[stream.door].lane;
+            if !lane.pipeline.joins() {
+                continue;
+            }
+            self.flow.join(lane, None, clock);
+            if self.flow.put_ready(lane, &stream.source, clock) != Put::Done {
+                given_up += lane.pipeline.give_up();
+            }
+        }
+        given_up
     }
 
     /// Cuts the longest message that is not complete: all of them together take too much.

@@ -52,14 +52,12 @@ use tracing::error;
 /// Rests of partly taken batches that one deliverer repeats beside the next batch.
 const RESTS_MAX: usize = 32;
 
-/// How long a deliverer without work keeps what its compressor takes.
-const COMPRESSOR_KEPT: Duration = Duration::from_secs(5);
-
 /// What all deliverers share.
 pub(super) struct Cluster<D: Disk> {
     settings: ElasticsearchSettings,
     client: HttpClient,
     hosts: Hosts,
+    compressor: Compressor,
     target: Option<String>,
     templates: Vec<TemplateTarget>,
     templates_there: tokio::sync::Mutex<bool>,
@@ -114,6 +112,7 @@ pub(super) async fn run<D: Disk + Sync>(
     let disk = links.disk.clone();
     let cluster = Arc::new(Cluster {
         hosts: Hosts::new(&settings, first, Arc::clone(&links.stats)),
+        compressor: Compressor::new(settings.compression_level),
         client,
         target: links.target.clone(),
         templates: links.templates,
@@ -245,8 +244,7 @@ async fn work<D: Disk + Sync>(
     let mut stopping = shutdown.clone();
     let mut places = cluster.hosts.places();
     let mut next: Option<Prepared> = None;
-    let level = cluster.settings.compression_level;
-    let compressor = Compressor::new(level);
+    let compressor = &cluster.compressor;
     loop {
         let prepared = match next.take() {
             Some(prepared) if rests.len() < RESTS_MAX && *stopping.borrow() != Shutdown::Abort => {
@@ -262,8 +260,8 @@ async fn work<D: Disk + Sync>(
                         ended_well(rest);
                         continue;
                     }
-                    () = tokio::time::sleep(COMPRESSOR_KEPT), if compressor.keeps() => {
-                        compressor.give_back();
+                    () = compressor.idle() => {
+                        compressor.tidy();
                         continue;
                     }
                     () = aborted(&mut stopping) => None,
@@ -277,21 +275,21 @@ async fn work<D: Disk + Sync>(
             delivery.divert().await;
         }
         let prepare = async {
-            if level != 0
+            if cluster.settings.compression_level != 0
                 && let Some(batch) = receiver.try_next()
             {
                 let largest = cluster.hosts.largest_body();
                 let whole = largest.is_none_or(|largest| batch.buffer.bytes().len() <= largest);
                 next = Some(if whole {
-                    Prepared::compressed(batch, &compressor)
+                    Prepared::compressed(batch, compressor)
                 } else {
                     Prepared::of(batch)
                 });
             }
         };
-        let (round, ()) = tokio::join!(delivery.first_round(&compressor), prepare);
+        let (round, ()) = tokio::join!(delivery.first_round(), prepare);
         if round.has_rest() {
-            rests.spawn(async move { delivery.finish(&Compressor::new(level)).await });
+            rests.spawn(delivery.finish());
         }
     }
     // Nothing more comes, for the others either.

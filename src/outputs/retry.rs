@@ -60,7 +60,7 @@ impl Schedule {
             _ => self.backoff.next_backoff().unwrap_or(most),
         };
         let own = longest.mul_f64(0.5 + random / 2.0);
-        own.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+        own.max(asked_for(retry_after))
     }
 
     /// Notes a success: the next failure is a first one again.
@@ -68,6 +68,11 @@ impl Schedule {
         self.failures = 0;
         self.backoff.reset();
     }
+}
+
+/// Returns for how long a server's `Retry-After` is kept to; nothing when there is none.
+pub(super) fn asked_for(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or_default().min(RETRY_AFTER_MAX)
 }
 
 #[cfg(test)]

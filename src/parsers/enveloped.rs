@@ -66,6 +66,8 @@ pub struct SyslogLines {
     first: usize,
     server: Server,
     last_server: Server,
+    /// How many bytes of the next line are its header, where that was found out before: its text is another by now.
+    head: Option<usize>,
 }
 
 impl SyslogLines {
@@ -88,7 +90,7 @@ impl SyslogLines {
         }
         let syslog = Syslog::new(settings.format, settings.zone.clone());
         let server = Server::Apache;
-        Ok(Self { syslog, inner, extras, first, server, last_server: server })
+        Ok(Self { syslog, inner, extras, first, server, last_server: server, head: None })
     }
 
     pub(super) fn set_server(&mut self, server: Server) {
@@ -105,6 +107,14 @@ impl SyslogLines {
 
     pub(super) fn extras(&self) -> &[String] {
         &self.extras
+    }
+
+    /// Reads the header of a line, or what was found to be one.
+    fn header(&mut self, line: &[u8]) -> Option<Header> {
+        let Some(head) = self.head.take() else { return self.syslog.read(line) };
+        let mut header = self.syslog.read(&line[..head])?;
+        header.message = Span::line(head, line.len());
+        Some(header)
     }
 
     /// Has the text of a message parsed; tells whether it was recognised.
@@ -196,11 +206,15 @@ impl SyslogLines {
 impl Parse for SyslogLines {
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
         self.last_server = self.server;
-        let Some(header) = self.syslog.read(line) else { return Parsed::Unrecognised };
+        let Some(header) = self.header(line) else { return Parsed::Unrecognised };
         let recognised = self.parse_text(line, &header, event);
         event.set_text_part(header.message);
         self.set_header(line, &header, event);
         if recognised { Parsed::Recognised } else { Parsed::Enveloped }
+    }
+
+    fn set_head(&mut self, length: usize) {
+        self.head = Some(length);
     }
 
     fn is_nginx(&self) -> Option<bool> {

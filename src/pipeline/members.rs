@@ -22,8 +22,8 @@ impl Encoder {
     ) -> Fit {
         if *content == Content::Line {
             *content = Content::Envelope;
-            if 0 < place.length {
-                // A layout writes what the event has.
+            // A layout writes what the event has; where nothing is left of an object, that it has no text.
+            if 0 < place.length || members.json.is_empty() {
                 self.event.set(Field::Message, Span::line(0, place.length));
             }
             if let Some(time) = members.time {
@@ -54,7 +54,8 @@ impl Encoder {
         writer.prepare(frame, action, text, event, content);
         let mut item = Vec::new();
         push_item(&mut item, frame, text, place, event, content);
-        let item = merged(&item, &members.json, how, place.length == 0)
+        let no_text = event.text_part().map_or(place.length == 0, crate::event::Span::is_empty);
+        let item = merged(&item, &members.json, how, no_text)
             .expect("the document is ours, and members that are merged were read");
         if batch.room() < item.len() {
             return Fit::Full;
@@ -75,7 +76,7 @@ fn merged(item: &[u8], members: &[u8], how: Merge, no_text: bool) -> Option<Vec<
     if how.expands {
         members = expanded(members);
     }
-    if no_text {
+    if no_text && !members.is_empty() {
         document.remove("message");
     }
     let ours: Vec<_> = OURS

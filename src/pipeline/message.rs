@@ -1,7 +1,7 @@
 //! Messages that come one by one, each from anybody: whatever bytes they have, each is one event.
 
 use super::{Assembled, Chunk, Consumed, Encoder, Fit, Moment, Pipeline, Source, Stop, lines_of};
-use crate::assembly::{Lines, Pulled};
+use crate::assembly::{Lines, Pulled, Whole};
 use crate::batch::BatchBuilder;
 use crate::document::item::{Content, Flags, Place};
 use crate::event::{LineText, Parse};
@@ -34,14 +34,7 @@ impl Pipeline {
             let filtered_bytes = message.raw_length as u64;
             return Consumed { filtered: 1, filtered_bytes, ..Consumed::default() };
         }
-        let encoder = &mut self.encoder;
-        let is_rendered = encoder.writer.is_rendered(&encoder.frame, &encoder.action, source);
-        if self.rendered != Some(moment) || !is_rendered {
-            encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
-            self.parser.set_server(source.server());
-            self.parser.set_now(moment.0);
-            self.rendered = Some(moment);
-        }
+        self.begin_message(source, moment);
         let Self { parser, assembly, encoder, message: found, .. } = self;
         let consumed = if self.is_trivial {
             with_parser!(parser, parser => encoder.run_message(parser, message, batch))
@@ -49,11 +42,27 @@ impl Pipeline {
             let rules = assembly.rules(None).clone();
             let chunk = Chunk { bytes: message.text, at: message.start, cuts: &[] };
             let lines = lines_of(chunk, &rules, assembly.message_bytes_max());
-            let lines = Lines { is_whole: true, ..lines };
+            let (start, raw_length) = (0, message.raw_length);
+            let whole = Some(Whole { start, raw_length, is_truncated: message.truncated });
+            let lines = Lines { whole, ..lines };
             let mut run = Assembled { assembly, message: found, lines };
             with_parser!(parser, parser => encoder.run_found(parser, &mut run, message, batch))
         };
         self.without_raw(consumed)
+    }
+
+    /// Makes ready for messages of a source that came at a moment.
+    pub(super) fn begin_message(&mut self, source: &Source, moment: Moment) {
+        let encoder = &mut self.encoder;
+        let is_rendered = encoder.writer.is_rendered(&encoder.frame, &encoder.action, source);
+        if self.rendered == Some(moment) && is_rendered {
+            return;
+        }
+        encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
+        self.parser.set_server(source.server());
+        self.parser.set_now(moment.0);
+        self.assembly.set_now(moment.0);
+        self.rendered = Some(moment);
     }
 }
 
@@ -98,7 +107,7 @@ impl Encoder {
             consumed.filtered_bytes = message.raw_length as u64;
             return consumed;
         }
-        let is_truncated = message.truncated || found.is_truncated;
+        let is_truncated = found.is_truncated;
         let place = Place {
             start: message.start,
             raw_length: message.raw_length as u64,

@@ -91,7 +91,7 @@ fn audited(
         audit.epochs.push(AuditedEpoch {
             epoch: entry.epoch,
             name: entry.name.clone(),
-            account: entry.account,
+            account: entry.account.clone(),
             in_flight_bytes: open - missing_bytes,
             missing,
         });

@@ -22,7 +22,8 @@ const RESERVE_BYTES: u64 = 256 << 10;
 
 /// The journal.
 ///
-/// Invariant: while `writer` is there, the file is `length` bytes of whole lines, all of them synced.
+/// Invariant: while `writer` is there, the file is `length` bytes of whole lines, all of them synced but what was jotted down
+/// since the last sync.
 pub(super) struct Journal<D: Disk> {
     disk: D,
     path: PathBuf,
@@ -34,6 +35,7 @@ pub(super) struct Journal<D: Disk> {
     /// Which file `writer` writes; `None` where that could not be learned.
     inode: Option<Inode>,
     length: u64,
+    unsynced: bool,
     snapshot_bytes: u64,
     reserved_to: u64,
     was_in_doubt: bool,
@@ -50,6 +52,7 @@ impl<D: Disk> Journal<D> {
             writer: None,
             inode: None,
             length: 0,
+            unsynced: false,
             snapshot_bytes: 0,
             reserved_to: 0,
             was_in_doubt: false,
@@ -98,9 +101,7 @@ impl<D: Disk> Journal<D> {
         records: &[u8],
         entries: impl Iterator<Item = &'a Entry>,
     ) -> io::Result<()> {
-        let grown = self.length + records.len() as u64;
-        let limit = (self.snapshot_bytes * GROWTH_MAX).max(COMPACT_BYTES_MIN);
-        if self.writer.is_some() && grown <= limit {
+        if self.writer.is_some() && self.has_room_for(records) {
             return self.append(records);
         }
         let replaced = self.write_snapshot(entries);
@@ -112,7 +113,32 @@ impl<D: Disk> Journal<D> {
         replaced
     }
 
-    fn append(&mut self, records: &[u8]) -> io::Result<()> {
+    /// Tells whether records were written that are not synced.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.unsynced
+    }
+
+    /// Writes records without a sync; `false` where that is to be left to the next [`Journal::save`].
+    pub(super) fn jot(&mut self, records: &[u8]) -> io::Result<bool> {
+        // The other half of the reserve is for what is synced: on a full disk nothing is added to it.
+        let end = self.length + records.len() as u64 + RESERVE_BYTES / 2;
+        let takes_reserve = self.reserved_to != 0 && self.reserved_to < end;
+        if self.writer.is_none() || takes_reserve || !self.has_room_for(records) {
+            return Ok(false);
+        }
+        self.write(records)?;
+        self.unsynced = true;
+        Ok(true)
+    }
+
+    /// Tells whether so much more needs no new file.
+    fn has_room_for(&self, records: &[u8]) -> bool {
+        let limit = (self.snapshot_bytes * GROWTH_MAX).max(COMPACT_BYTES_MIN);
+        self.length + records.len() as u64 <= limit
+    }
+
+    /// Writes records behind the last ones.
+    fn write(&mut self, records: &[u8]) -> io::Result<()> {
         let Some(writer) = &mut self.writer else { return Err(io::ErrorKind::NotConnected.into()) };
         if let Err(error) = writer.append(records) {
             // A full disk: cut off what came through, and the file is as before.
@@ -122,13 +148,20 @@ impl<D: Disk> Journal<D> {
             self.was_in_doubt = true;
             return Err(error);
         }
+        self.length += records.len() as u64;
+        Ok(())
+    }
+
+    fn append(&mut self, records: &[u8]) -> io::Result<()> {
+        self.write(records)?;
+        let Some(writer) = &mut self.writer else { return Err(io::ErrorKind::NotConnected.into()) };
         if let Err(error) = writer.sync() {
             // Nobody knows what is on the disk now: the next write is a new file.
             self.writer = None;
             self.was_in_doubt = true;
             return Err(error);
         }
-        self.length += records.len() as u64;
+        self.unsynced = false;
         self.reserve();
         Ok(())
     }
@@ -158,7 +191,7 @@ impl<D: Disk> Journal<D> {
         }
         self.disk.rename(&temporary, &self.path)?;
         self.disk.sync_directory(directory)?;
-        self.length = bytes.len() as u64;
+        (self.length, self.unsynced) = (bytes.len() as u64, false);
         self.snapshot_bytes = self.length;
         self.reserved_to = 0;
         self.write_on(writer);

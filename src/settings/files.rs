@@ -18,6 +18,8 @@ pub struct FileSettings {
     pub path_fields: Vec<String>,
     /// What documents say of who owns the file.
     pub owner: OwnerSettings,
+    /// What of the file is hashed for `log.file.fingerprint`. Default: nothing.
+    pub fingerprint: Option<FingerprintSettings>,
     /// What is forgotten of files that are done with.
     pub clean: CleanSettings,
     /// Files of which what stands in them is left out when nobody has read them yet. Default: none.
@@ -37,6 +39,7 @@ impl Default for FileSettings {
             delete_after: None,
             path_fields: Vec::new(),
             owner: OwnerSettings::default(),
+            fingerprint: None,
             clean: CleanSettings::default(),
             skip: SkipSettings::default(),
             order: ReadOrder::default(),
@@ -52,6 +55,21 @@ pub struct OwnerSettings {
     pub user: bool,
     /// Whether `log.file.group` has the group's name.
     pub group: bool,
+}
+
+/// What of a file is hashed for its documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FingerprintSettings {
+    /// Offset of the first byte.
+    pub offset: u64,
+    /// Number of bytes, from 64 to 10 MiB.
+    pub length: u64,
+}
+
+impl Default for FingerprintSettings {
+    fn default() -> Self {
+        Self { offset: 0, length: 1024 }
+    }
 }
 
 /// What is forgotten of files that are done with.

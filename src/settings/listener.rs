@@ -1,7 +1,6 @@
 //! Settings of inputs that are sent to rather than read from files: `tcp`, `udp`, `unix`, `syslog`, `stdin`.
 
 use super::{InputSettings, TlsSettings};
-use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,15 +57,6 @@ pub struct ServerTlsSettings {
     pub client_required: bool,
 }
 
-/// How syslog messages are read.
-#[derive(Debug, Clone)]
-pub struct SyslogSettings {
-    /// Their format.
-    pub format: SyslogFormat,
-    /// Zone of times that name none.
-    pub zone: TimeZone,
-}
-
 /// How messages of a stream are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FramingSettings {
@@ -80,16 +70,4 @@ impl Default for FramingSettings {
     fn default() -> Self {
         Self { delimiter: (*b"\n").into(), octet_counted: false }
     }
-}
-
-/// Which of the two formats syslog messages have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SyslogFormat {
-    /// Whichever a message has.
-    #[default]
-    Auto,
-    /// RFC 3164, as it is written in practice.
-    Rfc3164,
-    /// RFC 5424.
-    Rfc5424,
 }

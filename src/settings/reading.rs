@@ -1,5 +1,6 @@
 //! How the bytes of a file become events: encoding, line ends, parsers in their order, filters.
 
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// After this long a part of a container's line is sent though the rest has not come.
@@ -40,10 +41,24 @@ impl ReadingSettings {
             LineParser::Multiline(multiline) => Some(multiline.timeout),
             // What goes on surely comes soon; this is for a container that died.
             LineParser::Container(_) => Some(CONTAINER_TIMEOUT),
-            LineParser::IncludeMessage(_) | LineParser::Ndjson(_) => None,
+            LineParser::IncludeMessage(_) | LineParser::Ndjson(_) | LineParser::Syslog(_) => None,
         });
         let event = timeouts.filter(|timeout| !timeout.is_zero()).min();
         Pauses { event, partial: self.flush_partial_after }
+    }
+
+    /// Returns how syslog messages are read, if they are, and takes the parser out where nothing comes behind it.
+    pub fn take_syslog(&mut self) -> Option<SyslogSettings> {
+        let (place, settings) =
+            self.parsers.iter().enumerate().find_map(|(place, parser)| match parser {
+                LineParser::Syslog(settings) => Some((place, settings.clone())),
+                _ => None,
+            })?;
+        let has_filters = !self.include_lines.is_empty() || !self.exclude_lines.is_empty();
+        if place + 1 == self.parsers.len() && !has_filters {
+            self.parsers.pop();
+        }
+        Some(settings)
     }
 }
 
@@ -101,6 +116,9 @@ pub enum LineParser {
     Ndjson(NdjsonSettings),
     /// `container`.
     Container(ContainerSettings),
+    /// `syslog`, where something comes behind it: [`crate::settings::InputSettings::syslog`] says the same. Where nothing
+    /// does, only that says it, and header and text are read at once.
+    Syslog(SyslogSettings),
 }
 
 /// `ndjson.*`.
@@ -202,4 +220,25 @@ pub enum MultilineRule {
         /// Whether lines that do not match it are meant.
         negate: bool,
     },
+}
+
+/// How syslog messages are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyslogSettings {
+    /// Their format.
+    pub format: SyslogFormat,
+    /// Zone of times that name none.
+    pub zone: TimeZone,
+}
+
+/// Which of the two formats syslog messages have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyslogFormat {
+    /// Whichever a message has.
+    #[default]
+    Auto,
+    /// RFC 3164, as it is written in practice.
+    Rfc3164,
+    /// RFC 5424.
+    Rfc5424,
 }

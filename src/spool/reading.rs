@@ -54,7 +54,19 @@ impl<F: ReadFile> Records<F> {
     ) -> io::Result<Self> {
         let file = disk.open(&segment.path)?;
         let end = file.stat()?.size;
-        Ok(Self { file, framing, buffer: Vec::new(), done: 0, at: from, end })
+        Ok(Self::new(file, framing, from, end))
+    }
+
+    /// Reads a part of a file, which begins where a record does.
+    #[must_use]
+    pub fn new(file: F, framing: Framing, from: u64, end: u64) -> Self {
+        Self { file, framing, buffer: Vec::new(), done: 0, at: from, end }
+    }
+
+    /// Gives the file back.
+    #[must_use]
+    pub fn into_file(self) -> F {
+        self.file
     }
 
     /// Returns where the next record begins, or the bytes begin that are none yet.
@@ -138,12 +150,5 @@ pub(super) fn read_range(
     end: u64,
 ) -> io::Result<usize> {
     let length = bytes.len().min(usize::try_from(end - start).unwrap_or(usize::MAX));
-    let mut done = 0;
-    while done < length {
-        match file.read_at(&mut bytes[done..length], start + done as u64)? {
-            0 => break,
-            more => done += more,
-        }
-    }
-    Ok(done)
+    file.read_fully(&mut bytes[..length], start)
 }

@@ -345,6 +345,7 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
         ("shipper.reading.rotations", Figure::Counter(reading.rotations)),
         ("shipper.reading.skipped_bytes", Figure::Counter(reading.skipped_bytes)),
         ("shipper.reading.unparsed", Figure::Counter(reading.unparsed)),
+        ("shipper.reading.unreadable_files", told(reading.unreadable)),
         ("shipper.registrar.degraded", gauge(snapshot.registering.degraded)),
         ("shipper.registrar.waiting", told(snapshot.registering.waiting)),
         ("shipper.requests.bytes", Figure::Counter(reading.response_bytes)),
@@ -354,6 +355,9 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
         ("shipper.requests.status.4xx", Figure::Counter(reading.status[4])),
         ("shipper.requests.status.5xx", Figure::Counter(reading.status[5])),
         ("shipper.requests.status.unknown", Figure::Counter(reading.status[0])),
+        ("shipper.rescue.bytes", told(reading.rescue_bytes)),
+        ("shipper.rescue.files", Figure::Counter(reading.rescued)),
+        ("shipper.rescue.kept_files", told(reading.unrescued)),
     ]);
 }
 

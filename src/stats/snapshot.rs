@@ -48,8 +48,16 @@ pub struct ReadingFigures {
     pub closed: u64,
     /// Files followed at that moment.
     pub running: i64,
+    /// Removed files that keep their disk space.
+    pub unrescued: i64,
+    /// Removed files that were rescued.
+    pub rescued: u64,
+    /// Bytes that rescues took on the disk.
+    pub rescue_bytes: i64,
     /// Files open at that moment.
     pub open_files: i64,
+    /// Files and directories that could not be read then.
+    pub unreadable: i64,
     /// Bytes on disk that were not read yet.
     pub lag_bytes: i64,
     /// Rotations seen.

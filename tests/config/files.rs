@@ -311,16 +311,49 @@ fn paths_and_owners_become_fields_when_asked_for() {
 }
 
 #[test]
+fn the_first_bytes_become_a_field_when_asked_for() {
+    let part = |offset: u64, length: u64| {
+        format!("Some(FingerprintSettings {{ offset: {offset}, length: {length} }})")
+    };
+    let at = "filebeat.inputs[0].prospector.scanner.fingerprint";
+    for (text, expected) in [
+        ("", "None".to_owned()),
+        ("include_file_fingerprint: false", "None".to_owned()),
+        ("prospector.scanner.fingerprint: {offset: 1, length: 64}", "None".to_owned()),
+        ("include_file_fingerprint: true", part(0, 1024)),
+        (
+            "include_file_fingerprint: true\n    prospector.scanner.fingerprint: {enabled: true, offset: 7, length: 10MiB}",
+            part(7, 10 << 20),
+        ),
+        (
+            "prospector.scanner.fingerprint.length: 63",
+            format!("`{at}.length` takes a size from 64 to 10485760 bytes, found `63`"),
+        ),
+        (
+            "prospector.scanner.fingerprint.offset: -1",
+            format!("`{at}.offset` takes a size such as `10MiB`, found `-1`"),
+        ),
+        (
+            "include_file_fingerprint: sha256",
+            "`filebeat.inputs[0].include_file_fingerprint` takes `true` or `false`, found `sha256`"
+                .to_owned(),
+        ),
+    ] {
+        check(filestream, |i| i.files.fingerprint, &[(text, &expected)]);
+        check(input, |i| i.files.fingerprint, &[(text, &expected)]);
+    }
+}
+
+#[test]
 fn what_has_become_unnecessary_is_accepted_and_named_once() {
     for line in [
         "file_identity.inode_marker.path: /logs/.marker",
         "file_identity.fingerprint: {growing: true}",
-        "prospector.scanner.fingerprint: {enabled: true, offset: 0, length: 1024}",
+        "prospector.scanner.fingerprint: {enabled: true}",
         "rotation.external.strategy.copytruncate: {suffix_regex: '[0-9]$'}",
         "close_removed: false",
         "close.on_state_change.removed: true",
         "close.on_state_change.check_interval: 5s",
-        "include_file_fingerprint: true",
         "take_over: true",
         "take_over: {enabled: true, from_ids: [a]}",
         "backoff: {init: 1s, max: 10s}",

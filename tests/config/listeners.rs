@@ -15,6 +15,12 @@ fn listener(stanza: &str) -> ListenerSettings {
     assert_eq!(tls(&again.listeners[0]), tls(&listener));
     assert_eq!(format!("{:?}", again.listeners[0].listen), format!("{:?}", listener.listen));
     assert_eq!(format!("{:?}", again.listeners[0].framing), format!("{:?}", listener.framing));
+    // What is exported of `json` is `ndjson`, which keeps the text.
+    let reading = |of: &ListenerSettings| {
+        format!("{:?} {:?}", of.input.reading, of.input.syslog)
+            .replace("keeps_text: false", "keeps_text: true")
+    };
+    assert_eq!(reading(&again.listeners[0]), reading(&listener));
     let sizes =
         |of: &ListenerSettings| (of.input.message_max_bytes, of.connections_max, of.timeout);
     assert_eq!(sizes(&again.listeners[0]), sizes(&listener));
@@ -75,6 +81,21 @@ fn parsers_encodings_and_filters_of_a_listener_are_read() {
         let ndjson = NdjsonSettings { message_key, keeps_text: true, ..Default::default() };
         assert_eq!(reading.parsers, [LineParser::Ndjson(ndjson)]);
     }
+    let texts = "{type: syslog, protocol.udp.host: ':1', timezone: '+02:00', encoding: latin1, keep_null: true,
+        include_lines: [x], parsers: [{ndjson: {target: a}}]}";
+    let input = listener(texts).input;
+    let [LineParser::Syslog(syslog), LineParser::Ndjson(ndjson)] = &input.reading.parsers[..]
+    else {
+        panic!("the header, then the text: {:?}", input.reading.parsers);
+    };
+    assert_eq!(Some(syslog), input.syslog.as_ref());
+    assert_eq!((ndjson.target.as_str(), ndjson.keep_null), ("a", true));
+    let first = "{type: tcp, host: ':1', parsers: [{syslog: {format: rfc5424}}, {ndjson: {}}]}";
+    assert!(matches!(listener(first).input.reading.parsers[0], LineParser::Syslog(_)));
+    let last = "{type: tcp, host: ':1', parsers: [{ndjson: {}}, {syslog: {format: rfc5424}}]}";
+    assert_eq!(listener(last).input.reading.parsers.len(), 1);
+    let joined = "{type: stdin, multiline.pattern: a}";
+    assert!(matches!(listener(joined).input.reading.parsers[..], [LineParser::Multiline(_)]));
     let json = listener("{type: stdin, json.keys_under_root: true}").input.reading.parsers;
     assert_eq!(json, [LineParser::Ndjson(NdjsonSettings::default())]);
 }
@@ -179,10 +200,6 @@ fn what_is_wrong_with_a_listener_is_said() {
             "`multiline` joins lines, and each message that is sent is an event of its own",
         ),
         (
-            "{type: stdin, multiline.pattern: a}",
-            "`multiline` joins lines, and each message that is sent is an event of its own",
-        ),
-        (
             "{type: unix, path: /run/a, parsers: [{container: {}}]}",
             "`container` joins lines, and each message that is sent is an event of its own",
         ),
@@ -191,8 +208,16 @@ fn what_is_wrong_with_a_listener_is_said() {
             "messages that are sent cannot be UTF-16: what ends them is looked for byte by byte",
         ),
         (
-            "{type: syslog, protocol.udp.host: ':1', parsers: [{ndjson: {}}]}",
-            "unknown key `filebeat.inputs[0].parsers`",
+            "{type: syslog, protocol.udp.host: ':1', parsers: [{multiline: {pattern: a}}]}",
+            "`multiline` joins lines, and each message that is sent is an event of its own",
+        ),
+        (
+            "{type: syslog, protocol.udp.host: ':1', parsers: [{syslog: {}}]}",
+            "an input of type `syslog` reads the header before its `parsers` see the text",
+        ),
+        (
+            "{type: syslog, protocol.udp.host: ':1', multiline.pattern: a}",
+            "unknown key `filebeat.inputs[0].multiline`; `multiline` joins lines, and each message that is sent is an event of its own",
         ),
         ("{type: stdin}, {type: tcp, host: ':1'}", "an input of type `stdin` is beside others"),
     ] {

@@ -155,6 +155,10 @@ fn json_and_containers_are_read_as_either_spelling_says() {
                 r#"Some((Rfc3164, Some("Europe/Berlin")))"#,
             ),
             (
+                "parsers: [{syslog: {}}, {ndjson: {}}, {syslog: {}}]",
+                "`syslog` is there more than once, and a line has one header",
+            ),
+            (
                 "parsers: [{syslog: {format: rfc1}}]",
                 "`filebeat.inputs[0].parsers[0].syslog.format` cannot be `rfc1`, only `auto`, `rfc3164`, `rfc5424`",
             ),

@@ -558,6 +558,10 @@ fn no_secret_is_shown_whatever_is_wrong_around_it() {
     for text in [
         "output.elasticsearch:\n  hosts: a\n  pasword: hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  password hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  pass: hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  bearer: hunter2\n",
+        "output.elasticsearch:\n  hosts: a\n  headers2: {a: [hunter2]}\n",
+        "output.elasticsearch:\n  hosts: a\n  ssl.certificat_key: hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  pasword hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  passwrd:hunter2\n",
         "output.elasticsearch:\n  hosts: a\n  apikey: 'id:hunter2'\n",

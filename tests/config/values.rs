@@ -859,3 +859,20 @@ fn dead_letters_are_kept_unless_something_else_is_asked_for() {
         assert!(told.contains(problem), "{told}");
     }
 }
+
+#[test]
+fn rescue_is_on_unless_its_size_is_zero() {
+    use shipper::settings::{OnFull, RescueSettings};
+    assert_eq!(top("").unwrap().rescue, RescueSettings::default());
+    assert_eq!(RescueSettings::default().bytes_max, 1_000_000_000);
+    let own = RescueSettings {
+        bytes_max: 0,
+        path: "/r".into(),
+        on_full: OnFull::Drop,
+        ..RescueSettings::default()
+    };
+    let text = "rescue: {max_size: 0, path: /r, on_full: drop}";
+    assert_eq!(top(text).unwrap().rescue, own);
+    let told = top("rescue.on_full: wait").unwrap_err();
+    assert!(told.contains("`rescue.on_full`") && told.contains("`keep`"), "{told}");
+}

@@ -3,11 +3,14 @@
 use crate::rig::{Logs, Rig, lines, messages, watched};
 use regex::Regex;
 use shipper::account::Account;
+use shipper::certificates::{hex, sha256};
 use shipper::discovery::glob::Pattern;
-use shipper::discovery::{Skip, Watched};
+use shipper::discovery::{From, Skip, Watched};
 use shipper::packing::Compression;
 use shipper::position::Outcome;
-use shipper::settings::{CleanSettings, CloseSettings, ReadBy, ReadOrder};
+use shipper::settings::{
+    CleanSettings, CloseSettings, FingerprintSettings, InputSettings, ReadBy, ReadOrder,
+};
 use std::time::{Duration, SystemTime};
 
 /// Sets the time of a file's last change to so many seconds ago.
@@ -134,7 +137,7 @@ fn what_stands_in_an_old_file_is_settled_as_skipped_and_what_comes_is_read() {
     let old = saved.iter().find(|entry| entry.name.ends_with("old.log")).unwrap();
     let mut account = Account::default();
     account.add(Outcome::Skipped, lines(1, 3).len() as u64);
-    assert_eq!((old.base, old.committed, old.account), (old.base, account.sum(), account));
+    assert_eq!((old.committed, &old.account), (account.sum(), &account));
     logs.append("old.log", lines(4, 5));
     let mut rig = Rig::start_input(watched(), saved);
     rig.settle_down();
@@ -428,6 +431,40 @@ fn file_that_has_not_changed_for_long_is_forgotten_and_goes_on_when_it_does() {
     rig.pass(30);
     assert_eq!(rig.arrived(), messages(4, 5));
     assert_eq!(rig.stop().len(), 2);
+}
+
+#[test]
+fn documents_tell_the_hash_of_the_first_bytes_once_they_are_there() {
+    let logs = Logs::new();
+    logs.write("a.log", lines(1, 1));
+    let mut watched_input = InputSettings::default();
+    watched_input.files.fingerprint = Some(FingerprintSettings { offset: 3, length: 64 });
+    let mut rig = Rig::start_watching(
+        watched(&[logs.pattern("*.log")]),
+        Vec::new(),
+        From::Start,
+        16 << 20,
+        &watched_input,
+    );
+    rig.settle_down();
+    assert_eq!(rig.log_file.get("fingerprint"), None);
+    // As far as a byte is missing, and then that one.
+    let short = 66 - lines(1, 1).len();
+    logs.append("a.log", format!("{}\n", "x".repeat(short - 1)));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived().len(), 2);
+    assert_eq!(rig.log_file.get("fingerprint"), None);
+    logs.append("a.log", "y\n");
+    rig.pass_a_scan();
+    let content = std::fs::read(logs.path("a.log")).unwrap();
+    let expected = hex(&sha256(&content[3..67]));
+    assert_eq!(rig.log_file["fingerprint"], serde_json::json!(expected));
+    assert_eq!(rig.log_file["path"], serde_json::json!(logs.path("a.log")));
+    // It is that of the same bytes for all that follows, and told once.
+    logs.append("a.log", lines(2, 100));
+    rig.pass_a_scan();
+    assert_eq!(rig.log_file["fingerprint"], serde_json::json!(expected));
+    assert_eq!(rig.log_file.as_object().unwrap().len(), 4, "{}", rig.log_file);
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Rig {
         Self::start_watching(watched, saved, From::Start, 16 << 20, &input)
     }
 
-    fn start_watching(
+    pub fn start_watching(
         watched: Watched,
         saved: Saved,
         from: From,
@@ -162,12 +162,14 @@ impl Rig {
             links,
         );
         let settings = WorkerSettings {
+            rescue: None,
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
             backlog_orders: vec![input.files.backlog],
             backlog_bytes_min: BACKLOG_BYTES_MIN,
             closing: vec![input.close],
             owners: vec![OwnerSettings { user: true, group: true }],
+            fingerprints: vec![input.files.fingerprint],
             open_limits: vec![OpenLimit::new(input.close.limit)],
             message_max_bytes: vec![input.message_max_bytes],
             open_files_max: 100,

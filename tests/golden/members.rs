@@ -188,6 +188,24 @@ fn line_of_which_only_nulls_are_left_out_is_an_event() {
 }
 
 #[test]
+fn object_of_which_nothing_is_left_has_an_empty_message_beside_fields_at_the_root_too() {
+    let settings = NdjsonSettings { document_id: Some("id".to_owned()), ..ndjson() };
+    let mut input = with(vec![LineParser::Ndjson(settings)]);
+    let json_object = r#"{"log":{"env":"x"},"zone":"b"}"#.to_owned();
+    input.fields = Some(FieldsSettings { json_object, under_root: true });
+    let mut pipeline = Pipeline::new(&input, &shared()).expect("it is there");
+    for (line, message) in
+        [(r#"{"id":"a"}"#, Some("")), (r#"{"x":null}"#, Some("")), (r#"{"id":"a","x":1}"#, None)]
+    {
+        let log = format!("{line}\n");
+        let (batches, _) = run(&mut pipeline, "/a.log", log.as_bytes(), BatchLimits::default());
+        let (_, document) = read_item(batches[0].item(0));
+        assert_eq!(document.get("message").map(|text| text.as_str().unwrap()), message, "{line}");
+        assert_eq!((&document["zone"], &document["log"]["env"]), (&json!("b"), &json!("x")));
+    }
+}
+
+#[test]
 fn the_id_of_a_line_is_not_that_of_the_next() {
     let settings = NdjsonSettings { document_id: Some("id".to_owned()), ..ndjson() };
     let input = with(vec![LineParser::Ndjson(settings)]);

@@ -193,3 +193,28 @@ fn messages_go_through_the_parsers_and_filters_of_their_input() {
     assert_eq!(object["log"].get("flags"), None);
     wait_until("what is left out is counted", || rig.figure_of("events", "filtered") == 2);
 }
+
+#[test]
+fn texts_of_syslog_messages_go_through_the_parsers_and_filters_of_their_input() {
+    let rig = Rig::start(
+        "  - {type: syslog, protocol.udp.host: '127.0.0.1:0', encoding: latin1, exclude_lines: ['^debug'],\n     \
+         parsers: [{ndjson: {target: '', message_key: text}}]}",
+    );
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for text in [
+        &b"<13>Nov 21 03:20:13 web1 app[7]: {\"text\":\"B\xfcrger\",\"n\":1}"[..],
+        b"<13>Nov 21 03:20:13 web2 app: {\"text\":\"debug\",\"n\":2}",
+        b"<13>Nov 21 03:20:13 web3 app: no object",
+    ] {
+        socket.send_to(text, rig.address()).unwrap();
+    }
+    rig.receiver.wait_for(2);
+    assert_eq!(rig.receiver.messages(), ["Bürger", "no object"]);
+    let documents = rig.receiver.documents();
+    let object = documents.iter().find(|document| document["message"] == "Bürger").unwrap();
+    assert_eq!((&object["n"], &object["hostname"]), (&json!(1), &json!("web1")));
+    assert_eq!(object["process"], json!({ "name": "app", "pid": 7 }));
+    assert_eq!(object["log"]["syslog"]["severity"]["name"], json!("Notice"));
+    assert_eq!(object["log"]["source"]["address"], json!(socket.local_addr().unwrap().to_string()));
+    wait_until("what is left out is counted", || rig.figure_of("events", "filtered") == 1);
+}

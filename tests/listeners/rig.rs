@@ -86,16 +86,24 @@ fn store(stored: &Stored, request: &Request) -> String {
 pub struct Rig {
     pub receiver: Receiver,
     pub place: Place,
+    /// How many inputs it has.
+    inputs: usize,
     pub running: Option<Running>,
 }
 
 impl Rig {
     /// Starts one with `inputs`, in which `{place}` stands for its directory.
     pub fn start(inputs: &str) -> Self {
-        let rig = Self::at_rest(inputs);
-        let running = rig.place.start(&[]);
-        wait_until("it listens", || running.told().contains("listens at"));
-        Self { running: Some(running), ..rig }
+        Self::at_rest(inputs).started()
+    }
+
+    /// Starts one that was at rest, and waits until all its inputs listen.
+    pub fn started(self) -> Self {
+        let running = self.place.start(&[]);
+        wait_until("all inputs listen", || {
+            running.told().matches("listens at").count() == self.inputs
+        });
+        Self { running: Some(running), ..self }
     }
 
     /// Makes one that is not started.
@@ -110,7 +118,8 @@ impl Rig {
             receiver.url()
         );
         place.configure(&config);
-        Self { receiver, place, running: None }
+        let inputs = inputs.matches("- {type: ").count() + inputs.matches("- type: ").count();
+        Self { receiver, place, inputs, running: None }
     }
 
     pub fn told(&self) -> String {

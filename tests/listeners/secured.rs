@@ -12,16 +12,16 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn issuer() -> Issuer {
+pub fn issuer() -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// Makes a certificate and its key, as PEM.
-fn certified(issuer: &Issuer, name: &str) -> (String, String) {
+pub fn certified(issuer: &Issuer, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     // With the name of its issuer openssl would take it for one that has signed itself.
@@ -72,16 +72,10 @@ fn send(address: SocketAddr, config: &Arc<ClientConfig>, text: &str) -> io::Resu
     }
 }
 
-fn write(rig: &Rig, files: &[(&str, &str)]) {
+pub fn write(rig: &Rig, files: &[(&str, &str)]) {
     for (name, text) in files {
         std::fs::write(rig.place.path().join(name), text).unwrap();
     }
-}
-
-fn start(rig: Rig) -> Rig {
-    let running = rig.place.start(&[]);
-    wait_until("it listens", || running.told().contains("listens at"));
-    Rig { running: Some(running), ..rig }
 }
 
 /// Runs `openssl` with what comes from its standard input; returns what it said, if it was content.
@@ -112,7 +106,7 @@ fn openssl_is_heard_by_the_versions_and_suites_that_are_set_and_with_an_encrypte
     let seal = "pkcs8 -topk8 -v2 aes-256-cbc -passout file:word -in key.pem -out sealed.pem";
     let seal: Vec<&str> = seal.split(' ').collect();
     openssl(&rig, &seal, "").expect("it encrypts");
-    let rig = start(rig);
+    let rig = rig.started();
     let address = rig.address().to_string();
     let connect = ["s_client", "-connect", &address, "-CAfile", "ca.pem", "-verify_return_error"];
     let with = |more: &[&str], text: &str| openssl(&rig, &[&connect, more].concat(), text);
@@ -139,7 +133,7 @@ fn certificate_that_was_replaced_is_shown_without_a_restart() {
         "  - {type: tcp, host: '127.0.0.1:0', format: raw, ssl: {certificate: cert.pem, key: key.pem, certificate_reload.reload_interval: 10ms}}",
     );
     write(&rig, &[("cert.pem", &certificate), ("key.pem", &key)]);
-    let rig = start(rig);
+    let rig = rig.started();
     let address = rig.address();
     send(address, &client(&ours, None), "before\n").unwrap();
     let (certificate, key) = certified(&theirs, "localhost");
@@ -185,7 +179,7 @@ fn only_clients_that_an_authority_knows_are_heard() {
         "  - {type: tcp, host: '127.0.0.1:0', format: raw, ssl: {certificate: cert.pem, key: key.pem, certificate_authorities: [ca.pem]}}",
     );
     write(&rig, &[("cert.pem", &certificate), ("key.pem", &key), ("ca.pem", &ours.pem())]);
-    let rig = start(rig);
+    let rig = rig.started();
     let address = rig.address();
     let text: String = (0..30_000).map(|number| format!("secret {number:05}\n")).collect();
     let known = certified(&ours, "client");

@@ -1,6 +1,7 @@
 //! Real senders: rsyslog, nginx, and Apache's pipe into logger.
 
 use crate::rig::Rig;
+use crate::secured::{certified, issuer, write};
 use crate::shipper::wait_until;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -65,10 +66,15 @@ fn texts(rig: &Rig) -> Vec<String> {
 }
 
 fn forwarded_by(protocol: &str, framing: &str, forward: &str) {
-    const LINES: usize = 500;
     let rig = Rig::start(&format!(
         "  - {{type: syslog, protocol.{protocol}: {{host: '127.0.0.1:0'{framing}}}, format: auto}}"
     ));
+    forwarded_to(&rig, forward);
+}
+
+/// Lets an rsyslogd forward to the only input of `rig`, and asserts that all that it hears arrives as it was.
+fn forwarded_to(rig: &Rig, forward: &str) {
+    const LINES: usize = 500;
     let target = rig.address().port();
     let action = format!("action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{target}\" {forward})");
     let (_program, address) = rsyslog(rig.place.path(), &action);
@@ -90,15 +96,15 @@ fn forwarded_by(protocol: &str, framing: &str, forward: &str) {
         if number % 50 == 49 {
             // A udp socket at either side may be full otherwise.
             wait_until("the line arrives", || {
-                texts(&rig).iter().any(|message| message == &expected[number])
+                texts(rig).iter().any(|message| message == &expected[number])
             });
         }
     }
     wait_until("all arrive", || {
-        texts(&rig).iter().filter(|message| *message != "ready").count() == LINES
+        texts(rig).iter().filter(|message| *message != "ready").count() == LINES
     });
     let received: Vec<String> =
-        texts(&rig).into_iter().filter(|message| message != "ready").collect();
+        texts(rig).into_iter().filter(|message| message != "ready").collect();
     assert_eq!(received, expected);
     let documents = rig.receiver.documents();
     assert!(documents.iter().all(|document| {
@@ -124,6 +130,49 @@ fn rsyslog_forwards_counted_messages_by_tcp() {
 #[test]
 fn rsyslog_forwards_by_udp() {
     forwarded_by("udp", "", "protocol=\"udp\" template=\"RSYSLOG_ForwardFormat\"");
+}
+
+/// What an rsyslogd says of TLS that shows the certificate `name`.
+fn over_tls(rig: &Rig, name: &str) -> String {
+    let place = rig.place.path().display();
+    format!(
+        "streamDriver=\"gtls\" streamDriverMode=\"1\" streamDriverAuthMode=\"x509/name\" \
+         streamDriverPermittedPeers=\"localhost\" streamDriver.CAFile=\"{place}/ca.pem\" \
+         streamDriver.CertFile=\"{place}/{name}.pem\" streamDriver.KeyFile=\"{place}/{name}.key\" protocol=\"tcp\""
+    )
+}
+
+#[test]
+fn rsyslog_forwards_over_tls_and_is_heard_by_its_certificate() {
+    let (ours, theirs) = (issuer(), issuer());
+    let rig = Rig::at_rest(
+        "  - {type: syslog, format: auto, protocol.tcp: {host: '127.0.0.1:0', framing: rfc6587, ssl: {certificate: server.pem, key: server.key, certificate_authorities: [ca.pem], client_authentication: required}}}",
+    );
+    write(&rig, &[("ca.pem", &ours.pem())]);
+    for (name, issuer, owner) in [
+        ("server", &ours, "localhost"),
+        ("known", &ours, "web.example"),
+        ("stranger", &theirs, "web.example"),
+    ] {
+        let (certificate, key) = certified(issuer, owner);
+        write(&rig, &[(&format!("{name}.pem"), &certificate), (&format!("{name}.key"), &key)]);
+    }
+    let rig = rig.started();
+    let stranger = format!(
+        "action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{}\" {} action.resumeInterval=\"1\")",
+        rig.address().port(),
+        over_tls(&rig, "stranger")
+    );
+    let (program, address) = rsyslog(rig.place.path(), &stranger);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    wait_until("the stranger is refused", || {
+        let _ = socket.send_to(b"<13>Nov 21 03:20:13 web app[7]: secret", address);
+        0 < rig.figure("errors")
+    });
+    drop(program);
+    assert_eq!(rig.receiver.count(), 0);
+    let framing = "tcp_framing=\"octet-counted\"";
+    forwarded_to(&rig, &format!("{} {framing}", over_tls(&rig, "known")));
 }
 
 #[test]

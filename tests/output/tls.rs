@@ -260,10 +260,10 @@ fn client_certificate_is_shown_to_a_server_that_asks() {
         refuses(
             "no certificate",
             settings(&server, &authority),
-            "the server demands a client certificate, and there is none (set ssl.certificate and ssl.key)",
+            " demands a client certificate, and there is none (set ssl.certificate and ssl.key)",
         );
         let told =
-            format!("): {} (have it signed by an authority that the server knows", stranger.told());
+            format!(": {} (have it signed by an authority that the server knows", stranger.told());
         refuses(
             "certificate of another authority",
             with(settings(&server, &authority), |settings| {
@@ -272,6 +272,23 @@ fn client_certificate_is_shown_to_a_server_that_asks() {
             &told,
         );
     }
+}
+
+#[test]
+fn end_without_an_answer_is_told_with_the_certificate_that_was_shown() {
+    let authority = Authority::new();
+    let own = authority.issue("web.example", |_| {});
+    let manner = Manner { clients_of: Some(&authority), ..Manner::default() };
+    let server = authority.issue("127.0.0.1", |_| {}).serve_with(&manner, |_| Reply::Close);
+    let told = format!(
+        "the server ends the connection at once, as one does that refuses the client certificate: {} (have it ",
+        own.told()
+    );
+    refuses(
+        "no answer",
+        with(settings(&server, &authority), |settings| settings.tls.client = Some(client(&own))),
+        &told,
+    );
 }
 
 #[test]
@@ -301,6 +318,7 @@ fn key_may_be_encrypted_and_must_be_that_of_the_certificate() {
     delivers(start("ec.key", None));
     delivers(start("ec.aes.key", sesame()));
     delivers(start("ec.aes.key", Some(Passphrase::File(secret))));
+    delivers(start("ec.legacy.aes128.key", sesame()));
     for (what, key, passphrase, expected) in [
         (
             "no passphrase",
@@ -315,10 +333,12 @@ fn key_may_be_encrypted_and_must_be_that_of_the_certificate() {
             "the passphrase is not the one that it was encrypted with".to_owned(),
         ),
         (
-            "the old form",
-            "rsa.legacy.key",
+            "a method that is not read",
+            "ec.legacy.camellia128.key",
             sesame(),
-            format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {keys}/rsa.legacy.key -out new.key"),
+            format!(
+                "openssl pkcs8 -topk8 -v2 aes-256-cbc -in {keys}/ec.legacy.camellia128.key -out new.key"
+            ),
         ),
         ("another key", "rsa.key", None, told),
         (

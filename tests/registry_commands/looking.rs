@@ -93,10 +93,10 @@ fn list_says_how_far_behind_and_where_files_are_now() {
     let second = row([b_text, &number_b, "6", "8", "2", &epoch_b, "open"]);
     let expected = table(&[first.clone(), second]);
     assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
-    // `b.log` goes, and `a.log.1` is shorter than what was read.
+    // `b.log` goes, and `a.log.1` is shorter than what was read: all that is in it is new.
     std::fs::remove_file(&b).unwrap();
     std::fs::write(renamed, "one\n").unwrap();
-    let first = row([renamed, &number_a, "8", "4", "0", &epoch_a, "shorter"]);
+    let first = row([renamed, &number_a, "8", "4", "4", &epoch_a, "shorter"]);
     let second = row([b_text, &number_b, "6", "-", "-", &epoch_b, "gone"]);
     let expected = table(&[first, second]);
     assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
@@ -194,6 +194,17 @@ fn check_finds_what_does_not_fit_the_files() {
     assert_eq!(code, 1);
     assert!(out.contains(&changed) && out.contains(&shorter), "{out}");
     assert_eq!(out.len(), changed.len() + shorter.len() + verdict(&place, 2, "2 problems").len());
+}
+
+#[test]
+fn check_finds_a_journal_that_was_emptied() {
+    let place = with_two_logs();
+    std::fs::write(journal(&place), "").unwrap();
+    let (code, out) = checked(&place);
+    assert_eq!(code, 1);
+    let expected = "data/registry/console/journal.log is empty\n  hint: bring it back from a copy, if there is one: the next start \
+                    reads all files again, under new ids\n";
+    assert!(out.starts_with(expected) && out.ends_with(": 1 problem\n"), "{out}");
 }
 
 #[test]

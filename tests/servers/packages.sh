@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and that are missing: nginx, apache2, a JDK and Maven, openssl, curl,
-# logrotate, libfaketime, rsyslog, Prometheus.
+# logrotate, libfaketime, rsyslog with TLS, Prometheus.
 set -euo pipefail
 
 need=()
@@ -18,6 +18,7 @@ want rotatelogs apache2-utils
 want rsyslogd rsyslog
 want logger bsdutils
 want prometheus prometheus
+compgen -G '/usr/lib/*/rsyslog/lmnsd_gtls.so' >/dev/null || need+=(rsyslog-gnutls)
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || need+=(libfaketime)
 [ ${#need[@]} -eq 0 ] && exit 0
 

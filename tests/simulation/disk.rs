@@ -92,6 +92,10 @@ pub struct State {
     pub keeps_open: bool,
     /// Files that the process closed although they had no name any more and held lines that it had not read.
     pub given_up: Vec<String>,
+    /// Whether what is in a file that has no name any more is kept when the process closes it; and what was in those, as far
+    /// as the process had read it.
+    pub promises: bool,
+    pub promised: Vec<Vec<u8>>,
     /// Whether the call that begins is the first look at a file after the logs' directory was listed.
     pub is_first_look: bool,
     was_listed: bool,
@@ -132,7 +136,7 @@ impl ModelDisk {
         let mut state = self.state();
         if let Some(left) = &mut state.stop_after {
             if *left == 0 {
-                state.is_ending = true;
+                (state.is_ending, state.promises) = (true, false);
                 drop(state);
                 std::panic::panic_any(HardStop);
             }
@@ -409,11 +413,16 @@ impl State {
             let told = format!("inode {number} was read to {}, and held {whole}", node.read_to);
             self.given_up.push(told);
         }
+        if self.promises && node.is_owed && node.opened == 0 && self.keeps_open {
+            self.promised.push(node.content[..node.read_to].to_vec());
+        }
     }
 
     /// The process is stopped: it closes what it has open.
-    pub fn begin_stop(&mut self) {
+    pub fn begin_stop(&mut self, gently: bool) {
         self.is_ending = true;
+        // What cannot be written at the stop is lost.
+        self.promises &= gently && !self.faults.full && !self.faults.sync_fails;
     }
 
     /// Writes at an offset; a gap before it becomes a hole of NULs.
@@ -533,6 +542,15 @@ impl State {
         found
     }
 
+    /// Returns what is rescued.
+    pub fn rescued(&self) -> Vec<Vec<u8>> {
+        let is_rescued = |path: &PathBuf| {
+            path.starts_with(DATA) && path.extension().is_some_and(|ending| ending == "rescue")
+        };
+        let rescued = self.names.iter().filter(|(path, _)| is_rescued(path));
+        rescued.map(|(_, number)| self.nodes[number].content.clone()).collect()
+    }
+
     /// The process ends; with a power cut, what it did not sync is lost but for a part of each last write.
     pub fn crash(&mut self, power_cut: bool, mut kept: impl FnMut(usize) -> usize) {
         (self.hints, self.meanwhile, self.stop_after) = (None, None, None);
@@ -602,6 +620,10 @@ impl ReadFile for ModelFile {
 
     fn stat(&self) -> io::Result<Stat> {
         Ok(self.disk.enter().stat_of(self.number))
+    }
+
+    fn is_unlinked(&self) -> io::Result<bool> {
+        Ok(self.disk.enter().nodes[&self.number].names == 0)
     }
 }
 

@@ -11,22 +11,27 @@ use shipper::batch::{Batch, BatchLimits};
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
+use shipper::disk::{Kind, ReadFile, Stat};
 use shipper::document::Shared;
 use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerLinks, WorkerSettings};
-use shipper::ledger::{Entry, Ledger, Note, Progress};
+use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
-use shipper::position::Outcome;
+use shipper::position::{Epoch, Inode, Outcome, Settled};
 use shipper::queue::{Receiver, queue};
 use shipper::registrar::{Opening, Place, Registrar, look};
+use shipper::rescue::{Rescue, Rescued};
 use shipper::settings::{
-    BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings, RegistrySettings,
+    BacklogOrder, CloseSettings, Format, InputSettings, OnFull, OwnerSettings, RegistrySettings,
+    RescueSettings,
 };
 use shipper::stats::Stats;
 use shipper::wake::Wake;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -45,6 +50,8 @@ const PAUSE: Duration = Duration::from_millis(1_500);
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Summary {
     pub lines: usize,
+    /// Removed files that were rescued.
+    pub rescued: usize,
 }
 
 /// Everything that outlives the process.
@@ -67,8 +74,18 @@ struct Scene {
     reading: Option<Reading>,
     /// Whether its last life begins with a drain.
     drains: bool,
+    /// Bytes of epochs that were said to be lost.
+    lost: BTreeMap<Epoch, Vec<Range<u64>>>,
+    /// Those of this life, and how much was saved of the epochs when it began.
+    lost_lately: Vec<(Epoch, Range<u64>)>,
+    saved: BTreeMap<Epoch, u64>,
     /// Whether new lines come first.
     fresh: Option<Fresh>,
+    /// Most bytes of removed files that are rescued, if they are; and the lines that were rescued at the end of a life.
+    rescue_bytes: Option<u64>,
+    drops_rest: bool,
+    rescued: BTreeSet<String>,
+    rescues: usize,
 }
 
 /// How a schedule reads new lines first: files here are so small that a backlog must be as well.
@@ -127,7 +144,14 @@ pub fn run(seed: u64) -> Result<Summary, String> {
         begun,
         reading,
         drains: seed % 3 == 1,
+        lost: BTreeMap::new(),
+        lost_lately: Vec::new(),
+        saved: BTreeMap::new(),
         fresh: Fresh::draw(&mut Rng::with_seed(seed.rotate_left(32))),
+        rescue_bytes: [None, Some(1 << 30), Some(2 << 10)][usize::try_from(seed % 3).unwrap()],
+        drops_rest: seed.is_multiple_of(2),
+        rescued: BTreeSet::new(),
+        rescues: 0,
     };
     scene.server.events = reading.map(|_| BTreeMap::new());
     scene.disk.state().past = reading.map(|_| Vec::new());
@@ -136,7 +160,7 @@ pub fn run(seed: u64) -> Result<Summary, String> {
     let result = scene.judge_events().and(told).and_then(|()| scene.verdict());
     let story = crate::story::take();
     match result {
-        Ok(lines) => Ok(Summary { lines }),
+        Ok(lines) => Ok(Summary { lines, rescued: scene.rescues }),
         Err(what) => Err(format!(
             "{what}\n  with {troubles:?}, {reading:?}, {:?}, {:?}, {} workers, events {}\n  {}",
             scene.fresh,
@@ -197,12 +221,16 @@ impl Scene {
             return Err(format!("closed without a name and before its end: {what}"));
         }
         let gently = !stopped && self.rng.bool();
-        self.disk.state().begin_stop();
+        self.disk.state().begin_stop(gently && !last);
+        let stats = Arc::clone(&process.stats);
         process.end(self, gently && !last)?;
+        self.rescues += usize::try_from(stats.reading.rescued.get()).unwrap();
         let cut = !gently && self.power_cuts && self.rng.bool();
         tell(format!("stop: gently {gently}, power cut {cut}"));
         let rng = &mut self.rng;
         self.disk.state().crash(cut, |most| rng.usize(..=most));
+        let rescued = self.disk.state().rescued();
+        self.rescued.extend(rescued.into_iter().flat_map(rescued_lines));
         Ok(())
     }
 
@@ -267,13 +295,56 @@ impl Scene {
         };
         let missing = self.server.missing(entry.epoch, entry.base..entry.committed, needs_no_event);
         let lost = entry.account.columns()[Outcome::Lost as usize];
-        match (missing.first(), self.fresh) {
+        // Just these bytes were told as lost, in this life or in one before it.
+        let told = self.lost.get(&entry.epoch).map(Vec::as_slice).unwrap_or_default();
+        let is_told = |one: &Range<u64>| {
+            told.iter().fold(one.start, |at, lost| if lost.contains(&at) { lost.end } else { at })
+                >= one.end
+        };
+        let is_counted = match (missing.first(), self.fresh) {
             (None, _) => true,
             // What was in a file that is gone counts as lost, behind all that was read of it.
             (Some(first), None) => entry.committed.saturating_sub(lost) <= first.start,
             // Read at two places, it may have been read beyond that.
             (Some(_), Some(_)) => {
                 missing.iter().map(|one| one.end - one.start).sum::<u64>() <= lost
+            }
+        };
+        is_counted && missing.iter().all(is_told)
+    }
+
+    /// Compares what is saved with what is stored.
+    fn check_known(&self, known: &[Known]) -> Result<(), String> {
+        let mut holes = self.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
+        holes |= self.reading.is_some_and(|reading| reading.empty_lines || reading.drops);
+        for known in known {
+            let entry = &known.entry;
+            tell(format!(
+                "    known: {} inode {} to {}, ended {}",
+                entry.name.display(),
+                entry.inode.number,
+                entry.committed,
+                entry.ended
+            ));
+            if !holes && !self.covers(entry) {
+                return Err(format!(
+                    "{} of {} is committed, but not all of it is stored",
+                    entry.committed,
+                    entry.path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which bytes are said to be lost.
+    fn note_lost(&mut self, settled: &Settled) {
+        if settled.outcome == Outcome::Lost {
+            for range in &settled.ranges {
+                let told = self.lost.entry(range.epoch).or_default();
+                told.push(range.start..range.end);
+                told.sort_by_key(|range| range.start);
+                self.lost_lately.push((range.epoch, range.start..range.end));
             }
         }
     }
@@ -282,8 +353,56 @@ impl Scene {
         self.glob.iter().map(|text| Pattern::parse(text).unwrap()).collect()
     }
 
+    /// Tells whether anything was told as lost in this life that was saved before, or sent in it. What was stored before and
+    /// not saved may be told, nobody can know.
+    fn verdict_of_lost(&self) -> Result<(), String> {
+        for (epoch, lost) in &self.lost_lately {
+            let is_it = |(sent_of, sent): &&(Epoch, Range<u64>)| {
+                sent_of == epoch && sent.start < lost.end && lost.start < sent.end
+            };
+            if let Some((_, sent)) = self.server.sent.iter().find(is_it) {
+                return Err(format!("{lost:?} of {epoch} is told as lost, and {sent:?} was sent"));
+            }
+            if self.saved.get(epoch).is_some_and(|saved| lost.start < *saved) {
+                return Err(format!("{lost:?} of {epoch} is told as lost, and was saved before"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what is stored with what is promised of files that were removed: what was rescued, and what was in them when
+    /// they were closed.
+    fn verdict_of_removed(&self) -> Result<(), String> {
+        let (promised, streams) = {
+            let state = self.disk.state();
+            (state.promised.clone(), state.streams())
+        };
+        let promised = promised.into_iter().filter(|content| unpack(content).is_none());
+        if let (Some(reading), Some(events)) = (self.reading, &self.server.events) {
+            for content in promised {
+                reading.cover(
+                    events,
+                    &streams,
+                    vec![(PathBuf::from("what was closed"), content)],
+                )?;
+            }
+            return Ok(());
+        }
+        if let Some(line) = self.rescued.iter().find(|line| !self.server.stored.contains_key(*line))
+        {
+            return Err(format!("rescued, and never stored: `{line:.80}`"));
+        }
+        let lines = promised.flat_map(|content| complete_lines(&content));
+        let is_stored = |line: &String| line.is_empty() || self.server.stored.contains_key(line);
+        match lines.into_iter().find(|line| !is_stored(line)) {
+            Some(line) => Err(format!("closed without a name, and never stored: `{line:.80}`")),
+            None => Ok(()),
+        }
+    }
+
     /// Compares what is stored with what was written.
     fn verdict(&self) -> Result<usize, String> {
+        self.verdict_of_lost()?;
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         for (line, count) in &self.server.stored {
             match world.written.get(line) {
@@ -334,6 +453,7 @@ impl Scene {
         if let (Some(reading), Some(events)) = (self.reading, &self.server.events) {
             let files = ours.map(|(path, content, ..)| (path, content)).collect();
             reading.cover(events, &self.disk.state().streams(), files)?;
+            self.verdict_of_removed()?;
             return Ok(self.server.stored.len());
         }
         for (path, content, ..) in ours {
@@ -341,6 +461,7 @@ impl Scene {
                 there.entry(line).or_insert((0, path.clone())).0 += 1;
             }
         }
+        self.verdict_of_removed()?;
         for (line, (count, path)) in there {
             let stored = self.server.stored.get(&line).copied().unwrap_or(0);
             if stored < count {
@@ -349,6 +470,45 @@ impl Scene {
             }
         }
         Ok(self.server.stored.len())
+    }
+}
+
+/// Returns the complete lines of a rescued file.
+fn rescued_lines(bytes: Vec<u8>) -> Vec<String> {
+    let rescued = Rescued::open(Bytes(bytes)).unwrap();
+    let mut lines = Vec::new();
+    for part in rescued.parts() {
+        let mut content = vec![0; usize::try_from(part.end - part.start).unwrap()];
+        let length = rescued.read_at(&mut content, part.start).unwrap();
+        let complete = complete_lines(&content[..length]);
+        // The first one began before.
+        lines.extend(complete.into_iter().skip(usize::from(0 < part.start)));
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// A file in memory.
+struct Bytes(Vec<u8>);
+
+impl ReadFile for Bytes {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let from = usize::try_from(offset).unwrap().min(self.0.len());
+        let length = bytes.len().min(self.0.len() - from);
+        bytes[..length].copy_from_slice(&self.0[from..from + length]);
+        Ok(length)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(Stat {
+            kind: Kind::File,
+            inode: Inode::default(),
+            size: self.0.len() as u64,
+            modified: 0,
+            mode: 0o600,
+            user: 0,
+            group: 0,
+        })
     }
 }
 
@@ -375,7 +535,22 @@ struct Process {
     receiver: Receiver,
     next: NextBatch,
     ledger: Ledger,
+    /// What the prospector has told, on its way to the registrar.
+    told: Inbox,
     pool: Pool,
+    stats: Arc<Stats>,
+}
+
+/// How the registry is opened.
+fn opening(seed: u64) -> Opening {
+    let path = PathBuf::from(DATA).join("registry");
+    Opening {
+        settings: RegistrySettings { path, ..RegistrySettings::default() },
+        data: PathBuf::from(DATA),
+        output: "elasticsearch".to_owned(),
+        machine: "m".to_owned(),
+        random: random(seed),
+    }
 }
 
 /// Draws how a worker is set up; one that `keeps_open` never has to close what it follows.
@@ -388,6 +563,7 @@ fn worker_settings(
 ) -> WorkerSettings {
     let order = if fresh.is_some() { BacklogOrder::FreshFirst } else { BacklogOrder::Sequential };
     WorkerSettings {
+        rescue: None,
         limits: BatchLimits { bytes: BUFFER_BYTES, items: rng.usize(1..20) },
         flush_timeout: Duration::from_millis(rng.u64(..2_000)),
         backlog_orders: vec![order],
@@ -395,10 +571,23 @@ fn worker_settings(
         closing,
         open_limits,
         owners: vec![OwnerSettings::default()],
+        fingerprints: vec![None],
         message_max_bytes: vec![10 << 20],
         open_files_max: rng.usize(1..6) + if keeps_open { 100 } else { 0 },
         read_bytes: READ_BYTES,
     }
+}
+
+/// Looks at what earlier lives have rescued.
+fn open_rescue(scene: &Scene) -> Result<(Rescue, Vec<Epoch>), String> {
+    let settings = RescueSettings {
+        bytes_max: scene.rescue_bytes.unwrap_or_default(),
+        on_full: if scene.drops_rest { OnFull::Drop } else { OnFull::Keep },
+        step_bytes: 1,
+        ..RescueSettings::default()
+    };
+    let opened = Rescue::open(&scene.disk, &settings, Path::new(DATA));
+    opened.map_err(|error| format!("no rescue: {error}"))
 }
 
 fn next_batch(receiver: &Receiver) -> NextBatch {
@@ -409,20 +598,13 @@ fn next_batch(receiver: &Receiver) -> NextBatch {
 impl Process {
     /// Starts it; `None` when it was stopped while it started or its registry could not be written.
     fn start(scene: &mut Scene) -> Result<Option<Self>, String> {
+        scene.lost_lately.clear();
+        scene.server.sent.clear();
         let stats = Arc::new(Stats::default());
         let (ledger, inbox) = Ledger::inbox(Arc::new(Wake::default()));
         scene.drawn += 1 << 10;
         let drawn = scene.drawn;
-        let opening = Opening {
-            settings: RegistrySettings {
-                path: PathBuf::from(DATA).join("registry"),
-                ..RegistrySettings::default()
-            },
-            data: PathBuf::from(DATA),
-            output: "elasticsearch".to_owned(),
-            machine: "m".to_owned(),
-            random: random(drawn + (1 << 9)),
-        };
+        let opening = opening(drawn + (1 << 9));
         let opened = Registrar::open(scene.disk.clone(), opening, inbox, Arc::clone(&stats));
         let (registrar, known) = match opened {
             Ok(opened) => opened,
@@ -436,27 +618,13 @@ impl Process {
             }
             Err(error) => return Err(format!("the registry cannot be opened: {error}")),
         };
-        let mut holes = scene.world.lock().unwrap_or_else(PoisonError::into_inner).holes;
-        holes |= scene.reading.is_some_and(|reading| reading.empty_lines || reading.drops);
-        for known in &known {
-            let entry = &known.entry;
-            tell(format!(
-                "    known: {} inode {} to {}, ended {}",
-                entry.name.display(),
-                entry.inode.number,
-                entry.committed,
-                entry.ended
-            ));
-            if !holes && !scene.covers(entry) {
-                return Err(format!(
-                    "{} of {} is committed, but not all of it is stored",
-                    entry.committed,
-                    entry.path.display()
-                ));
-            }
-        }
+        scene.saved =
+            known.iter().map(|known| (known.entry.epoch, known.entry.committed)).collect();
+        scene.check_known(&known)?;
+        let (rescue, rescued) = open_rescue(scene)?;
         let keeps_open = scene.rng.bool();
         scene.disk.state().keeps_open = keeps_open;
+        scene.disk.state().promises = scene.rescue_bytes == Some(1 << 30);
         let bells: Vec<_> = (0..scene.workers).map(|_| Arc::new(Wake::default())).collect();
         let (sender, receiver) = queue(bells.clone());
         let pool = Pool::new(POOL_BYTES);
@@ -479,12 +647,14 @@ impl Process {
                 stats: Arc::clone(&stats),
             };
             let (closing, limit) = (vec![close], vec![open_limit.clone()]);
-            let mut settings =
-                worker_settings(&mut scene.rng, keeps_open, closing, limit, scene.fresh);
+            let (rng, fresh) = (&mut scene.rng, scene.fresh);
+            let mut settings = worker_settings(rng, keeps_open, closing, limit, fresh);
+            settings.rescue = scene.rescue_bytes.map(|_| rescue.clone());
             settings.read_bytes = scene.read_bytes();
             let pipelines = vec![pipeline(scene.reading)];
             workers.push(Worker::new(scene.disk.clone(), settings, worker_links, pipelines));
         }
+        let (prospector_ledger, told) = Ledger::inbox(Arc::new(Wake::default()));
         let (hint, hints) = mpsc::channel();
         let watch: Box<dyn Watch> =
             if scene.events { Box::new(scene.disk.watch(hint)) } else { Box::new(NoWatch) };
@@ -493,7 +663,7 @@ impl Process {
             reports,
             hints,
             watch,
-            ledger: ledger.clone(),
+            ledger: prospector_ledger,
             wake: bell,
             stats: Arc::clone(&stats),
             laggards: None,
@@ -502,10 +672,23 @@ impl Process {
         };
         let watched = Watched { patterns: scene.patterns(), symlinks: true, ..Watched::default() };
         let prospector =
-            Prospector::new(scene.disk.clone(), vec![watched], From::Start, known, links);
+            Prospector::new(scene.disk.clone(), vec![watched], From::Start, known, links)
+                .with_rescue(rescue, &rescued);
         let next = next_batch(&receiver);
         let deliverer = Deliverer::default();
-        Ok(Some(Self { prospector, workers, registrar, deliverer, receiver, next, ledger, pool }))
+        let process = Self {
+            prospector,
+            workers,
+            registrar,
+            deliverer,
+            receiver,
+            next,
+            ledger,
+            told,
+            pool,
+            stats,
+        };
+        Ok(Some(process))
     }
 
     /// Lives for some steps, in which anything may happen.
@@ -543,7 +726,10 @@ impl Process {
     /// One stage does what it has to do.
     fn step(&mut self, scene: &mut Scene, smooth: bool) -> Result<(), String> {
         match scene.rng.usize(..4 + self.workers.len()) {
-            0 => drop(self.prospector.step(scene.now)),
+            0 => {
+                self.prospector.step(scene.now);
+                self.pass_on(scene);
+            }
             1 => {
                 self.registrar.step(scene.now);
                 if scene.rng.u8(..4) == 0 {
@@ -565,6 +751,16 @@ impl Process {
             return Err(format!("{peak} buffers were in use"));
         }
         Ok(())
+    }
+
+    /// Takes what the prospector has told to the registrar.
+    fn pass_on(&mut self, scene: &mut Scene) {
+        while let Ok(note) = self.told.try_recv() {
+            if let Note::Settled(settled) = &note {
+                scene.note_lost(settled);
+            }
+            self.ledger.tell(note);
+        }
     }
 
     /// Has the bytes counted: none is missing, whatever goes on. Returns how many are on their way.

@@ -18,12 +18,16 @@ pub struct Server {
     pub stored: BTreeMap<String, usize>,
     /// Which bytes of each epoch are stored, by start.
     pub ranges: BTreeMap<Epoch, BTreeMap<u64, u64>>,
+    /// Which were sent in this life, stored already or not.
+    pub sent: Vec<(Epoch, Range<u64>)>,
     /// The same with what they say, where a document may have several lines.
     pub events: Option<Events>,
 }
 
 impl Server {
     fn create(&mut self, id: &str, message: &str) -> Result<(), String> {
+        let (epoch, start, length) = parts_of(id)?;
+        self.sent.push((epoch, start..start + length));
         if let Some(before) = self.documents.get(id) {
             if before != message {
                 return Err(format!("id {id} stands for `{before:.60}` and `{message:.60}`"));
@@ -34,11 +38,6 @@ impl Server {
         if self.events.is_none() {
             *self.stored.entry(message.trim_start_matches('\0').to_owned()).or_default() += 1;
         }
-        let (epoch, position) = id.split_at(EPOCH_TEXT_BYTES);
-        let position = position.trim_start_matches('.');
-        let (start, length) = position.split_once('.').ok_or_else(|| format!("id {id}"))?;
-        let epoch = Epoch::from_text(epoch).ok_or_else(|| format!("id {id}"))?;
-        let (start, length) = (number(start), number(length));
         let ranges = self.ranges.entry(epoch).or_default();
         let before = ranges.range(..start + length).next_back();
         if let Some((other, bytes)) = before.filter(|(other, bytes)| start < *other + *bytes) {
@@ -76,6 +75,15 @@ impl Server {
         }
         missing
     }
+}
+
+/// Returns which bytes an id stands for: epoch, start and length.
+fn parts_of(id: &str) -> Result<(Epoch, u64, u64), String> {
+    let (epoch, position) = id.split_at(EPOCH_TEXT_BYTES);
+    let position = position.trim_start_matches('.');
+    let (start, length) = position.split_once('.').ok_or_else(|| format!("id {id}"))?;
+    let epoch = Epoch::from_text(epoch).ok_or_else(|| format!("id {id}"))?;
+    Ok((epoch, number(start), number(length)))
 }
 
 fn number(digits: &str) -> u64 {

@@ -106,6 +106,74 @@ fn drain_that_a_signal_ends_was_not_acknowledged() {
 }
 
 #[test]
+fn run_until_all_is_acknowledged_that_a_signal_ends_was_not() {
+    let place = Place::new(&to_port(crate::http_port()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let running = place.start(&["--once"]);
+    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    let (code, told) = running.stop();
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("a signal has come before all was read and acknowledged"), "{told}");
+}
+
+/// Its first byte cannot be read, by nobody.
+const UNREADABLE: &str = "/proc/self/mem";
+
+#[test]
+fn what_matches_and_cannot_be_read_is_a_fault_and_no_drain_calls_it_acknowledged() {
+    let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
+    let config = to_port(receiver.address().port());
+    let place = Place::new(&config.replace("*.log\"]", &format!("*.log\", \"{UNREADABLE}\"]")));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("cannot read `/proc/self/mem`"), "{told}");
+    assert!(told.contains("not all that matches could be read"), "{told}");
+    assert_eq!(receiver.counts().documents, 1);
+    let running = started(&place);
+    let fault = "1 matching files or directories cannot be read: see the log";
+    wait_until("it is a fault", || status(&place)["faults"][0] == fault);
+    assert_eq!(shipper(&place, &["status", "--check"]).0, 1);
+    let (code, out, told) = shipper(&place, &["drain"]);
+    assert_eq!((code, out.as_str()), (4, ""), "{told}");
+    assert!(told.contains("files or directories that match cannot be read"), "{told}");
+    assert_eq!(running.wait().0, 0);
+    place.configure(&config);
+    assert_eq!(place.run(&["--once"]).0, 0);
+}
+
+#[test]
+fn last_line_without_an_end_is_told_of_by_a_drain() {
+    let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
+    let place = Place::new(&to_port(receiver.address().port()));
+    std::fs::write(place.log("a.log"), "one\ntwo").unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    let line = told.lines().find(|line| line.contains("the last line has no end and is not sent"));
+    let line = line.unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("/a.log ") && line.contains("bytes=3"), "{line}");
+    assert_eq!(receiver.counts().documents, 1);
+    append(&place.log("a.log"), "\n");
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(!told.contains("has no end"), "{told}");
+    assert_eq!(receiver.counts().documents, 2);
+}
+
+#[test]
+fn truncation_while_nothing_ran_is_told_by_a_run_that_ends_at_once() {
+    let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
+    let place = Place::new(&to_port(receiver.address().port()));
+    std::fs::write(place.log("a.log"), lines(0, 10)).unwrap();
+    assert_eq!(place.run(&["--once"]).0, 0);
+    std::fs::write(place.log("a.log"), "new\n").unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(told.matches("file was truncated; it is read again from its start").count(), 1);
+    assert_eq!(receiver.counts().documents, 11);
+}
+
+#[test]
 fn lines_of_a_file_that_is_gone_are_waited_for_as_well() {
     let place = Place::new(&to_port(crate::http_port()));
     std::fs::write(place.log("a.log"), "one\n").unwrap();

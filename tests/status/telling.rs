@@ -32,14 +32,14 @@ fn running_shipper_says_how_it_fares() {
         "output       console: connected",
         // The half line at the end of `b.log`.
         "backlog      2 bytes, 0 events in flight",
-        "events       0.0 a second over the last 30 s",
+        "events       0.0 delivered a second over the last 30 s",
     ];
     assert_eq!(lines[1..4], expected);
     assert!(lines[4].starts_with("files        2 followed, "), "{out}");
     let expected = ["registry     2 entries", "dead letters 0", "last error   none"];
     assert_eq!(lines[5..], expected);
     let (code, out, told) = shipper(&place, &["status", "--check"]);
-    let expected = "OK: backlog 2 bytes, 0.0 events a second\n";
+    let expected = "OK: backlog 2 bytes, 0.0 events delivered a second\n";
     assert_eq!((code, out.as_str(), told.as_str()), (0, expected, ""));
     let mut json = status(&place);
     json["uptime_ms"].take();
@@ -88,7 +88,7 @@ fn bad_configuration_is_not_known() {
 fn backlog_beyond_its_limit_is_a_warning() {
     let place = with_two_logs();
     let running = started(&place);
-    let fine = "OK: backlog 2 bytes, 0.0 events a second\n".to_owned();
+    let fine = "OK: backlog 2 bytes, 0.0 events delivered a second\n".to_owned();
     let check = ["status", "--check", "--max-lag"];
     assert_eq!(shipper(&place, &[&check[..], &["2"]].concat()), (0, fine, String::new()));
     let late = "WARNING: the backlog of 2 bytes is larger than --max-lag 1\n".to_owned();

@@ -56,7 +56,7 @@ impl Row {
     fn numbers(&self) -> [u64; HEADINGS.len()] {
         let (in_flight, missing) = (self.in_flight, self.missing_bytes());
         let read = self.account.sum().saturating_add(in_flight).saturating_add(missing);
-        let [stored, before, filtered, skipped, dead, lost, unknown] = *self.account.columns();
+        let [stored, before, filtered, skipped, dead, lost, unknown] = self.account.columns();
         [read, stored, before, filtered, skipped, dead, lost, unknown, in_flight, missing]
     }
 }
@@ -110,7 +110,7 @@ fn rows(place: &Place) -> Result<(Vec<Row>, Account, bool), Advised> {
     let stored = registrar::look(&RealDisk, place)?;
     let row = |entry: &Entry| {
         let (name, epoch) = (entry.name.to_path_buf(), entry.epoch.to_string());
-        let account = entry.account;
+        let account = entry.account.clone();
         let unaccounted = entry.settled_bytes().abs_diff(account.sum());
         let row = Row { name, epoch, account, unaccounted, ..Row::default() };
         let Some(audited) = moving.get(&row.epoch) else { return row };

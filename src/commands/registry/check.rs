@@ -25,7 +25,7 @@ struct Problem {
 }
 
 /// Says what is wrong with the registry.
-pub(super) fn run(place: &Place) -> ExitCode {
+pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
     let stored = match registrar::look(&RealDisk, place) {
         Ok(stored) => stored,
         Err(error) => {
@@ -34,7 +34,6 @@ pub(super) fn run(place: &Place) -> ExitCode {
         }
     };
     let mut problems = damage(&stored);
-    let mut finder = Finder::new(RealDisk);
     let mut holders: BTreeMap<_, &Entry> = BTreeMap::new();
     for entry in stored.decoded.entries.values() {
         problems.extend(inner_faults(entry));
@@ -85,13 +84,19 @@ fn summary(stored: &Stored, problems: usize) -> String {
 
 fn damage(stored: &Stored) -> Vec<Problem> {
     let lines = stored.decoded.damage.iter();
-    lines
+    // Not even its first line is there, which is written before it has this name.
+    let empty = (stored.bytes == 0).then(|| Problem {
+        what: format!("{} is empty", shown(&stored.path)),
+        todo: "bring it back from a copy, if there is one: the next start reads all files again, under new ids"
+            .to_owned(),
+    });
+    empty.into_iter().chain(lines
         .map(|damage| Problem {
             what: format!("line {}: its checksum does not hold", damage.line),
             todo: "the next start sets the line aside in `journal.damaged`; a file whose entry was in it is read again, \
                    and `dmesg` may tell why the disk lost it"
                 .to_owned(),
-        })
+        }))
         .collect()
 }
 
@@ -192,13 +197,7 @@ fn judged(entry: &Entry, name: &Path) -> io::Result<Verdict> {
 /// Reads up to `length` bytes at `offset`.
 pub(super) fn bytes(file: &impl ReadFile, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    let mut done = 0;
-    while done < length {
-        match file.read_at(&mut bytes[done..], offset + done as u64)? {
-            0 => break,
-            more => done += more,
-        }
-    }
-    bytes.truncate(done);
+    let length = file.read_fully(&mut bytes, offset)?;
+    bytes.truncate(length);
     Ok(bytes)
 }

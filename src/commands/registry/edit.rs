@@ -223,7 +223,11 @@ fn meant<'e>(entries: impl Iterator<Item = &'e Entry>, of: &str) -> Vec<Epoch> {
 }
 
 /// Forgets what `of` names, or everything.
-pub(super) fn reset(place: &Place, of: Option<&str>) -> Result<(), Failure> {
+pub(super) fn reset(
+    place: &Place,
+    mut finder: Finder<RealDisk>,
+    of: Option<&str>,
+) -> Result<(), Failure> {
     let mut editing = registrar::edit(RealDisk, place)?;
     let entries = editing.entries();
     let found: Vec<Epoch> = match of {
@@ -235,7 +239,6 @@ pub(super) fn reset(place: &Place, of: Option<&str>) -> Result<(), Failure> {
     {
         return Err(unknown(of).into());
     }
-    let mut finder = Finder::new(RealDisk);
     let mut told = String::new();
     for entry in found.iter().filter_map(|epoch| entries.remove(epoch)) {
         let standing = finder.standing(&entry);
@@ -246,6 +249,9 @@ pub(super) fn reset(place: &Place, of: Option<&str>) -> Result<(), Failure> {
             }
             State::Gone | State::Ended => {
                 "its bytes are not there any more; a copy that an input matches is read as a new file"
+            }
+            State::Rescued => {
+                "it was removed; what was rescued of it is put aside at the next start, and not sent"
             }
             State::Unknown => {
                 "its directory cannot be read; if it is there, it is read again under new ids"

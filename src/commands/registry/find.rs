@@ -4,7 +4,8 @@ use crate::disk::{Disk, Kind, Stat};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
 use crate::packing::without_ending;
-use std::collections::BTreeMap;
+use crate::rescue::{end_of, path_in};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub(in crate::commands) enum State {
     Ended,
     /// Its inode is there and shorter than what was read.
     Shorter,
+    /// It was removed, and what was left of it is rescued.
+    Rescued,
     /// Its inode is not where it was, nor beside it.
     Gone,
     /// A directory could not be read: nothing is known.
@@ -30,6 +33,7 @@ impl State {
             Self::Open => "open",
             Self::Ended => "ended",
             Self::Shorter => "shorter",
+            Self::Rescued => "rescued",
             Self::Gone => "gone",
             Self::Unknown => "unknown",
         }
@@ -49,7 +53,9 @@ pub(in crate::commands) struct Standing {
 impl Standing {
     /// Returns how many bytes are there that are not settled.
     pub(in crate::commands) fn behind(&self, entry: &Entry) -> Option<u64> {
-        self.size.map(|size| size.saturating_sub(entry.settled_bytes()))
+        // What was truncated is read from its start.
+        let settled = if self.state == State::Shorter { 0 } else { entry.settled_bytes() };
+        self.size.map(|size| size.saturating_sub(settled))
     }
 }
 
@@ -60,15 +66,25 @@ type Directory = Option<BTreeMap<(u64, u64), PathBuf>>;
 pub(in crate::commands) struct Finder<D> {
     disk: D,
     directories: BTreeMap<PathBuf, Directory>,
+    /// Where removed files are rescued to, and what is there.
+    rescue: PathBuf,
+    rescued: BTreeSet<PathBuf>,
 }
 
 impl<D: Disk> Finder<D> {
-    pub(in crate::commands) fn new(disk: D) -> Self {
-        Self { disk, directories: BTreeMap::new() }
+    pub(in crate::commands) fn new(disk: D, rescue: PathBuf) -> Self {
+        let listed = disk.list(&rescue).unwrap_or_default();
+        let rescued = listed.into_iter().map(|listed| rescue.join(listed.name)).collect();
+        Self { disk, directories: BTreeMap::new(), rescue, rescued }
     }
 
     /// Says how an entry stands.
     pub(in crate::commands) fn standing(&mut self, entry: &Entry) -> Standing {
+        let rescued = path_in(&self.rescue, entry.epoch);
+        if self.rescued.contains(&rescued) {
+            let size = end_of(&self.disk, &rescued).ok();
+            return Standing { state: State::Rescued, name: entry.name.to_path_buf(), size };
+        }
         let (found, barred) = self.find(entry);
         let (name, stat) = match found {
             Some((name, stat)) => (name, Some(stat)),

@@ -9,10 +9,9 @@ use crate::registrar::Stored;
 use serde_json::{Value, json};
 
 /// Prints every entry, in the order of names.
-pub(super) fn run(stored: &Stored, as_json: bool) {
+pub(super) fn run(stored: &Stored, mut finder: Finder<RealDisk>, as_json: bool) {
     let mut entries: Vec<&Entry> = stored.decoded.entries.values().collect();
     entries.sort_by(|left, right| (&left.name, left.reader).cmp(&(&right.name, right.reader)));
-    let mut finder = Finder::new(RealDisk);
     if as_json {
         let entries: Vec<Value> =
             entries.iter().map(|entry| entry_json(&mut finder, entry)).collect();

@@ -15,12 +15,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Prints all that is known of what `of` names.
-pub(super) fn run(stored: &Stored, of: &str, as_json: bool) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    stored: &Stored,
+    mut finder: Finder<RealDisk>,
+    of: &str,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
     let entries = named(stored.decoded.entries.values(), of);
     if entries.is_empty() {
         return Err(unknown(of).into());
     }
-    let mut finder = Finder::new(RealDisk);
     if as_json {
         let all: Vec<Value> = entries.iter().map(|entry| whole_json(&mut finder, entry)).collect();
         report::out(&format!("{}\n", Value::from(all)));

@@ -4,7 +4,10 @@
 //! meanwhile.
 
 use crate::stats::backfill::{Backfill, BackfillFile};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
@@ -192,19 +195,28 @@ fn bar(whole: u64, done: u64) -> ProgressBar {
 /// Brings a bar up to date for a terminal of so many columns.
 fn show(bar: &ProgressBar, done: u64, columns: usize, name: &str) {
     let (figures, template) = if columns < WIDE_COLUMNS {
-        (FIGURES_COLUMNS_NARROW, "{wide_msg} {percent:>3} % {bytes_per_sec:>13} {eta:>4}")
+        (FIGURES_COLUMNS_NARROW, "{wide_msg} {percent:>3} % {bytes_per_sec:>13} {left:>4}")
     } else {
         let template =
-            "{wide_msg} {bar:16} {bytes:>10} of {total_bytes:<10} {bytes_per_sec:>13} {eta:>4}";
+            "{wide_msg} {bar:16} {bytes:>10} of {total_bytes:<10} {bytes_per_sec:>13} {left:>4}";
         (FIGURES_COLUMNS, template)
     };
     bar.set_style(
         ProgressStyle::with_template(template)
             .expect("the template is right")
+            .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // It ends in the bar's own buffer.
+                let _ = out.write_str(&time_left(state.per_sec(), state.eta()));
+            })
             .progress_chars("=> "),
     );
     bar.set_message(tail(name, columns.saturating_sub(figures)));
     bar.set_position(done);
+}
+
+/// Says how long it still takes at some bytes a second; nobody knows of a file that is not read yet.
+fn time_left(bytes_a_second: f64, left: Duration) -> String {
+    if bytes_a_second < 1.0 { "-".to_owned() } else { format!("{:#}", HumanDuration(left)) }
 }
 
 /// Returns the end of a name that fits into so many columns: what tells files apart stands there.
@@ -224,6 +236,71 @@ fn console_columns() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// A terminal of so many columns that keeps what is written to it.
+    #[derive(Debug, Clone)]
+    struct Terminal(u16, Arc<Mutex<String>>);
+
+    impl indicatif::TermLike for Terminal {
+        fn width(&self) -> u16 {
+            self.0
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_yet_has_a_dash_for_its_time() {
+        for columns in [80, 120] {
+            let (bar, written) = (bar(1000, 0), Arc::<Mutex<String>>::default());
+            let terminal = Terminal(columns, Arc::clone(&written));
+            bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal)));
+            show(&bar, 0, usize::from(columns), "a.log");
+            bar.tick();
+            let line = written.lock().unwrap();
+            assert!(line.starts_with("a.log ") && line.trim_end().ends_with(" -"), "{line}");
+        }
+    }
+
+    #[test]
+    fn time_is_told_from_one_byte_a_second_on() {
+        assert_eq!(time_left(0.0, Duration::ZERO), "-");
+        assert_eq!(time_left(0.9, Duration::from_secs(90)), "-");
+        assert_eq!(time_left(1.0, Duration::from_mins(3)), "3m");
+        assert_eq!(time_left(5e6, Duration::from_secs(40)), "40s");
+    }
 
     #[test]
     fn names_keep_their_end() {

@@ -76,7 +76,7 @@ impl Teller {
     }
 
     pub(super) fn step(&self, now: Instant) {
-        self.rate().step(now, self.stats.reading.events.get());
+        self.rate().step(now, self.stats.snapshot().sending.settled());
     }
 
     /// Returns how the process fares now.
@@ -91,7 +91,7 @@ impl Teller {
             uptime_ms: milliseconds(now.saturating_duration_since(self.started)),
             output: self.output(now),
             events_in_flight: figures.reading.events.saturating_sub(figures.sending.settled()),
-            events_per_second: self.rate().per_second(now, figures.reading.events),
+            events_per_second: self.rate().per_second(now, figures.sending.settled()),
             files_open: count(figures.reading.open_files),
             files_followed: count(figures.reading.running),
             registry: Registry {
@@ -102,6 +102,9 @@ impl Teller {
                 waiting: count(figures.registering.waiting),
             },
             dead_letters: figures.sending.dead_letters,
+            unreadable_files: count(figures.reading.unreadable),
+            unrescued_files: count(figures.reading.unrescued),
+            rescue_bytes: count(figures.reading.rescue_bytes),
             last_error: last_error.map(|(time, message)| status::LastError { time, message }),
         }
     }

@@ -61,15 +61,14 @@ const STDIN: &[&str] = &[
     "multiline.**",
 ];
 
-/// How a message becomes an event, where it is not syslog that says so.
-const READING: &[&str] = &["encoding", "parsers.**", "include_lines", "exclude_lines"];
+/// How a message, or the text in a syslog message, becomes an event.
+const READING: &[&str] = &["encoding", "parsers.**", "include_lines", "exclude_lines", "keep_null"];
 
 /// What is done otherwise here.
-const UNNEEDED: &[&str] =
-    &["number_of_workers", "encoding", "harvester_buffer_size", "buffer_size", "timeout"];
+const UNNEEDED: &[&str] = &["number_of_workers", "harvester_buffer_size", "buffer_size", "timeout"];
 
 const OFF: &[&str] = &["false"];
-const NOT_YET_OFF: &[&str] = &["keep_null", "publisher_pipeline.disable_host"];
+const NOT_YET_OFF: &[&str] = &["publisher_pipeline.disable_host"];
 const NOT_YET: &[&str] = &["processors.**", "ssl.ca_sha256"];
 
 /// Returns the keys that an input of a type reads.
@@ -87,7 +86,7 @@ fn read_keys(kind: &str) -> Vec<String> {
         }
     }
     let own = match kind {
-        "syslog" => [SYSLOG, &[]],
+        "syslog" => [SYSLOG, READING],
         "stdin" => [STDIN, READING],
         _ => [READING, &[]],
     };

@@ -8,8 +8,8 @@ use crate::config::tree::Value;
 use crate::config::typed::value::At;
 use crate::document::path::Template;
 use crate::settings::{
-    BacklogOrder, CleanSettings, CloseSettings, FileSettings, OwnerSettings, ReadBy, ReadOrder,
-    Since, SkipSettings,
+    BacklogOrder, CleanSettings, CloseSettings, FileSettings, FingerprintSettings, OwnerSettings,
+    ReadBy, ReadOrder, Since, SkipSettings,
 };
 use crate::units::{duration_text, parse_duration};
 
@@ -30,6 +30,7 @@ pub fn files(at: &At<'_>, scan: &At<'_>, interval: Duration) -> FileSettings {
             user: at.get("include_file_owner_name").boolean().unwrap_or(false),
             group: at.get("include_file_owner_group_name").boolean().unwrap_or(false),
         },
+        fingerprint: fingerprint(at),
         clean: clean(at, scan, interval),
         skip: skip(at),
         order: order(at, backlog),
@@ -58,6 +59,16 @@ fn path_fields(list: &At<'_>) -> Vec<String> {
         }
     }
     templates
+}
+
+/// Reads which bytes are hashed for documents; which file is which does not hang on them.
+fn fingerprint(at: &At<'_>) -> Option<FingerprintSettings> {
+    let default = FingerprintSettings::default();
+    let of = at.get("prospector.scanner.fingerprint");
+    let offset = of.get("offset").bytes(0, 1 << 40).unwrap_or(default.offset);
+    let length = of.get("length").bytes(64, 10 << 20).unwrap_or(default.length);
+    let is_wanted = at.get("include_file_fingerprint").boolean() == Some(true);
+    is_wanted.then_some(FingerprintSettings { offset, length })
 }
 
 fn delete_after(at: &At<'_>) -> Option<Duration> {

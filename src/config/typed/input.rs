@@ -13,7 +13,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
-use crate::config::typed::reading::{reading, syslog};
+use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
 use crate::settings::{
@@ -148,6 +148,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
             at.path()
         ));
     }
+    let mut reading = reading(at);
     let own_tags = at.get("tags");
     let mut tags = shared.tags.clone();
     tags.extend(texts(&own_tags).into_iter().filter(|tag| !shared.tags.contains(tag)));
@@ -161,8 +162,8 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         ),
         format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
-        reading: reading(at),
-        syslog: syslog(at),
+        syslog: reading.take_syslog(),
+        reading,
         message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
         symlinks: at
             .first_of(&["prospector.scanner.symlinks", "symlinks"])

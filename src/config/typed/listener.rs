@@ -2,7 +2,7 @@
 
 use crate::config::typed::tls::common;
 use crate::config::typed::value::At;
-use crate::settings::reading::{EncodingSettings, LineParser, ReadingSettings};
+use crate::settings::reading::{EncodingSettings, LineParser};
 use crate::settings::{
     ComesFrom, Format, FramingSettings, InputSettings, Listen, ListenerSettings, ServerTlsSettings,
     SocketSettings, SyslogFormat, SyslogSettings,
@@ -36,10 +36,12 @@ pub(super) fn listener(
     config_directory: &Path,
 ) -> Option<ListenerSettings> {
     input.comes_from = ComesFrom::Senders;
-    whole_messages(at, &input.reading);
+    whole_messages(at, &input);
     let (kind, at_protocol) = match input.kind.as_str() {
         "syslog" => {
-            input.syslog = Some(syslog(at));
+            // What else reads a message, reads its text.
+            input.reading.parsers.insert(0, LineParser::Syslog(syslog(at)));
+            input.syslog = input.reading.take_syslog();
             protocol(at)?
         }
         kind => (kind.to_owned(), at.clone()),
@@ -77,26 +79,34 @@ pub(super) fn listener(
     })
 }
 
-/// Says what cannot be done with messages of which each is an event.
-fn whole_messages(at: &At<'_>, reading: &ReadingSettings) {
+/// Says what cannot be done with messages; but for lines of standard input each is an event.
+fn whole_messages(at: &At<'_>, input: &InputSettings) {
+    let reading = &input.reading;
+    if input.kind == "syslog" && input.syslog.is_some() {
+        at.get("parsers").problem_with(
+            "an input of type `syslog` reads the header before its `parsers` see the text",
+            "leave `syslog` out of them",
+        );
+    }
     if matches!(reading.encoding, EncodingSettings::Utf16 { .. }) {
         at.get("encoding").problem_with(
             "messages that are sent cannot be UTF-16: what ends them is looked for byte by byte",
             "let the sender write UTF-8, or another encoding that has ASCII in it",
         );
     }
-    for parser in &reading.parsers {
+    for parser in reading.parsers.iter().filter(|_| input.kind != "stdin") {
         let name = match parser {
             LineParser::Multiline(_) => "multiline",
             LineParser::Container(_) => "container",
-            LineParser::Ndjson(_) | LineParser::IncludeMessage(_) => continue,
+            LineParser::Ndjson(_) | LineParser::IncludeMessage(_) | LineParser::Syslog(_) => {
+                continue;
+            }
         };
-        at.get(if name == "multiline" && !at.get("parsers").is_there() { name } else { "parsers" })
-            .problem_with(
-                format!("`{name}` joins lines, and each message that is sent is an event of its own"),
-                "send whole events (`framing: rfc6587`, or another `line_delimiter`), or let them be \
-                 written to a file that is read",
-            );
+        at.get("parsers").problem_with(
+            format!("`{name}` joins lines, and each message that is sent is an event of its own"),
+            "send whole events (`framing: rfc6587`, or another `line_delimiter`), or let them be \
+             written to a file that is read, or to standard input",
+        );
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::config::typed::value::At;
 use crate::settings::{
-    LimitSettings, LogFileSettings, LogLevel, LoggingSettings, PathSettings, RegistrySettings,
+    LimitSettings, LogFileSettings, LogLevel, LoggingSettings, OnFull, PathSettings,
+    RegistrySettings, RescueSettings,
 };
 use crate::units::ByteSize;
 
@@ -84,6 +85,20 @@ pub fn registry(root: &At<'_>, data: &Path) -> RegistrySettings {
             .file_mode()
             .unwrap_or(default.file_permissions),
         flush: at.get("flush").duration().unwrap_or(default.flush),
+    }
+}
+
+/// Reads `rescue`.
+#[must_use]
+pub fn rescue(root: &At<'_>) -> RescueSettings {
+    let at = root.get("rescue");
+    let default = RescueSettings::default();
+    let on_full = at.get("on_full").word(&["keep", "drop"]);
+    RescueSettings {
+        bytes_max: at.get("max_size").bytes(0, 1 << 50).unwrap_or(default.bytes_max),
+        path: at.get("path").text_if_any().map_or_else(|| default.path.clone(), PathBuf::from),
+        on_full: if on_full == Some(1) { OnFull::Drop } else { OnFull::Keep },
+        ..default
     }
 }
 

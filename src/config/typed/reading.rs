@@ -2,11 +2,9 @@
 
 use crate::assembly::charset::settings_of;
 use crate::assembly::{Assembly, AssemblyError};
-use crate::config::tree::Value;
 use crate::config::typed::files::{expressions, regex_message};
 use crate::config::typed::listener;
 use crate::config::typed::value::At;
-use crate::settings::SyslogSettings;
 use crate::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, EncodingSettings, LineParser,
     LineTerminator, MultilineRule, MultilineSettings, NdjsonSettings, ReadingSettings,
@@ -27,8 +25,14 @@ pub const TERMINATORS: [(&str, LineTerminator); 10] = [
     ("null_terminator", LineTerminator::NullTerminator),
 ];
 
-/// The parsers by name.
-const PARSERS: [&str; 5] = ["multiline", "ndjson", "container", "syslog", "include_message"];
+/// The parsers by name, each with its options.
+pub const PARSERS: [(&str, &[&str]); 5] = [
+    ("multiline", &MULTILINE),
+    ("ndjson", &NDJSON),
+    ("container", &["stream", "format"]),
+    ("syslog", &["format", "timezone", "log_errors", "add_error_key"]),
+    ("include_message", &["patterns"]),
+];
 
 const NDJSON: [&str; 8] = [
     "target",
@@ -63,9 +67,18 @@ pub fn reading(at: &At<'_>) -> ReadingSettings {
         parsers.push(LineParser::Ndjson(json(&at.get("json"))));
     }
     if at.get("multiline").is_there() {
-        parsers.extend(multiline(&at.get("multiline")).map(LineParser::Multiline));
+        let at = at.get("multiline");
+        known(&at, &MULTILINE);
+        parsers.extend(multiline(&at).map(LineParser::Multiline));
     }
     parsers.extend(at.get("parsers").items().iter().filter_map(parser));
+    let is_syslog = |parser: &&LineParser| matches!(parser, LineParser::Syslog(_));
+    if 1 < parsers.iter().filter(is_syslog).count() {
+        at.get("parsers").problem_with(
+            "`syslog` is there more than once, and a line has one header",
+            "leave the others out",
+        );
+    }
     let keep_null = at.get("keep_null").boolean().unwrap_or(false);
     for parser in &mut parsers {
         if let LineParser::Ndjson(settings) = parser {
@@ -110,20 +123,6 @@ fn pattern(at: &At<'_>) -> Option<String> {
     at.text_if_any().filter(|pattern| is_pattern(pattern, at))
 }
 
-/// Reads the parser `syslog` of `parsers`: it stands behind all others, whatever its place.
-#[must_use]
-pub fn syslog(at: &At<'_>) -> Option<SyslogSettings> {
-    let items = at.get("parsers").items();
-    let is_named = |item: &At<'_>| match item.node().map(|node| &node.value) {
-        Some(Value::Map(map)) => map.entries.iter().any(|entry| entry.key == "syslog"),
-        _ => false,
-    };
-    let options = items.iter().find(|item| is_named(item))?.get("syslog");
-    known(&options, &["format", "timezone", "log_errors", "add_error_key"]);
-    let _ = options.get("format").word(&["auto", "rfc3164", "rfc5424"]);
-    Some(listener::syslog(&options))
-}
-
 /// Reads one item of `parsers`.
 fn parser(at: &At<'_>) -> Option<LineParser> {
     let entries = &at.map()?.entries;
@@ -136,10 +135,12 @@ fn parser(at: &At<'_>) -> Option<LineParser> {
         return None;
     };
     let options = at.get(&entry.key);
+    if let Some((_, keys)) = PARSERS.iter().find(|(name, _)| *name == entry.key) {
+        known(&options, keys);
+    }
     match entry.key.as_str() {
         "multiline" => multiline(&options).map(LineParser::Multiline),
         "include_message" => {
-            known(&options, &["patterns"]);
             let patterns = expressions(&options.get("patterns"));
             if patterns.is_empty() {
                 at.problem_with(
@@ -150,18 +151,17 @@ fn parser(at: &At<'_>) -> Option<LineParser> {
             Some(LineParser::IncludeMessage(patterns))
         }
         "ndjson" => {
-            known(&options, &NDJSON);
             let target = options.get("target").text_if_any().unwrap_or_default();
             Some(LineParser::Ndjson(NdjsonSettings { target, ..ndjson(&options, true) }))
         }
-        "container" => {
-            known(&options, &["stream", "format"]);
-            Some(LineParser::Container(container(&options)))
+        "container" => Some(LineParser::Container(container(&options))),
+        "syslog" => {
+            let _ = options.get("format").word(&["auto", "rfc3164", "rfc5424"]);
+            Some(LineParser::Syslog(listener::syslog(&options)))
         }
-        // See [`syslog`].
-        "syslog" => None,
         name => {
-            at.push(crate::config::check::not_one_of(entry.place, at.path(), name, &PARSERS));
+            let names = PARSERS.map(|(name, _)| name);
+            at.push(crate::config::check::not_one_of(entry.place, at.path(), name, &names));
             None
         }
     }
@@ -231,7 +231,6 @@ fn container(at: &At<'_>) -> ContainerSettings {
 
 fn multiline(at: &At<'_>) -> Option<MultilineSettings> {
     at.map()?;
-    known(at, &MULTILINE);
     let negate = at.get("negate").boolean().unwrap_or(false);
     let before = at.get("match").word(&["after", "before"]) == Some(1);
     let kind = at.get("type").word(&["pattern", "count", "while_pattern"]).unwrap_or(0);

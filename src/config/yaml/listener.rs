@@ -39,7 +39,8 @@ pub(super) fn stanza(listener: &ListenerSettings) -> Mapping {
     if matches!(listener.listen, Listen::Tcp(_) | Listen::UnixStream(_)) {
         stream(&mut own, listener);
     }
-    if let Some(syslog) = &listener.input.syslog {
+    if let Some(syslog) = listener.input.syslog.as_ref().filter(|_| listener.input.kind == "syslog")
+    {
         put_syslog(&mut out, syslog);
         put(&mut out, "protocol", map([(protocol, Value::Mapping(own))]));
     } else {

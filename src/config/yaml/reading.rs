@@ -4,11 +4,11 @@ use super::listener::put_syslog;
 use super::{duration, list, map, put};
 use crate::assembly::charset::name_of;
 use crate::config::typed::reading::TERMINATORS;
+use crate::settings::InputSettings;
 use crate::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
     MultilineSettings, NdjsonSettings, ReadingSettings,
 };
-use crate::settings::{ComesFrom, InputSettings};
 use serde_yaml::{Mapping, Value};
 
 /// Adds what differs from the defaults.
@@ -22,12 +22,16 @@ pub(super) fn put_reading(out: &mut Mapping, input: &InputSettings) {
     if let Some((name, _)) = terminator.filter(|(_, kind)| *kind != default.line_terminator) {
         put(out, "line_terminator", *name);
     }
-    let mut parsers: Vec<Value> = reading.parsers.iter().map(parser).collect();
-    if let Some(settings) = input.syslog.as_ref().filter(|_| input.comes_from == ComesFrom::Files) {
-        let mut syslog = Mapping::new();
-        put_syslog(&mut syslog, settings);
-        parsers.push(map([("syslog", Value::Mapping(syslog))]));
+    let mut all = reading.parsers.clone();
+    if input.kind == "syslog" {
+        // The input reads it.
+        all.retain(|parser| !matches!(parser, LineParser::Syslog(_)));
+    } else if let Some(settings) = &input.syslog
+        && !all.iter().any(|parser| matches!(parser, LineParser::Syslog(_)))
+    {
+        all.push(LineParser::Syslog(settings.clone()));
     }
+    let parsers: Vec<Value> = all.iter().map(parser).collect();
     if !parsers.is_empty() {
         put(out, "parsers", Value::Sequence(parsers));
     }
@@ -63,6 +67,11 @@ fn parser(parser: &LineParser) -> Value {
                 ContainerFormat::Cri => "cri",
             };
             map([("container", map([("stream", stream.into()), ("format", format.into())]))])
+        }
+        LineParser::Syslog(settings) => {
+            let mut syslog = Mapping::new();
+            put_syslog(&mut syslog, settings);
+            map([("syslog", Value::Mapping(syslog))])
         }
         LineParser::IncludeMessage(patterns) => {
             map([("include_message", map([("patterns", list(patterns))]))])

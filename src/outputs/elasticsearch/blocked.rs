@@ -11,7 +11,6 @@ use crate::disk::Disk;
 use crate::json_text::push_string;
 use crate::logging::limiter::Limiter;
 use crate::outputs::elasticsearch::bulk::Fault;
-use crate::outputs::elasticsearch::compress::Compressor;
 use crate::outputs::elasticsearch::hosts::TELL_EVERY;
 use crate::outputs::links::Shutdown;
 use crate::pool::{BUFFER_BYTES, Pool};
@@ -362,7 +361,6 @@ impl<D: Disk + Sync> Cluster<D> {
     ) -> io::Result<()> {
         // Of its own: what the readers use is not enough when they wait for this target.
         let (pool, wake) = (Pool::new(BUFFER_BYTES), Arc::new(Wake::default()));
-        let compressor = Compressor::new(self.settings.compression_level);
         let mut cursor = Cursor::open(self.blocked.disk.clone(), settings)?;
         while *shutdown.borrow() == Shutdown::Running {
             let taken = tokio::task::block_in_place(|| cursor.take(REPLAY_BYTES))?;
@@ -385,7 +383,7 @@ impl<D: Disk + Sync> Cluster<D> {
             let prepared = Prepared::of(batch);
             let (cluster, target) = (Arc::clone(&self), name.to_owned());
             let delivery = Delivery::again(cluster, prepared, target, shutdown.clone());
-            if !delivery.deliver(&compressor).await {
+            if !delivery.deliver().await {
                 return Ok(());
             }
             tokio::task::block_in_place(|| cursor.commit())?;

@@ -61,6 +61,7 @@ impl Fault {
             (404, _) => {
                 "the target does not exist and may not be created: check index, path and the server's settings"
             }
+            (400, "") => "check hosts and path, and whether Elasticsearch itself answers there",
             (400, "no answer of Elasticsearch") => {
                 "something else answers there: check the port, and http or https"
             }
@@ -149,8 +150,14 @@ pub fn read_answer(status: u16, body: &[u8], count: usize) -> Answer {
         500.. => Answer::Busy(format!("{status}: {}", excerpt(body))),
         400 => match serde_json::from_slice::<Body>(body) {
             Ok(Body { error: Some(error), .. }) => {
+                // About a request that it understands it says more than a text.
+                let is_text = matches!(error, Reason::Text(_));
                 let fault = fault(400, Some(error));
-                if is_of_set_up(&fault) { Answer::Pause(fault) } else { Answer::Refused(fault) }
+                if is_text || is_of_set_up(&fault) {
+                    Answer::Pause(fault)
+                } else {
+                    Answer::Refused(fault)
+                }
             }
             _ => Answer::Pause(page(status, body)),
         },
@@ -385,7 +392,21 @@ mod tests {
                 r#"{"status":400,"error":{"type":"validation_exception","reason":"this action would add [2] shards"}}"#,
                 "pause",
             ),
+            (r#"{"status":400,"error":{"type":"unheard_of_exception","reason":"x"}}"#, "pause"),
+            (r#"{"status":400,"error":"x"}"#, "pause"),
+            (r#"{"status":400}"#, "pause"),
+            (r#"{"status":401,"error":{"type":"security_exception"}}"#, "pause"),
+            (r#"{"status":413}"#, "pause"),
             (r#"{"status":418}"#, "pause"),
+            (r#"{"status":302}"#, "pause"),
+            (r#"{"status":100}"#, "pause"),
+            (r#"{"status":0}"#, "pause"),
+            (r#"{"status":501}"#, "strike"),
+            (r#"{"status":502,"error":"x"}"#, "strike"),
+            (r#"{"status":504}"#, "strike"),
+            // What the status says counts.
+            (r#"{"status":201,"error":{"type":"document_parsing_exception"}}"#, "stored"),
+            (r#"{"status":429,"error":{"type":"document_parsing_exception"}}"#, "retry"),
             (
                 r#"{"status":400,"error":{"type":"document_parsing_exception","reason":"failed"}}"#,
                 "dead",
@@ -401,6 +422,73 @@ mod tests {
             ),
         ] {
             assert_eq!(kind_of(&one(item)), expected, "{item}");
+        }
+    }
+
+    /// Sources: answers of Elasticsearch 8.19 and OpenSearch 2.19, and their sources for what is hard to provoke.
+    #[test]
+    fn every_known_fault_of_a_document_is_a_dead_letter_and_no_other() {
+        for (kind, reason, expected) in [
+            ("mapper_parsing_exception", "failed to parse", "dead"),
+            (
+                "document_parsing_exception",
+                "[1:7] failed to parse field [n] of type [long]",
+                "dead",
+            ),
+            ("strict_dynamic_mapping_exception", "[1:5] mapping set to strict", "dead"),
+            ("dynamic_templates_parsing_exception", "[1:5] Can't find dynamic template", "dead"),
+            ("x_content_parse_exception", "[1:10] Unexpected end-of-input", "dead"),
+            ("parsing_exception", "x", "dead"),
+            ("parse_exception", "x", "dead"),
+            ("json_parse_exception", "Duplicate field 'a'", "dead"),
+            (
+                "illegal_argument_exception",
+                "Limit of total fields [1000] has been exceeded",
+                "dead",
+            ),
+            ("illegal_argument_exception", "Limit of mapping depth [20] has been exceeded", "dead"),
+            ("illegal_argument_exception", "Limit of nested fields [50] has been exceeded", "dead"),
+            (
+                "illegal_argument_exception",
+                "Document contains at least one immense term in field=\"message\"",
+                "dead",
+            ),
+            ("illegal_argument_exception", "failed to parse date field [x]", "dead"),
+            (
+                "illegal_argument_exception",
+                "mapper [a] cannot be changed from type [long] to [keyword]",
+                "dead",
+            ),
+            ("illegal_argument_exception", "Mapper for [a] conflicts with existing mapper", "dead"),
+            ("illegal_argument_exception", "field name cannot be an empty string", "dead"),
+            (
+                "illegal_argument_exception",
+                "object field starting or ending with a [.] makes object resolution ambiguous: [a.]",
+                "dead",
+            ),
+            (
+                "illegal_argument_exception",
+                "can't merge a non object mapping [a] with an object mapping",
+                "dead",
+            ),
+            ("illegal_argument_exception", "pipeline with id [x] does not exist", "pause"),
+            ("illegal_argument_exception", "no write index is defined for alias [logs]", "pause"),
+            (
+                "illegal_argument_exception",
+                "only write ops with an op_type of create are allowed",
+                "pause",
+            ),
+            ("index_closed_exception", "closed", "pause"),
+            ("invalid_index_name_exception", "Invalid index name [A], must be lowercase", "pause"),
+            ("validation_exception", "this action would add [2] shards, but this cluster", "pause"),
+        ] {
+            let item =
+                serde_json::json!({"status": 400, "error": {"type": kind, "reason": reason}});
+            assert_eq!(kind_of(&one(&item.to_string())), expected, "{item}");
+            let below = serde_json::json!({"status": 400, "error":
+                {"type": "illegal_argument_exception", "reason": "", "caused_by": {"reason": reason}}});
+            let by_reason = kind == "illegal_argument_exception";
+            assert!(!by_reason || kind_of(&one(&below.to_string())) == expected, "{below}");
         }
     }
 
@@ -436,6 +524,9 @@ mod tests {
             (200, r#"{"errors":false,"items":[{"create":{}}]}"#, 1, "retry"),
             (200, r#"{"errors":false,"items":[{}]}"#, 1, "retry"),
             (200, r#"{"errors":false,"items":[{"create":{"status":99999}}]}"#, 1, "retry"),
+            (200, r#"{"errors":true,"items":[{"index":{"status":201}}]}"#, 1, "items"),
+            (200, r#"{"errors":false,"items":[{"create":{"status":503}}]}"#, 1, "items"),
+            (201, good, 1, "all stored"),
             (429, "{}", 1, "too many"),
             (500, "", 1, "busy"),
             (502, "<html>bad gateway</html>", 1, "busy"),
@@ -452,13 +543,95 @@ mod tests {
             (403, "", 1, "pause"),
             (404, r#"{"error":"not found"}"#, 1, "pause"),
             (302, "", 1, "pause"),
+            (304, "", 1, "pause"),
+            (307, "", 1, "pause"),
+            (308, "", 1, "pause"),
+            (402, "", 1, "pause"),
+            (405, r#"{"error":"Incorrect HTTP method","status":405}"#, 1, "pause"),
+            (406, r#"{"error":"Content-Type header is not supported","status":406}"#, 1, "pause"),
             (407, "proxy", 1, "pause"),
+            (408, "", 1, "pause"),
+            (409, good, 1, "pause"),
+            (411, "", 1, "pause"),
+            (414, "", 1, "pause"),
+            (415, "", 1, "pause"),
+            (431, "", 1, "pause"),
+            (400, "", 1, "pause"),
+            (400, good, 1, "pause"),
+            (400, r#"{"error":"no handler found","status":400}"#, 1, "pause"),
+            (429, good, 1, "too many"),
+            (504, good, 1, "busy"),
+            (599, "", 1, "busy"),
+            (206, &good[..30], 1, "retry"),
         ] {
             assert_eq!(
                 name(&read_answer(status, body.as_bytes(), count)),
                 expected,
                 "{status} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn answer_of_another_shape_says_nothing_of_any_item() {
+        for body in [
+            r#"{"errors":false,"items":[{"create":{"status":-1}}]}"#,
+            r#"{"errors":false,"items":[{"create":{"status":"201"}}]}"#,
+            r#"{"errors":false,"items":[{"create":{"status":null}}]}"#,
+            r#"{"errors":false,"items":[{"create":null}]}"#,
+            r#"{"errors":false,"items":[{"upsert":{"status":201}}]}"#,
+            r#"{"errors":false,"items":[null]}"#,
+            r#"{"errors":false,"items":[[]]}"#,
+            r#"{"errors":false,"items":{"create":{"status":201}}}"#,
+            r#"{"errors":false,"items":[]}"#,
+            r#"{"errors":"no","items":[{"create":{"status":201}}]}"#,
+            r#"{"errors":false,"items":[{"create":{"status":201},"index":{"status":201}}]}"#,
+            r#"{"errors":false,"items":[{"create":{"status":201}}],"items":[{"create":{"status":201}}]}"#,
+            r#"{"errors":false,"items":[{"create":{"status":201}}]}{}"#,
+            r#"{"errors":false,"items":[{"create":{"status":201}}]} proxy"#,
+            "\u{feff}{\"errors\":false,\"items\":[{\"create\":{\"status\":201}}]}",
+            r#"{"error":{"type":"x"},"status":200}"#,
+            "null",
+            "[]",
+        ] {
+            let answer = read_answer(200, body.as_bytes(), 1);
+            assert!(matches!(answer, Answer::Retry(_)), "{body}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn answer_that_is_cut_anywhere_says_nothing_of_any_item() {
+        let whole = r#"{"errors":true,"took":3,"items":[{"create":{"status":201}},{"create":{"status":409}}]}"#;
+        for end in 0..whole.len() {
+            let answer = read_answer(200, &whole.as_bytes()[..end], 2);
+            assert!(matches!(answer, Answer::Retry(_)), "{end}: {answer:?}");
+        }
+        assert!(matches!(read_answer(200, whole.as_bytes(), 2), Answer::Items(_)));
+    }
+
+    #[test]
+    fn reason_without_end_or_bottom_is_kept_within_bounds() {
+        let deep = format!("{}\"x\"{}", r#"{"caused_by":"#.repeat(100), "}".repeat(100));
+        let bottomless =
+            format!("{}\"x\"{}", r#"{"caused_by":"#.repeat(100_000), "}".repeat(100_000));
+        let long = format!("\"{}\"", "ä".repeat(100_000));
+        for (error, expected) in [(deep, "pause"), (long, "pause"), (bottomless, "retry")] {
+            let body = format!(
+                r#"{{"errors":true,"items":[{{"create":{{"status":403,"error":{error}}}}}]}}"#
+            );
+            match read_answer(200, body.as_bytes(), 1) {
+                Answer::Items(verdicts) => {
+                    let [Verdict::Pause(fault)] = verdicts.as_slice() else {
+                        panic!("{verdicts:?}")
+                    };
+                    assert!(fault.reason.len() <= REASON_BYTES_MAX);
+                    assert_eq!(expected, "pause");
+                }
+                Answer::Retry(reason) => {
+                    assert!(reason.len() < 1_000 && expected == "retry", "{reason}");
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 

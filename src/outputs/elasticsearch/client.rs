@@ -225,6 +225,7 @@ impl HttpClient {
         most: usize,
     ) -> Result<Response, NoAnswer> {
         let mut response = sent.map_err(|error| no_answer(&error, asked))?;
+        asked.note_answer();
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(read_retry_after);
         let length = response.content_length().and_then(|length| usize::try_from(length).ok());
@@ -373,4 +374,26 @@ fn headers(settings: &ElasticsearchSettings) -> Result<HeaderMap, ClientError> {
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_that_is_asked_for_is_a_number_or_a_date() {
+        let read = |text: &str| read_retry_after(&HeaderValue::from_str(text).unwrap());
+        for (text, seconds) in [("0", 0), ("7", 7), (" 120 ", 120), ("4000000000", 4_000_000_000)] {
+            assert_eq!(read(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        let date = |seconds: i64| {
+            let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+            at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        };
+        let wait = read(&date(60)).unwrap();
+        assert!((50..=60).contains(&wait.as_secs()), "{wait:?}");
+        for text in [date(-60).as_str(), "", "soon", "-1", "1.5", "Mon, 99 Nov 2026 00:00:00 GMT"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 }

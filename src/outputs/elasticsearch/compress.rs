@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A body from this size on (bytes) takes long enough, about a quarter of a millisecond, for the thread's other tasks to be
 /// handed to another thread meanwhile.
@@ -14,18 +15,57 @@ const LONG_FROM: usize = 64 << 10;
 /// Begins a member: deflate, without name and time, by any algorithm, on any system (RFC 1952, section 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// Compresses bodies one after another. What it takes for that, about 370 KiB and a body's buffer, is kept for the next
-/// until it is given back.
+/// How long what is not needed for a body is kept.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// Compresses the bodies of all deliverers. What it takes for one, about 370 KiB and a buffer, is lent by one to the next:
+/// the last that came back goes out first, so that what is not needed lies still and can be given back.
 #[derive(Debug)]
 pub(super) struct Compressor {
     level: flate2::Compression,
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
-    state: Option<Compress>,
-    buffer: Vec<u8>,
+    states: Shelf<Compress>,
+    buffers: Shelf<Vec<u8>>,
+    tidied: Instant,
+}
+
+/// Things that are lent.
+#[derive(Debug)]
+struct Shelf<T> {
+    things: Vec<T>,
+    /// So many of them have lain here all the time since the last tidying.
+    unused: usize,
+}
+
+impl<T> Shelf<T> {
+    const EMPTY: Self = Self { things: Vec::new(), unused: 0 };
+
+    fn take(&mut self) -> Option<T> {
+        let thing = self.things.pop();
+        self.unused = self.unused.min(self.things.len());
+        thing
+    }
+
+    fn tidy(&mut self) {
+        self.things.drain(..self.unused);
+        self.things.shrink_to_fit();
+        self.unused = self.things.len();
+    }
+}
+
+impl Kept {
+    /// Gives back what lay still since the last time, unless that was a moment ago.
+    fn tidy(&mut self, now: Instant) {
+        if KEPT <= now.saturating_duration_since(self.tidied) {
+            self.tidied = now;
+            self.states.tidy();
+            self.buffers.tidy();
+        }
+    }
 }
 
 /// A compressed body.
@@ -40,7 +80,9 @@ impl Compressed {
 
 impl Compressor {
     pub(super) fn new(level: u32) -> Self {
-        Self { level: flate2::Compression::new(level.min(9)), kept: Mutex::default() }
+        let level = flate2::Compression::new(level.min(9));
+        let kept = Kept { states: Shelf::EMPTY, buffers: Shelf::EMPTY, tidied: Instant::now() };
+        Self { level, kept: Mutex::new(kept) }
     }
 
     /// Compresses `body`.
@@ -53,9 +95,12 @@ impl Compressor {
     }
 
     fn compress_here(&self, body: &[u8]) -> Compressed {
-        let mut kept = self.kept();
-        let mut bytes = std::mem::take(&mut kept.buffer);
-        let state = kept.state.get_or_insert_with(|| Compress::new(self.level, false));
+        let (state, bytes) = {
+            let mut kept = self.kept();
+            (kept.states.take(), kept.buffers.take())
+        };
+        let mut bytes = bytes.unwrap_or_default();
+        let mut state = state.unwrap_or_else(|| Compress::new(self.level, false));
         state.reset();
         bytes.extend_from_slice(&HEADER);
         loop {
@@ -73,6 +118,7 @@ impl Compressor {
         // The length, modulo 2^32.
         let [length @ .., _, _, _, _] = (body.len() as u64).to_le_bytes();
         bytes.extend_from_slice(&length);
+        self.kept().states.things.push(state);
         Compressed(bytes.into())
     }
 
@@ -81,19 +127,28 @@ impl Compressor {
         if body.0.is_unique() {
             let mut buffer = Vec::from(body.0);
             buffer.clear();
-            self.kept().buffer = buffer;
+            let mut kept = self.kept();
+            kept.buffers.things.push(buffer);
+            kept.tidy(Instant::now());
         }
     }
 
-    /// Tells whether anything is kept for the next body.
-    pub(super) fn keeps(&self) -> bool {
-        let kept = self.kept();
-        kept.state.is_some() || kept.buffer.capacity() != 0
+    /// Returns when something may be there to be given back, which is to be done with [`Compressor::tidy`]; never when
+    /// nothing is kept.
+    pub(super) async fn idle(&self) {
+        let (is_empty, tidied) = {
+            let kept = self.kept();
+            (kept.states.things.is_empty() && kept.buffers.things.is_empty(), kept.tidied)
+        };
+        if is_empty {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep_until((tidied + KEPT).into()).await;
     }
 
-    /// Gives back what is kept.
-    pub(super) fn give_back(&self) {
-        *self.kept() = Kept::default();
+    /// Gives back what nobody has needed for a while.
+    pub(super) fn tidy(&self) {
+        self.kept().tidy(Instant::now());
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -135,15 +190,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_given_back_and_made_anew() {
+    fn a_state_and_a_buffer_go_from_body_to_body_until_they_are_given_back() {
         let compressor = Compressor::new(1);
-        assert!(!compressor.keeps());
-        let first = compressor.compress(b"first");
-        compressor.recycle(first);
-        assert!(compressor.keeps());
-        compressor.give_back();
-        assert!(!compressor.keeps());
-        assert_eq!(unpacked(&compressor.compress(b"second")), b"second");
+        for body in [&b"first"[..], b"second", b"third"] {
+            let compressed = compressor.compress(body);
+            assert_eq!(unpacked(&compressed), body);
+            compressor.recycle(compressed);
+        }
+        let mut kept = compressor.kept();
+        assert_eq!((kept.states.things.len(), kept.buffers.things.len()), (1, 1));
+        let tidied = kept.tidied;
+        kept.tidy(tidied + KEPT);
+        assert_eq!(kept.tidied, tidied + KEPT);
+        kept.tidy(tidied + KEPT + KEPT / 2);
+        assert_eq!(kept.states.things.len(), 1, "too early");
+        kept.tidy(tidied + KEPT + KEPT);
+        assert_eq!((kept.states.things.len(), kept.buffers.things.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_lay_still_between_two_tidyings_is_given_back() {
+        let mut shelf = Shelf { things: vec!['a', 'b', 'c'], unused: 0 };
+        shelf.tidy();
+        assert_eq!(shelf.things.len(), 3, "each may have been needed");
+        let (last, second) = (shelf.take().unwrap(), shelf.take().unwrap());
+        shelf.things.extend([second, last]);
+        shelf.tidy();
+        assert_eq!(shelf.things, ['b', 'c'], "two at once were needed");
+        shelf.tidy();
+        assert!(shelf.things.is_empty(), "none was");
+        assert_eq!(shelf.take(), None);
     }
 
     #[test]

@@ -68,13 +68,14 @@ impl<D: Disk + Sync> Cluster<D> {
 
     /// Tries a host; tells whether it answers as Elasticsearch does.
     async fn connect(&self, host: usize) -> bool {
-        self.hosts.connecting(host, Instant::now());
+        let begun = Instant::now();
+        self.hosts.connecting(host, begun);
         let base = self.hosts.url(host);
         let fail = |reason: String, retry_after, hint| {
             let random = f64::from(u16::from_ne_bytes(random_bytes())) / 65_536.0;
             let kind = FailureKind::Refused;
             let failure = Failure { kind, reason: &reason, retry_after, hint };
-            self.hosts.failed(host, failure, random, Instant::now());
+            self.hosts.failed((host, begun), failure, None, random, Instant::now());
             false
         };
         let response = match self.client.call(Method::GET, &format!("{base}/"), None).await {

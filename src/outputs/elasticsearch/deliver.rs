@@ -5,7 +5,7 @@ mod detour;
 
 use super::bulk::{Answer, Fault, Verdict, line_of};
 use super::burial::{Dead, Unburied};
-use super::compress::{Compressed, Compressor};
+use super::compress::Compressed;
 use super::hosts::{Failure, FailureKind, Turn};
 use super::{Cluster, Prepared};
 use crate::account::push_part;
@@ -51,8 +51,9 @@ pub(super) struct Delivery<D: Disk> {
     batch: Arc<Batch>,
     /// The body of all items when it was compressed before.
     whole: Option<Compressed>,
-    /// The host that was asked last.
+    /// The host that was asked last, and when.
     host: usize,
+    begun: Instant,
     /// When the next request may follow one that failed alone.
     wait_until: Option<Instant>,
     shutdown: watch::Receiver<Shutdown>,
@@ -87,7 +88,7 @@ impl<D: Disk> Drop for Delivery<D> {
 pub(super) enum Round {
     /// Every item has had its end; the batch is settled.
     Settled,
-    /// A part was taken, the rest is to be repeated.
+    /// A part was taken, or nothing while others are; the rest is to be repeated.
     Rest,
     /// The stop has come first; nothing of it is settled.
     Stopped,
@@ -126,6 +127,7 @@ impl<D: Disk + Sync> Delivery<D> {
             batch,
             whole,
             host: 0,
+            begun: Instant::now(),
             wait_until: None,
             shutdown,
         }
@@ -144,9 +146,9 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     /// Sends until every item has had its end; `false` when the stop came first.
-    pub(super) async fn deliver(mut self, compressor: &Compressor) -> bool {
+    pub(super) async fn deliver(mut self) -> bool {
         loop {
-            match self.first_round(compressor).await {
+            match self.first_round().await {
                 Round::Settled => return true,
                 Round::Stopped => return false,
                 Round::Rest => {
@@ -158,23 +160,33 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left.
-    pub(super) async fn first_round(&mut self, compressor: &Compressor) -> Round {
+    /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left; or
+    /// until one request alone is to wait, which others need not.
+    pub(super) async fn first_round(&mut self) -> Round {
         while let Some(range) = self.open.front().cloned() {
             let Some(turn) = self.wait_for_turn().await else { return Round::Stopped };
-            self.host = turn.host;
+            (self.host, self.begun) = (turn.host, turn.begun);
             let range = self.cut(range);
-            self.request(range, turn, compressor).await;
+            self.request(range, turn).await;
+            if let Some(until) = self.wait_until.filter(|_| !self.repeating && self.is_whole()) {
+                self.again.extend(self.open.drain(..).flatten());
+                self.put_off(until);
+                return Round::Rest;
+            }
         }
         if self.again.is_empty() { self.settle() } else { Round::Rest }
     }
 
+    /// Tells whether nothing of it was taken, nor parted.
+    fn is_whole(&self) -> bool {
+        self.again.is_empty() && self.left == self.batch.items() && self.open.len() == 1
+    }
+
     /// Repeats until every item has had its end, or the stop has come.
-    pub(super) async fn finish(mut self, compressor: &Compressor) {
+    pub(super) async fn finish(mut self) {
         let _blocked = Blocked::new(Arc::clone(&self.cluster.stats));
-        self.repeating = true;
         if self.compact().await && self.wait_for_round().await {
-            self.deliver(compressor).await;
+            self.deliver().await;
         }
     }
 
@@ -219,7 +231,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.cluster.stored.fetch_add(count, Ordering::Relaxed);
                 self.count(count, 0, 0);
                 self.open.pop_front();
-                self.cluster.hosts.succeeded(self.host);
+                self.cluster.hosts.succeeded(self.host, Instant::now());
             }
             Answer::Items(verdicts) => self.take_verdicts(range, turn, verdicts, retry_after),
             Answer::Retry(reason) => {
@@ -282,10 +294,14 @@ impl<D: Disk + Sync> Delivery<D> {
         } else {
             // What is repeated in vain, or waits for room for its dead letters, proves nothing of the host.
             if kept && !nothing_taken {
-                self.cluster.hosts.succeeded(self.host);
+                self.cluster.hosts.succeeded(self.host, Instant::now());
             }
             if !again.is_empty() {
                 debug!("{reason}");
+                if !nothing_taken {
+                    // It goes on: what is left need not wait longer each time.
+                    self.schedule.succeeded();
+                }
                 self.rest(retry_after);
             }
         }
@@ -343,7 +359,11 @@ impl<D: Disk + Sync> Delivery<D> {
 
     /// Lets what is to be repeated wait, and nothing else.
     fn rest(&mut self, retry_after: Option<Duration>) {
-        let until = Instant::now() + self.schedule.failed(random(), retry_after);
+        let wait = self.schedule.failed(random(), retry_after);
+        self.put_off(Instant::now() + wait);
+    }
+
+    fn put_off(&mut self, until: Instant) {
         self.not_before = Some(self.not_before.map_or(until, |at| at.max(until)));
     }
 
@@ -422,7 +442,8 @@ impl<D: Disk + Sync> Delivery<D> {
                 let reason = format!("cannot keep dead letters in `{}`: {error}", path.display());
                 let hint = "`shipper dlq replay` and `purge` make room in it, and so does a larger \
                             `dead_letter.max_size`; nothing is dropped meanwhile";
-                self.cluster.hosts.paused(self.host, &reason, hint, random(), Instant::now());
+                let asked = (self.host, self.begun);
+                self.cluster.hosts.paused(asked, &reason, hint, random(), Instant::now());
                 false
             }
             // Other batches go on.
@@ -505,13 +526,16 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     fn failed(&mut self, failure: &Failure<'_>) {
-        let now = Instant::now();
-        self.wait_until = self.cluster.hosts.failed(self.host, *failure, random(), now);
+        let (asked, now) = ((self.host, self.begun), Instant::now());
+        let own = Some(&mut self.schedule);
+        let wait = self.cluster.hosts.failed(asked, *failure, own, random(), now);
+        self.wait_until = wait.map(|wait| now + wait);
     }
 
     fn pause(&self, fault: &Fault) {
         let reason = fault.to_string();
-        self.cluster.hosts.paused(self.host, &reason, fault.advice(), random(), Instant::now());
+        let asked = (self.host, self.begun);
+        self.cluster.hosts.paused(asked, &reason, fault.advice(), random(), Instant::now());
     }
 
     /// Keeps only the items to be sent again, before they wait; `false` when the stop came first.
@@ -521,6 +545,8 @@ impl<D: Disk + Sync> Delivery<D> {
                 let mut again = std::mem::take(&mut self.again);
                 again.sort_unstable();
                 self.refused_alone = 0;
+                // A whole batch that failed alone is as good as a new one.
+                self.repeating |= again.len() < batch.items();
                 batch.retain(|item| again.binary_search(&item).is_ok());
                 self.strikes = again.iter().map(|item| self.strikes[*item]).collect();
                 self.open = VecDeque::from([0..batch.items()]);

@@ -6,7 +6,7 @@
 use super::body_limit::BodyLimit;
 use super::pace::{Level, Pace};
 use crate::logging::limiter::Limiter;
-use crate::outputs::retry::Schedule;
+use crate::outputs::retry::{Schedule, asked_for};
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,13 @@ pub(super) const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Failures in a row from which it is the host that fails, rather than one request or one connection.
 const FAILS_FROM: u32 = 2;
+
+/// The same for a host that took something a moment ago: where one of seven requests fails by chance and a hundred are sent
+/// in a second, two in a row fail several times in each.
+const FAILS_BUSILY_FROM: u32 = 5;
+
+/// A moment ago.
+const LATELY: Duration = Duration::from_millis(250);
 
 /// All hosts of a cluster.
 #[derive(Debug)]
@@ -47,8 +54,16 @@ struct Host {
     connected: bool,
     ever_failed: bool,
     schedule: Schedule,
+    /// Failures since the last success; those of requests that were under way when it was found to fail count once.
+    in_a_row: u32,
+    /// Since when it is known that it is the host that fails.
+    failing_since: Option<Instant>,
+    /// When it took something last.
+    taken_at: Option<Instant>,
     not_before: Option<Instant>,
+    /// Requests on their way, and how many of them repeat what was refused.
     in_flight: usize,
+    repeats: usize,
     pace: Pace,
     body_limit: BodyLimit,
     failures: Limiter,
@@ -75,6 +90,9 @@ pub(super) enum Choice {
 pub(super) struct Turn {
     /// Which one.
     pub(super) host: usize,
+    /// When it was given.
+    pub(super) begun: Instant,
+    is_repeat: bool,
     level: Level,
 }
 
@@ -102,12 +120,47 @@ impl Host {
         }
     }
 
-    /// Tells whether one more request may be on its way; a host that keeps failing gets one at a time.
-    fn has_place(&self, beside: bool) -> bool {
-        if FAILS_FROM <= self.schedule.failures() {
+    /// Tells whether one more request may be on its way; a host that fails gets one at a time.
+    ///
+    /// What is repeated has as many places again: it is small, and what waits for it cannot be forgotten.
+    fn has_place(&self, is_repeat: bool) -> bool {
+        if self.failing_since.is_some() {
             return self.in_flight == 0;
         }
-        beside || self.in_flight < self.pace.limit()
+        let alike = if is_repeat { self.repeats } else { self.in_flight - self.repeats };
+        alike < self.pace.limit()
+    }
+
+    /// Tells whether what fails that was begun then says nothing new.
+    fn is_known_to_fail(&self, begun: Instant) -> bool {
+        self.failing_since.is_some_and(|since| begun < since)
+    }
+
+    /// Lets everybody wait; returns for how long.
+    fn wait(
+        &mut self,
+        is_known: bool,
+        random: f64,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) -> Duration {
+        let wait = if is_known {
+            let left = self.not_before.map(|at| at.saturating_duration_since(now));
+            left.unwrap_or_default().max(asked_for(retry_after))
+        } else {
+            self.schedule.failed(random, retry_after)
+        };
+        self.failing_since.get_or_insert(now);
+        self.not_before = self.not_before.max(Some(now + wait));
+        wait
+    }
+
+    /// Counts a failed request; tells whether it is the host that fails.
+    fn fails(&mut self, now: Instant) -> bool {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let busily = self.taken_at.is_some_and(|at| now.saturating_duration_since(at) < LATELY);
+        let from = if busily { FAILS_BUSILY_FROM } else { FAILS_FROM };
+        self.failing_since.is_some() || from <= self.in_a_row
     }
 }
 
@@ -118,8 +171,12 @@ impl Hosts {
             connected: false,
             ever_failed: false,
             schedule: Schedule::new(settings.backoff),
+            in_a_row: 0,
+            failing_since: None,
+            taken_at: None,
             not_before: None,
             in_flight: 0,
+            repeats: 0,
             pace: Pace::new(settings.worker),
             body_limit: BodyLimit::default(),
             failures: Limiter::once_per(TELL_EVERY),
@@ -164,9 +221,7 @@ impl Hosts {
     }
 
     /// Returns the host to ask now: of those that answer the least busy one.
-    ///
-    /// What is repeated `beside` other requests needs no place of its own.
-    pub(super) fn choose(&self, beside: bool, now: Instant) -> Choice {
+    pub(super) fn choose(&self, is_repeat: bool, now: Instant) -> Choice {
         let mut state = self.lock();
         let count = state.hosts.len();
         // A host that was never asked is about to be.
@@ -175,7 +230,7 @@ impl Hosts {
         for step in 1..=count {
             let index = (state.current + if self.loadbalance { step } else { step - 1 }) % count;
             let host = &state.hosts[index];
-            if host.may_be_asked(now) && host.has_place(beside) {
+            if host.may_be_asked(now) && host.has_place(is_repeat) {
                 let is_less_busy = |best: usize| {
                     let best = &state.hosts[best];
                     host.in_flight * best.pace.limit() < best.in_flight * host.pace.limit()
@@ -201,27 +256,34 @@ impl Hosts {
         state.current = host;
         let known = &mut state.hosts[host];
         known.in_flight += 1;
-        Choice::Ask(Turn { host, level: known.pace.level() })
+        known.repeats += usize::from(is_repeat);
+        Choice::Ask(Turn { host, begun: now, is_repeat, level: known.pace.level() })
     }
 
     /// Notes that a request is over: unless it failed, how many bytes were taken with it, and how long that took.
     pub(super) fn ended(&self, turn: Turn, taken: Option<(usize, Duration)>, now: Instant) {
         let mut state = self.lock();
         let host = &mut state.hosts[turn.host];
-        let crowded = host.pace.limit() <= host.in_flight;
+        let crowded = host.pace.limit() <= host.in_flight - host.repeats;
         host.in_flight -= 1;
-        if let Some((bytes, took)) = taken {
+        host.repeats -= usize::from(turn.is_repeat);
+        // What is repeated is too small to say how much a host can take.
+        if let Some((bytes, took)) = taken.filter(|_| !turn.is_repeat) {
             host.pace.taken(turn.level, bytes, took, crowded, now);
         }
         self.changed(&state);
     }
 
     /// Notes that a host said that it has too much to do: fewer requests at once, or, where one is too much, smaller ones.
+    ///
+    /// What is said of repeats is not heard: a few items of a few prove nothing, and theirs is no size to go by.
     pub(super) fn busy(&self, turn: Turn, bytes: usize, now: Instant) {
+        if turn.is_repeat {
+            return;
+        }
         let mut state = self.lock();
         let host = &mut state.hosts[turn.host];
-        let in_a_row = host.schedule.failures();
-        if !host.pace.busy(turn.level, now) && 0 < in_a_row {
+        if !host.pace.busy(turn.level, now) && 0 < host.in_a_row {
             host.body_limit.busy(bytes);
         }
         self.changed(&state);
@@ -268,14 +330,16 @@ impl Hosts {
     }
 
     /// Notes a success: the next failure is a first one again.
-    pub(super) fn succeeded(&self, host: usize) {
+    pub(super) fn succeeded(&self, host: usize, now: Instant) {
         let mut state = self.lock();
         let known = &mut state.hosts[host];
-        if known.schedule.failures() != 0 {
+        known.taken_at = Some(now);
+        if std::mem::take(&mut known.in_a_row) != 0 || known.schedule.failures() != 0 {
             known.schedule.succeeded();
             self.stats.health.succeeded(&self.urls[host]);
         }
-        if known.not_before.take().is_some() {
+        let waited = known.not_before.take().is_some();
+        if known.failing_since.take().is_some() || waited {
             self.changed(&state);
         }
     }
@@ -290,48 +354,60 @@ impl Hosts {
         self.lock().hosts.iter().filter_map(|host| host.body_limit.largest()).min()
     }
 
-    /// Notes that a host did not answer, or answered that it is busy.
+    /// Notes that a host did not answer, or answered that it is busy; `begun` is when it was asked.
     ///
     /// One failed request alone holds up no other ones, unless the server asked for that or nobody listens there; then
-    /// only it is to wait, until the moment that is returned.
+    /// only it is to wait, for as long as is returned, by a schedule of its own.
     pub(super) fn failed(
         &self,
-        host: usize,
+        (host, begun): (usize, Instant),
         failure: Failure<'_>,
+        own: Option<&mut Schedule>,
         random: f64,
         now: Instant,
-    ) -> Option<Instant> {
+    ) -> Option<Duration> {
         let mut state = self.lock();
         let known = &mut state.hosts[host];
-        let wait = known.schedule.failed(random, failure.retry_after);
         known.ever_failed = true;
         self.stats.health.failed(&self.urls[host], failure.reason, now);
-        let fails = FAILS_FROM <= known.schedule.failures();
+        let is_known = known.is_known_to_fail(begun);
+        let fails = is_known || known.fails(now);
         let gone = match failure.kind {
             FailureKind::Refused => true,
             FailureKind::Broken => fails,
             FailureKind::Busy => false,
         };
-        let alone = !gone && !fails && failure.retry_after.is_none();
-        if !alone {
-            known.not_before = Some(now + wait);
+        if let Some(own) = own
+            && !(gone || fails || failure.retry_after.is_some())
+        {
+            let wait = own.failed(random, None);
+            known.tell(&self.urls[host], &failure, false, wait, now);
+            self.changed(&state);
+            return Some(wait);
         }
+        let wait = known.wait(is_known, random, failure.retry_after, now);
         known.connected &= !gone;
         known.tell(&self.urls[host], &failure, gone, wait, now);
         if gone && !self.loadbalance && state.current == host {
             state.current = (host + 1) % state.hosts.len();
         }
         self.changed(&state);
-        alone.then(|| now + wait)
+        None
     }
 
-    /// Notes that a person must mend something before a host takes what is sent.
-    pub(super) fn paused(&self, host: usize, reason: &str, hint: &str, random: f64, now: Instant) {
+    /// Notes that a person must mend something before a host takes what is sent; `begun` is when it was asked.
+    pub(super) fn paused(
+        &self,
+        (host, begun): (usize, Instant),
+        reason: &str,
+        hint: &str,
+        random: f64,
+        now: Instant,
+    ) {
         let mut state = self.lock();
         let known = &mut state.hosts[host];
-        let wait = known.schedule.failed(random, None);
+        known.wait(known.is_known_to_fail(begun), random, None, now);
         self.stats.health.failed(&self.urls[host], reason, now);
-        known.not_before = Some(now + wait);
         let url = &self.urls[host];
         if let Some(suppressed) = known.pauses.admit(now) {
             error!(
@@ -394,4 +470,92 @@ pub(super) enum FailureKind {
     Broken,
     /// It answered, but took nothing.
     Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn one() -> Hosts {
+        let hosts = Hosts::new(&ElasticsearchSettings::default(), 0, Arc::default());
+        hosts.connected(0);
+        hosts
+    }
+
+    /// Tells whether a request that was begun and broke then is alone with that.
+    fn breaks(hosts: &Hosts, begun: Instant, now: Instant) -> bool {
+        let mut own = Schedule::new(ElasticsearchSettings::default().backoff);
+        let (kind, reason) = (FailureKind::Broken, "broken");
+        let failure = Failure { kind, reason, retry_after: None, hint: None };
+        hosts.failed((0, begun), failure, Some(&mut own), 1.0, now).is_some()
+    }
+
+    #[test]
+    fn host_fails_with_the_second_failure_or_the_fifth_if_it_took_something_just_now() {
+        let hosts = one();
+        let now = Instant::now();
+        assert_eq!([1, 2].map(|ms| breaks(&hosts, now, now + ms * MS)), [true, false]);
+        let hosts = one();
+        hosts.succeeded(0, now);
+        let alone = [1, 2, 3, 4, 5].map(|ms| breaks(&hosts, now, now + ms * MS));
+        assert_eq!(alone, [true, true, true, true, false]);
+        let hosts = one();
+        hosts.succeeded(0, now);
+        assert_eq!([1, 251].map(|ms| breaks(&hosts, now, now + ms * MS)), [true, false]);
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_host_failed_makes_no_wait_longer() {
+        let hosts = one();
+        let begun = Instant::now();
+        for ms in 1..=32 {
+            breaks(&hosts, begun, begun + ms * MS);
+        }
+        let Connects::At(until) = hosts.connects(0, begun + 32 * MS) else { panic!("it is gone") };
+        assert!(until <= begun + 110 * MS, "{:?}", until - begun);
+        // One that was asked later does.
+        hosts.connected(0);
+        breaks(&hosts, begun + 200 * MS, begun + 201 * MS);
+        let Connects::At(until) = hosts.connects(0, begun + 201 * MS) else { panic!("it is gone") };
+        assert_eq!(until, begun + 701 * MS);
+    }
+
+    #[test]
+    fn failing_host_gets_one_request_at_a_time_and_repeats_have_places_of_their_own() {
+        let hosts = one();
+        let now = Instant::now();
+        let asks = |is_repeat, now| match hosts.choose(is_repeat, now) {
+            Choice::Ask(turn) => Some(turn),
+            Choice::Wait { .. } => None,
+        };
+        let first = asks(false, now).expect("one place");
+        assert!(asks(false, now).is_none());
+        let repeat = asks(true, now).expect("one place for repeats");
+        assert!(asks(true, now).is_none());
+        hosts.ended(first, None, now);
+        assert!(asks(true, now).is_none(), "it is not theirs");
+        hosts.ended(repeat, None, now);
+        assert!(breaks(&hosts, now, now) && !breaks(&hosts, now, now));
+        hosts.connected(0);
+        let probing = asks(false, now).expect("nothing is on its way");
+        assert!(asks(true, now).is_none(), "while it fails");
+        hosts.ended(probing, None, now);
+        hosts.succeeded(0, now);
+        assert!(asks(false, now).is_some() && asks(true, now).is_some());
+    }
+
+    #[test]
+    fn what_is_said_of_repeats_makes_no_body_smaller() {
+        let hosts = one();
+        let now = Instant::now();
+        assert!(breaks(&hosts, now, now));
+        let Choice::Ask(repeat) = hosts.choose(true, now) else { panic!("there is a place") };
+        hosts.busy(repeat, 100, now);
+        assert_eq!(hosts.largest_body(), None);
+        let Choice::Ask(whole) = hosts.choose(false, now) else { panic!("there is a place") };
+        hosts.busy(whole, 100_000, now);
+        assert!(hosts.largest_body().is_some_and(|largest| 100 < largest));
+    }
 }

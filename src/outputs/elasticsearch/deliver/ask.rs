@@ -4,7 +4,6 @@ use super::Delivery;
 use crate::disk::Disk;
 use crate::outputs::elasticsearch::bulk::read_answer;
 use crate::outputs::elasticsearch::client::{BatchBody, BulkBody, NoAnswer, Response};
-use crate::outputs::elasticsearch::compress::Compressor;
 use crate::outputs::elasticsearch::hosts::{Choice, Failure, FailureKind, Turn};
 use crate::outputs::links::Shutdown;
 use crate::stats::retries::Reason;
@@ -76,14 +75,9 @@ impl<D: Disk + Sync> Delivery<D> {
     }
 
     /// Sends the items of `range`, which is the first open one, and acts on the answer.
-    pub(super) async fn request(
-        &mut self,
-        range: Range<usize>,
-        turn: Turn,
-        compressor: &Compressor,
-    ) {
+    pub(super) async fn request(&mut self, range: Range<usize>, turn: Turn) {
         let cluster = Arc::clone(&self.cluster);
-        let body = self.body(&range, compressor);
+        let body = self.body(&range);
         let stats = &cluster.stats.sending;
         stats.batches.add(1);
         stats.write_bytes.add(body_bytes(&body) as u64);
@@ -91,7 +85,7 @@ impl<D: Disk + Sync> Delivery<D> {
         let begun = Instant::now();
         let answer = self.answer(&body, range.len()).await;
         if let BulkBody::Gzip(bytes) = body {
-            compressor.recycle(bytes);
+            cluster.compressor.recycle(bytes);
         }
         let took = begun.elapsed();
         stats.latency.add(took);
@@ -165,7 +159,7 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    fn body(&mut self, range: &Range<usize>, compressor: &Compressor) -> BulkBody {
+    fn body(&mut self, range: &Range<usize>) -> BulkBody {
         let bytes = self.bytes(range);
         if self.cluster.settings.compression_level == 0 {
             let all = Bytes::from_owner(BatchBody(Arc::clone(&self.batch)));
@@ -177,7 +171,7 @@ impl<D: Disk + Sync> Delivery<D> {
             return BulkBody::Gzip(whole);
         }
         let bytes = &self.batch.buffer.bytes()[bytes];
-        BulkBody::Gzip(compressor.compress(bytes))
+        BulkBody::Gzip(self.cluster.compressor.compress(bytes))
     }
 }
 

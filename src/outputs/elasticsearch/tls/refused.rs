@@ -138,10 +138,12 @@ fn unknown(leaf: &Facts, chain: &[Facts]) -> (String, String) {
 /// Returns in words, with what to do, why there is no TLS; `None` when an error has another cause.
 pub(super) fn explain(error: &(dyn Error + 'static), asked: &Asked) -> Option<String> {
     let mut cause = Some(error);
+    let mut end = None;
     while let Some(one) = cause {
         if let Some(error) = one.downcast_ref::<rustls::Error>() {
             return Some(of_rustls(error, asked));
         }
+        end = end.or_else(|| End::of(one));
         // What an I/O error is made of is not its source.
         let inside = one.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match inside {
@@ -149,7 +151,53 @@ pub(super) fn explain(error: &(dyn Error + 'static), asked: &Asked) -> Option<St
             None => one.source(),
         };
     }
-    None
+    end.filter(|end| asked.was_asked() && (*end == End::Unused || !asked.was_answered()))
+        .map(|_| of_end(asked))
+}
+
+/// How a connection ended about which TLS says nothing.
+///
+/// With TLS 1.3 a server looks at the client's certificate when TLS stands for the client already. Its alert then comes
+/// with the first answer, or the connection has ended before anybody reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Before anything was sent. It was a new one: in place of an old one another is taken.
+    Unused,
+    /// Later.
+    Broken,
+}
+
+impl End {
+    fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        use io::ErrorKind as Kind;
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            let is_unused = error.is_canceled() || error.is_closed();
+            let unused = is_unused.then_some(Self::Unused);
+            return unused.or_else(|| error.is_incomplete_message().then_some(Self::Broken));
+        }
+        let broken = [
+            Kind::BrokenPipe,
+            Kind::ConnectionAborted,
+            Kind::ConnectionReset,
+            Kind::NotConnected,
+            Kind::UnexpectedEof,
+        ];
+        let kind = error.downcast_ref::<io::Error>()?.kind();
+        broken.contains(&kind).then_some(Self::Broken)
+    }
+}
+
+/// Says what such an end means where a server has asked for a certificate.
+fn of_end(asked: &Asked) -> String {
+    match asked.own() {
+        None => "the server ends the connection at once, as one does that demands a client certificate, and there is \
+                 none (set ssl.certificate and ssl.key)"
+            .to_owned(),
+        Some(own) => format!(
+            "the server ends the connection at once, as one does that refuses the client certificate: {own} (have it \
+             signed by an authority that the server knows; see ssl.certificate, and the server's log)"
+        ),
+    }
 }
 
 fn of_rustls(error: &rustls::Error, asked: &Asked) -> String {
@@ -268,5 +316,33 @@ mod tests {
         ] {
             assert_eq!(of_alert(alert, state), expected, "{alert:?}");
         }
+    }
+
+    #[test]
+    fn end_without_an_alert_is_told_by_what_was_asked_before() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let asked = Asked::default();
+        assert_eq!(explain(&reset, &asked), None, "nobody has asked");
+        asked.note();
+        let none = "the server ends the connection at once, as one does that demands a client certificate, and there \
+                    is none (set ssl.certificate and ssl.key)";
+        assert_eq!(explain(&reset, &asked).as_deref(), Some(none));
+        assert_eq!(explain(&refused, &asked), None, "there was no connection");
+        asked.note_answer();
+        assert_eq!(explain(&reset, &asked), None, "it is something else");
+        let asked = Asked::of("`CN=web`".to_owned());
+        asked.note();
+        let shown = "the server ends the connection at once, as one does that refuses the client certificate: \
+                     `CN=web` (have it signed by an authority that the server knows; see ssl.certificate, and the \
+                     server's log)";
+        assert_eq!(explain(&reset, &asked).as_deref(), Some(shown));
+        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let with_alert = io::Error::new(io::ErrorKind::ConnectionReset, alert);
+        let told = explain(&with_alert, &asked).unwrap();
+        assert!(
+            told.starts_with("the server refuses the client certificate (UnknownCA): "),
+            "{told}"
+        );
     }
 }

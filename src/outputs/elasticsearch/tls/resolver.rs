@@ -1,4 +1,4 @@
-//! Our own certificate, and whether a server has asked for it.
+//! Our own certificate, whether a server has asked for it, and whether any has answered since.
 
 use crate::certificates::Facts;
 use rustls::SignatureScheme;
@@ -10,24 +10,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What was asked of us, shared with who explains a failure.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    asked: AtomicBool,
+    wanted: AtomicBool,
+    heard: AtomicBool,
     own: Option<String>,
 }
 
 impl Asked {
     /// Begins with a certificate of ours, in words.
     pub(super) fn of(own: String) -> Self {
-        Self { asked: AtomicBool::new(false), own: Some(own) }
+        Self { own: Some(own), ..Self::default() }
+    }
+
+    /// Notes that a server has answered: it has nothing against what it was shown.
+    pub(crate) fn note_answer(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether any server has answered.
+    pub(super) fn was_answered(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Notes that a server asks for a certificate.
     pub(super) fn note(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+        self.wanted.store(true, Ordering::Relaxed);
     }
 
     /// Tells whether any server has asked.
     pub(super) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.wanted.load(Ordering::Relaxed)
     }
 
     /// Returns our certificate in words.

@@ -1,0 +1,93 @@
+//! Rows of the table of bulk answers that no other test has.
+
+use super::rig::{Rig, scripted};
+use super::server::{Reply, Request};
+use super::{CREATED, all_created, answer};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[test]
+fn item_that_the_server_has_no_time_for_is_stored_in_the_end_however_long_that_takes() {
+    for busy in [(429, "es_rejected_execution_exception"), (503, "unavailable_shards_exception")] {
+        let tries = AtomicUsize::new(0);
+        let server = scripted(move |_, request| {
+            let statuses: Vec<(u16, &str)> = request
+                .ids()
+                .iter()
+                .map(|id| match id.as_str() {
+                    "id0" if tries.fetch_add(1, Ordering::SeqCst) < 14 => busy,
+                    _ => CREATED,
+                })
+                .collect();
+            Reply::json(200, answer(&statuses))
+        });
+        let mut rig = Rig::to(&server.url());
+        let (_, range) = rig.send(&["{}", "{}"]);
+        assert_eq!(rig.settled(), [range], "{busy:?}");
+        rig.finish();
+        assert_eq!(server.bulks().len(), 15, "{busy:?}");
+        assert_eq!(rig.dead_letters(), [] as [Value; 0], "{busy:?}");
+        assert_eq!(rig.stats.snapshot().sending.acked, 2, "{busy:?}");
+    }
+}
+
+#[test]
+fn status_of_each_item_counts_whatever_the_flag_of_errors_says() {
+    let server = scripted(|number, _| {
+        let refused = json!({"create": {"status": 400, "error":
+            {"type": "document_parsing_exception", "reason": "because"}}});
+        let busy = json!({"create": {"status": 429}});
+        let stored = json!({"create": {"status": 201, "error": {"type": "odd"}}});
+        Reply::json(
+            200,
+            match number {
+                0 => json!({"errors": false, "items": [refused, busy, stored]}).to_string(),
+                _ => json!({"errors": true, "items": [stored]}).to_string(),
+            },
+        )
+    });
+    let mut rig = Rig::to(&server.url());
+    let (_, range) = rig.send(&["{}", "{}", "{}"]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    let sent: Vec<Vec<String>> = server.bulks().iter().map(Request::ids).collect();
+    assert_eq!(sent, [vec!["id0", "id1", "id2"], vec!["id1"]]);
+    let dead: Vec<Value> = rig.dead_letters().iter().map(|letter| letter["id"].clone()).collect();
+    assert_eq!(dead, ["id0"]);
+    let sending = rig.stats.snapshot().sending;
+    assert_eq!((sending.acked, sending.dead_letters), (2, 1));
+}
+
+#[test]
+fn refusal_that_is_of_no_document_pauses_and_seeks_no_culprit() {
+    let no_handler = r#"{"error":"no handler found for uri [/x/_bulk] and method [POST]"}"#;
+    let gateway = r#"{"error":"invalid request"}"#;
+    for (body, words) in [
+        (no_handler, "400: no handler found for uri [/x/_bulk] and method [POST]"),
+        (gateway, "400: invalid request"),
+    ] {
+        let mended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&mended);
+        let server = scripted(move |number, request| {
+            // One of two servers behind an address is wrong: neighbours pass.
+            if number == 0 || seen.load(Ordering::SeqCst) {
+                return all_created(request);
+            }
+            Reply::json(400, body)
+        });
+        let mut rig = Rig::to(&server.url());
+        let (_, first) = rig.send(&["{}"]);
+        assert_eq!(rig.settled(), [first]);
+        let (text, second) = rig.send(&["{}", "{}"]);
+        let trouble = rig.wait_for_trouble();
+        assert!(trouble.contains(&format!("nothing is dropped: {words}")), "{trouble}");
+        server.wait_for_bulks(4);
+        rig.nothing_settled();
+        mended.store(true, Ordering::SeqCst);
+        assert_eq!(rig.settled(), [second]);
+        rig.finish();
+        assert!(server.bulks()[1..].iter().all(|bulk| bulk.body == text));
+        assert_eq!(rig.dead_letters(), [] as [Value; 0]);
+    }
+}
