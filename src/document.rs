@@ -13,7 +13,8 @@ pub mod path;
 mod constants;
 mod source;
 
-use crate::event::{EventBuf, Field};
+use crate::dataset::Dataset;
+use crate::event::{EventBuf, Extra, Field};
 use crate::json_text::push_string;
 use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
@@ -22,11 +23,11 @@ use crate::position::{EPOCH_TEXT_BYTES, Epoch};
 use crate::settings::{ComesFrom, Format, InputSettings, Namespace};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use constants::{constants, flatten, leaf, members, merge, nested};
-use dataset::Dataset;
+use dataset::{KindOfLines, OF_NO_SERVER, datasets, members_of, number_of, recognised};
 use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 pub use source::Source;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -96,17 +97,13 @@ pub enum FieldsError {
 pub struct Writer {
     format: Format,
     ids: Ids,
-    /// Where lines of each [`Dataset`] go.
-    targets: [FormatString; 3],
+    /// For each kind of lines that it may have.
+    kinds: Vec<KindOfLines>,
     batch_wide: Option<String>,
     pipeline: Option<String>,
-    extras: Vec<String>,
+    extras: Vec<Extra>,
     /// Constant members behind `log`, each with a comma before it.
     constants: Vec<u8>,
-    /// For each [`Dataset`]: members of recognised lines, `event` last and open.
-    recognised: [Vec<u8>; 3],
-    /// For each [`Dataset`], when documents have fields of the operator's among ours.
-    layouts: Option<[Arc<Layout>; 3]>,
     /// Whether lines come from senders rather than from files.
     is_sent: bool,
     path_fields: PathFields,
@@ -137,37 +134,36 @@ impl Writer {
             }
         }
         let index = index.or_else(|| shared.index.clone());
-        let targets = Dataset::ALL.map(|dataset| {
+        let extras: Vec<String> = parser.extras().iter().map(|extra| extra.name.clone()).collect();
+        let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
             let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
-            resolve(format, dataset, &constants, &operators, parser.extras())
+            let target = resolve(format, dataset, &constants, &operators, &extras);
+            KindOfLines { dataset, target, recognised: recognised(dataset), layout: None }
         });
+        let mut kinds: Vec<KindOfLines> = kinds.collect();
         let mut path_fields = PathFields::new(&input.files.path_fields)?;
         path_fields.in_layout = path_fields.names.iter().any(|name| {
             let same = |other: &str| first_part(other) == first_part(name);
             Field::ALL.iter().any(|field| same(field.name()))
                 || WRITTEN_BY_LINE.iter().any(|other| same(other))
-                || constants
-                    .keys()
-                    .chain(operators.keys())
-                    .chain(parser.extras())
-                    .any(|key| same(key))
+                || constants.keys().chain(operators.keys()).chain(&extras).any(|key| same(key))
         });
-        let names = path_fields.names.iter().chain(parser.extras());
+        let names = path_fields.names.iter().chain(&extras);
         let names = top_level(names.chain(constants.keys()).chain(operators.keys()));
         let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
         let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
-        let mut layouts = None;
         let is_sent = input.comes_from == ComesFrom::Senders;
         if by_line
             || path_fields.in_layout
-            || matches!(parser, Parser::Regex(_) | Parser::Syslog(_))
+            || matches!(parser, Parser::Regex(_) | Parser::Syslog(_) | Parser::Other(_))
         {
-            let more = [in_layout, parser.extras()].concat();
+            let more = [in_layout, &extras].concat();
             let groups = groups(constants, &operators, &more);
-            layouts = Some(Dataset::ALL.map(|dataset| {
-                let inside = &groups.inside;
-                Arc::new(layout(dataset, &operators, in_layout, inside, parser, is_sent))
-            }));
+            for kind in &mut kinds {
+                let (dataset, inside) = (kind.dataset, &groups.inside);
+                let layout = layout(dataset, &operators, in_layout, inside, parser, is_sent);
+                kind.layout = Some(Arc::new(layout));
+            }
             constants = groups.outside;
             operators.clear();
         }
@@ -175,13 +171,11 @@ impl Writer {
         Ok(Self {
             format: input.format.clone(),
             ids: if shared.document_id { Ids::Position } else { Ids::None },
-            targets,
+            kinds,
             batch_wide: shared.batch_wide.clone(),
             pipeline: input.pipeline.clone(),
             extras: parser.extras().to_vec(),
             constants: members(&constants),
-            recognised: Dataset::ALL.map(recognised),
-            layouts,
             is_sent,
             path_fields,
             names,
@@ -223,15 +217,8 @@ impl Writer {
     /// Returns where events of this input may go, as far as that is known before there are any.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        let datasets: &[Dataset] = match self.format {
-            Format::Raw | Format::Regex(_) => &[Dataset::Generic],
-            Format::Auto => &Dataset::ALL,
-            Format::Nginx => &[Dataset::NginxAccess],
-            Format::Common | Format::Combined | Format::VhostCombined => &[Dataset::ApacheAccess],
-        };
         let mut targets: Vec<Target> = Vec::new();
-        for dataset in datasets {
-            let format = &self.targets[*dataset as usize];
+        for KindOfLines { target: format, .. } in &self.kinds {
             let target = if let Some(name) = format.constant() {
                 Target { pattern: name.clone(), name, data_stream: true }
             } else {
@@ -249,7 +236,7 @@ impl Writer {
     /// Renders into `frame` what the lines of one chunk have in common, read at `unix_ms`.
     pub fn render(&self, frame: &mut Frame, action: &mut Action, source: &Source, unix_ms: u64) {
         let read_at = render(i64::try_from(unix_ms).unwrap_or(i64::MAX));
-        let dataset = Dataset::of_server(source.server);
+        let kind = &self.kinds[number_of(&self.format, source.server)];
         frame.read_at = Some(read_at);
         frame.ids = self.ids;
         frame.before_time.render(|text| {
@@ -261,7 +248,7 @@ impl Writer {
         frame.path.clear();
         frame.path.extend_from_slice(&source.path_json);
         frame.path_fields = Arc::clone(&source.path_fields);
-        frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
+        frame.layout.clone_from(&kind.layout);
         let run = &mut frame.run;
         run.clear();
         if !source.path_json.is_empty() {
@@ -276,7 +263,7 @@ impl Writer {
         run.extend_from_slice(&self.constants);
         run.extend_from_slice(&source.path_members);
         frame.run_generic = run.len();
-        run.extend_from_slice(&self.recognised[dataset as usize]);
+        run.extend_from_slice(&kind.recognised);
         run.extend_from_slice(&read_at);
         run.push(b'"');
         action.begin(source);
@@ -292,7 +279,7 @@ impl Writer {
     /// Tells whether fields of the operator's lie among ours.
     #[must_use]
     pub fn has_layouts(&self) -> bool {
-        self.layouts.is_some()
+        self.kinds[0].layout.is_some()
     }
 
     /// Tells whether a frame is that of a source.
@@ -307,8 +294,7 @@ impl Writer {
         if action.server == server {
             return;
         }
-        let dataset = Dataset::of_server(server);
-        frame.layout = self.layouts.as_ref().map(|layouts| Arc::clone(&layouts[dataset as usize]));
+        frame.layout.clone_from(&self.kinds[number_of(&self.format, server)].layout);
         action.server = server;
         action.settled = Settled::No;
     }
@@ -337,12 +323,12 @@ impl Writer {
         event: &EventBuf,
         content: Content,
     ) {
-        let dataset = self.dataset_of(action.server, content);
-        let format = &self.targets[dataset as usize];
+        let number = self.kind_of(action.server, content);
+        let format = &self.kinds[number].target;
         let recognised = matches!(content, Content::Fields | Content::Envelope);
         let time = event.timestamp().filter(|_| recognised).or(frame.read_at.as_ref());
         let Some(time) = time.copied() else { return };
-        if action.settled == Settled::For(dataset, time) {
+        if action.settled == Settled::For(number, time) {
             return;
         }
         action.name.clear();
@@ -356,20 +342,20 @@ impl Writer {
             self.push_action(line, named.then_some(&*index), &epoch);
         });
         let is_constant = |format: &FormatString| format.constant().is_some();
-        action.settled = if self.targets.iter().all(|other| other == format && is_constant(other)) {
-            Settled::ForFile
-        } else if format.has_fields() {
-            Settled::No
-        } else {
-            Settled::For(dataset, time)
-        };
+        action.settled =
+            if self.kinds.iter().all(|kind| kind.target == *format && is_constant(format)) {
+                Settled::ForFile
+            } else if format.has_fields() {
+                Settled::No
+            } else {
+                Settled::For(number, time)
+            };
     }
 
-    fn dataset_of(&self, server: Server, content: Content) -> Dataset {
+    fn kind_of(&self, server: Server, content: Content) -> usize {
         match self.format {
-            Format::Raw | Format::Regex(_) => Dataset::Generic,
-            Format::Auto if content != Content::Fields => Dataset::Generic,
-            _ => Dataset::of_server(server),
+            Format::Auto if content != Content::Fields => OF_NO_SERVER,
+            _ => number_of(&self.format, server),
         }
     }
 
@@ -393,7 +379,7 @@ impl Writer {
 
     /// Appends the text of an event's field; `false` when it has none.
     fn push_field(&self, out: &mut Vec<u8>, name: &str, text: &[u8], event: &EventBuf) -> bool {
-        let extra = self.extras.iter().position(|extra| extra == name);
+        let extra = self.extras.iter().position(|extra| extra.name == name);
         let span = match extra {
             Some(number) => event.extra(number),
             None => Field::from_name(name).and_then(|field| event.get(field)),
@@ -435,23 +421,12 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
     No,
-    For(Dataset, Rendered),
+    For(usize, Rendered),
     ForFile,
 }
 
-/// Renders what recognised lines of a dataset have in common, as far as the time of reading.
-fn recognised(dataset: Dataset) -> Vec<u8> {
-    let (name, module) = (dataset.name(), dataset.module());
-    format!(
-        ",\"fileset\":{{\"name\":\"access\"}},\"service\":{{\"type\":\"{module}\"}},\
-         \"event\":{{\"module\":\"{module}\",\"dataset\":\"{name}\",\"kind\":\"event\",\
-         \"category\":[\"web\"],\"type\":[\"access\"],\"created\":\""
-    )
-    .into_bytes()
-}
-
-fn own_target(namespace: Namespace, dataset: Dataset) -> FormatString {
-    let text = default_target(namespace, dataset.name());
+fn own_target(namespace: Namespace, dataset: &Dataset) -> FormatString {
+    let text = default_target(namespace, dataset.name);
     FormatString::parse(&text).expect("our own default is a format string")
 }
 
@@ -486,7 +461,7 @@ fn groups(
 
 /// Orders all fields that documents of an input may have; those before others win where they exclude each other.
 fn layout(
-    dataset: Dataset,
+    dataset: &Dataset,
     operators: &Map<String, Value>,
     path_fields: &[String],
     constants: &Map<String, Value>,
@@ -501,10 +476,8 @@ fn layout(
     entries.retain(|entry| !matches!(first_part(&entry.name), "@timestamp" | "message"));
     let known =
         |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
-    for (number, name) in parser.extras().iter().enumerate() {
-        let is_json = parser.json_extras().contains(&name.as_str());
-        let origin = if is_json { Origin::Json(number) } else { Origin::Extra(number) };
-        entries.push(Entry { name: name.clone(), origin });
+    for (number, Extra { name, kind }) in parser.extras().iter().enumerate() {
+        entries.push(Entry { name: name.clone(), origin: Origin::Extra(number, *kind) });
     }
     let named = |name: &str, origin| Entry { name: name.to_owned(), origin };
     entries.push(named("log.offset", Origin::Offset));
@@ -516,15 +489,7 @@ fn layout(
         entries.push(known(&Field::Message));
     } else {
         entries.extend(Field::ALL.iter().map(known));
-        for (name, value) in [
-            ("fileset.name", json!("access")),
-            ("service.type", json!(dataset.module())),
-            ("event.module", json!(dataset.module())),
-            ("event.dataset", json!(dataset.name())),
-            ("event.kind", json!("event")),
-            ("event.category", json!(["web"])),
-            ("event.type", json!(["access"])),
-        ] {
+        for (name, value) in members_of(dataset) {
             let text = value.to_string().into_bytes();
             entries.push(named(name, Origin::ConstantOfRecognised(text)));
         }
@@ -537,17 +502,15 @@ fn layout(
 /// Puts into a target's name what is the same for all lines of a dataset.
 fn resolve(
     format: FormatString,
-    dataset: Dataset,
+    dataset: &Dataset,
     constants: &Map<String, Value>,
     operators: &Map<String, Value>,
     extras: &[String],
 ) -> FormatString {
     format.resolve(|name| match name {
         _ if extras.iter().any(|extra| extra == name) => None,
-        "event.dataset" => Some(dataset.name().to_owned()),
-        "event.module" | "service.type" if dataset != Dataset::Generic => {
-            Some(dataset.module().to_owned())
-        }
+        "event.dataset" => Some(dataset.name.to_owned()),
+        "event.module" | "service.type" if dataset.is_known() => Some(dataset.module.to_owned()),
         "beat.version" => Some(FILEBEAT_VERSION.to_owned()),
         "beat.name" | "agent.hostname" => leaf(constants, "agent.name"),
         _ => leaf(operators, name).or_else(|| leaf(constants, name)),

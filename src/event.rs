@@ -4,6 +4,7 @@
 //! bytes of the line, only where they are; values that are not in the line as they stand (decoded escapes) go to
 //! its scratch bytes. How a field is written, and in which order, is not known here.
 
+use crate::dataset::Dataset;
 use crate::parsers::timestamp::Rendered;
 
 /// Most positions that a parser notes for [`EventBuf::mark`]; a line with more is searched instead.
@@ -226,6 +227,45 @@ pub trait Parse {
     #[inline]
     fn is_nginx(&self) -> Option<bool> {
         None
+    }
+}
+
+/// A field that a parser sets beside those of [`Field`], under its number among its parser's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Dotted name.
+    pub name: String,
+    /// How its value stands in JSON.
+    pub kind: Kind,
+}
+
+impl Extra {
+    /// Makes a field.
+    #[must_use]
+    pub fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), kind }
+    }
+}
+
+/// A parser of lines of one kind, as far as whoever has it need not know which.
+pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
+    /// Makes another one, for another worker.
+    fn boxed_clone(&self) -> Box<dyn LineParser>;
+
+    /// Returns of which kind its lines are.
+    fn dataset(&self) -> &'static Dataset;
+
+    /// Returns the fields that it may set beside the known ones, in the order of their numbers, at most [`EXTRAS_MAX`].
+    /// None of them has the name of a known one, or lies in one.
+    fn extras(&self) -> &[Extra];
+
+    /// Says when the lines that come next were read, in milliseconds since 1970.
+    fn set_now(&mut self, _unix_ms: u64) {}
+}
+
+impl Clone for Box<dyn LineParser> {
+    fn clone(&self) -> Self {
+        self.as_ref().boxed_clone()
     }
 }
 

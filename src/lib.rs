@@ -19,6 +19,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod dataset;
 pub mod demo;
 pub mod discovery;
 pub mod disk;

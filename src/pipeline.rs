@@ -20,6 +20,10 @@ macro_rules! with_parser {
                 let $parser = $parser.as_mut();
                 $does
             }
+            Parser::Other($parser) => {
+                let $parser = &mut **$parser;
+                $does
+            }
         }
     };
 }
@@ -348,7 +352,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn run<P: Parse>(
+    fn run<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         chunk: Chunk<'_>,
@@ -392,7 +396,7 @@ impl Encoder {
     }
 
     /// Writes events that are not just lines; of a large one, `large_end` is the offset at which it ends.
-    fn run_assembled<P: Parse>(
+    fn run_assembled<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         run: &mut Assembled<'_>,
@@ -442,7 +446,7 @@ impl Encoder {
     }
 
     /// Appends what was found in `bytes`.
-    fn append_found<P: Parse>(
+    fn append_found<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         bytes: &[u8],
@@ -485,7 +489,7 @@ impl Encoder {
 
     /// Parses a line into the event.
     #[inline]
-    fn parse<P: Parse>(&mut self, parser: &mut P, line: &[u8]) -> Content {
+    fn parse<P: Parse + ?Sized>(&mut self, parser: &mut P, line: &[u8]) -> Content {
         let look = look(line);
         let known = if !look.is_ascii && std::str::from_utf8(line).is_err() {
             LineText::Broken

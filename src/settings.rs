@@ -175,6 +175,8 @@ pub enum Format {
     VhostCombined,
     /// nginx combined.
     Nginx,
+    /// Another format that is known, by its name.
+    Known(&'static str),
     /// An operator's own regular expression; its named groups (`url_path` means `url.path` when dotted names are
     /// given through `fields`) become fields.
     Regex(RegexFormat),

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("acker", 0),
     ("certificates", 0),
     ("certificates::private_key", 0),
+    ("dataset", 0),
     ("event", 0),
     ("follow", 0),
     ("hint", 0),

@@ -78,11 +78,20 @@ impl Cluster {
         }
     }
 
-    /// Waits until each node has a copy of every shard, for a while: a recovery may take minutes.
+    /// Waits until two nodes have the shard whole, so that any of them may die; a recovery may take a while.
     fn wait_for_copies(&self) {
-        let path = "/_cluster/health?wait_for_status=green&timeout=20s";
-        let answer = self.0[0].call("GET", path, "");
-        println!("each node has a copy: {}", answer.is_ok_and(|(status, _)| status == 200));
+        let path = format!("/_cluster/health/{INDEX}?wait_for_active_shards=2&timeout=1s");
+        let deadline = Instant::now() + PATIENCE;
+        while !self.0[0].call("GET", &path, "").is_ok_and(|(status, _)| status == 200) {
+            assert!(Instant::now() < deadline, "no two nodes have the shard");
+            self.retry_copies(0);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A node that was short of time has the cluster give up a copy after five tries; whoever writes only waits.
+    fn retry_copies(&self, node: usize) {
+        let _ = self.0[node].call("POST", "/_cluster/reroute?retry_failed=true", "");
     }
 
     /// Returns how many documents a node finds, if it can say so.
@@ -101,8 +110,7 @@ impl Cluster {
         wait_until(what, || {
             let count = self.count(node);
             if count == before {
-                // A node that was short of time has the cluster give up a copy after five tries; whoever writes only waits.
-                let _ = self.0[node].call("POST", "/_cluster/reroute?retry_failed=true", "");
+                self.retry_copies(node);
             }
             if before < count {
                 first.get_or_insert_with(|| begun.elapsed());
@@ -168,6 +176,7 @@ fn place(cluster: &Cluster) -> Place {
 fn trouble(cluster: &mut Cluster, writer: &Writer, shipper: &Running) {
     for node in 0..2 {
         let other = node + 1;
+        cluster.wait_for_copies();
         cluster.0[node].kill();
         cluster.goes_on(other, writer, &format!("node {node} was killed"));
         cluster.0[node].begin_again();

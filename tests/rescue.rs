@@ -378,7 +378,9 @@ fn log_that_waits_for_a_buffer_is_held_and_rescued() {
     host.write("a.log", &lines(0..COUNT));
     let running = host.start();
     host.write("b.log", &lines(COUNT..COUNT + 10));
-    wait_until("it is held open", || holds(&running, "/logs/b.log"));
+    // The prospector opens it as well, for a moment, to know it again.
+    wait_until("its harvester has it open", || host.status()["files_open"] == json!(2));
+    assert!(holds(&running, "/logs/b.log"));
     host.remove("b.log");
     wait_for_rescue(&running);
     wait_until("it is closed", || !holds(&running, "/logs/b.log (deleted)"));

@@ -359,6 +359,7 @@ fn format(format: &Format) -> Value {
         Format::Combined => "combined".into(),
         Format::VhostCombined => "vhost_combined".into(),
         Format::Nginx => "nginx".into(),
+        Format::Known(name) => (*name).into(),
         Format::Regex(regex) => {
             let mut inner = Mapping::new();
             put(&mut inner, "pattern", regex.pattern.as_str());

@@ -1,41 +1,81 @@
-//! Kinds of lines: what `event.dataset` says, and where they go.
+//! Which kinds of lines an input has, and what is rendered once for each: where they go, and what all of them have.
 
+use super::layout::Layout;
+use crate::dataset::{APACHE_ACCESS, Dataset, GENERIC, NGINX_ACCESS};
+use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
+use crate::settings::Format;
+use crate::target::FormatString;
+use serde_json::json;
+use std::sync::Arc;
 
-/// `event.dataset` of lines of no known kind, as far as a target's name needs one.
-const GENERIC: &str = "generic";
-
-/// Kinds of lines that may go to different places; the number of each is its place in an array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dataset {
-    ApacheAccess,
-    NginxAccess,
-    Generic,
+/// One of the kinds of lines that an input may have.
+#[derive(Debug, Clone)]
+pub(super) struct KindOfLines {
+    pub(super) dataset: &'static Dataset,
+    /// Where they go.
+    pub(super) target: FormatString,
+    /// Members of those that were recognised, `event` last and open.
+    pub(super) recognised: Vec<u8>,
+    /// How they are laid out, when they have fields among ours that are not the known ones.
+    pub(super) layout: Option<Arc<Layout>>,
 }
 
-impl Dataset {
-    pub(super) const ALL: [Self; 3] = [Self::ApacheAccess, Self::NginxAccess, Self::Generic];
+/// Number of the kind of an `auto` input's lines that are none of the two servers'.
+pub(super) const OF_NO_SERVER: usize = 2;
 
-    pub(super) fn of_server(server: Server) -> Self {
-        match server {
-            Server::Apache => Self::ApacheAccess,
-            Server::Nginx => Self::NginxAccess,
+/// Returns the kinds of lines of an input. Those of an `auto` one are the two servers' and then all others; any other
+/// has one kind.
+pub(super) fn datasets(format: &Format, parser: &Parser) -> Vec<&'static Dataset> {
+    match format {
+        Format::Auto => vec![&APACHE_ACCESS, &NGINX_ACCESS, &GENERIC],
+        Format::Nginx => vec![&NGINX_ACCESS],
+        Format::Common | Format::Combined | Format::VhostCombined => vec![&APACHE_ACCESS],
+        Format::Raw | Format::Regex(_) | Format::Known(_) => match parser.inner() {
+            Parser::Other(parser) => vec![parser.dataset()],
+            _ => vec![&GENERIC],
+        },
+    }
+}
+
+/// Returns the number of the kind of a server's lines among those of [`datasets`].
+pub(super) fn number_of(format: &Format, server: Server) -> usize {
+    match (format, server) {
+        (Format::Auto, Server::Nginx) => 1,
+        _ => 0,
+    }
+}
+
+/// Returns the members that recognised lines of a kind have beside their fields, by dotted name.
+pub(super) fn members_of(dataset: &Dataset) -> Vec<(&'static str, serde_json::Value)> {
+    if !dataset.is_known() {
+        return Vec::new();
+    }
+    let mut members = vec![
+        ("fileset.name", json!(dataset.fileset)),
+        ("service.type", json!(dataset.module)),
+        ("event.module", json!(dataset.module)),
+        ("event.dataset", json!(dataset.name)),
+        ("event.kind", json!("event")),
+    ];
+    for (name, values) in [("event.category", dataset.category), ("event.type", dataset.types)] {
+        if !values.is_empty() {
+            members.push((name, json!(values)));
         }
     }
+    members
+}
 
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::ApacheAccess => "apache.access",
-            Self::NginxAccess => "nginx.access",
-            Self::Generic => GENERIC,
+/// Renders what recognised lines of a kind have in common, as far as the time of reading.
+pub(super) fn recognised(dataset: &Dataset) -> Vec<u8> {
+    let mut outside = String::new();
+    let mut inside = String::new();
+    for (name, value) in members_of(dataset) {
+        if let Some(name) = name.strip_prefix("event.") {
+            inside.push_str(&format!("\"{name}\":{value},"));
+        } else if let Some((outer, inner)) = name.split_once('.') {
+            outside.push_str(&format!(",\"{outer}\":{{\"{inner}\":{value}}}"));
         }
     }
-
-    pub(super) fn module(self) -> &'static str {
-        match self {
-            Self::ApacheAccess => "apache",
-            Self::NginxAccess => "nginx",
-            Self::Generic => "",
-        }
-    }
+    format!("{outside},\"event\":{{{inside}\"created\":\"").into_bytes()
 }

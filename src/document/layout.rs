@@ -29,9 +29,7 @@ pub enum Origin {
     /// A field of the event.
     Known(Field),
     /// A field of the event that has no [`Field`].
-    Extra(usize),
-    /// The same, whose value is JSON text as it stands.
-    Json(usize),
+    Extra(usize, Kind),
 }
 
 /// A field that documents may have.
@@ -47,7 +45,7 @@ impl Entry {
     fn kind(&self) -> Kind {
         match self.origin {
             Origin::Known(field) => field.kind(),
-            Origin::Extra(_) => Kind::Text,
+            Origin::Extra(_, kind) => kind,
             _ => Kind::Raw,
         }
     }
@@ -122,8 +120,8 @@ impl Layout {
                     continue;
                 }
                 Origin::Known(field) if fields => event.get(*field),
-                Origin::Extra(number) | Origin::Json(number) if fields => event.extra(*number),
-                Origin::Known(_) | Origin::Extra(_) | Origin::Json(_) => None,
+                Origin::Extra(number, _) if fields => event.extra(*number),
+                Origin::Known(_) | Origin::Extra(..) => None,
                 constant => {
                     if present(constant, frame, place, content) {
                         self.push_glue(sink, row, column);
@@ -139,7 +137,7 @@ impl Layout {
                 Origin::Known(field) if !field.constant().is_empty() => {
                     sink.push(field.constant().as_bytes());
                 }
-                Origin::Json(_) => sink.push(event.bytes(text, span)),
+                Origin::Extra(_, Kind::Raw) => sink.push(event.bytes(text, span)),
                 _ => sink.push_text(event.bytes(text, span), faults(event.text())),
             }
             row = column + 1;
@@ -205,7 +203,7 @@ fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Pl
             }
             sink.push(b"\"");
         }
-        Origin::Known(_) | Origin::Extra(_) | Origin::Json(_) => {}
+        Origin::Known(_) | Origin::Extra(..) => {}
     }
 }
 

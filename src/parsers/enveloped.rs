@@ -5,33 +5,33 @@ use super::access_log::Server;
 use super::regex::RegexError;
 use super::syslog::{FACILITIES, Header, SEVERITIES, Syslog, push_structured_data};
 use super::timestamp::render;
-use crate::event::{EXTRAS_MAX, EventBuf, Parse, Parsed, Span};
+use crate::event::{EXTRAS_MAX, EventBuf, Extra, Kind, Parse, Parsed, Span};
 use crate::json_text::push_u64;
 use crate::settings::SyslogSettings;
 
-/// Fields of a header, in the order of [`Extra`].
-const EXTRAS: [&str; 15] = [
-    "log.syslog.priority",
-    "log.syslog.facility.code",
-    "log.syslog.facility.name",
-    "log.syslog.severity.code",
-    "log.syslog.severity.name",
-    "log.syslog.version",
-    "log.syslog.hostname",
-    "log.syslog.appname",
-    "log.syslog.procid",
-    "log.syslog.msgid",
-    "log.syslog.structured_data",
-    "hostname",
-    "process.name",
-    "process.pid",
-    "event.severity",
+/// Fields of a header, in the order of [`Part`].
+const EXTRAS: [(&str, Kind); 15] = [
+    ("log.syslog.priority", Kind::Raw),
+    ("log.syslog.facility.code", Kind::Raw),
+    ("log.syslog.facility.name", Kind::Text),
+    ("log.syslog.severity.code", Kind::Raw),
+    ("log.syslog.severity.name", Kind::Text),
+    ("log.syslog.version", Kind::Text),
+    ("log.syslog.hostname", Kind::Text),
+    ("log.syslog.appname", Kind::Text),
+    ("log.syslog.procid", Kind::Text),
+    ("log.syslog.msgid", Kind::Text),
+    ("log.syslog.structured_data", Kind::Raw),
+    ("hostname", Kind::Text),
+    ("process.name", Kind::Text),
+    ("process.pid", Kind::Raw),
+    ("event.severity", Kind::Raw),
 ];
 
 /// Where the fields are in [`EXTRAS`].
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
-enum Extra {
+enum Part {
     Priority,
     FacilityCode,
     FacilityName,
@@ -60,8 +60,8 @@ const NGINX: &[u8] = b"nginx";
 pub struct SyslogLines {
     syslog: Syslog,
     inner: Parser,
-    /// Names of the inner parser's fields, and then [`EXTRAS`].
-    extras: Vec<String>,
+    /// The inner parser's fields, and then [`EXTRAS`].
+    extras: Vec<Extra>,
     /// Number of the first of [`EXTRAS`].
     first: usize,
     server: Server,
@@ -71,20 +71,10 @@ pub struct SyslogLines {
 }
 
 impl SyslogLines {
-    /// Those of its fields whose values are JSON as they stand.
-    pub const JSON: [&'static str; 6] = [
-        "log.syslog.priority",
-        "log.syslog.facility.code",
-        "log.syslog.severity.code",
-        "log.syslog.structured_data",
-        "process.pid",
-        "event.severity",
-    ];
-
     pub(super) fn new(inner: Parser, settings: &SyslogSettings) -> Result<Self, RegexError> {
         let mut extras = inner.extras().to_vec();
         let first = extras.len();
-        extras.extend(EXTRAS.map(str::to_owned));
+        extras.extend(EXTRAS.map(|(name, kind)| Extra::new(name, kind)));
         if EXTRAS_MAX < extras.len() {
             return Err(RegexError::TooMany(first));
         }
@@ -99,13 +89,14 @@ impl SyslogLines {
 
     pub(super) fn set_now(&mut self, unix_ms: u64) {
         self.syslog.set_now(unix_ms);
+        self.inner.set_now(unix_ms);
     }
 
     pub(super) fn inner(&self) -> &Parser {
         &self.inner
     }
 
-    pub(super) fn extras(&self) -> &[String] {
+    pub(super) fn extras(&self) -> &[Extra] {
         &self.extras
     }
 
@@ -134,6 +125,7 @@ impl SyslogLines {
                 parser.parse(text, event)
             }
             Parser::Regex(parser) => parser.parse(text, event),
+            Parser::Other(parser) => parser.parse(text, event),
             Parser::Raw(_) | Parser::Syslog(_) => Parsed::Unrecognised,
         };
         if parsed != Parsed::Recognised {
@@ -149,44 +141,44 @@ impl SyslogLines {
         {
             event.set_timestamp(render(time));
         }
-        let mut set = |extra: Extra, span: Option<Span>| {
+        let mut set = |extra: Part, span: Option<Span>| {
             if let Some(span) = span {
                 event.set_extra(self.first + extra as usize, span);
             }
         };
-        set(Extra::Version, header.version);
-        set(Extra::Hostname, header.hostname);
-        set(Extra::HostnameOnTop, header.hostname);
-        set(Extra::AppName, header.app_name);
-        set(Extra::ProcessName, header.app_name);
-        set(Extra::ProcId, header.proc_id);
-        set(Extra::MsgId, header.msg_id);
+        set(Part::Version, header.version);
+        set(Part::Hostname, header.hostname);
+        set(Part::HostnameOnTop, header.hostname);
+        set(Part::AppName, header.app_name);
+        set(Part::ProcessName, header.app_name);
+        set(Part::ProcId, header.proc_id);
+        set(Part::MsgId, header.msg_id);
         if let Some(process) = header.proc_id {
             let digits = &line[process.start()..process.end()];
             let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
             let zeros = zeros.min(digits.len().saturating_sub(1));
             if digits.len() <= PROCESS_DIGITS_MAX && digits.iter().all(u8::is_ascii_digit) {
-                set(Extra::ProcessId, Some(process.part(zeros, process.len())));
+                set(Part::ProcessId, Some(process.part(zeros, process.len())));
             }
         }
         if let Some((facility, severity)) = header.facility().zip(header.severity()) {
             let priority = u64::from(header.priority.unwrap_or_default());
-            self.set_number(event, &[Extra::Priority], priority);
-            self.set_number(event, &[Extra::FacilityCode], u64::from(facility));
-            let both = [Extra::SeverityCode, Extra::EventSeverity];
+            self.set_number(event, &[Part::Priority], priority);
+            self.set_number(event, &[Part::FacilityCode], u64::from(facility));
+            let both = [Part::SeverityCode, Part::EventSeverity];
             self.set_number(event, &both, u64::from(severity));
-            self.set_text(event, Extra::FacilityName, FACILITIES[usize::from(facility)]);
-            self.set_text(event, Extra::SeverityName, SEVERITIES[usize::from(severity)]);
+            self.set_text(event, Part::FacilityName, FACILITIES[usize::from(facility)]);
+            self.set_text(event, Part::SeverityName, SEVERITIES[usize::from(severity)]);
         }
         if let Some(data) = header.structured_data {
             let start = event.scratch().len();
             push_structured_data(event.scratch_mut(), &line[data.start()..data.end()]);
             let span = Span::scratch(start, event.scratch().len());
-            event.set_extra(self.first + Extra::StructuredData as usize, span);
+            event.set_extra(self.first + Part::StructuredData as usize, span);
         }
     }
 
-    fn set_number(&self, event: &mut EventBuf, extras: &[Extra], number: u64) {
+    fn set_number(&self, event: &mut EventBuf, extras: &[Part], number: u64) {
         let start = event.scratch().len();
         push_u64(event.scratch_mut(), number);
         let span = Span::scratch(start, event.scratch().len());
@@ -195,7 +187,7 @@ impl SyslogLines {
         }
     }
 
-    fn set_text(&self, event: &mut EventBuf, extra: Extra, text: &str) {
+    fn set_text(&self, event: &mut EventBuf, extra: Part, text: &str) {
         let start = event.scratch().len();
         event.scratch_mut().extend_from_slice(text.as_bytes());
         let span = Span::scratch(start, event.scratch().len());

@@ -7,7 +7,7 @@
 use super::address::Address;
 use super::timestamp::{CLF_BYTES, Rendered, parse_clf, parse_rfc3339, render};
 use super::url::leading_zeros;
-use crate::event::{EXTRAS_MAX, EventBuf, Field, Kind, Parse, Parsed, Span};
+use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, Parse, Parsed, Span};
 use crate::settings::RegexFormat;
 use regex::bytes::{CaptureLocations, Regex};
 
@@ -46,7 +46,7 @@ pub struct RegexParser {
     regex: Regex,
     locations: CaptureLocations,
     groups: Vec<(usize, Meaning)>,
-    extras: Vec<String>,
+    extras: Vec<Extra>,
 }
 
 /// What a group's text becomes.
@@ -80,7 +80,7 @@ impl RegexParser {
             } else if let Some(field) = Field::from_name(&name) {
                 Meaning::Known(field)
             } else {
-                parser.extras.push(name.clone());
+                parser.extras.push(Extra::new(&name, Kind::Text));
                 Meaning::Extra(parser.extras.len() - 1)
             };
             parser.groups.push((group, meaning));
@@ -93,9 +93,9 @@ impl RegexParser {
         }
     }
 
-    /// Returns the names of the fields that are not in [`Field`], in the order of their numbers.
+    /// Returns the fields that are not in [`Field`], in the order of their numbers.
     #[must_use]
-    pub fn extras(&self) -> &[String] {
+    pub fn extras(&self) -> &[Extra] {
         &self.extras
     }
 

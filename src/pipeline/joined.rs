@@ -111,7 +111,7 @@ impl Pipeline {
 }
 
 impl Encoder {
-    fn run_ready<P: Parse>(
+    fn run_ready<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         event: &mut assembly::Message,

@@ -67,7 +67,7 @@ impl Pipeline {
 }
 
 impl Encoder {
-    fn run_message<P: Parse>(
+    fn run_message<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         message: Message<'_>,
@@ -93,7 +93,7 @@ impl Encoder {
     }
 
     /// Writes a message that goes through parsers and filters of its input.
-    fn run_found<P: Parse>(
+    fn run_found<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
         run: &mut Assembled<'_>,

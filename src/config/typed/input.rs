@@ -16,6 +16,7 @@ use crate::config::typed::listener;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
+use crate::parsers::known::KNOWN;
 use crate::settings::{
     FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
 };
@@ -298,14 +299,19 @@ fn format(at: &At<'_>) -> Option<Format> {
             }
             at.get("regex").is_there().then(|| regex_format(&at.get("regex")))?
         }
-        Value::Null | Value::Scalar(_) | Value::List(_) => Some(match at.word(&FORMATS)? {
-            0 => Format::Raw,
-            1 => Format::Auto,
-            2 => Format::Common,
-            3 => Format::Combined,
-            4 => Format::VhostCombined,
-            _ => Format::Nginx,
-        }),
+        Value::Null | Value::Scalar(_) | Value::List(_) => {
+            let names = KNOWN.iter().map(|known| known.name);
+            let words: Vec<&str> = FORMATS.into_iter().chain(names).collect();
+            Some(match at.word(&words)? {
+                0 => Format::Raw,
+                1 => Format::Auto,
+                2 => Format::Common,
+                3 => Format::Combined,
+                4 => Format::VhostCombined,
+                5 => Format::Nginx,
+                other => Format::Known(words[other]),
+            })
+        }
     }
 }
 
