@@ -3,9 +3,13 @@
 //!
 //! A new kernel is one entry in [`kernels`].
 
+#[path = "../tests/support/mmdb.rs"]
+mod mmdb;
+
 use shipper::batch::{BatchBuilder, BatchLimits};
 use shipper::demo::generator::Generator;
 use shipper::document::Shared;
+use shipper::enrich::{GeoTable, GeoTables};
 use shipper::event::{EventBuf, LineText, Parse, Parsed};
 use shipper::json_text::push_escaped;
 use shipper::outputs::elasticsearch::bulk;
@@ -14,6 +18,7 @@ use shipper::pipeline::{Chunk, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::scan::look;
+use shipper::settings::enrich::EnrichSettings;
 use shipper::settings::reading::{LineParser, NdjsonSettings};
 use shipper::settings::{Format, InputSettings};
 use shipper::wake::Wake;
@@ -48,6 +53,8 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk("chunk to documents, raw", Format::Raw, true),
         whole_chunk("chunk to documents, parsed", Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
+        enriched("chunk to documents, parsed, user agents", None),
+        enriched("chunk to documents, parsed, user agents and places", Some("/City.mmdb")),
         json_lines("chunk to documents, JSON lines", true),
         json_lines("chunk to documents, JSON lines, a name of ours", false),
         compress(),
@@ -142,6 +149,34 @@ fn whole_chunk(name: &'static str, format: Format, keep_original: bool) -> Kerne
     Kernel { name, lines: LINES, bytes, call }
 }
 
+/// The same with user agents taken apart and, from a database with a place and a network for each address, places.
+fn enriched(name: &'static str, database: Option<&str>) -> Kernel {
+    let chunk = chunk();
+    let bytes = chunk.len();
+    let paths = || database.into_iter().flat_map(|path| [path.to_owned(), format!("{path}.asn")]);
+    let enrich = EnrichSettings {
+        user_agent: true,
+        geoip: paths().map(Into::into).collect(),
+        ..EnrichSettings::default()
+    };
+    let tables = GeoTables::new(paths().map(Into::into));
+    let place =
+        mmdb::city(["SE", "Sweden"], ["E", "Östergötland County"], "Linköping", [58.4, 15.6]);
+    let network = mmdb::network(64_496, "Example Networks Limited");
+    for (path, (kind, said)) in paths().zip([("GeoLite2-City", place), ("GeoLite2-ASN", network)]) {
+        let networks: Vec<(String, _)> =
+            (0..=255).map(|first| (format!("{first}.0.0.0/8"), said.clone())).collect();
+        let networks: Vec<_> = networks.iter().map(|(net, said)| (&**net, said.clone())).collect();
+        let table = GeoTable::new(mmdb::database(kind, 1_795_000_000, &networks));
+        tables.put(Path::new(&path), Some(Arc::new(table.expect("a database"))));
+    }
+    let settings = InputSettings { enrich, ..input(Format::Auto, true) };
+    let mut writing = Writing::with(&settings, Arc::new(tables));
+    writing.write(&chunk, &mut |_| {});
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: LINES, bytes, call }
+}
+
 /// The same of JSON lines; where a member has a name of ours, it has to be put together with ours.
 fn json_lines(name: &'static str, is_text: bool) -> Kernel {
     let mut chunk = Vec::new();
@@ -223,7 +258,12 @@ impl Writing {
     }
 
     fn of(input: &InputSettings) -> Self {
+        Self::with(input, Arc::default())
+    }
+
+    fn with(input: &InputSettings, geo: Arc<GeoTables>) -> Self {
         let shared = Shared {
+            geo,
             host_name: "web1.example.org".to_owned(),
             agent_id: "0f5d2c38-7d2e-4b0c-9a57-3f4f2f9f5b11".to_owned(),
             ephemeral_id: "5b8f7f46-3a93-4a4e-8a4f-2f63b6f6a2c7".to_owned(),

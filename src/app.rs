@@ -13,6 +13,7 @@ use crate::discovery::watch::{Hint, Inotify};
 use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
 use crate::disk::RealDisk;
 use crate::follow::Report;
+use crate::geoip::GeoFiles;
 use crate::harvester::{Worker, WorkerLinks};
 use crate::host::{self, HostFacts};
 use crate::ledger::{Audit, Ledger, Note, Progress};
@@ -238,8 +239,11 @@ impl App {
         let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
         let (outputs, output_ended) = start_output(&runtime, settings, links);
         let to_prospector = (&reports_sender, &prospector_wake);
+        let geoip = start_geoip(&plan, &signals)?;
         let (workers, mut readers) =
             start_workers(&plan, &worker_wakes, &common, to_prospector, &signals)?;
+        let (geo_wake, geo_thread) = geoip.unzip();
+        readers.extend(geo_thread);
         let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
@@ -265,7 +269,12 @@ impl App {
             stats,
             pool,
             host,
-            wakes: worker_wakes.into_iter().chain([prospector_wake]).chain(bell).collect(),
+            wakes: worker_wakes
+                .into_iter()
+                .chain([prospector_wake])
+                .chain(bell)
+                .chain(geo_wake)
+                .collect(),
             registrar_wake: parts.registrar_wake,
             readers,
             outputs,
@@ -536,6 +545,20 @@ fn start_workers(
         threads.push(threads::harvester(number, worker, wake, common, signals)?);
     }
     Ok((workers, threads))
+}
+
+/// Reads the databases of places, before any line is, and has them looked after.
+fn start_geoip(
+    plan: &Plan,
+    signals: &Arc<Signals>,
+) -> std::io::Result<Option<(Arc<Wake>, JoinHandle<()>)>> {
+    let files = GeoFiles::new(Arc::clone(&plan.geo));
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let wake = Arc::default();
+    let thread = threads::geoip(files, &wake, signals)?;
+    Ok(Some((wake, thread)))
 }
 
 /// What is made before the threads.

@@ -14,6 +14,7 @@ mod constants;
 mod source;
 
 use crate::dataset::Dataset;
+use crate::enrich::GeoTables;
 use crate::event::{EventBuf, Extra, Field};
 use crate::json_text::push_string;
 use crate::parsers::Parser;
@@ -37,12 +38,13 @@ use std::sync::Arc;
 const ECS_VERSION: &str = "8.0.0";
 
 /// Objects that are not constant: `fields_under_root` cannot simply be put beside them.
-const WRITTEN_BY_LINE: [&str; 13] = [
+const WRITTEN_BY_LINE: [&str; 15] = [
     "@timestamp",
     "destination",
     "event",
     "fileset",
     "http",
+    "labels",
     "log",
     "message",
     "nginx",
@@ -51,6 +53,7 @@ const WRITTEN_BY_LINE: [&str; 13] = [
     "source",
     "url",
     "user",
+    "user_agent",
 ];
 
 /// What is the same for all events of a process.
@@ -68,6 +71,8 @@ pub struct Shared {
     pub index: Option<FormatString>,
     /// The index or data stream of the URL: events that go there do not name it.
     pub batch_wide: Option<String>,
+    /// Databases of places and networks.
+    pub geo: Arc<GeoTables>,
 }
 
 /// A place where events go.
@@ -112,7 +117,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes the writer of an input whose lines `parser` reads.
+    /// Makes the writer of an input whose lines `parser` reads, and whose events may have `of_lines` beside the known fields.
     ///
     /// # Errors
     /// When `fields` is no JSON object.
@@ -120,6 +125,7 @@ impl Writer {
         input: &InputSettings,
         index: Option<FormatString>,
         parser: &Parser,
+        of_lines: &[Extra],
         shared: &Shared,
     ) -> Result<Self, FieldsError> {
         let mut constants = constants(input, shared);
@@ -134,7 +140,7 @@ impl Writer {
             }
         }
         let index = index.or_else(|| shared.index.clone());
-        let extras: Vec<String> = parser.extras().iter().map(|extra| extra.name.clone()).collect();
+        let extras: Vec<String> = of_lines.iter().map(|extra| extra.name.clone()).collect();
         let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
             let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
             let target = resolve(format, dataset, &constants, &operators, &extras);
@@ -155,13 +161,15 @@ impl Writer {
         let is_sent = input.comes_from == ComesFrom::Senders;
         if by_line
             || path_fields.in_layout
-            || matches!(parser, Parser::Regex(_) | Parser::Syslog(_) | Parser::Other(_))
+            || !of_lines.is_empty()
+            || matches!(parser, Parser::Regex(_) | Parser::Other(_))
         {
             let more = [in_layout, &extras].concat();
             let groups = groups(constants, &operators, &more);
             for kind in &mut kinds {
                 let (dataset, inside) = (kind.dataset, &groups.inside);
-                let layout = layout(dataset, &operators, in_layout, inside, parser, is_sent);
+                let layout =
+                    layout(dataset, &operators, in_layout, inside, parser, of_lines, is_sent);
                 kind.layout = Some(Arc::new(layout));
             }
             constants = groups.outside;
@@ -174,7 +182,7 @@ impl Writer {
             kinds,
             batch_wide: shared.batch_wide.clone(),
             pipeline: input.pipeline.clone(),
-            extras: parser.extras().to_vec(),
+            extras: of_lines.to_vec(),
             constants: members(&constants),
             is_sent,
             path_fields,
@@ -466,6 +474,7 @@ fn layout(
     path_fields: &[String],
     constants: &Map<String, Value>,
     parser: &Parser,
+    of_lines: &[Extra],
     is_sent: bool,
 ) -> Layout {
     let mut entries = Vec::new();
@@ -476,7 +485,7 @@ fn layout(
     entries.retain(|entry| !matches!(first_part(&entry.name), "@timestamp" | "message"));
     let known =
         |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
-    for (number, Extra { name, kind }) in parser.extras().iter().enumerate() {
+    for (number, Extra { name, kind }) in of_lines.iter().enumerate() {
         entries.push(Entry { name: name.clone(), origin: Origin::Extra(number, *kind) });
     }
     let named = |name: &str, origin| Entry { name: name.to_owned(), origin };
@@ -485,7 +494,7 @@ fn layout(
     entries.push(named(place, Origin::FilePath));
     entries.push(named("log.flags", Origin::Flags));
     if let Parser::Regex(regex) = parser.inner() {
-        entries.extend(regex.known().map(|field| known(&field)));
+        entries.extend(regex.known().chain(Field::added()).map(|field| known(&field)));
         entries.push(known(&Field::Message));
     } else {
         entries.extend(Field::ALL.iter().map(known));

@@ -59,6 +59,8 @@ fields! {
     SourceAddress = "source.address" Text,
     SourceIp = "source.ip" Text,
     SourceDomain = "source.domain" Text,
+    SourceGeo = "source.geo" Raw,
+    SourceAs = "source.as" Raw,
     UserName = "user.name" Text,
     DestinationDomain = "destination.domain" Text,
     DestinationIp = "destination.ip" Text,
@@ -78,8 +80,14 @@ fields! {
     UrlPort = "url.port" Raw,
     RelatedIp = "related.ip" List,
     RelatedUser = "related.user" List,
+    RelatedHosts = "related.hosts" List,
     RemoteIpList = "nginx.access.remote_ip_list" List,
     UserAgent = "user_agent.original" Text,
+    AgentName = "user_agent.name" Raw,
+    AgentVersion = "user_agent.version" Raw,
+    AgentSystem = "user_agent.os" Raw,
+    AgentDevice = "user_agent.device" Raw,
+    LabelClient = "labels.client" Raw,
     Message = "message" Text,
 }
 
@@ -87,10 +95,41 @@ fields! {
 pub const FIELDS: usize = Field::ALL.len();
 
 impl Field {
-    /// Finds the field of a dotted name; those that have only one value are not found.
+    /// Those whose values are JSON that is made beside the line.
+    const MADE: [Self; 7] = [
+        Self::SourceGeo,
+        Self::SourceAs,
+        Self::AgentName,
+        Self::AgentVersion,
+        Self::AgentSystem,
+        Self::AgentDevice,
+        Self::LabelClient,
+    ];
+
+    /// Bit set of those whose values are JSON that is made beside the line, as [`EventBuf::present`] has it.
+    pub const MADE_BITS: u64 = {
+        let (mut bits, mut number) = (0, 0);
+        while number < Self::MADE.len() {
+            bits |= Self::MADE[number].bit();
+            number += 1;
+        }
+        bits
+    };
+
+    /// Those that are added to what a parser sets, whatever parser it is.
+    pub fn added() -> impl Iterator<Item = Self> {
+        Self::MADE.into_iter().chain([Self::RelatedIp, Self::RelatedUser, Self::RelatedHosts])
+    }
+
+    /// Finds the field of a dotted name that a parser of an operator's may set: those that have only one value, or one
+    /// that is made beside the line, are not found.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let named = |field: &Self| field.name() == name && field.constant().is_empty();
+        let named = |field: &Self| {
+            field.name() == name
+                && field.constant().is_empty()
+                && Self::MADE_BITS & field.bit() == 0
+        };
         Self::ALL.iter().copied().find(named)
     }
 

@@ -40,6 +40,7 @@ use crate::assembly::{
 use crate::batch::{BatchBuilder, Fit};
 use crate::document::item::{Content, Flags, Frame, Place, push_item};
 use crate::document::{Action, FieldsError, Shared, Target, Writer};
+use crate::enrich::Enricher;
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
 use crate::json_text::{Cursor, Measure};
 use crate::parsers::access_log::Server;
@@ -189,11 +190,15 @@ impl Pipeline {
         let bytes_max = usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX);
         let mut assembly = Assembly::new(&input.reading, bytes_max)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
+        let enricher = Enricher::new(&input.enrich, &shared.geo, parser.extras().len());
+        let added = enricher.as_ref().map_or(&[][..], Enricher::extras);
+        let extras = [parser.extras(), added].concat();
         let encoder = Encoder {
-            writer: Writer::new(input, index, &parser, shared)?,
+            writer: Writer::new(input, index, &parser, &extras, shared)?,
             frame: Frame::default(),
             action: Action::default(),
-            event: EventBuf::with_extras(parser.extras().len()),
+            event: EventBuf::with_extras(extras.len()),
+            enricher,
             scratch: Scratch(Box::new([0; SCRATCH_BYTES])),
             keep_original: input.keep_original,
             message_bytes_max: bytes_max,
@@ -303,6 +308,9 @@ impl Pipeline {
         self.rendered = None;
         self.parser.set_server(source.server());
         self.parser.set_now(moment.0);
+        if let Some(enricher) = &mut encoder.enricher {
+            enricher.refresh();
+        }
         self.assembly.set_now(moment.0);
     }
 
@@ -346,6 +354,7 @@ struct Encoder {
     frame: Frame,
     action: Action,
     event: EventBuf,
+    enricher: Option<Enricher>,
     scratch: Scratch,
     keep_original: bool,
     message_bytes_max: usize,
@@ -514,6 +523,9 @@ impl Encoder {
         }
         if self.keep_original || self.event.has_residue() {
             self.event.set(Field::Message, Span::line(0, line.len()));
+        }
+        if let Some(enricher) = &mut self.enricher {
+            enricher.apply(line, &mut self.event);
         }
         Content::Fields
     }

@@ -24,9 +24,11 @@ pub use tls::{
 
 pub use rescue::{OnFull, RescueSettings};
 
+pub mod enrich;
 pub mod reading;
 
 use crate::packing::Compression;
+use enrich::EnrichSettings;
 use reading::ReadingSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -100,6 +102,8 @@ pub struct InputSettings {
     pub tags: Vec<String>,
     /// `fields`, as the text of a JSON object without its braces when `fields_under_root`, else with them.
     pub fields: Option<FieldsSettings>,
+    /// What is added to recognised lines.
+    pub enrich: EnrichSettings,
     /// Where its lines come from.
     pub comes_from: ComesFrom,
     /// Whether lines come in syslog messages, and in which; `format` is that of the text in them.
@@ -127,6 +131,7 @@ impl Default for InputSettings {
             index: None,
             tags: Vec::new(),
             fields: None,
+            enrich: EnrichSettings::default(),
             comes_from: ComesFrom::Files,
             syslog: None,
         }

@@ -58,6 +58,7 @@ const LAYERS: &[(&str, u8)] = &[
     // 1: composed logic.
     ("batch", 1),
     ("document", 1),
+    ("enrich", 1),
     ("outputs::elasticsearch::bulk", 1),
     ("parsers", 1),
     ("parsers::access_log", 1),
@@ -79,6 +80,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("control", 2),
     ("discovery", 2),
     ("discovery::watch", 2),
+    ("geoip", 2),
     ("harvester", 2),
     ("host", 2),
     ("listeners", 2),

@@ -4,6 +4,7 @@ use crate::batch::{BatchLimits, ITEMS_MAX};
 use crate::discovery::glob::{Pattern, PatternError};
 use crate::discovery::{Skip, Watched};
 use crate::document::Shared;
+use crate::enrich::GeoTables;
 use crate::harvester::{OpenLimit, READ_BYTES, WorkerSettings};
 use crate::host::HostFacts;
 use crate::listeners::ListenersSettings;
@@ -13,6 +14,8 @@ use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
 use crate::settings::{InputSettings, OutputSettings, Settings, Since};
 use crate::target::{FormatError, FormatString};
 use regex::Regex;
+use std::path::PathBuf;
+use std::sync::Arc;
 use tracing::info;
 
 /// Why settings make no plan.
@@ -56,6 +59,7 @@ pub(super) struct Plan {
     pub(super) batch_wide: Option<String>,
     pub(super) templates: Vec<TemplateTarget>,
     pub(super) listeners: Option<ListenersSettings>,
+    pub(super) geo: Arc<GeoTables>,
 }
 
 /// Returns where events of these settings go, each with the index template that it wants.
@@ -82,7 +86,14 @@ fn shared(settings: &Settings, host: &HostFacts) -> Result<Shared, PlanError> {
         document_id: elasticsearch.is_none_or(|output| output.document_id),
         index: index.map(FormatString::parse).transpose()?,
         batch_wide: None,
+        geo: Arc::new(GeoTables::new(databases(settings))),
     })
+}
+
+/// Returns the files of databases of places that inputs want.
+fn databases(settings: &Settings) -> impl Iterator<Item = PathBuf> {
+    let sent_to = settings.listeners.iter().map(|listener| &listener.input);
+    settings.inputs.iter().chain(sent_to).flat_map(|input| input.enrich.geoip.iter().cloned())
 }
 
 impl Plan {
@@ -119,6 +130,7 @@ impl Plan {
             worker,
             pipelines: make_pipelines(settings.inputs.iter(), &shared)?,
             batch_wide: shared.batch_wide,
+            geo: shared.geo,
             templates,
             listeners: (!settings.listeners.is_empty()).then_some(listeners),
         })

@@ -4,6 +4,7 @@ use super::governor::Governor;
 use super::{Common, Signals};
 use crate::discovery::Prospector;
 use crate::disk::RealDisk;
+use crate::geoip::{self, GeoFiles};
 use crate::harvester::{self, Worker};
 use crate::listeners::{Listeners, Step};
 use crate::pipeline::Moment;
@@ -145,6 +146,24 @@ pub(super) fn listener(
             }
         }
         listeners.close(Instant::now(), moment());
+    })
+}
+
+/// Reads databases of places now, and looks after them until reading stops.
+pub(super) fn geoip(
+    mut files: GeoFiles,
+    wake: &Arc<Wake>,
+    signals: &Arc<Signals>,
+) -> io::Result<JoinHandle<()>> {
+    let now = || moment().0 / 1000;
+    files.step(&RealDisk, now());
+    let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
+    Builder::new().name("geoip".to_owned()).spawn(move || {
+        let _alarm = Alarm(Arc::clone(&signals));
+        while !signals.stop_reading.load(Ordering::Acquire) {
+            wake.wait(geoip::PAUSE);
+            files.step(&RealDisk, now());
+        }
     })
 }
 

@@ -51,6 +51,7 @@ const INPUT: Table = &[
             "include_file_fingerprint", "prospector.scanner.fingerprint.offset",
             "prospector.scanner.fingerprint.length",
             "path_fields", "pipeline", "index", "tags",
+            "enrich.user_agent", "enrich.bots", "enrich.related", "enrich.geoip", "enrich.query",
             "fields.**", "fields_under_root", "compression", "gzip_experimental",
             "line_terminator", "include_lines", "exclude_lines", "flush_partial_after",
             "multiline.type", "multiline.pattern", "multiline.negate", "multiline.match",
@@ -151,7 +152,8 @@ const REST: Table = &[
             "logging.files.permissions", "logging.metrics.enabled", "logging.metrics.period",
             "http.enabled", "http.host", "http.port", "limits.bandwidth", "limits.cpu",
             "cloud.id", "cloud.auth",
-            "rescue.max_size", "rescue.path", "rescue.on_full",
+            "rescue.max_size", "rescue.path", "rescue.on_full", "enrich.user_agent", "enrich.bots",
+            "enrich.related", "enrich.geoip", "enrich.query",
         ],
     ),
     (

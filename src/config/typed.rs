@@ -3,6 +3,7 @@
 pub mod cloud;
 pub mod dead_letters;
 pub mod elasticsearch;
+pub mod enrich;
 pub mod fields;
 pub mod files;
 pub mod host;

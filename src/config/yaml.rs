@@ -13,6 +13,7 @@ use serde_yaml::{Mapping, Value};
 use crate::config::mask::{self, MASK, urls};
 use crate::config::typed::fields;
 use crate::packing::Compression;
+use crate::settings::enrich::EnrichSettings;
 use crate::settings::{
     Auth, BacklogOrder, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings,
     FileSettings, Format, HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace,
@@ -252,6 +253,7 @@ fn stanza(input: &InputSettings) -> Mapping {
     if !input.tags.is_empty() {
         put(&mut out, "tags", list(&input.tags));
     }
+    put_enrich(&mut out, &input.enrich);
     if let Some(FieldsSettings { json_object, under_root }) = &input.fields {
         put(&mut out, "fields", json(json_object));
         put(&mut out, "fields_under_root", *under_root);
@@ -349,6 +351,24 @@ fn put_close(out: &mut Mapping, settings: &CloseSettings) {
     if settings.limit != 0 {
         put(out, "harvester_limit", number(settings.limit));
     }
+}
+
+fn put_enrich(out: &mut Mapping, enrich: &EnrichSettings) {
+    if enrich.is_empty() {
+        return;
+    }
+    let paths: Vec<String> = enrich.geoip.iter().map(|path| path.display().to_string()).collect();
+    put(
+        out,
+        "enrich",
+        map([
+            ("user_agent", enrich.user_agent.into()),
+            ("bots", enrich.bots.into()),
+            ("related", enrich.related.into()),
+            ("geoip", list(&paths)),
+            ("query", list(&enrich.query)),
+        ]),
+    );
 }
 
 fn format(format: &Format) -> Value {

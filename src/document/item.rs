@@ -234,6 +234,8 @@ fn push_fields(sink: &mut impl Sink, text: &[u8], line_length: usize, event: &Ev
         let span = event.span(number);
         if clean && !span.is_scratch() {
             push_clean(sink, text, span.start(), span.len());
+        } else if Field::MADE_BITS >> number & 1 == 1 {
+            sink.push(event.bytes(text, span));
         } else {
             sink.push_text(event.bytes(text, span), faults(event.text()));
         }

@@ -137,6 +137,9 @@ impl Layout {
                 Origin::Known(field) if !field.constant().is_empty() => {
                     sink.push(field.constant().as_bytes());
                 }
+                Origin::Known(field) if Field::MADE_BITS >> *field as u32 & 1 == 1 => {
+                    sink.push(event.bytes(text, span));
+                }
                 Origin::Extra(_, Kind::Raw) => sink.push(event.bytes(text, span)),
                 _ => sink.push_text(event.bytes(text, span), faults(event.text())),
             }

@@ -29,6 +29,7 @@ pub(crate) fn shared() -> Shared {
         document_id: true,
         index: None,
         batch_wide: Some("filebeat-8.19.0".to_owned()),
+        ..Shared::default()
     }
 }
 

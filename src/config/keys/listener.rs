@@ -15,6 +15,11 @@ const COMMON: &[&str] = &[
     "pipeline",
     "index",
     "tags",
+    "enrich.user_agent",
+    "enrich.bots",
+    "enrich.related",
+    "enrich.geoip",
+    "enrich.query",
     "fields.**",
     "fields_under_root",
 ];

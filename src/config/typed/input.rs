@@ -10,6 +10,7 @@ use crate::config::check::not_one_of;
 use crate::config::keys::LISTENERS;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Node, Value};
+use crate::config::typed::enrich::enrich;
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
@@ -17,6 +18,7 @@ use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
 use crate::parsers::known::KNOWN;
+use crate::settings::enrich::EnrichSettings;
 use crate::settings::{
     FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
 };
@@ -104,6 +106,7 @@ fn is_listener(kind: &str) -> bool {
 struct Shared {
     tags: Vec<String>,
     fields: Option<(JsonMap<String, Json>, Root)>,
+    enrich: EnrichSettings,
 }
 
 /// Where `fields` go.
@@ -115,7 +118,11 @@ enum Root {
 
 impl Shared {
     fn read(root: &At<'_>) -> Self {
-        Self { tags: texts(&root.get("tags")), fields: own_fields(root) }
+        Self {
+            tags: texts(&root.get("tags")),
+            fields: own_fields(root),
+            enrich: enrich(&root.get("enrich"), &EnrichSettings::default()),
+        }
     }
 }
 
@@ -177,6 +184,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         pipeline,
         index: format_string(&at.get("index")),
         tags,
+        enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
         ..InputSettings::default()
     })

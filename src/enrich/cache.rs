@@ -1,0 +1,89 @@
+//! A small cache: what was found for a text, bounded in number and length.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Longest key that is kept, in bytes.
+pub(super) const KEY_BYTES_MAX: usize = 512;
+
+/// Two places for each hash: what comes first was used last.
+#[derive(Debug, Clone)]
+pub(super) struct Cache<V> {
+    pairs: Vec<[Option<Box<Kept<V>>>; 2]>,
+    pairs_max: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Kept<V> {
+    key: Box<[u8]>,
+    value: V,
+}
+
+impl<V> Cache<V> {
+    /// Makes a cache of at most `entries`, a power of two, with keys of up to [`KEY_BYTES_MAX`]; it takes memory only when
+    /// it is used.
+    #[must_use]
+    pub(super) fn new(entries: usize) -> Self {
+        debug_assert!(entries.is_power_of_two() && 2 <= entries);
+        Self { pairs: Vec::new(), pairs_max: entries / 2 }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.pairs.clear();
+    }
+
+    /// Returns what is known of `key`, or what `find` finds and is kept then.
+    #[inline]
+    pub(super) fn get_or_insert(&mut self, key: &[u8], find: impl FnOnce(&[u8]) -> V) -> &V {
+        let key = &key[..key.len().min(KEY_BYTES_MAX)];
+        if self.pairs.is_empty() {
+            self.pairs.resize_with(self.pairs_max, || [None, None]);
+        }
+        let place = usize::try_from(xxh3_64(key)).unwrap_or(usize::MAX) & (self.pairs_max - 1);
+        let pair = &mut self.pairs[place];
+        let is = |kept: &Option<Box<Kept<V>>>| kept.as_ref().is_some_and(|kept| *kept.key == *key);
+        if !is(&pair[0]) {
+            pair.swap(0, 1);
+            if !is(&pair[0]) {
+                pair[0] = Some(Box::new(Kept { key: key.into(), value: find(key) }));
+            }
+        }
+        &pair[0].as_ref().expect("it was put there").value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn what_is_asked_for_often_is_found_once_and_no_more_is_kept_than_allowed() {
+        let mut cache: Cache<String> = Cache::new(8);
+        let found = Cell::new(0);
+        let mut get = |key: &str| {
+            let find = |key: &[u8]| {
+                found.set(found.get() + 1);
+                String::from_utf8(key.to_vec()).expect("text")
+            };
+            cache.get_or_insert(key.as_bytes(), find).clone()
+        };
+        for _ in 0..3 {
+            assert_eq!((get("a"), get("b")), ("a".to_owned(), "b".to_owned()));
+        }
+        assert_eq!(found.get(), 2);
+        for number in 0..1000 {
+            assert_eq!(get(&number.to_string()), number.to_string());
+        }
+        let kept = cache.pairs.iter().flatten().flatten().count();
+        assert_eq!(kept, 8);
+    }
+
+    #[test]
+    fn long_keys_are_the_same_when_they_begin_alike() {
+        let mut cache: Cache<usize> = Cache::new(2);
+        let long = vec![b'x'; 2 * KEY_BYTES_MAX];
+        assert_eq!(*cache.get_or_insert(&long, <[u8]>::len), KEY_BYTES_MAX);
+        assert_eq!(*cache.get_or_insert(&long[..KEY_BYTES_MAX + 1], |_| 0), KEY_BYTES_MAX);
+    }
+}
