@@ -6,6 +6,8 @@ pub mod expand;
 pub mod files;
 pub mod keys;
 pub mod mask;
+pub mod module_files;
+pub mod modules;
 pub mod options;
 pub mod problems;
 pub mod read;
@@ -18,6 +20,8 @@ pub mod yaml;
 use std::path::{Path, PathBuf};
 
 use crate::config::expand::Environment;
+use crate::config::files::Strictness;
+use crate::config::module_files::{ModuleFiles, Pattern, Surroundings};
 use crate::config::options::CommandLineValue;
 use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
 use crate::config::tree::{KeyText, Map, Merge, Node, Value};
@@ -47,45 +51,45 @@ pub struct Loaded {
     pub config_directory: PathBuf,
 }
 
+/// Reads a configuration, with [`Strictness::Strict`].
+///
+/// # Errors
+/// As [`load_as`].
+pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, Problems> {
+    load_as(sources, Strictness::Strict, environment)
+}
+
 /// Reads a configuration.
 ///
-/// `environment` looks up variables. The only look at the disk is whether files match the paths of
-/// `filebeat.config.modules` and `filebeat.config.inputs`.
+/// `environment` looks up variables. Of the disk, the files of `filebeat.config.modules` are read, and it is looked whether
+/// any match the path of `filebeat.config.inputs`.
 ///
 /// # Errors
 /// All problems at once, each with its place.
-pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, Problems> {
+pub fn load_as(
+    sources: &Sources,
+    strictness: Strictness,
+    environment: Environment<'_>,
+) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
-    let root = merged(sources, &mut problems);
+    let raw = merged(sources, &mut problems);
     if !problems.is_empty() {
-        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&root)));
+        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&raw)));
     }
-    let expand::Expanded { root, failed, warnings } =
-        expand::expand(&root, environment, &mut problems);
+    let mut expanded = expand::expand(&raw, environment, &mut problems);
+    let count = sources.files.len() + sources.overrides.len();
+    let surroundings = Surroundings { raw: &raw, environment, strictness, sources: count };
+    let modules = ModuleFiles::read(&mut expanded, &surroundings, &mut problems);
+    let expand::Expanded { root, failed, warnings } = expanded;
     let told = problems.len();
-    let checked = check::check(&root, &mut problems);
+    let mut checked = check::check(&root, &mut problems);
+    for list in &modules.lists {
+        check::check_modules(list, IN_FILES, &mut checked, &mut problems);
+    }
     let notes = Notes { warnings: warnings.into(), ..Notes::default() };
     notes.problems.replace(problems);
     let at = At::root(&root, &notes);
-    let directories = process::directories(&at);
-    let paths = process::paths(&directories);
-    process::one_value_only(&at, &|pattern| files::matches_nothing(&directories.config, pattern));
-    let (output, queue) = output::output(&at, &directories.config);
-    let inputs = input::inputs(&at, &directories.config);
-    let settings = Settings {
-        name: at.get("name").text_if_any(),
-        inputs: inputs.files,
-        listeners: inputs.listeners,
-        output,
-        queue,
-        registry: process::registry(&at, &paths.data),
-        rescue: process::rescue(&at),
-        logging: process::logging(&at, &paths.logs),
-        http: http::http(&at),
-        limits: process::limits(&at),
-        shutdown_timeout: process::shutdown_timeout(&at),
-        paths,
-    };
+    let (settings, config_directory) = settings(&at, &modules.lists);
     let mut problems = notes.problems.into_inner();
     let later = problems.split_off(told);
     problems.extend(
@@ -94,14 +98,67 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Loaded, P
             .filter(|problem| !problem.place.is_some_and(|place| failed.contains(&place))),
     );
     if !problems.is_empty() {
-        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&root)));
+        let mut secrets = mask::secrets_of(&root);
+        for secret in modules.lists.iter().flat_map(mask::secrets_of) {
+            mask::add_secret(&secret, &mut secrets);
+        }
+        let mut shown = shown(sources);
+        shown.extend(modules.sources);
+        return Err(Problems::new(problems, shown, secrets));
     }
     Ok(Loaded {
         settings,
         unneeded: checked.unneeded,
         warnings: notes.warnings.into_inner(),
-        config_directory: directories.config,
+        config_directory,
     })
+}
+
+/// Stands before the number of a module of a file in what is told.
+const IN_FILES: &str = "modules";
+
+/// Reads all parts; returns `path.config` as well, which no stage needs.
+fn settings(at: &At<'_>, module_files: &[Node]) -> (Settings, PathBuf) {
+    let directories = process::directories(at);
+    let paths = process::paths(&directories);
+    process::one_value_only(at, &|pattern| {
+        files::matching(&directories.config, pattern).is_empty()
+    });
+    let (output, queue) = output::output(at, &directories.config);
+    let lists: Vec<At<'_>> =
+        module_files.iter().map(|list| at.standing_at(list, IN_FILES.to_owned())).collect();
+    let inputs = input::inputs(at, &lists, &directories.config);
+    let settings = Settings {
+        name: at.get("name").text_if_any(),
+        inputs: inputs.files,
+        listeners: inputs.listeners,
+        output,
+        queue,
+        registry: process::registry(at, &paths.data),
+        rescue: process::rescue(at),
+        logging: process::logging(at, &paths.logs),
+        http: http::http(at),
+        limits: process::limits(at),
+        shutdown_timeout: process::shutdown_timeout(at),
+        paths,
+    };
+    (settings, directories.config)
+}
+
+/// Returns where the files of modules are, as far as a configuration says it that may be wrong otherwise.
+///
+/// # Errors
+/// When it is no YAML.
+pub fn module_pattern(
+    sources: &Sources,
+    environment: Environment<'_>,
+) -> Result<Pattern, Problems> {
+    let mut problems = Vec::new();
+    let raw = merged(sources, &mut problems);
+    if !problems.is_empty() {
+        return Err(Problems::new(problems, shown(sources), mask::secrets_of(&raw)));
+    }
+    Ok(module_files::pattern(&expand::expand(&raw, environment, &mut problems).root))
 }
 
 /// Returns the configuration that is in force as nested YAML, defaults included and secrets masked.
@@ -157,7 +214,7 @@ pub fn load_files(
     for path in paths {
         files.push((path.clone(), files::read(Path::new(path), strictness)?));
     }
-    Ok(load(&Sources { files, overrides }, environment)?)
+    Ok(load_as(&Sources { files, overrides }, strictness, environment)?)
 }
 
 /// Why there is no configuration.

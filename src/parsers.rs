@@ -57,7 +57,7 @@ impl Parser {
             Format::Regex(format) => {
                 return RegexParser::new(format).map(|parser| Self::Regex(Box::new(parser)));
             }
-            Format::Auto => Shape::Any,
+            Format::Auto | Format::Apache => Shape::Any,
             Format::Common => Shape::Common,
             Format::Combined | Format::Nginx => Shape::Combined,
             Format::VhostCombined => Shape::VhostCombined,

@@ -7,6 +7,7 @@ mod dead_letters;
 mod files;
 mod http;
 mod listener;
+mod network;
 mod rescue;
 mod tls;
 
@@ -17,6 +18,7 @@ pub use files::{
 };
 pub use http::HttpSettings;
 pub use listener::{FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings};
+pub use network::{Network, NetworkError};
 pub use reading::{SyslogFormat, SyslogSettings};
 pub use tls::{
     ClientCertificate, Passphrase, Pem, TlsAlgorithm, TlsSettings, TlsVersions, Verification,
@@ -108,6 +110,8 @@ pub struct InputSettings {
     pub comes_from: ComesFrom,
     /// Whether lines come in syslog messages, and in which; `format` is that of the text in them.
     pub syslog: Option<SyslogSettings>,
+    /// `trusted_proxies`: networks of proxies whose word on who the client is counts. Default: none.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for InputSettings {
@@ -134,6 +138,7 @@ impl Default for InputSettings {
             enrich: EnrichSettings::default(),
             comes_from: ComesFrom::Files,
             syslog: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -172,6 +177,8 @@ pub enum Format {
     Raw,
     /// Access lines recognised by themselves; Apache or nginx by the file's path.
     Auto,
+    /// Access lines of Apache, of whichever of its kinds.
+    Apache,
     /// Apache common.
     Common,
     /// Apache combined.

@@ -63,12 +63,22 @@ pub(super) fn err(text: &str) {
 /// Loads the configuration that the command line names.
 pub(super) fn load(args: &ConfigArgs) -> Result<Loaded, Failure> {
     let sources = sources(args)?;
-    config::load(&sources, &|name| std::env::var(name).ok())
+    config::load_as(&sources, strictness(args), &environment)
         .map_err(|problems| Failure::Configuration(problems.to_string()))
 }
 
-fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
-    let strictness = if args.strict_permissions { Strictness::Strict } else { Strictness::Lax };
+/// Looks up a variable of the environment.
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn strictness(args: &ConfigArgs) -> Strictness {
+    if args.strict_permissions { Strictness::Strict } else { Strictness::Lax }
+}
+
+/// Reads the files that the command line names, and takes its single values.
+pub(super) fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
+    let strictness = strictness(args);
     let default = [PathBuf::from(DEFAULT_FILE)];
     let named: &[PathBuf] = if args.files.is_empty() { &default } else { &args.files };
     let mut files = Vec::new();

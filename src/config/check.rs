@@ -1,6 +1,8 @@
 //! Goes over a tree and says of each key whether it is known; of one that is not, what was probably
 //! meant.
 
+mod modules;
+
 use crate::config::keys::{self, Class};
 use crate::config::mask;
 use crate::config::problems::{Place, Problem};
@@ -24,6 +26,13 @@ pub fn check(root: &Node, problems: &mut Vec<Problem>) -> Checked {
     walk.checked
 }
 
+/// Classifies every key of a file of modules; `shown` stands before the number of a module in what is told.
+pub fn check_modules(list: &Node, shown: &str, checked: &mut Checked, problems: &mut Vec<Problem>) {
+    let mut walk = Walk { problems, checked: std::mem::take(checked) };
+    walk.modules(list, shown);
+    *checked = walk.checked;
+}
+
 struct Walk<'a> {
     problems: &'a mut Vec<Problem>,
     checked: Checked,
@@ -39,6 +48,7 @@ impl Walk<'_> {
                 known => known,
             };
             match keys::class_of(&known) {
+                Some(Class::Supported) if is_modules(&known) => self.modules(&entry.value, &shown),
                 Some(Class::Supported) => {}
                 Some(Class::Unneeded) => {
                     if !entry.value.is_empty() && !self.checked.unneeded.contains(&known) {
@@ -144,6 +154,11 @@ impl Walk<'_> {
         }
         self.problems.push(problem.hint(hint));
     }
+}
+
+/// Tells whether a list of modules stands behind a key.
+fn is_modules(known: &str) -> bool {
+    matches!(known, "filebeat.modules" | "modules")
 }
 
 /// Tells whether a key that nobody knows stands where others hold secrets.
@@ -260,9 +275,7 @@ const ACCESS_LOGS: &str = "name the logs in `filebeat.inputs` instead: access li
                            nginx are understood there";
 
 /// What to do instead of setting keys that are not built yet.
-const INSTEAD: [(&str, &str); 5] = [
-    ("filebeat.modules", ACCESS_LOGS),
-    ("modules", ACCESS_LOGS),
+const INSTEAD: [(&str, &str); 3] = [
     ("filebeat.autodiscover", ACCESS_LOGS),
     (
         "processors",
@@ -305,7 +318,9 @@ fn neighbours<'k>(
     })
 }
 
-fn nearest<'k>(word: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+/// Returns the one that is spelt nearly as a word is, if there is one.
+#[must_use]
+pub fn nearest<'k>(word: &str, candidates: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))

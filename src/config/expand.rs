@@ -36,6 +36,16 @@ pub struct Expanded {
 /// Returns the tree with every reference replaced; one that leads nowhere is a problem, except
 /// below a key that says `enabled: false`.
 pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Expanded {
+    expand_list(root, root, environment, problems)
+}
+
+/// Returns a list that stands in a file of its own with every reference replaced; other keys are those of `root`.
+pub fn expand_list(
+    root: &Node,
+    list: &Node,
+    environment: Environment<'_>,
+    problems: &mut Vec<Problem>,
+) -> Expanded {
     let mut expander = Expander {
         root,
         environment,
@@ -46,7 +56,7 @@ pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Prob
         path: Vec::new(),
         warnings: Vec::new(),
     };
-    let root = expander.node(root);
+    let root = expander.node(list);
     Expanded { root, failed: expander.failed, warnings: expander.warnings }
 }
 

@@ -183,43 +183,47 @@ fn allowed(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Tells whether no file matches a pattern; a relative one starts in `directory`.
+/// Returns the files that match a pattern, in order of their names; a relative one starts in `directory`.
 #[must_use]
-pub fn matches_nothing(directory: &Path, pattern: &str) -> bool {
+pub fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
     // Without `.` parts, as the paths are that are compared with it.
     let pattern: PathBuf = directory
         .join(pattern)
         .components()
         .filter(|part| !matches!(part, Component::CurDir))
         .collect();
-    let Some(text) = pattern.to_str() else { return false };
-    let Ok(glob) = GlobBuilder::new(text).literal_separator(true).build() else { return true };
+    let Some(text) = pattern.to_str() else { return Vec::new() };
+    let Ok(glob) = GlobBuilder::new(text).literal_separator(true).build() else {
+        return Vec::new();
+    };
     let matcher = glob.compile_matcher();
     let fixed: PathBuf = pattern
         .components()
         .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
         .collect();
     if fixed == pattern {
-        return !pattern.exists();
+        return if pattern.exists() { vec![pattern] } else { Vec::new() };
     }
     let mut waiting = vec![if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed }];
+    let mut found = Vec::new();
     let mut seen = 0;
     while let Some(directory) = waiting.pop() {
         // A directory that cannot be listed proves nothing; then the files are as good as absent.
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             seen += 1;
             if ENTRIES_MAX < seen {
-                return true;
+                break;
             }
             let path = entry.path();
             let plain = path.strip_prefix(".").unwrap_or(&path);
-            if matcher.is_match(&path) || matcher.is_match(plain) {
-                return false;
-            }
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_directory {
                 waiting.push(path);
+            } else if matcher.is_match(&path) || matcher.is_match(plain) {
+                found.push(path);
             }
         }
     }
-    true
+    found.sort();
+    found
 }

@@ -58,7 +58,7 @@ const INPUT: Table = &[
             "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
             "multiline.timeout", "multiline.skip_newline", "parsers.**", "json.keys_under_root",
             "json.overwrite_keys", "json.expand_keys", "json.add_error_key", "json.message_key",
-            "json.document_id", "json.ignore_decoding_error", "keep_null",
+            "json.document_id", "json.ignore_decoding_error", "keep_null", "trusted_proxies",
         ],
     ),
     (
@@ -154,6 +154,7 @@ const REST: Table = &[
             "cloud.id", "cloud.auth",
             "rescue.max_size", "rescue.path", "rescue.on_full", "enrich.user_agent", "enrich.bots",
             "enrich.related", "enrich.geoip", "enrich.query",
+            "filebeat.modules", "modules",
         ],
     ),
     (
@@ -183,7 +184,7 @@ const REST: Table = &[
     (
         NotYet(NONE),
         &[
-            "filebeat.modules.**", "modules.**", "filebeat.autodiscover.**", "queue.disk.**",
+            "filebeat.autodiscover.**", "queue.disk.**",
             "processors.**", "output.logstash.**", "output.kafka.**",
             "output.redis.**", "output.file.**", "output.discard.**", "output.console.codec.**",
             "keystore.path", "setup.template.append_fields.**", "features.**",

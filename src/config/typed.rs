@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 pub mod input;
 pub mod listener;
+pub mod modules;
 pub mod output;
 pub mod process;
 pub mod reading;

@@ -244,6 +244,11 @@ fn stanza(input: &InputSettings) -> Mapping {
         files(&mut out, input);
     }
     reading::put_reading(&mut out, input);
+    if !input.trusted_proxies.is_empty() {
+        let networks: Vec<String> =
+            input.trusted_proxies.iter().map(ToString::to_string).collect();
+        put(&mut out, "trusted_proxies", list(&networks));
+    }
     if let Some(pipeline) = &input.pipeline {
         put(&mut out, "pipeline", pipeline.as_str());
     }
@@ -375,6 +380,7 @@ fn format(format: &Format) -> Value {
     match format {
         Format::Raw => "raw".into(),
         Format::Auto => "auto".into(),
+        Format::Apache => "apache".into(),
         Format::Common => "common".into(),
         Format::Combined => "combined".into(),
         Format::VhostCombined => "vhost_combined".into(),

@@ -30,7 +30,9 @@ pub(super) fn datasets(format: &Format, parser: &Parser) -> Vec<&'static Dataset
     match format {
         Format::Auto => vec![&APACHE_ACCESS, &NGINX_ACCESS, &GENERIC],
         Format::Nginx => vec![&NGINX_ACCESS],
-        Format::Common | Format::Combined | Format::VhostCombined => vec![&APACHE_ACCESS],
+        Format::Apache | Format::Common | Format::Combined | Format::VhostCombined => {
+            vec![&APACHE_ACCESS]
+        }
         Format::Raw | Format::Regex(_) | Format::Known(_) => match parser.inner() {
             Parser::Other(parser) => vec![parser.dataset()],
             _ => vec![&GENERIC],

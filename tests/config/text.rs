@@ -354,7 +354,6 @@ fn what_is_not_built_is_told_with_what_to_do_instead() {
     let logs = "name the logs in `filebeat.inputs` instead: access lines of Apache and nginx are \
                 understood there";
     for (lines, expected) in [
-        ("filebeat.modules: [{module: nginx}]", logs),
         ("filebeat.autodiscover.providers: [a]", logs),
         ("inputs.0.merge: a", "leave it out"),
         ("inputs.0.paths: ['~/a']", "write the home directory out, for example `/home/web/a`"),

@@ -183,10 +183,7 @@ fn inputs_understand_their_lines_in_one_format() {
             ("format: vhost_combined", "VhostCombined"),
             ("pipeline: P", "Raw"),
             ("pipeline: P\n    format: auto", "Auto"),
-            (
-                "format: combind",
-                "`filebeat.inputs[0].format` cannot be `combind`, only `raw`, `auto`, `common`, `combined`, `vhost_combined`, `nginx`",
-            ),
+            ("format: apache", "Apache"),
             (
                 "format: {regex: {pattern: '^(?<a>.)', rename: {a: url.path}}}",
                 r#"Regex(RegexFormat { pattern: "^(?<a>.)", rename: [("a", "url.path")] })"#,
@@ -797,7 +794,10 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
             ("processors: []", r#"["filebeat.inputs.backoff"]"#),
             ("processors: [{drop_event: {}}]", "`processors` is not supported yet"),
             ("processors: [drop_event: ]", "`processors` is not supported yet"),
-            ("filebeat.modules: [{module: nginx}]", "`filebeat.modules` is not supported yet"),
+            (
+                "filebeat.modules: [{module: nginx}]",
+                "the module `nginx` has no fileset that is enabled",
+            ),
             (
                 "filebeat.config.modules: {path: '${path.config}/nowhere.d/*.yml', reload.enabled: false}",
                 r#"["filebeat.inputs.backoff", "filebeat.config.modules.reload"]"#,

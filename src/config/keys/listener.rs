@@ -22,6 +22,7 @@ const COMMON: &[&str] = &[
     "enrich.query",
     "fields.**",
     "fields_under_root",
+    "trusted_proxies",
 ];
 
 const STREAM: &[&str] =

@@ -14,13 +14,14 @@ use crate::config::typed::enrich::enrich;
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
+use crate::config::typed::modules;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
 use crate::parsers::known::KNOWN;
 use crate::settings::enrich::EnrichSettings;
 use crate::settings::{
-    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
+    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, Network, RegexFormat,
 };
 use crate::target::{FILEBEAT_VERSION, FormatString};
 
@@ -28,7 +29,8 @@ use crate::target::{FILEBEAT_VERSION, FormatString};
 const MESSAGE_BYTES_MAX: u64 = 64 << 20;
 
 /// The formats by name, in the order of [`named_format`].
-const FORMATS: [&str; 6] = ["raw", "auto", "common", "combined", "vhost_combined", "nginx"];
+const FORMATS: [&str; 7] =
+    ["raw", "auto", "common", "combined", "vhost_combined", "nginx", "apache"];
 
 /// The stanzas of both spellings.
 #[derive(Debug, Default)]
@@ -39,12 +41,16 @@ pub struct Inputs {
     pub listeners: Vec<ListenerSettings>,
 }
 
-/// Reads all stanzas of both spellings that are not disabled; names of files in them are relative to `config_directory`.
+/// Reads all stanzas of both spellings, and the filesets of all modules, that are not disabled; those of `module_files` as
+/// well. Names of files in them are relative to `config_directory`.
 #[must_use]
-pub fn inputs(root: &At<'_>, config_directory: &Path) -> Inputs {
-    let shared = Shared::read(root);
-    let mut ids: HashMap<String, Option<Place>> = HashMap::new();
-    let mut inputs = Inputs::default();
+pub fn inputs(root: &At<'_>, module_files: &[At<'_>], config_directory: &Path) -> Inputs {
+    let mut reader = Reader {
+        shared: Shared::read(root),
+        config_directory,
+        ids: HashMap::new(),
+        inputs: Inputs::default(),
+    };
     let mut stanzas = 0;
     for (path, namespace) in [("filebeat.inputs", Namespace::Filebeat), ("inputs", Namespace::Own)]
     {
@@ -58,15 +64,17 @@ pub fn inputs(root: &At<'_>, config_directory: &Path) -> Inputs {
             if !is_map || item.get("enabled").boolean() == Some(false) {
                 continue;
             }
-            let Some(input) = input(&item, namespace, &shared) else { continue };
-            if is_listener(&input.kind) {
-                inputs.listeners.extend(listener::listener(&item, input, config_directory));
-            } else {
-                unique_id(&item, &input, &mut ids);
-                inputs.files.push(input);
-            }
+            reader.take(&item, namespace);
         }
     }
+    let mut ids = Vec::new();
+    for (list, namespace) in modules::lists(root, module_files) {
+        for module in list.items() {
+            stanzas += usize::from(module.is_there());
+            modules::filesets(&module, &mut ids, &mut |at| reader.take(at, namespace));
+        }
+    }
+    let inputs = reader.inputs;
     listener::alone(root, &inputs.listeners, inputs.files.len());
     if 0 < stanzas && inputs.files.is_empty() && inputs.listeners.is_empty() && root.is_sound() {
         root.problem_with("every input is disabled", "set `enabled: true` in one of them");
@@ -74,6 +82,26 @@ pub fn inputs(root: &At<'_>, config_directory: &Path) -> Inputs {
         root.problem_with("there is no input", EXAMPLE);
     }
     inputs
+}
+
+/// What stanzas are read with, and what comes of them.
+struct Reader<'a> {
+    shared: Shared,
+    config_directory: &'a Path,
+    ids: HashMap<String, Option<Place>>,
+    inputs: Inputs,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, at: &At<'_>, namespace: Namespace) {
+        let Some(input) = input(at, namespace, &self.shared) else { return };
+        if is_listener(&input.kind) {
+            self.inputs.listeners.extend(listener::listener(at, input, self.config_directory));
+        } else {
+            unique_id(at, &input, &mut self.ids);
+            self.inputs.files.push(input);
+        }
+    }
 }
 
 const EXAMPLE: &str = "for example:
@@ -186,8 +214,23 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         tags,
         enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
+        trusted_proxies: networks(&at.get("trusted_proxies")),
         ..InputSettings::default()
     })
+}
+
+fn networks(list: &At<'_>) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for (text, item) in list.texts() {
+        match Network::parse(&text) {
+            Ok(network) => networks.push(network),
+            Err(error) => item.problem_with(
+                error.to_string(),
+                "write an address as `192.0.2.7`, or a network as `10.0.0.0/8`",
+            ),
+        }
+    }
+    networks
 }
 
 fn kind(at: &At<'_>) -> Option<String> {
@@ -317,6 +360,7 @@ fn format(at: &At<'_>) -> Option<Format> {
                 3 => Format::Combined,
                 4 => Format::VhostCombined,
                 5 => Format::Nginx,
+                6 => Format::Apache,
                 other => Format::Known(words[other]),
             })
         }

@@ -163,18 +163,16 @@ pub fn one_value_only(root: &At<'_>, matches_nothing: &dyn Fn(&str) -> bool) {
     if at.boolean() == Some(true) {
         at.problem_with(format!("`{key}: true` is not supported yet"), "set it to `false`");
     }
-    for section in ["filebeat.config.modules", "filebeat.config.inputs"] {
-        let at = root.get(section);
-        if at.get("enabled").boolean() == Some(false) {
-            continue;
-        }
-        let path_at = at.get("path");
-        let Some(path) = path_at.text_if_any() else { continue };
-        if !matches_nothing(&path) {
-            path_at.problem_with(
-                format!("`{section}` is not supported yet, and files match `{path}`"),
-                format!("set `{section}.enabled: false`, or move the files away"),
-            );
-        }
+    let section = "filebeat.config.inputs";
+    let at = root.get(section);
+    let path_at = at.get("path");
+    if at.get("enabled").boolean() != Some(false)
+        && let Some(path) = path_at.text_if_any()
+        && !matches_nothing(&path)
+    {
+        path_at.problem_with(
+            format!("`{section}` is not supported yet, and files match `{path}`"),
+            format!("set `{section}.enabled: false`, or move the files away"),
+        );
     }
 }

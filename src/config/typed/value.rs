@@ -36,6 +36,28 @@ impl<'a> At<'a> {
         Self { node: Some(node), path: String::new(), place: Some(node.place), notes }
     }
 
+    /// Stands at another value, under a path of its own; null counts as absent.
+    #[must_use]
+    pub fn standing_at<'b>(&self, node: &'b Node, path: String) -> At<'b>
+    where
+        'a: 'b,
+    {
+        let place = Some(node.place);
+        let node = Some(node).filter(|node| !matches!(node.value, Value::Null));
+        At { node, path, place, notes: self.notes }
+    }
+
+    /// Gives what was noted since there were so many problems to a function that may change it.
+    pub fn rewrite(&self, since: usize, change: impl FnMut(&mut Problem)) {
+        self.notes.problems.borrow_mut()[since..].iter_mut().for_each(change);
+    }
+
+    /// Returns how many problems were noted so far.
+    #[must_use]
+    pub fn problems(&self) -> usize {
+        self.notes.problems.borrow().len()
+    }
+
     /// Goes down a dotted path; null counts as absent.
     #[must_use]
     pub fn get(&self, path: &str) -> Self {
