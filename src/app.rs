@@ -239,11 +239,9 @@ impl App {
         let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
         let (outputs, output_ended) = start_output(&runtime, settings, links);
         let to_prospector = (&reports_sender, &prospector_wake);
-        let geoip = start_geoip(&plan, &signals)?;
         let (workers, mut readers) =
             start_workers(&plan, &worker_wakes, &common, to_prospector, &signals)?;
-        let (geo_wake, geo_thread) = geoip.unzip();
-        readers.extend(geo_thread);
+        let geo_wake = start_geoip(&plan, &signals, &mut readers)?;
         let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
@@ -263,18 +261,14 @@ impl App {
         if let Some((listeners, bell)) = opened.zip(bell.as_ref()) {
             readers.push(threads::listener(listeners, bell, &pool, &signals)?);
         }
+        let bells = [Some(prospector_wake), bell, geo_wake].into_iter().flatten();
         Ok(Self {
             registrar: threads::registrar(parts.registrar, &parts.registrar_wake, &signals)?,
             signals,
             stats,
             pool,
             host,
-            wakes: worker_wakes
-                .into_iter()
-                .chain([prospector_wake])
-                .chain(bell)
-                .chain(geo_wake)
-                .collect(),
+            wakes: worker_wakes.into_iter().chain(bells).collect(),
             registrar_wake: parts.registrar_wake,
             readers,
             outputs,
@@ -551,14 +545,15 @@ fn start_workers(
 fn start_geoip(
     plan: &Plan,
     signals: &Arc<Signals>,
-) -> std::io::Result<Option<(Arc<Wake>, JoinHandle<()>)>> {
+    readers: &mut Vec<JoinHandle<()>>,
+) -> std::io::Result<Option<Arc<Wake>>> {
     let files = GeoFiles::new(Arc::clone(&plan.geo));
     if files.is_empty() {
         return Ok(None);
     }
     let wake = Arc::default();
-    let thread = threads::geoip(files, &wake, signals)?;
-    Ok(Some((wake, thread)))
+    readers.push(threads::geoip(files, &wake, signals)?);
+    Ok(Some(wake))
 }
 
 /// What is made before the threads.

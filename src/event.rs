@@ -82,6 +82,7 @@ fields! {
     RelatedUser = "related.user" List,
     RelatedHosts = "related.hosts" List,
     RemoteIpList = "nginx.access.remote_ip_list" List,
+    RemoteIps = "nginx.access.remote_ip_list" Raw,
     UserAgent = "user_agent.original" Text,
     AgentName = "user_agent.name" Raw,
     AgentVersion = "user_agent.version" Raw,
@@ -96,7 +97,8 @@ pub const FIELDS: usize = Field::ALL.len();
 
 impl Field {
     /// Those whose values are JSON that is made beside the line.
-    const MADE: [Self; 7] = [
+    const MADE: [Self; 8] = [
+        Self::RemoteIps,
         Self::SourceGeo,
         Self::SourceAs,
         Self::AgentName,

@@ -8,6 +8,7 @@ mod enveloped;
 pub mod access_log;
 pub mod address;
 pub mod escapes;
+pub mod forwarded;
 pub mod known;
 pub mod regex;
 pub mod syslog;
@@ -15,6 +16,7 @@ pub mod timestamp;
 pub mod url;
 
 use crate::event::{EventBuf, Extra, LineParser, Parse, Parsed};
+use crate::settings::network::Network;
 use crate::settings::{Format, SyslogSettings};
 use access_log::{AccessLog, Server, Shape};
 pub use enveloped::SyslogLines;
@@ -83,6 +85,15 @@ impl Parser {
         match self {
             Self::Access(access) => access.set_server(server),
             Self::Syslog(syslog) => syslog.set_server(server),
+            Self::Raw(_) | Self::Regex(_) | Self::Other(_) => {}
+        }
+    }
+
+    /// Says of which networks proxies are whose word on who the client is counts.
+    pub fn trust(&mut self, proxies: &[Network]) {
+        match self {
+            Self::Access(access) => access.trust(proxies),
+            Self::Syslog(syslog) => syslog.trust(proxies),
             Self::Raw(_) | Self::Regex(_) | Self::Other(_) => {}
         }
     }

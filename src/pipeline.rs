@@ -187,6 +187,7 @@ impl Pipeline {
         if let Some(syslog) = &input.syslog {
             parser = parser.in_syslog(syslog)?;
         }
+        parser.trust(&input.trusted_proxies);
         let bytes_max = usize::try_from(input.message_max_bytes).unwrap_or(usize::MAX);
         let mut assembly = Assembly::new(&input.reading, bytes_max)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;

@@ -7,7 +7,7 @@ mod dead_letters;
 mod files;
 mod http;
 mod listener;
-mod network;
+pub mod network;
 mod rescue;
 mod tls;
 

@@ -62,6 +62,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("outputs::elasticsearch::bulk", 1),
     ("parsers", 1),
     ("parsers::access_log", 1),
+    ("parsers::forwarded", 1),
     ("parsers::regex", 1),
     ("parsers::syslog", 1),
     ("assembly", 1),

@@ -7,6 +7,8 @@
 
 #[path = "golden/enveloped.rs"]
 mod enveloped;
+#[path = "golden/forwarded.rs"]
+mod forwarded;
 #[path = "golden/members.rs"]
 mod members;
 #[path = "golden/paths.rs"]
@@ -63,11 +65,11 @@ fn apache_lines_of_every_kind_become_these_documents() {
         bytes: consumed.bytes,
         stop: Stop::End,
         events: 42,
-        unparsed: 12,
+        unparsed: 10,
         filtered: 0,
         filtered_bytes: 0,
         skipped_bytes: 0,
-        status: [0, 0, 16, 2, 12, 0],
+        status: [0, 0, 18, 2, 12, 0],
         response_bytes: consumed.response_bytes,
     };
     assert_eq!(consumed, expected);
@@ -107,7 +109,7 @@ fn raw_lines_become_these_documents() {
 #[test]
 fn nginx_lines_become_these_documents() {
     let consumed = check("nginx/auto", "nginx/auto", NGINX, &input(Format::Auto), &shared());
-    assert_eq!(consumed.status, [2, 0, 3, 0, 3, 0]);
+    assert_eq!(consumed.status, [2, 0, 4, 0, 3, 0]);
 }
 
 #[test]

@@ -245,8 +245,7 @@ fn stanza(input: &InputSettings) -> Mapping {
     }
     reading::put_reading(&mut out, input);
     if !input.trusted_proxies.is_empty() {
-        let networks: Vec<String> =
-            input.trusted_proxies.iter().map(ToString::to_string).collect();
+        let networks: Vec<String> = input.trusted_proxies.iter().map(ToString::to_string).collect();
         put(&mut out, "trusted_proxies", list(&networks));
     }
     if let Some(pipeline) = &input.pipeline {

@@ -212,8 +212,9 @@ fn push_constant(sink: &mut impl Sink, origin: &Origin, frame: &Frame, place: Pl
 
 /// Tells whether a name cannot be in a layout together with another one.
 fn exclude(kept: &Entry, entry: &Entry) -> bool {
-    let outcomes = [Origin::Known(Field::OutcomeSuccess), Origin::Known(Field::OutcomeFailure)];
-    if outcomes.contains(&kept.origin) && outcomes.contains(&entry.origin) {
+    // Known fields of one name are never both in one document.
+    let are_known = matches!((&kept.origin, &entry.origin), (Origin::Known(_), Origin::Known(_)));
+    if are_known && kept.name == entry.name {
         return false;
     }
     let within = |outer: &str, inner: &str| {

@@ -5,11 +5,21 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Longest key that is kept, in bytes.
 pub(super) const KEY_BYTES_MAX: usize = 512;
 
-/// Two places for each hash: what comes first was used last.
+/// Places for each hash.
+const WAYS: usize = 4;
+
+/// A few places for each hash: what comes first was used last.
 #[derive(Debug, Clone)]
 pub(super) struct Cache<V> {
-    pairs: Vec<[Option<Box<Kept<V>>>; 2]>,
-    pairs_max: usize,
+    sets: Vec<Set<V>>,
+    sets_max: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Set<V> {
+    /// Another part of the hash of each key, so that a key is looked at only where it is likely the one.
+    tags: [u32; WAYS],
+    kept: [Option<Box<Kept<V>>>; WAYS],
 }
 
 #[derive(Debug, Clone)]
@@ -19,36 +29,46 @@ struct Kept<V> {
 }
 
 impl<V> Cache<V> {
-    /// Makes a cache of at most `entries`, a power of two, with keys of up to [`KEY_BYTES_MAX`]; it takes memory only when
-    /// it is used.
+    /// Makes a cache of at most `entries`, four times a power of two, with keys of up to [`KEY_BYTES_MAX`]; it takes
+    /// memory only when it is used.
     #[must_use]
     pub(super) fn new(entries: usize) -> Self {
-        debug_assert!(entries.is_power_of_two() && 2 <= entries);
-        Self { pairs: Vec::new(), pairs_max: entries / 2 }
+        let sets_max = entries / WAYS;
+        debug_assert!(sets_max.is_power_of_two());
+        Self { sets: Vec::new(), sets_max }
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.pairs.clear();
+        self.sets.clear();
     }
 
     /// Returns what is known of `key`, or what `find` finds and is kept then.
     #[inline]
     pub(super) fn get_or_insert(&mut self, key: &[u8], find: impl FnOnce(&[u8]) -> V) -> &V {
         let key = &key[..key.len().min(KEY_BYTES_MAX)];
-        if self.pairs.is_empty() {
-            self.pairs.resize_with(self.pairs_max, || [None, None]);
+        if self.sets.is_empty() {
+            let empty = || Set { tags: [0; WAYS], kept: [const { None }; WAYS] };
+            self.sets.resize_with(self.sets_max, empty);
         }
-        let place = usize::try_from(xxh3_64(key)).unwrap_or(usize::MAX) & (self.pairs_max - 1);
-        let pair = &mut self.pairs[place];
-        let is = |kept: &Option<Box<Kept<V>>>| kept.as_ref().is_some_and(|kept| *kept.key == *key);
-        if !is(&pair[0]) {
-            pair.swap(0, 1);
-            if !is(&pair[0]) {
-                pair[0] = Some(Box::new(Kept { key: key.into(), value: find(key) }));
+        let hash = xxh3_64(key);
+        #[expect(clippy::cast_possible_truncation, reason = "parts of the hash are wanted")]
+        let (tag, place) = ((hash >> 32) as u32, hash as usize & (self.sets_max - 1));
+        let set = &mut self.sets[place];
+        let is = |way: usize| {
+            set.tags[way] == tag && set.kept[way].as_ref().is_some_and(|kept| *kept.key == *key)
+        };
+        if !is(0) {
+            let way = (1..WAYS).find(|way| is(*way));
+            let upto = way.unwrap_or(WAYS - 1);
+            set.tags[..=upto].rotate_right(1);
+            set.kept[..=upto].rotate_right(1);
+            if way.is_none() {
+                set.tags[0] = tag;
+                set.kept[0] = Some(Box::new(Kept { key: key.into(), value: find(key) }));
             }
         }
-        &pair[0].as_ref().expect("it was put there").value
+        &set.kept[0].as_ref().expect("it was put there").value
     }
 }
 
@@ -75,13 +95,13 @@ mod tests {
         for number in 0..1000 {
             assert_eq!(get(&number.to_string()), number.to_string());
         }
-        let kept = cache.pairs.iter().flatten().flatten().count();
+        let kept = cache.sets.iter().flat_map(|set| &set.kept).flatten().count();
         assert_eq!(kept, 8);
     }
 
     #[test]
     fn long_keys_are_the_same_when_they_begin_alike() {
-        let mut cache: Cache<usize> = Cache::new(2);
+        let mut cache: Cache<usize> = Cache::new(4);
         let long = vec![b'x'; 2 * KEY_BYTES_MAX];
         assert_eq!(*cache.get_or_insert(&long, <[u8]>::len), KEY_BYTES_MAX);
         assert_eq!(*cache.get_or_insert(&long[..KEY_BYTES_MAX + 1], |_| 0), KEY_BYTES_MAX);

@@ -5,10 +5,13 @@
 
 use super::address::{Address, IPV4_WINDOW_BYTES, ipv4_length, split_port};
 use super::escapes::unescaped;
+use super::forwarded::{is_list, set_list};
 use super::timestamp::{CLF_BYTES, ClfCache};
 use super::url::{leading_zeros, set_target};
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
 use crate::scan::find;
+use crate::settings::network::Network;
+use std::sync::Arc;
 
 /// Which of the formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +44,21 @@ pub struct AccessLog {
     shape: Shape,
     server: Server,
     clock: ClfCache,
+    /// Networks whose word on who the client is counts.
+    trusted: Arc<[Network]>,
 }
 
 impl AccessLog {
     /// Makes a parser for lines of one shape.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        Self { shape, server: Server::Apache, clock: ClfCache::default() }
+        let (server, clock) = (Server::Apache, ClfCache::default());
+        Self { shape, server, clock, trusted: Arc::default() }
+    }
+
+    /// Says of which networks proxies are whose word on who the client is counts.
+    pub fn trust(&mut self, proxies: &[Network]) {
+        self.trusted = proxies.into();
     }
 
     /// Says who wrote the lines that follow.
@@ -75,6 +86,8 @@ impl AccessLog {
         self.read_headers(line, bytes_end, event)?;
         if self.server == Server::Nginx {
             add_related(event);
+        } else {
+            event.unset(Field::RemoteIps);
         }
         Some(())
     }
@@ -95,7 +108,7 @@ impl AccessLog {
             return Some(length + NO_USER.len());
         }
         let space = find(line, 0, [b' '])?;
-        if line[space..].starts_with(NO_USER) {
+        if line[space..].starts_with(NO_USER) && !is_list(&line[..space]) {
             set_client(line, Span::line(0, space), event)?;
             return Some(space + NO_USER.len());
         }
@@ -114,6 +127,16 @@ impl AccessLog {
             event.forget_marks();
         }
         let first = memchr::memchr(b' ', head)?;
+        let list_at = if self.shape == Shape::VhostCombined { first + 1 } else { 0 };
+        let dash = list_at + memchr::memmem::find(&head[list_at..], b" - ").unwrap_or(0);
+        if is_list(&head[list_at..dash.max(list_at)]) {
+            if self.shape == Shape::VhostCombined {
+                set_host(line, Span::line(0, first), event);
+            }
+            set_list(line, Span::line(list_at, dash), &self.trusted, event)?;
+            set_user(line, Span::line(dash + 3, bracket), event)?;
+            return Some(bracket + 2);
+        }
         let rest_has_host = match self.shape {
             Shape::VhostCombined => true,
             Shape::Any => begins_with_host(head, first),
@@ -243,9 +266,6 @@ fn read_client(line: &[u8], start: usize, end: usize, event: &mut EventBuf) -> O
     let client = start + memchr::memchr(b' ', &line[start..end])?;
     let identity = client + 1 + memchr::memchr(b' ', &line[client + 1..end])?;
     let user = &line[identity + 1..end];
-    if user.is_empty() {
-        return None;
-    }
     if &line[client + 1..identity] != b"-" {
         if memchr::memchr(b' ', user).is_some() {
             return None;
@@ -253,8 +273,16 @@ fn read_client(line: &[u8], start: usize, end: usize, event: &mut EventBuf) -> O
         event.leave_residue();
     }
     set_client(line, Span::line(start, client), event)?;
-    if user != b"\"\"" {
-        set_quoted(line, Field::UserName, Span::line(identity + 1, end), event);
+    set_user(line, Span::line(identity + 1, end), event)
+}
+
+/// Sets the user; `None` when nothing stands there, not even that there is none.
+fn set_user(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
+    if span.is_empty() {
+        return None;
+    }
+    if event.bytes(line, span) != b"\"\"" {
+        set_quoted(line, Field::UserName, span, event);
     }
     Some(())
 }
@@ -390,6 +418,10 @@ fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> 
 fn add_related(event: &mut EventBuf) {
     if let Some(ip) = event.get(Field::SourceIp) {
         event.set(Field::RelatedIp, ip);
+    }
+    if event.get(Field::RemoteIps).is_some() {
+        // Several clients stand there.
+    } else if let Some(ip) = event.get(Field::SourceIp) {
         event.set(Field::RemoteIpList, ip);
     } else if let Some(name) = event.get(Field::SourceDomain) {
         event.set(Field::RemoteIpList, name);

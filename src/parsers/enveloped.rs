@@ -8,6 +8,7 @@ use super::timestamp::render;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Kind, Parse, Parsed, Span};
 use crate::json_text::push_u64;
 use crate::settings::SyslogSettings;
+use crate::settings::network::Network;
 
 /// Fields of a header, in the order of [`Part`].
 const EXTRAS: [(&str, Kind); 15] = [
@@ -90,6 +91,10 @@ impl SyslogLines {
     pub(super) fn set_now(&mut self, unix_ms: u64) {
         self.syslog.set_now(unix_ms);
         self.inner.set_now(unix_ms);
+    }
+
+    pub(super) fn trust(&mut self, proxies: &[Network]) {
+        self.inner.trust(proxies);
     }
 
     pub(super) fn inner(&self) -> &Parser {

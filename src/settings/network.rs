@@ -111,8 +111,14 @@ mod tests {
             ("10.0.0", "`10.0.0` is no address and no network"),
             ("localhost", "`localhost` is no address and no network"),
             ("10.0.0.0/", "`10.0.0.0/` has no length of a prefix from 0 to 32 behind its slash"),
-            ("10.0.0.0/33", "`10.0.0.0/33` has no length of a prefix from 0 to 32 behind its slash"),
-            ("10.0.0.0/+8", "`10.0.0.0/+8` has no length of a prefix from 0 to 32 behind its slash"),
+            (
+                "10.0.0.0/33",
+                "`10.0.0.0/33` has no length of a prefix from 0 to 32 behind its slash",
+            ),
+            (
+                "10.0.0.0/+8",
+                "`10.0.0.0/+8` has no length of a prefix from 0 to 32 behind its slash",
+            ),
             ("::/129", "`::/129` has no length of a prefix from 0 to 128 behind its slash"),
         ] {
             let read = match Network::parse(text) {

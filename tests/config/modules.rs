@@ -98,10 +98,7 @@ fn lines_of_the_error_log_of_nginx_are_joined() {
             ("input.multiline.max_lines: 9", r#""^\\d{4}/\\d{2}/\\d{2}  true false 9""#),
             ("input.multiline: {pattern: a, negate: false}", r#""a false false 500""#),
             ("input:\n  type: filestream\n  parsers: []", r#""[]""#),
-            (
-                "input.multiline.pattern: '('",
-                "`(` is no regular expression: unclosed group",
-            ),
+            ("input.multiline.pattern: '('", "`(` is no regular expression: unclosed group"),
         ],
     );
 }
@@ -124,7 +121,10 @@ fn filesets_are_on_unless_they_or_their_module_say_otherwise() {
             &["nginx-access", "nginx-access-2"],
         ),
         ("[{module: system, enabled: false}, {module: nginx, access: }, ]", &["nginx-access"]),
-        ("[{module: iis, access.var.paths: /srv/iis/*.log, error.enabled: false}]", &["iis-access"]),
+        (
+            "[{module: iis, access.var.paths: /srv/iis/*.log, error.enabled: false}]",
+            &["iis-access"],
+        ),
     ] {
         let loaded = settings(&format!("output.console: {{}}\nfilebeat.modules: {text}\n"));
         let loaded = loaded.unwrap_or_else(|said| panic!("{text}: {said}"));
@@ -145,10 +145,7 @@ fn variables_stand_for_options_of_the_input() {
             ("var.paths:", r#"["/var/log/nginx/access.log*"]"#),
             ("var: {paths: [/a]}", r#"["/a"]"#),
             ("input.paths: [/b]\nvar.paths: [/a]", r#"["/b"]"#),
-            (
-                "var.paths: [/a, b.log]",
-                "`b.log` is not an absolute path",
-            ),
+            ("var.paths: [/a, b.log]", "`b.log` is not an absolute path"),
             (
                 "var.paths: {a: b}",
                 "`filebeat.modules[0].access.var.paths` takes a list of texts, found a map of keys",
@@ -270,7 +267,10 @@ fn exported_modules_are_inputs_that_load_again() {
 }
 
 /// A configuration whose modules are in files.
-fn load_directory(files: &[(&str, &str)], main: &str) -> (tempfile::TempDir, Result<Loaded, String>) {
+fn load_directory(
+    files: &[(&str, &str)],
+    main: &str,
+) -> (tempfile::TempDir, Result<Loaded, String>) {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("modules.d");
     std::fs::create_dir(&directory).unwrap();
@@ -372,7 +372,8 @@ fn files_that_are_written_for_modules_load() {
         let loaded = loaded.unwrap_or_else(|said| panic!("{said}"));
         assert_eq!(loaded.settings.inputs.len(), usual, "{text}");
         assert_eq!(loaded.unneeded, Vec::<String>::new());
-        let is_key = |line: &str| line.trim_start().starts_with('#') && line.contains(['.', ':', '-']);
+        let is_key =
+            |line: &str| line.trim_start().starts_with('#') && line.contains(['.', ':', '-']);
         let all: Vec<String> = text
             .lines()
             .map(|line| match line.trim_start().strip_prefix('#') {

@@ -92,7 +92,8 @@ impl Walk<'_> {
                 "var" => self.variables(&entry.value, fileset, &shown),
                 "input" => self.own_input(&entry.value, &shown),
                 key => {
-                    let is_variable = VARIABLES.iter().chain(fileset.variables()).any(|v| *v == key);
+                    let is_variable =
+                        VARIABLES.iter().chain(fileset.variables()).any(|v| *v == key);
                     let hint = match nearest(key, ["enabled", "var", "input"].into_iter()) {
                         _ if is_variable => format!("write it as `var.{key}`"),
                         _ if keys::class_of(&format!("filebeat.inputs.{key}")).is_some() => {

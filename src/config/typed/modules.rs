@@ -136,8 +136,7 @@ impl Stanza<'_, '_> {
         {
             let mut problems = Vec::new();
             for entry in &own.entries {
-                let key =
-                    KeyText { text: entry.key.clone(), place: entry.place, quoted: false };
+                let key = KeyText { text: entry.key.clone(), place: entry.place, quoted: false };
                 map.insert(&key, entry.value.clone(), Merge::Override, &mut problems);
             }
             problems.into_iter().for_each(|problem| self.at.push(problem));
