@@ -19,6 +19,7 @@ mod support {
 mod delivery {
     mod clones;
     pub mod main_job;
+    mod modules;
     mod pipelines;
     mod rollover;
     pub mod trouble;

@@ -1,0 +1,211 @@
+//! What Filebeat's modules leave to ingest pipelines, done by such pipelines in a real server and by us: the documents are
+//! the same, field by field.
+//!
+//! The pipelines do what those of Filebeat's modules do, as far as the server has processors for it: it has none for user
+//! agents, places and the parts of a URL.
+
+use crate::shared;
+use crate::support::shipper::Place;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What only we have, or only the pipelines: fields, each with the reason.
+const OURS: &[(&str, &str)] = &[
+    ("url.path", "the server has no processor for the parts of a URL"),
+    ("url.query", "the same"),
+    ("url.extension", "the same"),
+    ("url.fragment", "the same"),
+    ("url.domain", "the same"),
+    ("url.port", "the same"),
+    ("url.scheme", "the same"),
+    ("event.original", "the whole line stays in `message`"),
+    ("message", "the same"),
+    ("event.created", "the time of reading differs"),
+    ("log.offset", "both have it, and lines are told apart by it"),
+    ("log.file.path", "both have it"),
+    ("log.flags", "both have it"),
+    ("error.message", "a pipeline tells there that it did not understand a line"),
+];
+
+/// Constants that Filebeat itself adds, not its pipelines.
+const OF_FILEBEAT: [&str; 4] = ["event.module", "event.dataset", "fileset.name", "service.type"];
+
+fn http_date() -> Value {
+    json!({"date": {"field": "at", "formats": ["dd/MMM/yyyy:HH:mm:ss Z"], "target_field": "@timestamp"}})
+}
+
+fn request_and_outcome() -> Vec<Value> {
+    vec![
+        json!({"grok": {
+            "field": "asked", "ignore_missing": true, "ignore_failure": true,
+            "patterns": ["^%{WORD:http.request.method} %{DATA:url.original} HTTP/%{NUMBER:http.version}$"],
+        }}),
+        json!({"set": {"field": "event.outcome", "value": "success", "if": "ctx?.http?.response?.status_code < 400"}}),
+        json!({"set": {"field": "event.outcome", "value": "failure", "if": "ctx?.http?.response?.status_code >= 400"}}),
+        json!({"set": {"field": "event.kind", "value": "event"}}),
+        json!({"set": {"field": "event.category", "value": ["web"]}}),
+        json!({"set": {"field": "event.type", "value": ["access"]}}),
+        json!({"remove": {"field": ["at", "asked"], "ignore_missing": true}}),
+    ]
+}
+
+fn is_address() -> Value {
+    json!({"grok": {
+        "field": "source.address", "ignore_failure": true, "ignore_missing": true,
+        "patterns": ["^%{IP:source.ip}$", "^(?<source.domain>[A-Za-z0-9._-]+)$"],
+    }})
+}
+
+fn nginx_access() -> Value {
+    let mut processors = vec![
+        json!({"grok": {
+            "field": "message",
+            "patterns": [
+                "^\"?(?<clients>[^\\[]+?) - (?:-|(?<user.name>[^\\[]+)) \\[%{HTTPDATE:at}\\] \"%{DATA:asked}\" %{NUMBER:http.response.status_code:long} %{NUMBER:http.response.body.bytes:long} \"(?:-|%{DATA:http.request.referrer})\" \"(?:-|%{DATA:user_agent.original})\"",
+            ],
+        }}),
+        json!({"script": {"source": "def all = new ArrayList(); for (def one : ctx.clients.splitOnToken(' ')) { def word = one.replace(',', '').replace('\"', ''); if (word != '') { all.add(word) } } def client = null; for (def one : all) { boolean hidden = one.startsWith('10.') || one.startsWith('127.') || one.startsWith('192.168.') || (one.startsWith('172.') && Integer.parseInt(one.splitOnToken('.')[1]) >= 16 && Integer.parseInt(one.splitOnToken('.')[1]) <= 31); if (!hidden) { client = one; break } } if (client == null) { client = all[0] } ctx.source = ['address': client]; if (client != 'unix:') { ctx.nginx = ['access': ['remote_ip_list': all]] }"}}),
+        is_address(),
+        http_date(),
+        json!({"script": {"source": "def all = [:]; if (ctx.source.ip != null) { all.ip = [ctx.source.ip] } if (ctx.user != null) { all.user = [ctx.user.name] } if (!all.isEmpty()) { ctx.related = all }"}}),
+        // Escapes that nginx writes are undone by us.
+        json!({"gsub": {"field": "http.request.referrer", "pattern": "\\\\x22", "replacement": "\"", "ignore_missing": true}}),
+        json!({"remove": {"field": "clients", "ignore_missing": true}}),
+    ];
+    processors.extend(request_and_outcome());
+    Value::Array(processors)
+}
+
+fn apache_access() -> Value {
+    let mut processors = vec![
+        json!({"grok": {
+            "field": "message",
+            "patterns": [
+                "^(?:%{IPORHOST:destination.domain}:%{POSINT:destination.port:long} )?(?<source.address>[^ ]+) - (?:-|%{DATA:user.name}) \\[%{HTTPDATE:at}\\] \"%{DATA:asked}\" %{NUMBER:http.response.status_code:long} (?:-|%{NUMBER:http.response.body.bytes:long})(?: \"(?:-|%{DATA:http.request.referrer})\" \"(?:-|(?<user_agent.original>(?:[^\"\\\\]|\\\\.)*))\")?$",
+            ],
+        }}),
+        is_address(),
+        http_date(),
+        json!({"gsub": {"field": "user_agent.original", "pattern": "\\\\\"", "replacement": "\"", "ignore_missing": true}}),
+    ];
+    processors.extend(request_and_outcome());
+    Value::Array(processors)
+}
+
+/// A module's fileset: its pipeline, and where its lines lie.
+struct Case {
+    name: &'static str,
+    pipeline: Value,
+    fixture: &'static str,
+    path: &'static str,
+    /// The format that reads the lines.
+    format: &'static str,
+}
+
+fn flat(prefix: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            flat(&name, value, out);
+        }),
+        // A list of one is what a single value is, to the server.
+        Value::Array(items) if items.len() == 1 => flat(prefix, &items[0], out),
+        other => drop(out.insert(prefix.to_owned(), other.clone())),
+    }
+}
+
+/// Returns the documents of an index by where their lines begin.
+fn by_offset(index: &str) -> BTreeMap<u64, BTreeMap<String, Value>> {
+    let flatten = |document: Value| {
+        let mut fields = BTreeMap::new();
+        flat("", &document, &mut fields);
+        (fields["log.offset"].as_u64().unwrap(), fields)
+    };
+    shared().documents(index).into_iter().map(flatten).collect()
+}
+
+fn ship(case: &Case, index: &str, more: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let place = Place::new(&format!(
+        "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/{path}\"], {more}}}\n\
+         setup.template.enabled: false\n\
+         output.elasticsearch: {{hosts: [\"{url}\"], index: {index}}}\n",
+        path = case.path,
+        url = shared().url()
+    ));
+    let log = place.log(case.path);
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    std::fs::copy(fixtures.join(case.fixture), &log).unwrap();
+    let (code, told) = place.run(&["--once"]);
+    assert_eq!(code, 0, "{told}");
+}
+
+fn compare(case: &Case) {
+    let failure =
+        json!([{"set": {"field": "error.message", "value": "{{_ingest.on_failure_message}}"}}]);
+    let body = json!({"processors": case.pipeline, "on_failure": failure}).to_string();
+    shared().json("PUT", &format!("/_ingest/pipeline/module-{}", case.name), &body);
+    let (theirs, ours) = (format!("theirs-{}", case.name), format!("ours-{}", case.name));
+    ship(case, &theirs, &format!("format: raw, pipeline: module-{}", case.name));
+    ship(case, &ours, &format!("format: {}", case.format));
+    let (theirs, ours) = (by_offset(&theirs), by_offset(&ours));
+    assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>(), "{}", case.name);
+    let ignored: BTreeSet<&str> = OURS.iter().map(|(name, _)| *name).chain(OF_FILEBEAT).collect();
+    let (mut compared, mut recognised) = (0, 0);
+    for (offset, theirs) in &theirs {
+        let ours = &ours[offset];
+        let line = &ours["message"];
+        let failed = theirs.contains_key("error.message");
+        assert_eq!(
+            !failed,
+            ours.contains_key("event.dataset"),
+            "{}: {line}: {theirs:#?}",
+            case.name
+        );
+        recognised += usize::from(!failed);
+        if failed {
+            continue;
+        }
+        let names: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+        let mut differences = Map::new();
+        for name in names.into_iter().filter(|name| !is_ignored(name, &ignored)) {
+            compared += 1;
+            if theirs.get(name) != ours.get(name) {
+                differences.insert(
+                    name.clone(),
+                    json!({"theirs": theirs.get(name), "ours": ours.get(name)}),
+                );
+            }
+        }
+        assert!(differences.is_empty(), "{}: {line}: {:#}", case.name, Value::Object(differences));
+    }
+    assert!(1 < recognised && 8 * recognised < compared, "{recognised} lines, {compared} fields");
+}
+
+fn is_ignored(name: &str, ignored: &BTreeSet<&str>) -> bool {
+    let is_constant = ["agent.", "host.", "ecs.", "input."].iter().any(|of| name.starts_with(of));
+    is_constant || ignored.contains(name)
+}
+
+#[test]
+fn access_lines_are_what_pipelines_of_the_modules_make_of_them() {
+    for case in [
+        Case {
+            name: "nginx-access",
+            pipeline: nginx_access(),
+            fixture: "nginx/compared.log",
+            path: "nginx/access.log",
+            format: "nginx",
+        },
+        Case {
+            name: "apache-access",
+            pipeline: apache_access(),
+            fixture: "apache/compared.log",
+            path: "apache2/access.log",
+            format: "auto",
+        },
+    ] {
+        compare(&case);
+    }
+}
