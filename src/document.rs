@@ -38,13 +38,12 @@ use std::sync::Arc;
 const ECS_VERSION: &str = "8.0.0";
 
 /// Objects that are not constant: `fields_under_root` cannot simply be put beside them.
-const WRITTEN_BY_LINE: [&str; 15] = [
+const WRITTEN_BY_LINE: [&str; 14] = [
     "@timestamp",
     "destination",
     "event",
     "fileset",
     "http",
-    "labels",
     "log",
     "message",
     "nginx",
@@ -55,6 +54,9 @@ const WRITTEN_BY_LINE: [&str; 15] = [
     "user",
     "user_agent",
 ];
+
+/// The same where lines are not taken apart.
+const OF_RAW_LINES: [&str; 3] = ["@timestamp", "log", "message"];
 
 /// What is the same for all events of a process.
 #[derive(Debug, Clone, Default)]
@@ -155,9 +157,11 @@ impl Writer {
                 || constants.keys().chain(operators.keys()).chain(&extras).any(|key| same(key))
         });
         let names = path_fields.names.iter().chain(&extras);
-        let names = top_level(names.chain(constants.keys()).chain(operators.keys()));
+        let by_lines = written_by_line(parser, input.enrich.bots);
+        let names = names.chain(constants.keys()).chain(operators.keys());
+        let names = top_level(&by_lines, names);
         let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
-        let by_line = operators.keys().any(|key| WRITTEN_BY_LINE.contains(&first_part(key)));
+        let by_line = operators.keys().any(|key| by_lines.contains(&first_part(key)));
         let is_sent = input.comes_from == ComesFrom::Senders;
         if by_line
             || path_fields.in_layout
@@ -438,11 +442,19 @@ fn own_target(namespace: Namespace, dataset: &Dataset) -> FormatString {
     FormatString::parse(&text).expect("our own default is a format string")
 }
 
+/// Returns the objects that are not constant in documents of a parser's lines.
+fn written_by_line(parser: &Parser, are_labelled: bool) -> Vec<&'static str> {
+    if matches!(parser, Parser::Raw(_)) {
+        return OF_RAW_LINES.to_vec();
+    }
+    let labels = are_labelled.then(|| first_part(Field::LabelClient.name()));
+    WRITTEN_BY_LINE.into_iter().chain(labels).collect()
+}
+
 /// Returns the names at the top level of all that documents may have, `more` among them.
-fn top_level<'a>(more: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let more = more.map(String::as_str);
-    let known = Field::ALL.iter().map(|field| field.name());
-    let all: BTreeSet<&str> = known.chain(WRITTEN_BY_LINE).chain(more).map(first_part).collect();
+fn top_level<'a>(by_lines: &[&str], more: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let more = more.map(|name| first_part(name));
+    let all: BTreeSet<&str> = by_lines.iter().copied().chain(more).collect();
     all.into_iter().map(str::to_owned).collect()
 }
 
