@@ -4,6 +4,7 @@
 
 mod descriptors;
 mod governor;
+mod offline;
 mod plan;
 mod threads;
 
@@ -19,7 +20,7 @@ use crate::host::{self, HostFacts};
 use crate::ledger::{Audit, Ledger, Note, Progress};
 use crate::listeners::{Listeners, ListenersLinks, ListenersSettings, OnTheWay, Poller};
 use crate::outputs;
-use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown, TemplateTarget};
+use crate::outputs::links::{CannotGoOn, OutputLinks, Shutdown};
 use crate::pool::Pool;
 use crate::position::Epoch;
 use crate::queue::{Receiver, Sender, queue};
@@ -29,6 +30,7 @@ use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
 use crate::wake::Wake;
+pub use offline::{targets, trial};
 use plan::{Plan, PlanError, Starts};
 use pulse::Pulses;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -409,18 +411,6 @@ impl App {
         }
         if self.signals.tell_fallen() { Stopped::Fallen } else { stopped }
     }
-}
-
-/// Returns where events of these settings go, each with the index template that it wants.
-///
-/// # Errors
-/// When an input or an index cannot be understood.
-pub fn targets(settings: &Settings) -> Result<Vec<TemplateTarget>, PlanError> {
-    let mut host = host::host_facts(&RealDisk, "");
-    if let Some(name) = &settings.name {
-        host.name.clone_from(name);
-    }
-    plan::targets(settings, &host)
 }
 
 /// A time as files have it: in nanoseconds since 1970.

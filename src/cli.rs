@@ -41,11 +41,73 @@ pub enum Command {
     /// Read everything to its end, wait until it is acknowledged, and end: before a host is removed [exit codes: 0 all
     /// was acknowledged, 4 not all was]
     Drain(DrainArgs),
+    /// Show the documents that lines become, without any server [exit codes: 0 all lines were recognised, 1 some were not,
+    /// 2 they cannot be read]
+    Try(TryArgs),
+    /// Say which format files have, and print the configuration for them [exit codes: 0 known, 1 one has no format that is
+    /// known, 2 one cannot be read]
+    Detect(DetectArgs),
+    /// Switch modules on and off, in the files that `filebeat.config.modules.path` names
+    #[command(subcommand)]
+    Modules(ModulesCommand),
     /// Look at dead letters, documents that the server refused for ever; send them again, or remove them
     #[command(subcommand)]
     Dlq(DlqCommand),
     /// Print the version
     Version,
+}
+
+/// Options of `try`.
+#[derive(Debug, Clone, Args)]
+pub struct TryArgs {
+    /// The file with the lines, also a compressed one; `-` is standard input
+    pub file: PathBuf,
+    /// How lines are understood, as `format` of an input has it: `combined`, `nginx_error`, … [default: auto, or the input's]
+    #[arg(long)]
+    pub format: Option<String>,
+    /// At most so many documents
+    #[arg(long, value_name = "DOCUMENTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// As the input with this `id` reads them, of the configuration that `-c` names [default with `-c`: the one whose
+    /// `paths` match]
+    #[arg(long, value_name = "ID")]
+    pub input: Option<String>,
+}
+
+/// Options of `detect`.
+#[derive(Debug, Clone, Args)]
+pub struct DetectArgs {
+    /// The files, also compressed ones
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// So many lines of each are looked at
+    #[arg(
+        long, default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+    )]
+    pub lines: u64,
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with modules.
+#[derive(Debug, Subcommand)]
+pub enum ModulesCommand {
+    /// List those that are switched on, and those that are not
+    List,
+    /// Switch modules on: their files are named `NAME.yml`, and written where there are none
+    Enable(ModuleNames),
+    /// Switch modules off: their files are named `NAME.yml.disabled`
+    Disable(ModuleNames),
+}
+
+/// Which modules.
+#[derive(Debug, Clone, Args)]
+pub struct ModuleNames {
+    /// Their names
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// Options of `status`.
@@ -323,17 +385,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Parts of Filebeat's command line that are not known here, each with what to do.
-const OF_FILEBEAT: [(&str, &str); 15] = [
+const OF_FILEBEAT: [(&str, &str); 14] = [
     ("setup", "nothing has to be set up: a missing index template is installed at connect"),
-    ("modules", "name the logs in `filebeat.inputs`: access lines are understood there"),
     ("keystore", "put secrets into variables of the environment: password: ${VAR}"),
     ("template", "`export config` is there; the template is installed at connect"),
     ("ilm-policy", "`export config` is there; policies are the server's"),
     ("dashboard", "`export config` is there; there are no dashboards yet"),
     ("index-pattern", "`export config` is there; patterns are Kibana's"),
     ("-v", "leave it out: messages of level info are logged unless `logging.level` says otherwise"),
-    ("-M", "leave it out: there are no modules; name the logs in `filebeat.inputs`"),
-    ("--modules", "leave it out: there are no modules; name the logs in `filebeat.inputs`"),
+    ("-M", "write it below the module, in its file of `modules.d` or in `filebeat.modules`"),
+    ("--modules", "`shipper modules enable NAME` switches modules on"),
     ("-N", "to try without a server, write -E output.console.enabled=true and disable the other"),
     (
         "--environment",

@@ -3,14 +3,19 @@
 mod allocator;
 mod ask;
 mod demo;
+mod detect;
 mod dlq;
 mod drain;
 mod export;
+mod modules;
+mod pretty;
 mod registry;
 mod report;
 mod run;
 mod status;
 mod test;
+mod trial;
+mod try_out;
 
 use crate::cli::{self, Cli, Command, ExportCommand, TestCommand};
 use clap::Parser as _;
@@ -60,6 +65,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Some(Command::Registry(command)) => registry::run(&cli.config, command),
         Some(Command::Status(args)) => Ok(status::run(&cli.config, *args)),
         Some(Command::Drain(args)) => drain::run(&cli, *args),
+        Some(Command::Try(args)) => try_out::run(&cli.config, args),
+        Some(Command::Detect(args)) => Ok(detect::run(args)),
+        Some(Command::Modules(command)) => modules::run(&cli.config, command),
         Some(Command::Dlq(command)) => dlq::run(&cli.config, command),
         Some(Command::Version) => {
             report::out(&format!("shipper {}\n", env!("CARGO_PKG_VERSION")));

@@ -103,19 +103,40 @@ fn collect_hints(error: &(dyn Error + 'static), hints: &mut Vec<String>) {
 /// Returns a text with what would control a terminal escaped; ends of lines and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    let controls = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
-    if !text.contains(controls) {
+    let hidden = |letter: char| controls_terminal(letter) && !matches!(letter, '\n' | '\t');
+    if !text.contains(hidden) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if controls(character) {
-            shown.extend(character.escape_default());
+    for letter in text.chars() {
+        if hidden(letter) {
+            shown.extend(letter.escape_default());
         } else {
-            shown.push(character);
+            shown.push(letter);
         }
     }
     Cow::Owned(shown)
+}
+
+/// Returns a text on one line: ends of lines and tabs are escaped as well.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if controls_terminal(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// Tells whether a character would control a terminal: it does something other than to be seen, or turns the direction in
+/// which those around it are read.
+#[must_use]
+pub fn controls_terminal(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -165,7 +186,9 @@ mod tests {
 
     #[test]
     fn escapes_of_a_terminal_are_shown_and_not_obeyed() {
-        let error = io::Error::other("no `\u{1b}[2J\u{9b}` in\nfile");
-        assert_eq!(report(&error, &[]), "error: no `\\u{1b}[2J\\u{9b}` in\nfile\n");
+        let error = io::Error::other("no `\u{1b}[2J\u{9b}`\tin\nfile\u{202e}");
+        let expected = "error: no `\\u{1b}[2J\\u{9b}`\tin\nfile\\u{202e}\n";
+        assert_eq!(report(&error, &[]), expected);
+        assert_eq!(one_line("a\tb\n\u{1b}[0m\u{2066}é"), "a\\tb\\n\\u{1b}[0m\\u{2066}é");
     }
 }

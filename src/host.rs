@@ -172,6 +172,11 @@ pub fn agent_id<D: Disk>(disk: &D, data: &Path, now: Timestamp) -> Result<AgentI
     }
 }
 
+/// Returns the agent's id that is kept in a data path, if there is one; nothing is made.
+pub fn known_agent_id<D: Disk>(disk: &D, data: &Path) -> Option<String> {
+    kept_id(&disk.read_all(&data.join("meta.json"), META_BYTES_MAX).ok()?)
+}
+
 /// Returns when an agent was started first with this data path; `None` when that is not known.
 pub fn first_start<D: Disk>(disk: &D, data: &Path) -> Option<Timestamp> {
     let bytes = disk.read_all(&data.join("meta.json"), META_BYTES_MAX).ok()?;

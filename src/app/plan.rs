@@ -90,6 +90,17 @@ fn shared(settings: &Settings, host: &HostFacts) -> Result<Shared, PlanError> {
     })
 }
 
+/// Makes the pipeline of one input as a run has it, but that each document says by its id where its lines are.
+pub(super) fn trial(
+    settings: &Settings,
+    host: &HostFacts,
+    input: &InputSettings,
+    geo: Arc<GeoTables>,
+) -> Result<Pipeline, PlanError> {
+    let shared = Shared { document_id: true, geo, ..shared(settings, host)? };
+    Ok(Pipeline::new(input, &shared)?)
+}
+
 /// Returns the files of databases of places that inputs want.
 fn databases(settings: &Settings) -> impl Iterator<Item = PathBuf> {
     let sent_to = settings.listeners.iter().map(|listener| &listener.input);

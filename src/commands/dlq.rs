@@ -157,16 +157,3 @@ fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     }
     text
 }
-
-/// Returns a text from outside as a terminal may be shown it.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}

@@ -8,7 +8,7 @@ use crate::config::{self, Loaded, Sources};
 use crate::hint;
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The configuration when none is named.
@@ -67,6 +67,18 @@ pub(super) fn load(args: &ConfigArgs) -> Result<Loaded, Failure> {
         .map_err(|problems| Failure::Configuration(problems.to_string()))
 }
 
+/// Tells whether the command line names no configuration, and there is none where it is looked for then.
+pub(super) fn is_unconfigured(args: &ConfigArgs) -> bool {
+    args.files.is_empty() && !place(args, Path::new(DEFAULT_FILE)).exists()
+}
+
+fn place(args: &ConfigArgs, name: &Path) -> PathBuf {
+    match &args.path_config {
+        Some(directory) if name.is_relative() && !name.exists() => directory.join(name),
+        _ => name.to_owned(),
+    }
+}
+
 /// Looks up a variable of the environment.
 pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -83,16 +95,18 @@ pub(super) fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
     let named: &[PathBuf] = if args.files.is_empty() { &default } else { &args.files };
     let mut files = Vec::new();
     for name in named {
-        let path = match &args.path_config {
-            Some(directory) if name.is_relative() && !name.exists() => directory.join(name),
-            _ => name.clone(),
-        };
+        let path = place(args, name);
         let text = config::files::read(&path, strictness).map_err(|error| match error {
             FileError::NotUtf8(problems) => Failure::Configuration(problems.to_string()),
             error => Failure::Configuration(hint::report(&error, &[error.hint()])),
         })?;
         files.push((path, text));
     }
+    Ok(Sources { files, overrides: overrides(args) })
+}
+
+/// Takes the single values that the command line has.
+pub(super) fn overrides(args: &ConfigArgs) -> Vec<CommandLineValue> {
     let mut overrides = options::numbered(&args.overrides);
     let paths = [
         ("path.home", &args.path_home),
@@ -107,5 +121,5 @@ pub(super) fn sources(args: &ConfigArgs) -> Result<Sources, Failure> {
             overrides.push(CommandLineValue { name: format!("--{key}"), text, reading });
         }
     }
-    Ok(Sources { files, overrides })
+    overrides
 }

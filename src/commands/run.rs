@@ -430,6 +430,7 @@ fn tell_dead_letters(documents: u64, dropped: u64) {
 
 /// Says how it ended; `once`: the exit code is to tell whether all was acknowledged.
 fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
+    let incomplete = if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS };
     match (end, stopped) {
         (End::Thread, _) | (_, Stopped::Fallen) => ExitCode::from(super::FAILED),
         (End::Drained, _) => {
@@ -441,28 +442,26 @@ fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
                 hint = "the lines before say which, and why",
                 "what could be read was acknowledged, but not all that matches could be read"
             );
-            if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS }
+            incomplete
         }
         (End::Signal, stopped) => {
             if once {
                 warn!(
                     "a signal has come before all was read and acknowledged; the next start goes on there"
                 );
-                return ExitCode::from(NOT_ACKNOWLEDGED);
-            }
-            if stopped == Stopped::GivenUp {
+            } else if stopped == Stopped::GivenUp {
                 warn!(
                     "stopped before all was acknowledged; the rest is read again at the next start"
                 );
             }
-            ExitCode::SUCCESS
+            incomplete
         }
         (End::Deadline, _) => {
             error!(
                 hint = "the next run goes on where this one was acknowledged",
                 "the deadline has come before all was acknowledged"
             );
-            if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS }
+            incomplete
         }
         (End::Output, _) => {
             error!("the output has ended; nothing more can be delivered");

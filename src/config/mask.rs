@@ -85,22 +85,6 @@ pub fn line(before: &[&str], line: &str) -> (String, Option<usize>) {
     (masked, from)
 }
 
-/// Returns a text with control characters other than tabs and line ends written as escapes.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let harmless = matches!(c, '\t' | '\n')
-            || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
-        if harmless {
-            out.push(c);
-        } else {
-            out.extend(c.escape_default());
-        }
-    }
-    out
-}
-
 fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '\t']).len()
 }
@@ -307,10 +291,5 @@ mod tests {
         ] {
             assert_eq!(line(before, text), (expected.to_owned(), from), "{text}");
         }
-    }
-
-    #[test]
-    fn control_characters_are_shown_as_escapes() {
-        assert_eq!(visible("a\u{1b}[2J\tb\u{202e}"), "a\\u{1b}[2J\tb\\u{202e}");
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::config::mask;
+use crate::hint;
 
 /// Longest part of a line that is shown, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 160;
@@ -151,7 +152,7 @@ impl Problems {
     fn write_place(&self, out: &mut impl fmt::Write, place: Place) -> fmt::Result {
         let source = self.sources.get(place.source);
         let name = source.map_or("configuration", |source| source.name.as_str());
-        write!(out, "{}", mask::visible(name))?;
+        write!(out, "{}", hint::visible(name))?;
         if source.is_some_and(|source| source.kind == SourceKind::CommandLine) {
             return Ok(());
         }
@@ -195,7 +196,7 @@ impl Problems {
             SourceKind::CommandLine => String::new(),
         };
         let width = number.len();
-        writeln!(out, "  {number}| {}", mask::visible(shown.trim_end()))?;
+        writeln!(out, "  {number}| {}", hint::visible(shown.trim_end()))?;
         if place.column == 0 {
             return Ok(());
         }
@@ -219,20 +220,20 @@ impl fmt::Display for Problems {
                 self.write_place(formatter, place)?;
                 write!(formatter, ": ")?;
             }
-            writeln!(formatter, "{}", mask::visible(&problem.message))?;
+            writeln!(formatter, "{}", hint::visible(&problem.message))?;
             if let Some(place) = problem.place {
                 self.write_line(formatter, place)?;
             }
             if let Some((place, message)) = &problem.other {
                 write!(formatter, "  ")?;
                 self.write_place(formatter, *place)?;
-                writeln!(formatter, ": {}", mask::visible(message))?;
+                writeln!(formatter, ": {}", hint::visible(message))?;
                 self.write_line(formatter, *place)?;
             }
             if let Some(hint) = &problem.hint {
                 for line in hint.lines().enumerate() {
                     let lead = if line.0 == 0 { "hint:" } else { "     " };
-                    writeln!(formatter, "  {lead} {}", mask::visible(line.1))?;
+                    writeln!(formatter, "  {lead} {}", hint::visible(line.1))?;
                 }
             }
         }

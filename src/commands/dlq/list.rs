@@ -1,11 +1,12 @@
 //! `shipper dlq list`: which faults there are, and how many letters of each.
 
 use super::filter::Filter;
-use super::{Letters, shown, table};
+use super::{Letters, table};
 use crate::commands::report::{self, Failure};
 use crate::outputs::dead_letters::letter::Letter;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use crate::hint::one_line;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -145,12 +146,12 @@ fn group_json(key: &Key, group: &Group) -> Value {
 
 fn row(key: &Key, group: &Group) -> Vec<String> {
     let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut reason: String = shown(&key.reason);
+    let mut reason: String = one_line(&key.reason);
     if let Some((at, _)) = reason.char_indices().nth(REASON_CHARACTERS) {
         reason.truncate(at);
         reason.push('…');
     }
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { shown(text) };
+    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { one_line(text) };
     vec![
         group.letters.to_string(),
         key.status.to_string(),

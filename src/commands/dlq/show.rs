@@ -1,10 +1,11 @@
 //! `shipper dlq show`: letters as they are.
 
 use super::filter::Filter;
-use super::{Letters, shown};
+use super::{Letters};
 use crate::commands::report::{self, Failure};
 use crate::outputs::dead_letters::letter::{Letter, Source};
 use serde_json::value::RawValue;
+use crate::hint::one_line;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -47,7 +48,7 @@ fn text(letter: &Letter<'_>) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         // A string takes whatever is written to it.
-        let _ = writeln!(text, "{name:<9} {}", shown(value));
+        let _ = writeln!(text, "{name:<9} {}", one_line(value));
     };
     line("time", &letter.time.to_string());
     line("id", &letter.id);

@@ -239,7 +239,8 @@ impl<'l> Parts<'l> {
 }
 
 /// Reads epoch, start and length out of an `_id` of ours.
-fn place(id: &str) -> Option<(&str, u64, u64)> {
+#[must_use]
+pub fn place(id: &str) -> Option<(&str, u64, u64)> {
     let (epoch, position) = id.split_at_checked(EPOCH_TEXT_BYTES)?;
     let (start, length) = position.strip_prefix('.')?.split_once('.')?;
     Some((epoch, number(start)?, number(length)?))

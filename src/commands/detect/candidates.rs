@@ -1,0 +1,117 @@
+//! The formats that are tried, and the configuration for each.
+
+use crate::config::modules::MODULES;
+use crate::parsers::known::{KNOWN, Known, known};
+use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings};
+use crate::settings::{Format, InputSettings};
+use std::path::Path;
+
+/// A format that is tried.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// Its name, as it is told.
+    pub(super) name: String,
+    /// Which lines it reads, in a few words.
+    pub(super) about: String,
+    /// The input that reads them.
+    pub(super) input: InputSettings,
+    /// What stands behind `format:`.
+    format: String,
+    /// Whether an event may have several lines.
+    pub(super) joins: bool,
+    begins: Option<&'static str>,
+}
+
+/// Formats that say less than others of which they recognise the lines, with what a path says of one that is the server's
+/// own.
+const GENERAL: [(&str, &str); 3] =
+    [("nginx_json", "nginx"), ("apache_json", "apache"), ("json_access", "")];
+
+/// Returns the formats to try, those that say more before those that say less.
+pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
+    let path = path.to_string_lossy();
+    let is_nginx = path.contains("nginx");
+    let of_known = |known: &Known| Candidate::new(known.name, known.about, Format::Known(known.name));
+    let general = GENERAL.iter().filter(|(_, word)| path.contains(word)).map(|(name, _)| *name);
+    let is_general = |name: &str| GENERAL.iter().any(|(general, _)| *general == name);
+    let combined = if is_nginx {
+        Candidate::new("nginx", "access lines of nginx (combined)", Format::Nginx)
+    } else {
+        Candidate::new("combined", "access lines of Apache (combined); of nginx, say `nginx`", Format::Combined)
+    };
+    let any = if is_nginx {
+        Candidate::new("auto", "access lines of several kinds", Format::Auto)
+    } else {
+        Candidate::new("apache", "access lines of Apache, of several kinds", Format::Apache)
+    };
+    let special = KNOWN.iter().filter(|known| !is_general(known.name));
+    let mut all: Vec<Candidate> = special.map(of_known).collect();
+    all.push(Candidate::new(
+        "vhost_combined",
+        "access lines of Apache with the host in front",
+        Format::VhostCombined,
+    ));
+    all.push(combined);
+    all.push(Candidate::new("common", "access lines of Apache (common)", Format::Common));
+    all.extend(general.filter_map(known).map(of_known));
+    all.push(any);
+    all
+}
+
+impl Candidate {
+    fn new(name: &str, about: &str, format: Format) -> Self {
+        let begins = begins(name);
+        let mut input = InputSettings { format, ..InputSettings::default() };
+        if let Some(pattern) = begins {
+            let rule = MultilineRule::Pattern {
+                pattern: pattern.to_owned(),
+                negate: true,
+                before: false,
+                flush_pattern: None,
+            };
+            input.reading.parsers = vec![LineParser::Multiline(MultilineSettings::new(rule))];
+        }
+        Self {
+            name: name.to_owned(),
+            about: about.to_owned(),
+            input,
+            format: name.to_owned(),
+            joins: begins.is_some(),
+            begins,
+        }
+    }
+}
+
+/// Returns what the first line of an event looks like, where an event of a format may have several.
+fn begins(name: &str) -> Option<&'static str> {
+    let mut filesets = MODULES.iter().flat_map(|module| module.filesets);
+    filesets.find(|fileset| fileset.formats.contains(&name)).and_then(|fileset| fileset.begins)
+}
+
+/// Returns the configuration of an input for a file.
+pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
+    let id = path.file_stem().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let id: String = id
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .collect();
+    let mut text = format!(
+        "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format: {}\n",
+        quoted(&path.to_string_lossy()),
+        candidate.format,
+    );
+    if let Some(pattern) = candidate.begins {
+        text.push_str(&format!(
+            "    parsers:\n      - multiline: {{pattern: '{pattern}', negate: true, match: after}}\n"
+        ));
+    }
+    text
+}
+
+/// Returns a text as YAML reads it, in a list between brackets.
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
+    // As `$${` is `${`, so that no path is taken for a reference.
+    let text = text.replace("${", "$${");
+    if text.chars().all(is_plain) { text } else { serde_json::Value::from(text).to_string() }
+}
