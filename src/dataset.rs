@@ -25,6 +25,40 @@ pub static APACHE_ACCESS: Dataset = Dataset::of_access("apache.access", "apache"
 /// Access lines of nginx.
 pub static NGINX_ACCESS: Dataset = Dataset::of_access("nginx.access", "nginx", "access");
 
+/// Error lines of Apache.
+pub static APACHE_ERROR: Dataset = Dataset::of_errors("apache.error", "apache", "error");
+
+/// Error lines of nginx, which Filebeat's module takes all for errors.
+pub static NGINX_ERROR: Dataset =
+    Dataset { types: &["error"], ..Dataset::of_errors("nginx.error", "nginx", "error") };
+
+/// Lines of HAProxy: of requests or of connections, which each line tells.
+pub static HAPROXY_LOG: Dataset =
+    Dataset { name: "haproxy.log", module: "haproxy", fileset: "log", category: &[], types: &[] };
+
+/// Access lines of Traefik.
+pub static TRAEFIK_ACCESS: Dataset = Dataset::of_access("traefik.access", "traefik", "access");
+
+/// Access lines of Caddy.
+pub static CADDY_ACCESS: Dataset = Dataset::of_access("caddy.access", "caddy", "access");
+
+/// Access lines of IIS.
+pub static IIS_ACCESS: Dataset = Dataset {
+    category: &["web", "network"],
+    types: &["connection"],
+    ..Dataset::of_access("iis.access", "iis", "access")
+};
+
+/// Access lines of PHP-FPM.
+pub static PHP_FPM_ACCESS: Dataset = Dataset::of_access("php_fpm.access", "php_fpm", "access");
+
+/// Requests that PHP-FPM found slow.
+pub static PHP_FPM_SLOW: Dataset =
+    Dataset { types: &["info"], ..Dataset::of_errors("php_fpm.slow", "php_fpm", "slow") };
+
+/// Access lines of any server that writes JSON.
+pub static JSON_ACCESS: Dataset = Dataset::of_access("web.access", "web", "access");
+
 impl Dataset {
     /// Makes the kind of a web server's access lines.
     #[must_use]

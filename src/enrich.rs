@@ -150,8 +150,11 @@ impl Enricher {
 
 /// Sets `related.*` where they are not set.
 fn add_related(line: &[u8], event: &mut EventBuf) {
+    // A parser may know of several addresses.
+    let has_several = event.get(Field::RelatedIps).is_some();
     for (from, to) in [(Field::SourceIp, Field::RelatedIp), (Field::UserName, Field::RelatedUser)] {
-        if let (Some(value), None) = (event.get(from), event.get(to)) {
+        let is_set = event.get(to).is_some() || (has_several && to == Field::RelatedIp);
+        if let Some(value) = event.get(from).filter(|_| !is_set) {
             event.set(to, value);
         }
     }

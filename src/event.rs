@@ -4,8 +4,10 @@
 //! bytes of the line, only where they are; values that are not in the line as they stand (decoded escapes) go to
 //! its scratch bytes. How a field is written, and in which order, is not known here.
 
-use crate::dataset::Dataset;
+mod line_parser;
+
 use crate::parsers::timestamp::Rendered;
+pub use line_parser::{Extra, LineParser};
 
 /// Most positions that a parser notes for [`EventBuf::mark`]; a line with more is searched instead.
 const MARKS_MAX: usize = 12;
@@ -79,6 +81,7 @@ fields! {
     UrlDomain = "url.domain" Text,
     UrlPort = "url.port" Raw,
     RelatedIp = "related.ip" List,
+    RelatedIps = "related.ip" Raw,
     RelatedUser = "related.user" List,
     RelatedHosts = "related.hosts" List,
     RemoteIpList = "nginx.access.remote_ip_list" List,
@@ -97,8 +100,9 @@ pub const FIELDS: usize = Field::ALL.len();
 
 impl Field {
     /// Those whose values are JSON that is made beside the line.
-    const MADE: [Self; 8] = [
+    const MADE: [Self; 9] = [
         Self::RemoteIps,
+        Self::RelatedIps,
         Self::SourceGeo,
         Self::SourceAs,
         Self::AgentName,
@@ -271,45 +275,6 @@ pub trait Parse {
     }
 }
 
-/// A field that a parser sets beside those of [`Field`], under its number among its parser's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extra {
-    /// Dotted name.
-    pub name: String,
-    /// How its value stands in JSON.
-    pub kind: Kind,
-}
-
-impl Extra {
-    /// Makes a field.
-    #[must_use]
-    pub fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), kind }
-    }
-}
-
-/// A parser of lines of one kind, as far as whoever has it need not know which.
-pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
-    /// Makes another one, for another worker.
-    fn boxed_clone(&self) -> Box<dyn LineParser>;
-
-    /// Returns of which kind its lines are.
-    fn dataset(&self) -> &'static Dataset;
-
-    /// Returns the fields that it may set beside the known ones, in the order of their numbers, at most [`EXTRAS_MAX`].
-    /// None of them has the name of a known one, or lies in one.
-    fn extras(&self) -> &[Extra];
-
-    /// Says when the lines that come next were read, in milliseconds since 1970.
-    fn set_now(&mut self, _unix_ms: u64) {}
-}
-
-impl Clone for Box<dyn LineParser> {
-    fn clone(&self) -> Self {
-        self.as_ref().boxed_clone()
-    }
-}
-
 /// One event: which fields it has and where their values lie.
 #[derive(Debug, Clone)]
 pub struct EventBuf {
@@ -382,6 +347,7 @@ impl EventBuf {
         self.extras_present = 0;
         self.timestamp = None;
         self.residue = false;
+        self.text_part = None;
         self.status_class = 0;
         self.body_bytes = 0;
     }
@@ -389,6 +355,9 @@ impl EventBuf {
     /// Moves all values that lie in the line by `offset`: they were found in a part of it that begins there.
     pub fn shift(&mut self, offset: usize) {
         self.marks_complete = false;
+        if let Some(part) = &mut self.text_part {
+            part.shift(offset);
+        }
         let mut left = self.present;
         while left != 0 {
             self.spans[left.trailing_zeros() as usize].shift(offset);
@@ -471,6 +440,12 @@ impl EventBuf {
             *span = value;
             self.extras_present |= 1 << index;
         }
+    }
+
+    /// Takes the extra field number `index` away.
+    pub fn unset_extra(&mut self, index: usize) {
+        self.extras_present &=
+            !1_u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
     }
 
     /// Returns where the value of an extra field lies.

@@ -7,13 +7,25 @@ mod enveloped;
 
 pub mod access_log;
 pub mod address;
+pub mod apache_error;
+pub mod caddy;
 pub mod escapes;
 pub mod forwarded;
+pub mod haproxy;
+pub mod iis;
+pub mod json_access;
+pub mod json_lines;
 pub mod known;
+pub mod nginx_error;
+pub mod php_fpm;
+pub mod php_fpm_slow;
 pub mod regex;
 pub mod syslog;
 pub mod timestamp;
+pub mod traefik;
 pub mod url;
+pub mod values;
+pub mod zone;
 
 use crate::event::{EventBuf, Extra, LineParser, Parse, Parsed};
 use crate::settings::network::Network;
@@ -21,6 +33,7 @@ use crate::settings::{Format, SyslogSettings};
 use access_log::{AccessLog, Server, Shape};
 pub use enveloped::SyslogLines;
 use regex::{RegexError, RegexParser};
+use zone::Zone;
 
 /// Recognises nothing: every line is shipped as it is, and that is no failure.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +116,22 @@ impl Parser {
         match self {
             Self::Syslog(syslog) => syslog.set_now(unix_ms),
             Self::Other(parser) => parser.set_now(unix_ms),
+            Self::Raw(_) | Self::Access(_) | Self::Regex(_) => {}
+        }
+    }
+
+    /// Says of which file the lines that come next are, by its epoch as text.
+    pub fn set_file(&mut self, epoch: &[u8]) {
+        if let Self::Other(parser) = self {
+            parser.set_file(epoch);
+        }
+    }
+
+    /// Says which zone times are of that name none.
+    pub fn set_zone(&mut self, zone: &Zone) {
+        match self {
+            Self::Syslog(syslog) => syslog.set_zone(zone),
+            Self::Other(parser) => parser.set_zone(zone),
             Self::Raw(_) | Self::Access(_) | Self::Regex(_) => {}
         }
     }

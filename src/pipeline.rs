@@ -45,6 +45,7 @@ use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
 use crate::json_text::{Cursor, Measure};
 use crate::parsers::access_log::Server;
 use crate::parsers::regex::RegexError;
+use crate::parsers::zone::Zone;
 use crate::parsers::{Parser, Raw};
 use crate::position::Epoch;
 use crate::scan::look;
@@ -203,7 +204,9 @@ impl Pipeline {
             scratch: Scratch(Box::new([0; SCRATCH_BYTES])),
             keep_original: input.keep_original,
             message_bytes_max: bytes_max,
+            original: parser.extras().iter().position(|extra| extra.name == "event.original"),
         };
+        parser.set_zone(&Zone::new(input.zone.clone()));
         assembly.reserve(encoder.writer.names(), encoder.writer.has_layouts());
         Ok(Self {
             is_trivial: assembly.is_trivial(&input.reading),
@@ -308,6 +311,7 @@ impl Pipeline {
         encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
         self.rendered = None;
         self.parser.set_server(source.server());
+        self.parser.set_file(source.epoch());
         self.parser.set_now(moment.0);
         if let Some(enricher) = &mut encoder.enricher {
             enricher.refresh();
@@ -359,6 +363,8 @@ struct Encoder {
     scratch: Scratch,
     keep_original: bool,
     message_bytes_max: usize,
+    /// Number of the field that has the whole line where `message` is a part of it, if there is one.
+    original: Option<usize>,
 }
 
 impl Encoder {
@@ -524,6 +530,8 @@ impl Encoder {
         }
         if self.keep_original || self.event.has_residue() {
             self.event.set(Field::Message, Span::line(0, line.len()));
+        } else if let Some(original) = self.original {
+            self.event.unset_extra(original);
         }
         if let Some(enricher) = &mut self.enricher {
             enricher.apply(line, &mut self.event);

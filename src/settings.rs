@@ -31,6 +31,7 @@ pub mod reading;
 
 use crate::packing::Compression;
 use enrich::EnrichSettings;
+use jiff::tz::TimeZone;
 use reading::ReadingSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -112,6 +113,8 @@ pub struct InputSettings {
     pub syslog: Option<SyslogSettings>,
     /// `trusted_proxies`: networks of proxies whose word on who the client is counts. Default: none.
     pub trusted_proxies: Vec<Network>,
+    /// Zone of times in lines that name none; the configuration's default is that of the host.
+    pub zone: TimeZone,
 }
 
 impl Default for InputSettings {
@@ -139,6 +142,7 @@ impl Default for InputSettings {
             comes_from: ComesFrom::Files,
             syslog: None,
             trusted_proxies: Vec::new(),
+            zone: TimeZone::UTC,
         }
     }
 }

@@ -107,6 +107,11 @@ fn every_line_becomes_one_document() {
 }
 
 #[test]
+fn lines_of_known_formats_become_documents_that_a_server_takes() {
+    replay("formats", claims::formats::check);
+}
+
+#[test]
 fn joined_lines_do_not_depend_on_how_a_file_grows() {
     replay("joined", claims::joined::check);
 }

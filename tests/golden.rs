@@ -7,6 +7,8 @@
 
 #[path = "golden/enveloped.rs"]
 mod enveloped;
+#[path = "golden/formats.rs"]
+mod formats;
 #[path = "golden/forwarded.rs"]
 mod forwarded;
 #[path = "golden/members.rs"]
@@ -18,7 +20,7 @@ mod properties;
 #[path = "golden/rig.rs"]
 mod rig;
 
-use rig::{input, read_item, run, shared};
+use rig::{input, read_item, run_cut, shared};
 use shipper::batch::BatchLimits;
 use shipper::document::{Shared, Target};
 use shipper::pipeline::{Consumed, Pipeline, Stop};
@@ -40,7 +42,9 @@ fn check(
     let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let log = std::fs::read(fixtures.join(log).with_extension("log")).expect("a fixture");
     let mut pipeline = Pipeline::new(input, shared).expect("the settings make a pipeline");
-    let (batches, consumed) = run(&mut pipeline, path, &log, BatchLimits::default());
+    // Nothing comes behind it, so that its last event is complete.
+    let cuts = [log.len() as u64];
+    let (batches, consumed) = run_cut(&mut pipeline, path, &log, &cuts, BatchLimits::default());
     assert_eq!((batches.len(), consumed.bytes), (1, log.len()), "a fixture fits one batch");
     for item in 0..batches[0].items() {
         read_item(batches[0].item(item));

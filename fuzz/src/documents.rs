@@ -103,7 +103,8 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(items.next(), None);
 }
 
-fn run(mut pipeline: Pipeline, log: &[u8], limits: BatchLimits) -> Vec<Vec<u8>> {
+/// Runs a log through a pipeline, batch by batch; returns its items.
+pub fn run(mut pipeline: Pipeline, log: &[u8], limits: BatchLimits) -> Vec<Vec<u8>> {
     let source = pipeline.source(Path::new(PATH), Epoch::from_random([7; 12]));
     let pool = Pool::new(1 << 20);
     let (mut items, mut at) = (Vec::new(), 0);

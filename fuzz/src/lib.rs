@@ -2,6 +2,7 @@
 //! targets call it with what they invent, `tests/fuzz_corpora.rs` with what they once found.
 
 pub mod documents;
+pub mod formats;
 pub mod gzip;
 pub mod identity;
 pub mod joined;

@@ -41,10 +41,15 @@ pub struct Object {
 impl Object {
     /// Finds the members of an object; `false` where the text is none.
     pub fn read(&mut self, text: &str) -> bool {
+        self.read_bytes(text.as_bytes())
+    }
+
+    /// The same for a text whose strings may hold what is not UTF-8.
+    pub fn read_bytes(&mut self, text: &[u8]) -> bool {
         self.members.clear();
         self.hashes.clear();
         self.decoded.clear();
-        let mut walk = Walk { text: text.as_bytes(), at: 0, has_line_ends: false };
+        let mut walk = Walk { text, at: 0, has_line_ends: false };
         let is_object = self.walk(&mut walk).is_some();
         self.has_line_ends = walk.has_line_ends;
         is_object
@@ -54,7 +59,14 @@ impl Object {
     #[must_use]
     #[inline]
     pub fn name<'a>(&'a self, text: &'a str, member: &Member) -> &'a [u8] {
-        let bytes = if member.is_decoded { &self.decoded } else { text.as_bytes() };
+        self.name_in(text.as_bytes(), member)
+    }
+
+    /// The same for what [`Object::read_bytes`] was given.
+    #[must_use]
+    #[inline]
+    pub fn name_in<'a>(&'a self, text: &'a [u8], member: &Member) -> &'a [u8] {
+        let bytes = if member.is_decoded { &self.decoded } else { text };
         &bytes[member.name.clone()]
     }
 

@@ -8,6 +8,7 @@ mod tls;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::mask::{self, MASK, urls};
@@ -236,6 +237,9 @@ fn stanza(input: &InputSettings) -> Mapping {
     }
     put(&mut out, "format", format(&input.format));
     put(&mut out, "keep_original", input.keep_original);
+    if input.kind != "syslog" && input.zone != TimeZone::system() {
+        listener::put_zone(&mut out, &input.zone);
+    }
     if input.comes_from == ComesFrom::Files {
         put(&mut out, "message_max_bytes", input.message_max_bytes);
         if input.compression != Compression::default() {

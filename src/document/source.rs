@@ -46,6 +46,12 @@ impl Source {
         memchr::memmem::find(&self.path_json, member.as_bytes()).is_some()
     }
 
+    /// Returns its epoch as text.
+    #[must_use]
+    pub fn epoch(&self) -> &[u8] {
+        &self.epoch
+    }
+
     /// Returns who writes its lines.
     #[must_use]
     pub fn server(&self) -> Server {

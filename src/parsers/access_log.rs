@@ -235,7 +235,7 @@ fn closing_agent_quote(line: &[u8], at: usize, event: &mut EventBuf) -> Option<u
     closing_quote(line, at, event)
 }
 
-fn closing_escaped_quote(line: &[u8], at: usize) -> Option<usize> {
+pub(super) fn closing_escaped_quote(line: &[u8], at: usize) -> Option<usize> {
     let mut from = at;
     loop {
         let found = from + memchr::memchr2(b'"', b'\\', line.get(from..)?)?;
@@ -345,7 +345,7 @@ fn read_request(line: &[u8], raw: Span, event: &mut EventBuf) {
 }
 
 #[inline]
-fn set_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> {
+pub(super) fn set_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> {
     let text = event.bytes(line, request);
     let method = text.iter().position(|byte| !is_method_byte(*byte))?;
     let version = match text.last_chunk::<9>() {

@@ -5,6 +5,7 @@ use super::access_log::Server;
 use super::regex::RegexError;
 use super::syslog::{FACILITIES, Header, SEVERITIES, Syslog, push_structured_data};
 use super::timestamp::render;
+use super::zone::Zone;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Kind, Parse, Parsed, Span};
 use crate::json_text::push_u64;
 use crate::settings::SyslogSettings;
@@ -95,6 +96,11 @@ impl SyslogLines {
 
     pub(super) fn trust(&mut self, proxies: &[Network]) {
         self.inner.trust(proxies);
+    }
+
+    /// The header's zone is said with the protocol.
+    pub(super) fn set_zone(&mut self, zone: &Zone) {
+        self.inner.set_zone(zone);
     }
 
     pub(super) fn inner(&self) -> &Parser {
@@ -205,7 +211,10 @@ impl Parse for SyslogLines {
         self.last_server = self.server;
         let Some(header) = self.header(line) else { return Parsed::Unrecognised };
         let recognised = self.parse_text(line, &header, event);
-        event.set_text_part(header.message);
+        // A parser may take only a part of the text for its message.
+        if event.text_part().is_none() {
+            event.set_text_part(header.message);
+        }
         self.set_header(line, &header, event);
         if recognised { Parsed::Recognised } else { Parsed::Enveloped }
     }

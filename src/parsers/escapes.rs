@@ -47,6 +47,21 @@ pub fn percent_decoded(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
     .unwrap_or(span)
 }
 
+/// Returns a form's value: `+` is a blank, and `%HH` decoded where all of it can be.
+pub fn form_decoded(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
+    let text = event.bytes(line, span);
+    if memchr::memchr2(b'+', b'%', text).is_none() {
+        return span;
+    }
+    let is_whole = memchr::memchr_iter(b'%', text).all(|at| percent_escape(&text[at..]).is_some());
+    decoded(event, line, span, |text| match (text[0], percent_escape(text)) {
+        (b'+', _) => (b' ', 1),
+        (_, Some(byte)) if is_whole => (byte, 3),
+        (byte, _) => (byte, 1),
+    })
+    .unwrap_or(span)
+}
+
 fn percent_escape(text: &[u8]) -> Option<u8> {
     match text {
         [b'%', high, low, ..] => Some(hex(*high)? << 4 | hex(*low)?),

@@ -4,13 +4,11 @@
 //! recognised rather than half understood. Times without a year or a zone are read with the help of what the caller says:
 //! the zone, and the time at which the message came.
 
-use super::timestamp::{
-    civil_from_days, days_from_civil, digits, month_of, parse_rfc3339, time_of_day,
-};
+use super::timestamp::{DAY_MS, days_from_civil, digits, month_of, parse_clock, parse_rfc3339};
+use super::zone::Zone;
 use crate::event::Span;
 use crate::json_text::{Sink, push_lossy};
 use crate::settings::SyslogFormat;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Largest priority: facility 23, severity 7.
@@ -21,11 +19,6 @@ const TAG_BYTES_MAX: usize = 64;
 
 /// Most parameters of structured data in one message.
 const PARAMETERS_MAX: usize = 256;
-
-/// How far ahead of our clock a sender's may be: what seems to be later was in the last year.
-const AHEAD_MS: i64 = DAY_MS;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Names of the severities, by their numbers.
 pub const SEVERITIES: [&str; 8] =
@@ -107,17 +100,23 @@ impl Syslog {
     /// Makes a reader; `zone` is that of times that name none.
     #[must_use]
     pub fn new(format: SyslogFormat, zone: TimeZone) -> Self {
-        let clock = Clock { zone, now: 0, known: [0; CLOCK_BYTES], time: 0 };
+        let clock = Clock { zone: Zone::new(zone), known: [0; CLOCK_BYTES], time: 0 };
         Self { format, clock }
     }
 
     /// Says when the messages that follow came, in milliseconds since 1970: a time without a year is near it.
     pub fn set_now(&mut self, unix_ms: u64) {
-        let now = i64::try_from(unix_ms).unwrap_or(i64::MAX / 2);
-        if now / DAY_MS != self.clock.now / DAY_MS {
+        let before = self.clock.zone.now();
+        self.clock.zone.set_now(unix_ms);
+        if self.clock.zone.now() / REMEMBERED_MS != before / REMEMBERED_MS {
             self.clock.known = [0; CLOCK_BYTES];
         }
-        self.clock.now = now;
+    }
+
+    /// Says which zone times are of that name none.
+    pub fn set_zone(&mut self, zone: &Zone) {
+        self.clock.zone.set_zone(zone);
+        self.clock.known = [0; CLOCK_BYTES];
     }
 
     /// Reads the header of a message; `None` when it has none.
@@ -359,6 +358,9 @@ fn push_value(sink: &mut impl Sink, text: &[u8], parameter: Parameter) {
 
 // RFC 3164.
 
+/// For how long a time is remembered: what it means depends on when it is read.
+const REMEMBERED_MS: i64 = 60_000;
+
 /// Longest time without a zone that is remembered: `Nov 21 03:20:13 2026`.
 const CLOCK_BYTES: usize = 20;
 
@@ -366,8 +368,7 @@ const CLOCK_BYTES: usize = 20;
 /// have the same one.
 #[derive(Debug, Clone)]
 struct Clock {
-    zone: TimeZone,
-    now: i64,
+    zone: Zone,
     known: [u8; CLOCK_BYTES],
     time: i64,
 }
@@ -426,33 +427,11 @@ impl Clock {
     }
 
     /// Returns when it was that the clocks of the zone said so.
-    fn resolve(&self, civil: Civil) -> Option<i64> {
-        if let Some(year) = civil.year {
-            return self.at(civil, year);
-        }
-        let (this, ..) = civil_from_days(self.now.div_euclid(DAY_MS));
-        // The latest year in which it was not after now. 29 February was up to eight years ago.
-        let years = std::iter::once(this + 1).chain((this - 8..=this).rev());
-        let mut times = years.filter_map(|year| self.at(civil, year));
-        times.find(|time| *time <= self.now.saturating_add(AHEAD_MS))
-    }
-
-    fn at(&self, civil: Civil, year: i64) -> Option<i64> {
-        days_from_civil(year, civil.month, civil.day)?;
-        let part = |number: i64| i8::try_from(number).ok();
-        let seconds = civil.seconds;
-        let local = DateTime::new(
-            i16::try_from(year).ok()?,
-            part(civil.month)?,
-            part(civil.day)?,
-            part(seconds / 3600)?,
-            part(seconds / 60 % 60)?,
-            part(seconds % 60)?,
-            0,
-        )
-        .ok()?;
-        let time = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;
-        Some(time.as_millisecond() + civil.milliseconds)
+    fn resolve(&mut self, civil: Civil) -> Option<i64> {
+        let Civil { year, month, day, in_day } = civil;
+        let Some(year) = year else { return self.zone.last(month, day, in_day) };
+        let days = days_from_civil(year, month, day)?;
+        self.zone.utc(days * DAY_MS + in_day).map(|(time, _)| time)
     }
 }
 
@@ -462,9 +441,8 @@ struct Civil {
     year: Option<i64>,
     month: i64,
     day: i64,
-    /// Seconds of the day.
-    seconds: i64,
-    milliseconds: i64,
+    /// Milliseconds of the day.
+    in_day: i64,
 }
 
 /// Reads `Nov 21 03:20:13`, `Nov  1 …` or `Nov 1 …`, with a year before or behind the time of day, with or without a
@@ -489,20 +467,8 @@ fn civil_time(text: &[u8]) -> Option<(Civil, usize)> {
         year = Some(number);
         position += 5;
     }
-    let clock = text.get(position..position + 8)?;
-    if clock[2] != b':' || clock[5] != b':' {
-        return None;
-    }
-    let seconds = time_of_day(digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..])?)?;
-    position += 8;
-    let mut milliseconds = 0;
-    if at(position) == Some(b'.') {
-        let rest = &text[position + 1..];
-        let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let thousandths = rest[..length].iter().map(|digit| i64::from(digit - b'0'));
-        milliseconds = thousandths.chain([0, 0, 0]).take(3).fold(0, |sum, digit| sum * 10 + digit);
-        position += 1 + length;
-    }
+    let (in_day, rest) = parse_clock(text.get(position..)?)?;
+    position = text.len() - rest.len();
     if year.is_none()
         && at(position) == Some(b' ')
         && matches!(at(position + 5), Some(b' ' | b':'))
@@ -511,7 +477,7 @@ fn civil_time(text: &[u8]) -> Option<(Civil, usize)> {
         year = Some(number);
         position += 5;
     }
-    Some((Civil { year, month, day, seconds, milliseconds }, position))
+    Some((Civil { year, month, day, in_day }, position))
 }
 
 /// Reads `program: ` or `program[process]: `; `false` when none stands at `at`.

@@ -7,7 +7,7 @@ pub const RENDERED_BYTES: usize = 24;
 pub const CLF_BYTES: usize = 26;
 
 /// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// 0000-01-01T00:00:00Z.
 const YEAR_0_MS: i64 = -62_167_219_200_000;
@@ -41,50 +41,159 @@ pub fn parse_clf(text: &[u8]) -> Option<i64> {
     Some(days * DAY_MS + (seconds - offset) * 1000).filter(|time| can_be_rendered(*time))
 }
 
+/// A time as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It says its zone: milliseconds since 1970.
+    Utc(i64),
+    /// It does not: milliseconds since 1970 by a clock of that place.
+    Local(i64),
+}
+
 /// Reads a time of RFC 3339, with any number of fractional digits (cut after three), `T` or a blank between date and
 /// time, and `Z` or `±hh:mm`.
 #[must_use]
 pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
-    let at = |position: usize| text.get(position).copied();
-    if at(4)? != b'-'
-        || at(7)? != b'-'
-        || !matches!(at(10)?, b'T' | b't' | b' ')
-        || at(13)? != b':'
-        || at(16)? != b':'
-    {
-        return None;
-    }
-    let days = days_from_civil(digits(&text[0..4])?, digits(&text[5..7])?, digits(&text[8..10])?)?;
-    let seconds = time_of_day(
-        digits(text.get(11..13)?)?,
-        digits(text.get(14..16)?)?,
-        digits(text.get(17..19)?)?,
-    )?;
-    let mut rest = text.get(19..)?;
-    let mut fraction = 0;
-    if let [b'.' | b',', behind @ ..] = rest {
-        let length = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if length == 0 {
-            return None;
-        }
-        let thousandths = behind[..length].iter().map(|digit| i64::from(digit - b'0'));
-        for digit in thousandths.chain([0, 0, 0]).take(3) {
-            fraction = fraction * 10 + digit;
-        }
-        rest = &behind[length..];
-    }
+    let (local, rest) = numeric(text, b'-')?;
     let offset = match rest {
         [b'Z' | b'z'] => 0,
-        [sign, hours @ .., b':', m1, m2] if hours.len() == 2 => {
-            zone(*sign, digits(hours)?, digits(&[*m1, *m2])?)?
-        }
+        [_, _, _, b':', _, _] => offset(rest)?,
         _ => return None,
     };
-    Some(days * DAY_MS + (seconds - offset) * 1000 + fraction).filter(|time| can_be_rendered(*time))
+    Some(local - offset * 1000).filter(|time| can_be_rendered(*time))
+}
+
+/// Reads a time in any of the forms that servers write, all of `text`; brackets around it are passed over.
+///
+/// These are: RFC 3339, also with `/` in the date and without a zone or with `±hhmm`; seconds since 1970 with or without
+/// a fraction, milli-, micro- and nanoseconds since 1970 (told apart by their digits); `21/Nov/2026:03:20:13` and
+/// `21-Nov-2026 03:20:13` with or without fraction and zone; `Sat Nov 21 03:20:13.123456 2026`.
+#[must_use]
+pub fn parse_any(text: &[u8]) -> Option<When> {
+    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+    if !text.first()?.is_ascii_digit() {
+        return parse_ctime(text).map(When::Local);
+    }
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (local, rest) = match text.get(digits) {
+        None | Some(b'.') => {
+            let time = epoch(text, digits)?;
+            return Some(When::Utc(time)).filter(|_| can_be_rendered(time));
+        }
+        Some(separator @ (b'-' | b'/')) if digits == 4 => numeric(text, *separator)?,
+        Some(separator @ (b'-' | b'/')) if digits == 2 => named(text, *separator)?,
+        _ => return None,
+    };
+    let when = match rest {
+        [] => When::Local(local),
+        [b'Z' | b'z'] | b" UTC" | b" GMT" => When::Utc(local),
+        [b' ', zone @ ..] | zone => When::Utc(local - offset(zone)? * 1000),
+    };
+    let (When::Utc(time) | When::Local(time)) = when;
+    can_be_rendered(time).then_some(when)
+}
+
+/// Reads `2026-11-21`, in days since 1970.
+#[must_use]
+pub(super) fn parse_date(text: &[u8], separator: u8) -> Option<i64> {
+    let [y1, y2, y3, y4, s1, m1, m2, s2, d1, d2] = text else { return None };
+    if *s1 != separator || *s2 != separator {
+        return None;
+    }
+    days_from_civil(digits(&[*y1, *y2, *y3, *y4])?, digits(&[*m1, *m2])?, digits(&[*d1, *d2])?)
+}
+
+/// Reads `03:20:13`, with or without a fraction, that `text` begins with: milliseconds of the day; and what is behind it.
+pub(super) fn parse_clock(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (clock, rest) = text.split_first_chunk::<8>()?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = clock else { return None };
+    let seconds = time_of_day(digits(&[*h1, *h2])?, digits(&[*m1, *m2])?, digits(&[*s1, *s2])?)?;
+    let (fraction, rest) = match rest {
+        [b'.' | b',', behind @ ..] => thousandths(behind)?,
+        _ => (0, rest),
+    };
+    Some((seconds * 1000 + fraction, rest))
+}
+
+/// Reads digits behind a decimal point, as thousandths; `None` when there are none.
+fn thousandths(text: &[u8]) -> Option<(i64, &[u8])> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let numbers = text[..length].iter().map(|digit| i64::from(digit - b'0'));
+    let number = numbers.chain([0, 0, 0]).take(3).fold(0, |sum, digit| sum * 10 + digit);
+    (length != 0).then_some((number, &text[length..]))
+}
+
+/// Reads `2026-11-21 03:20:13.123`, with a `T` or a blank; returns it and what is behind it.
+fn numeric(text: &[u8], separator: u8) -> Option<(i64, &[u8])> {
+    let days = parse_date(text.get(..10)?, separator)?;
+    if !matches!(text.get(10)?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let (in_day, rest) = parse_clock(&text[11..])?;
+    Some((days * DAY_MS + in_day, rest))
+}
+
+/// Reads `21/Nov/2026:03:20:13.123` or the like; returns it and what is behind it.
+fn named(text: &[u8], separator: u8) -> Option<(i64, &[u8])> {
+    let (date, rest) = text.split_first_chunk::<12>()?;
+    let [d1, d2, s1, month @ .., s2, y1, y2, y3, y4, between] = date;
+    if *s1 != separator || *s2 != separator || !matches!(between, b':' | b' ') {
+        return None;
+    }
+    let month = month_of(*month)?;
+    let days = days_from_civil(digits(&[*y1, *y2, *y3, *y4])?, month, digits(&[*d1, *d2])?)?;
+    let (in_day, rest) = parse_clock(rest)?;
+    Some((days * DAY_MS + in_day, rest))
+}
+
+/// Reads `Sat Nov 21 03:20:13.123456 2026`, as C's `ctime` writes it.
+fn parse_ctime(text: &[u8]) -> Option<i64> {
+    let (head, rest) = text.split_first_chunk::<11>()?;
+    let [w1, w2, w3, b' ', month @ .., b' ', d1, d2, b' '] = head else { return None };
+    let is_word = [w1, w2, w3].iter().all(|byte| byte.is_ascii_alphabetic());
+    let tens = if *d1 == b' ' { b'0' } else { *d1 };
+    let (in_day, rest) = parse_clock(rest)?;
+    let [b' ', year @ ..] = rest.first_chunk::<5>().filter(|_| rest.len() == 5)? else {
+        return None;
+    };
+    let days = days_from_civil(digits(year)?, month_of(*month)?, digits(&[tens, *d2])?)?;
+    is_word.then_some(days * DAY_MS + in_day)
+}
+
+/// Reads a time since 1970 whose whole units have so many digits.
+fn epoch(text: &[u8], length: usize) -> Option<i64> {
+    if 20 < length {
+        return None;
+    }
+    let whole = text[..length].iter().fold(0_i128, |sum, byte| sum * 10 + i128::from(byte - b'0'));
+    let fraction = match &text[length..] {
+        [] => 0,
+        [_, behind @ ..] => match thousandths(behind)? {
+            (fraction, []) => fraction,
+            _ => return None,
+        },
+    };
+    let time = match length {
+        0..12 => whole * 1000 + i128::from(fraction),
+        12..15 => whole,
+        15..18 => whole / 1000,
+        _ => whole / 1_000_000,
+    };
+    i64::try_from(time).ok()
+}
+
+/// Reads `+01:00`, `+0100` or `+01`, in seconds.
+fn offset(text: &[u8]) -> Option<i64> {
+    let (sign, hours, minutes) = match text {
+        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, [*h1, *h2], [*m1, *m2]),
+        [sign, h1, h2] => (sign, [*h1, *h2], *b"00"),
+        _ => return None,
+    };
+    zone(*sign, digits(&hours)?, digits(&minutes)?)
 }
 
 /// Tells whether a time lies, in UTC, in a year of four digits.
-fn can_be_rendered(milliseconds: i64) -> bool {
+pub(super) fn can_be_rendered(milliseconds: i64) -> bool {
     (YEAR_0_MS..=YEAR_9999_MS).contains(&milliseconds)
 }
 
@@ -251,6 +360,55 @@ mod tests {
         }
     }
 
+    #[test]
+    fn times_are_read_in_every_form() {
+        let utc = |text: &str| Some(When::Utc(parse_rfc3339(text.as_bytes()).unwrap()));
+        let local = |text: &str| Some(When::Local(parse_rfc3339(text.as_bytes()).unwrap()));
+        for (text, expected) in [
+            ("2026-11-21T03:20:13Z", utc("2026-11-21T03:20:13Z")),
+            ("2026-11-21T03:20:13.25+01:00", utc("2026-11-21T02:20:13.250Z")),
+            ("2026-11-21T03:20:13-0130", utc("2026-11-21T04:50:13Z")),
+            ("2026-11-21 03:20:13 +0100", utc("2026-11-21T02:20:13Z")),
+            ("2026-11-21 03:20:13 UTC", utc("2026-11-21T03:20:13Z")),
+            ("2026-11-21 03:20:13,5+02", utc("2026-11-21T01:20:13.500Z")),
+            ("2026-11-21 03:20:13", local("2026-11-21T03:20:13Z")),
+            ("2026/11/21 03:20:13", local("2026-11-21T03:20:13Z")),
+            ("21/Nov/2026:03:20:13 +0100", utc("2026-11-21T02:20:13Z")),
+            ("[21/Nov/2026:03:20:13 -0800]", utc("2026-11-21T11:20:13Z")),
+            ("21/Nov/2026:03:20:13.123", local("2026-11-21T03:20:13.123Z")),
+            ("21-Nov-2026 03:20:13", local("2026-11-21T03:20:13Z")),
+            ("Sat Nov 21 03:20:13.123456 2026", local("2026-11-21T03:20:13.123Z")),
+            ("Sat Nov  7 03:20:13 2026", local("2026-11-07T03:20:13Z")),
+            ("1795231213", utc("2026-11-21T03:20:13Z")),
+            ("1795231213.9996", utc("2026-11-21T03:20:13.999Z")),
+            ("1795231213123", utc("2026-11-21T03:20:13.123Z")),
+            ("1795231213123456", utc("2026-11-21T03:20:13.123Z")),
+            ("1795231213123456789", utc("2026-11-21T03:20:13.123Z")),
+            ("0", utc("1970-01-01T00:00:00Z")),
+            ("2026-11-21", None),
+            ("2026-11-21 03:20", None),
+            ("2026-11/21 03:20:13", None),
+            ("21/Nov-2026:03:20:13", None),
+            ("2026-11-21 03:20:13+1", None),
+            ("2026-11-21 03:20:13x", None),
+            ("2026-11-21 03:20:13 ", None),
+            ("Sat Nov 21 03:20:13 26", None),
+            ("Sat Nov 21 03:20:13 20260000000000000000", None),
+            ("Sat Nov 31 03:20:13 2026", None),
+            ("9999-12-31 23:59:59-01:00", None),
+            ("99999999999", utc("5138-11-16T09:46:39Z")),
+            ("123456789012345678901", None),
+            ("1795231213.", None),
+            ("1795231213.5s", None),
+            ("1.5.5", None),
+            ("-", None),
+            ("[]", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_any(text.as_bytes()), expected, "{text}");
+        }
+    }
+
     proptest! {
         /// For every time of the years 1 to 9998, another library renders the same, and reading inverts rendering.
         #[test]
@@ -266,6 +424,7 @@ mod tests {
         fn property_reading_never_panics(text in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = parse_clf(&text);
             let _ = parse_rfc3339(&text);
+            let _ = parse_any(&text);
         }
     }
 }

@@ -60,6 +60,7 @@ impl Pipeline {
         }
         encoder.writer.render(&mut encoder.frame, &mut encoder.action, source, moment.0);
         self.parser.set_server(source.server());
+        self.parser.set_file(source.epoch());
         self.parser.set_now(moment.0);
         self.assembly.set_now(moment.0);
         self.rendered = Some(moment);

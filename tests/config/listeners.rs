@@ -55,6 +55,7 @@ fn what_a_listener_says_is_read_in_both_spellings() {
     assert_eq!((&*tcp.framing.delimiter, tcp.framing.octet_counted), (&b"\0"[..], true));
     assert_eq!((tcp.connections_max, tcp.timeout), (7, Duration::from_secs(3)));
     let syslog = tcp.input.syslog.unwrap();
+    assert_eq!(tcp.input.zone, syslog.zone, "the text in the messages has it as well");
     assert_eq!(syslog.format, SyslogFormat::Rfc5424);
     assert_eq!(syslog.zone.to_fixed_offset().unwrap().seconds(), 7200);
     let Listen::UnixDatagram(socket) = listener(

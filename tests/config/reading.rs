@@ -2,6 +2,8 @@
 //! wrong one.
 
 use crate::values::{check, input};
+use shipper::settings::InputSettings;
+use shipper::settings::reading::{LineParser, MultilineRule};
 
 #[test]
 fn encodings_have_the_names_of_the_standard() {
@@ -235,4 +237,41 @@ fn filters_are_expressions() {
             ),
         ],
     );
+}
+
+/// What begins an event: the expression, or the rule.
+fn joined(settings: InputSettings) -> Vec<String> {
+    let rule = |parser: &LineParser| match parser {
+        LineParser::Multiline(settings) => match &settings.rule {
+            MultilineRule::Pattern { pattern, negate: true, before: false, .. } => pattern.clone(),
+            other => format!("{other:?}"),
+        },
+        other => format!("{other:?}"),
+    };
+    settings.reading.parsers.iter().map(rule).collect()
+}
+
+#[test]
+fn lines_of_some_formats_are_joined_where_nothing_else_is_said() {
+    check(
+        input,
+        joined,
+        &[
+            ("format: nginx_error", r#"["^\\d{4}/\\d{2}/\\d{2} "]"#),
+            ("format: php_fpm_slow", r#"["^\\[\\d{2}-[A-Z][a-z]{2}-\\d{4} "]"#),
+            ("format: apache_error", "[]"),
+            ("format: nginx_error\n    parsers: []", "[]"),
+            (
+                "format: nginx_error\n    parsers: [{multiline: {type: count, count_lines: 2}}]",
+                r#"["Count(2)"]"#,
+            ),
+        ],
+    );
+    let nothing = "output.console: {}\nfilebeat.inputs:\n  - type: filestream\n    id: a\n    paths: [/a]\n    \
+                   format: nginx_error\n    parsers: []\n";
+    for (text, many) in [(nothing, 0), (&nothing.replace("    parsers: []\n", ""), 1)] {
+        let exported = shipper::config::export(&crate::load_text(text).expect("valid"));
+        let again = crate::values::settings(&exported).expect("it loads again");
+        assert_eq!(joined(again.inputs[0].clone()).len(), many, "{exported}");
+    }
 }

@@ -181,6 +181,7 @@ fn inputs_understand_their_lines_in_one_format() {
             ("format: raw", "Raw"),
             ("format: nginx", "Nginx"),
             ("format: vhost_combined", "VhostCombined"),
+            ("format: haproxy", "Known(\"haproxy\")"),
             ("pipeline: P", "Raw"),
             ("pipeline: P\n    format: auto", "Auto"),
             ("format: apache", "Apache"),

@@ -56,12 +56,23 @@ pub(crate) fn run(
     log: &[u8],
     limits: BatchLimits,
 ) -> (Vec<Batch>, Consumed) {
+    run_cut(pipeline, path, log, &[], limits)
+}
+
+/// The same for a file of which events were cut at some offsets.
+pub(crate) fn run_cut(
+    pipeline: &mut Pipeline,
+    path: &str,
+    log: &[u8],
+    cuts: &[u64],
+    limits: BatchLimits,
+) -> (Vec<Batch>, Consumed) {
     let source = pipeline.source(Path::new(path), epoch());
     let (mut batches, mut sum) = (Vec::new(), Consumed::default());
     loop {
         let mut builder = batch(limits);
         let at = sum.bytes;
-        let chunk = chunk(&log[at..], at as u64);
+        let chunk = Chunk { cuts, ..chunk(&log[at..], at as u64) };
         let consumed = pipeline.run_chunk(&source, chunk, NOW, &mut builder);
         batches.push(builder.seal());
         sum.bytes += consumed.bytes;

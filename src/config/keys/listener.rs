@@ -22,6 +22,7 @@ const COMMON: &[&str] = &[
     "enrich.query",
     "fields.**",
     "fields_under_root",
+    "timezone",
     "trusted_proxies",
 ];
 
@@ -51,8 +52,6 @@ const TCP: &[&str] = &[
 const UDP: &[&str] = &["host", "network", "max_message_size", "read_buffer"];
 
 const UNIX: &[&str] = &["path", "mode", "group", "socket_type"];
-
-const SYSLOG: &[&str] = &["timezone"];
 
 const STDIN: &[&str] = &[
     "message_max_bytes",
@@ -92,7 +91,6 @@ fn read_keys(kind: &str) -> Vec<String> {
         }
     }
     let own = match kind {
-        "syslog" => [SYSLOG, READING],
         "stdin" => [STDIN, READING],
         _ => [READING, &[]],
     };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
 
@@ -18,8 +19,9 @@ use crate::config::typed::modules;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
-use crate::parsers::known::KNOWN;
+use crate::parsers::known::{KNOWN, known};
 use crate::settings::enrich::EnrichSettings;
+use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use crate::settings::{
     FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, Network, RegexFormat,
 };
@@ -185,6 +187,18 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         ));
     }
     let mut reading = reading(at);
+    let format =
+        format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format.clone() });
+    let syslog = reading.take_syslog();
+    let is_read_by_line = (!is_listener || kind == "stdin") && syslog.is_none();
+    let is_said = ["parsers", "multiline"].iter().any(|key| at.get(key).is_there());
+    if let Format::Known(name) = &format
+        && is_read_by_line
+        && !is_said
+    {
+        join_lines(name, &mut reading);
+    }
+    let zone = if kind == "syslog" { TimeZone::UTC } else { listener::zone(at) };
     let own_tags = at.get("tags");
     let mut tags = shared.tags.clone();
     tags.extend(texts(&own_tags).into_iter().filter(|tag| !shared.tags.contains(tag)));
@@ -196,10 +210,11 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         exclude_files: expressions(
             &at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]),
         ),
-        format: format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format }),
+        format,
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
-        syslog: reading.take_syslog(),
+        syslog,
         reading,
+        zone,
         message_max_bytes: message.bytes(1, MESSAGE_BYTES_MAX).unwrap_or(default.message_max_bytes),
         symlinks: at
             .first_of(&["prospector.scanner.symlinks", "symlinks"])
@@ -231,6 +246,19 @@ fn networks(list: &At<'_>) -> Vec<Network> {
         }
     }
     networks
+}
+
+/// Joins the lines of formats whose events have several.
+fn join_lines(format: &str, reading: &mut ReadingSettings) {
+    if let Some(pattern) = known(format).and_then(|known| known.begins) {
+        let rule = MultilineRule::Pattern {
+            pattern: pattern.to_owned(),
+            negate: true,
+            before: false,
+            flush_pattern: None,
+        };
+        reading.parsers.push(LineParser::Multiline(MultilineSettings::new(rule)));
+    }
 }
 
 fn kind(at: &At<'_>) -> Option<String> {

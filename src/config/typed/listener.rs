@@ -40,7 +40,9 @@ pub(super) fn listener(
     let (kind, at_protocol) = match input.kind.as_str() {
         "syslog" => {
             // What else reads a message, reads its text.
-            input.reading.parsers.insert(0, LineParser::Syslog(syslog(at)));
+            let syslog = syslog(at);
+            input.zone = syslog.zone.clone();
+            input.reading.parsers.insert(0, LineParser::Syslog(syslog));
             input.syslog = input.reading.take_syslog();
             protocol(at)?
         }
@@ -141,7 +143,7 @@ fn syslog_format(at: &At<'_>) -> SyslogFormat {
 }
 
 /// Reads `timezone`: `Local`, a name as `Europe/Berlin`, or `+02:00`.
-fn zone(at: &At<'_>) -> TimeZone {
+pub(super) fn zone(at: &At<'_>) -> TimeZone {
     let at = at.get("timezone");
     let Some(text) = at.text_if_any().filter(|text| !text.eq_ignore_ascii_case("local")) else {
         return TimeZone::system();

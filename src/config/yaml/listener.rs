@@ -5,6 +5,7 @@ use crate::settings::{
     FramingSettings, Listen, ListenerSettings, ServerTlsSettings, SocketSettings, SyslogFormat,
     SyslogSettings,
 };
+use jiff::tz::TimeZone;
 use serde_yaml::{Mapping, Value};
 
 /// Renders a stanza.
@@ -91,9 +92,14 @@ pub(super) fn put_syslog(out: &mut Mapping, syslog: &SyslogSettings) {
         SyslogFormat::Rfc3164 => put(out, "format", "rfc3164"),
         SyslogFormat::Rfc5424 => put(out, "format", "rfc5424"),
     }
-    if let Some(zone) = syslog.zone.iana_name() {
-        put(out, "timezone", zone);
-    } else if let Ok(offset) = syslog.zone.to_fixed_offset() {
+    put_zone(out, &syslog.zone);
+}
+
+/// Adds a zone, where it has a name.
+pub(super) fn put_zone(out: &mut Mapping, zone: &TimeZone) {
+    if let Some(name) = zone.iana_name() {
+        put(out, "timezone", name);
+    } else if let Ok(offset) = zone.to_fixed_offset() {
         put(out, "timezone", offset.to_string());
     }
 }

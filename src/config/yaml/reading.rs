@@ -4,7 +4,8 @@ use super::listener::put_syslog;
 use super::{duration, list, map, put};
 use crate::assembly::charset::name_of;
 use crate::config::typed::reading::TERMINATORS;
-use crate::settings::InputSettings;
+use crate::parsers::known::known;
+use crate::settings::{Format, InputSettings};
 use crate::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
     MultilineSettings, NdjsonSettings, ReadingSettings,
@@ -32,7 +33,12 @@ pub(super) fn put_reading(out: &mut Mapping, input: &InputSettings) {
         all.push(LineParser::Syslog(settings.clone()));
     }
     let parsers: Vec<Value> = all.iter().map(parser).collect();
-    if !parsers.is_empty() {
+    // Lines of some formats are joined where nothing is said.
+    let is_joined_else = match &input.format {
+        Format::Known(name) => known(name).is_some_and(|known| known.begins.is_some()),
+        _ => false,
+    };
+    if !parsers.is_empty() || is_joined_else {
         put(out, "parsers", Value::Sequence(parsers));
     }
     let keeps_null =

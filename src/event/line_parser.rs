@@ -1,0 +1,50 @@
+//! What a parser of lines of one kind has, as far as whoever uses it need not know which.
+
+use super::{Kind, Parse};
+use crate::dataset::Dataset;
+use crate::parsers::zone::Zone;
+
+/// A field that a parser sets beside those of [`Field`], under its number among its parser's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Dotted name.
+    pub name: String,
+    /// How its value stands in JSON.
+    pub kind: Kind,
+}
+
+impl Extra {
+    /// Makes a field.
+    #[must_use]
+    pub fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), kind }
+    }
+}
+
+/// A parser of lines of one kind, as far as whoever has it need not know which.
+pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
+    /// Makes another one, for another worker.
+    fn boxed_clone(&self) -> Box<dyn LineParser>;
+
+    /// Returns of which kind its lines are.
+    fn dataset(&self) -> &'static Dataset;
+
+    /// Returns the fields that it may set beside the known ones, in the order of their numbers, at most [`EXTRAS_MAX`](super::EXTRAS_MAX).
+    /// None of them has the name of a known one, or lies in one.
+    fn extras(&self) -> &[Extra];
+
+    /// Says when the lines that come next were read, in milliseconds since 1970.
+    fn set_now(&mut self, _unix_ms: u64) {}
+
+    /// Says which zone times are of that name none.
+    fn set_zone(&mut self, _zone: &Zone) {}
+
+    /// Says of which file the lines that come next are, by its epoch as text.
+    fn set_file(&mut self, _epoch: &[u8]) {}
+}
+
+impl Clone for Box<dyn LineParser> {
+    fn clone(&self) -> Self {
+        self.as_ref().boxed_clone()
+    }
+}

@@ -1,0 +1,115 @@
+//! PHP-FPM's access lines: those of its default format, and of the longer one that its configuration suggests.
+//!
+//! `%R - %u %t "%m %r%Q%q" %s`, and behind it `%f %{milliseconds}d %{kilobytes}M %C%%` or the first of these.
+
+use super::timestamp::{CLF_BYTES, parse_any};
+use super::url::set_target;
+use super::values::{
+    self, OF_MILLISECONDS, client, duration, extras, line_parser, number, text, word,
+};
+use super::zone::Zone;
+use crate::dataset::PHP_FPM_ACCESS;
+use crate::event::{EventBuf, Field, Span};
+
+extras! {
+    Timezone = "event.timezone" Text,
+    Duration = "event.duration" Raw,
+    Script = "file.path" Text,
+    Memory = "php_fpm.access.memory.kilobytes" Raw,
+    Cpu = "php_fpm.access.cpu.pct" Raw,
+}
+
+/// Reads access lines of PHP-FPM.
+#[derive(Debug, Clone, Default)]
+pub struct PhpFpmAccess {
+    zone: Zone,
+}
+
+line_parser!(PhpFpmAccess, |_| &PHP_FPM_ACCESS, zone);
+
+impl PhpFpmAccess {
+    fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
+        const DASH: &[u8] = b" - ";
+        let dash = memchr::memmem::find(line, DASH)?;
+        client(event, line, Span::line(0, dash));
+        let user = dash + DASH.len();
+        // The user may be empty or hold blanks: the first time with a quote behind it is the time.
+        let quotes = memchr::memmem::find_iter(&line[user..], b" \"").map(|at| user + at);
+        let (time, quote) = quotes.into_iter().find_map(|quote| {
+            Some((time_before(line, quote).filter(|time| user < time.start())?, quote))
+        })?;
+        values::time(event, line, time, &mut self.zone, Own::Timezone)?;
+        if user < time.start() {
+            text(event, line, Field::UserName, Span::line(user, time.start() - 1));
+        }
+        let start = quote + 2;
+        let end = start + memchr::memmem::rfind(&line[start..], b"\" ")?;
+        read_request(line, Span::line(start, end), event)?;
+        let (status, at) = word(line, end + 2)?;
+        if !values::status(event, line, status) {
+            return None;
+        }
+        read_rest(line, at, event);
+        Some(())
+    }
+}
+
+/// Returns the time that ends at `end`, with its brackets where it has some.
+fn time_before(line: &[u8], end: usize) -> Option<Span> {
+    let is_bracketed = line[..end].ends_with(b"]");
+    let start = end.checked_sub(CLF_BYTES + if is_bracketed { 2 } else { 0 })?;
+    let is_word = 0 < start && line[start - 1] == b' ';
+    (is_word && parse_any(&line[start..end]).is_some()).then(|| Span::line(start, end))
+}
+
+/// Reads `METHOD target`.
+fn read_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> {
+    let text = event.bytes(line, request);
+    if values::is_absent(text) {
+        return Some(());
+    }
+    let Some(blank) = memchr::memchr(b' ', text).filter(|blank| *blank + 1 < text.len()) else {
+        event.leave_residue();
+        return Some(());
+    };
+    let is_method = text[..blank].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    if blank != 0 && is_method {
+        values::text(event, line, Field::RequestMethod, request.part(0, blank));
+        set_target(event, line, request.part(blank + 1, request.len()));
+    } else {
+        event.leave_residue();
+    }
+    Some(())
+}
+
+/// Reads script, milliseconds, kilobytes and per cent.
+fn read_rest(line: &[u8], at: usize, event: &mut EventBuf) {
+    let Some((script, at)) = word(line, at) else { return };
+    text(event, line, Own::Script, script);
+    let mut at = at;
+    let mut many = 0;
+    while let Some((value, next)) = word(line, at).filter(|(value, _)| value.start() < line.len()) {
+        let is_taken = match many {
+            0 => duration(event, line, Own::Duration, value, OF_MILLISECONDS),
+            1 => number(event, line, Own::Memory, value).is_some(),
+            2 => read_per_cent(line, value, event),
+            _ => false,
+        };
+        if !is_taken {
+            event.leave_residue();
+        }
+        many += 1;
+        at = next;
+    }
+}
+
+/// Reads `12.50%`.
+fn read_per_cent(line: &[u8], value: Span, event: &mut EventBuf) -> bool {
+    let text = event.bytes(line, value);
+    let digits = text.strip_suffix(b"%").unwrap_or(text);
+    let is_number = values::is_decimal(digits);
+    if is_number {
+        values::set(event, Own::Cpu, value.part(0, digits.len()));
+    }
+    is_number
+}

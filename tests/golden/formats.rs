@@ -1,0 +1,356 @@
+//! The formats that are known by a name: what their lines become, and what holds for all of them.
+
+#![expect(clippy::disallowed_methods, reason = "fixtures are files")]
+
+use super::check;
+use super::rig::{NOW, batch, chunk, input, read_item, run, run_cut, shared};
+use proptest::prelude::*;
+use serde_json::Value;
+use shipper::batch::BatchLimits;
+use shipper::parsers::known::{KNOWN, known};
+use shipper::pipeline::Pipeline;
+use shipper::position::Epoch;
+use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings};
+use shipper::settings::{Format, InputSettings, SyslogFormat, SyslogSettings};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// An input as an operator of a host in Berlin gets it who sets only a format.
+fn of(name: &str) -> InputSettings {
+    let known = known(name).expect("the format is known");
+    let mut input = input(Format::Known(known.name));
+    input.zone = jiff::tz::TimeZone::get("Europe/Berlin").expect("it is a zone");
+    if let Some(pattern) = known.begins {
+        let rule = MultilineRule::Pattern {
+            pattern: pattern.to_owned(),
+            negate: true,
+            before: false,
+            flush_pattern: None,
+        };
+        input.reading.parsers.push(LineParser::Multiline(MultilineSettings::new(rule)));
+    }
+    input
+}
+
+/// Formats, their files and paths, and how many lines are not recognised.
+const CASES: [(&str, &str, &str, u64); 18] = [
+    ("apache_error", "apache_error/both", "/var/log/apache2/error.log", 0),
+    ("apache_error", "apache_error/hostile", "/var/log/apache2/error.log", 9),
+    ("nginx_error", "nginx_error/lines", "/var/log/nginx/error.log", 0),
+    ("nginx_error", "nginx_error/hostile", "/var/log/nginx/error.log", 6),
+    ("haproxy", "haproxy/lines", "/var/log/haproxy.log", 0),
+    ("haproxy", "haproxy/hostile", "/var/log/haproxy.log", 10),
+    ("traefik", "traefik/lines", "/var/log/traefik/access.log", 0),
+    ("traefik", "traefik/hostile", "/var/log/traefik/access.log", 8),
+    ("caddy", "caddy/lines", "/var/log/caddy/access.log", 0),
+    ("caddy", "caddy/hostile", "/var/log/caddy/access.log", 4),
+    ("iis", "iis/lines", "/srv/iis/u_ex261121.log", 7),
+    ("iis", "iis/headless", "/srv/iis/u_ex261121.log", 0),
+    ("iis", "iis/hostile", "/srv/iis/u_ex261121.log", 9),
+    ("php_fpm_access", "php_fpm/access", "/var/log/php8.2-fpm.access.log", 3),
+    ("php_fpm_slow", "php_fpm/slow", "/var/log/php8.2-fpm.slow.log", 2),
+    ("json_access", "json_access/lines", "/var/log/nginx/access.json", 0),
+    ("nginx_json", "json_access/hostile", "/var/log/nginx/access.json", 5),
+    ("apache_json", "json_access/apache", "/var/log/apache2/access.json", 0),
+];
+
+#[test]
+fn lines_of_every_format_become_these_documents() {
+    let seen = CASES.map(|(name, case, path, _)| {
+        (case, check(case, case, path, &of(name), &shared()).unparsed)
+    });
+    assert_eq!(seen, CASES.map(|(_, case, _, unparsed)| (case, unparsed)));
+    for known in KNOWN {
+        assert!(CASES.iter().any(|(name, ..)| *name == known.name), "{}", known.name);
+    }
+}
+
+/// A good line of each format, in whose place of `URL` a target may stand.
+const TEMPLATES: [(&str, &str); 11] = [
+    (
+        "apache_error",
+        "[Sat Nov 21 03:20:13.5 2026] [core:error] [pid 1:tid 2] [client 192.0.2.7:1] AH00128: File does not exist: URL, \
+         referer: http://a/",
+    ),
+    (
+        "nginx_error",
+        "2026/11/21 03:20:13 [error] 1#2: *3 open() \"/srv\" failed (2: x), client: 192.0.2.7, server: s, request: \"GET \
+         URL HTTP/1.1\", upstream: \"http://u\", host: \"h\"",
+    ),
+    (
+        "haproxy",
+        "192.0.2.7:1 [21/Nov/2026:03:20:13.003] fe be/s1 1/2/3/4/5 200 9 - - ---- 1/1/0/0/0 0/0 {a|b} {c} \"GET URL \
+         HTTP/1.1\"",
+    ),
+    (
+        "traefik",
+        "192.0.2.7 - - [21/Nov/2026:03:20:13 +0000] \"GET URL HTTP/1.1\" 200 1 \"-\" \"-\" 1 \"r\" \"http://b\" 2ms",
+    ),
+    (
+        "caddy",
+        r#"{"ts":1795231213.5,"request":{"remote_ip":"192.0.2.7","method":"GET","uri":"URL"},"status":200,"duration":0.1}"#,
+    ),
+    ("iis", "2026-11-21 03:20:13 10.0.0.1 GET URL a=b 80 - 192.0.2.7 ua - 200 0 0 15"),
+    (
+        "php_fpm_access",
+        "192.0.2.7 -  21/Nov/2026:03:20:13 +0000 \"GET URL\" 200 /srv/a.php 0.1 2 3.5%",
+    ),
+    (
+        "php_fpm_slow",
+        "[21-Nov-2026 03:20:13]  [pool www] pid 1\nscript_filename = URL\n[0x1] f() /srv/a.php:3",
+    ),
+    (
+        "json_access",
+        r#"{"request":"GET URL HTTP/1.1","status":"200","remote_addr":"192.0.2.7","time_local":"never"}"#,
+    ),
+    ("apache_json", r#"{"method":"GET","uri":"URL","status":200,"client":"192.0.2.7"}"#),
+    (
+        "nginx_json",
+        r#"{"request_uri":"URL","status":200,"upstream_addr":"10.0.0.1:80, 10.0.0.2:80","upstream_status":"502, 200"}"#,
+    ),
+];
+
+/// Runs one event of a format through its pipeline; returns its document and whether it was recognised.
+fn document(name: &str, event: &str) -> (Value, bool) {
+    let mut pipeline = Pipeline::new(&of(name), &shared()).expect("a pipeline");
+    let log = format!("{event}\n").into_bytes();
+    let cuts = [log.len() as u64];
+    let (batches, consumed) =
+        run_cut(&mut pipeline, "/var/log/x.log", &log, &cuts, BatchLimits::default());
+    assert_eq!((batches[0].items(), consumed.bytes), (1, log.len()), "{name}");
+    (read_item(batches[0].item(0)).1, consumed.unparsed == 0)
+}
+
+#[test]
+fn very_long_targets_are_read_whole() {
+    let target = format!("/{}?q={}", "a/".repeat(16 << 10), "%20".repeat(11 << 10));
+    for (name, template) in TEMPLATES {
+        let (document, is_recognised) = document(name, &template.replace("URL", &target));
+        assert!(is_recognised, "{name}");
+        let value = match name {
+            "apache_error" | "php_fpm_slow" => &document["file"]["path"],
+            _ => &document["url"]["original"],
+        };
+        assert_eq!(value.as_str().map(str::len), Some(target.len()), "{name}");
+    }
+}
+
+#[test]
+fn message_alone_holds_the_line_where_it_is_not_kept_twice() {
+    for (name, template) in TEMPLATES {
+        let mut input = of(name);
+        input.keep_original = false;
+        let mut pipeline = Pipeline::new(&input, &shared()).expect("a pipeline");
+        let log = format!("{template}\n").into_bytes();
+        let cuts = [log.len() as u64];
+        let (batches, _) = run_cut(&mut pipeline, "/x.log", &log, &cuts, BatchLimits::default());
+        let (_, document) = read_item(batches[0].item(0));
+        assert_eq!(document["event"]["original"], Value::Null, "{name}");
+        let is_error = matches!(name, "apache_error" | "nginx_error");
+        let has_residue = name == "json_access";
+        assert_eq!(document["message"].is_string(), is_error || has_residue, "{name}");
+    }
+}
+
+#[test]
+fn texts_of_syslog_messages_have_these_formats_too() {
+    let syslog = SyslogSettings { format: SyslogFormat::Auto, zone: jiff::tz::TimeZone::UTC };
+    for (name, template) in TEMPLATES {
+        let mut input = of(name);
+        input.reading.parsers.clear();
+        input.syslog = Some(syslog.clone());
+        let mut pipeline = Pipeline::new(&input, &shared()).expect("a pipeline");
+        let event = template.replace('\n', " ");
+        let log = format!("<134>Nov 21 03:20:14 web1 app[7]: {event}\n").into_bytes();
+        let (batches, _) = run(&mut pipeline, "/x.log", &log, BatchLimits::default());
+        let (_, document) = read_item(batches[0].item(0));
+        let message = document["message"].as_str().expect("it has a message");
+        let text = match name {
+            "apache_error" => &event[event.find("AH").expect("a code")..],
+            "nginx_error" => &event[event.find("open").expect("a text")..],
+            _ => &event,
+        };
+        assert_eq!(message, text, "{name}");
+        assert_eq!(document["hostname"], "web1", "{name}");
+        let path = document["url"]["original"].as_str().or(document["file"]["path"].as_str());
+        if name != "php_fpm_slow" {
+            assert_eq!(path, Some("URL"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_iis_are_those_of_the_file() {
+    let mut pipeline = Pipeline::new(&of("iis"), &shared()).expect("a pipeline");
+    let mut bytes_of = |file: u8, log: &str| {
+        let epoch = Epoch::from_random([file; 12]);
+        let source = pipeline.source(Path::new("/srv/iis/x.log"), epoch);
+        let mut builder = batch(BatchLimits::default());
+        pipeline.run_chunk(&source, chunk(log.as_bytes(), 0), NOW, &mut builder);
+        let batch = builder.seal();
+        let (_, document) = read_item(batch.item(batch.items() - 1));
+        let http = &document["http"];
+        (http["response"]["body"]["bytes"].as_u64(), http["request"]["body"]["bytes"].as_u64())
+    };
+    let lines = "2026-11-21 03:20:13 GET / 200 1 2\n";
+    assert_eq!(bytes_of(1, lines), (None, None), "no columns fit yet");
+    let sent = "#Fields: date time cs-method cs-uri-stem sc-status sc-bytes cs-bytes\n";
+    let received = "#Fields: date time cs-method cs-uri-stem sc-status cs-bytes sc-bytes\n";
+    assert_eq!(bytes_of(1, &format!("{sent}{lines}")), (Some(1), Some(2)));
+    assert_eq!(bytes_of(2, &format!("{received}{lines}")), (Some(2), Some(1)));
+    assert_eq!(bytes_of(1, lines), (Some(1), Some(2)), "it goes on");
+    assert_eq!(bytes_of(2, lines), (Some(2), Some(1)));
+    assert_eq!(bytes_of(3, lines), (Some(2), Some(1)), "as the file read last");
+    for file in 10..80 {
+        bytes_of(file, &format!("{received}{lines}"));
+    }
+    assert_eq!(bytes_of(1, lines), (Some(2), Some(1)), "forgotten");
+}
+
+/// All lines of the fixtures, each with the number of its format.
+fn lines() -> Vec<(usize, Vec<u8>)> {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut all = Vec::new();
+    for (name, case, ..) in CASES {
+        let format = KNOWN.iter().position(|known| known.name == name).expect("it is known");
+        let log = std::fs::read(fixtures.join(case).with_extension("log")).expect("a fixture");
+        all.extend(log.split(|byte| *byte == b'\n').map(|line| (format, line.to_vec())));
+    }
+    all.retain(|(_, line)| !line.is_empty());
+    all
+}
+
+/// One change of a line.
+#[derive(Debug, Clone)]
+enum Change {
+    Cut(usize, usize),
+    Put(usize, Vec<u8>),
+    Copy(usize, usize, usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    const PIECES: [&str; 24] = [
+        " ",
+        "-",
+        "\"",
+        "\\",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "/",
+        "0",
+        "-1",
+        "+",
+        "\t",
+        "\\x16",
+        "\u{e4}",
+        ", client: ",
+        "null",
+        "\\u0000",
+        "\r",
+        "99999999999999999999",
+        "http://[::1]:80/",
+        "#Fields: date time sc-status c-ip",
+    ];
+    prop_oneof![
+        (0..400_usize, 0..40_usize).prop_map(|(at, length)| Change::Cut(at, length)),
+        (0..400_usize, proptest::sample::select(&PIECES[..]))
+            .prop_map(|(at, piece)| Change::Put(at, piece.as_bytes().to_vec())),
+        (0..400_usize, proptest::collection::vec(any::<u8>(), 1..4))
+            .prop_map(|(at, bytes)| Change::Put(at, bytes)),
+        (0..400_usize, 0..40_usize, 0..400_usize)
+            .prop_map(|(from, length, to)| Change::Copy(from, length, to)),
+    ]
+}
+
+fn changed(mut line: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+    for change in changes {
+        match change {
+            Change::Cut(at, length) => {
+                let at = at % (line.len() + 1);
+                line.drain(at..(at + length).min(line.len()));
+            }
+            Change::Put(at, bytes) => {
+                let at = at % (line.len() + 1);
+                line.splice(at..at, bytes.iter().copied());
+            }
+            Change::Copy(from, length, to) => {
+                let from = from % (line.len() + 1);
+                let piece = line[from..(from + length).min(line.len())].to_vec();
+                let to = to % (line.len() + 1);
+                line.splice(to..to, piece);
+            }
+        }
+    }
+    line.retain(|byte| *byte != b'\n');
+    line
+}
+
+/// Checks what a server would refuse: numbers that fit no `long`, addresses that are none.
+fn check_values(name: &str, value: &Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                check_values(name, value);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| check_values(name, item)),
+        Value::Number(number) => assert!(number.is_i64() || number.is_f64(), "{name}: {number}"),
+        Value::String(text) if name == "ip" || name == "forwarded_ip" => {
+            assert!(text.parse::<IpAddr>().is_ok(), "{name}: {text}");
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    /// For every line like one of a format, and for any bytes, there is one document, strict JSON without a member twice,
+    /// that holds the line or what is told of it; and no value is of a type that its field has not.
+    #[test]
+    fn property_every_line_becomes_a_document_that_a_server_takes(
+        picks in proptest::collection::vec((any::<proptest::sample::Index>(), proptest::collection::vec(change(), 0..5)), 1..12),
+        other in proptest::collection::vec(any::<u8>(), 0..80),
+        keep_original in any::<bool>(),
+    ) {
+        let lines = lines();
+        let format = lines[picks[0].0.index(lines.len())].0;
+        let known = &KNOWN[format];
+        let mut input = of(known.name);
+        input.reading.parsers.clear();
+        input.keep_original = keep_original;
+        let mut pipeline = Pipeline::new(&input, &shared()).expect("a pipeline");
+        let of_format: Vec<&Vec<u8>> =
+            lines.iter().filter(|(number, _)| *number == format).map(|(_, line)| line).collect();
+        let mut made: Vec<Vec<u8>> = picks
+            .iter()
+            .map(|(pick, changes)| changed(pick.get(&of_format).to_vec(), changes))
+            .collect();
+        made.push(changed(other, &[]));
+        for line in made {
+            let content = line.strip_suffix(b"\r").unwrap_or(&line);
+            let log = [&line[..], b"\n"].concat();
+            let (batches, consumed) = run(&mut pipeline, "/x.log", &log, BatchLimits::default());
+            prop_assert_eq!(consumed.bytes, log.len());
+            prop_assert_eq!(batches[0].items(), usize::from(!content.is_empty()));
+            if content.is_empty() {
+                continue;
+            }
+            let (_, document) = read_item(batches[0].item(0));
+            check_values("", &document);
+            let text = String::from_utf8_lossy(content);
+            let message = document["message"].as_str();
+            let original = document["event"]["original"].as_str();
+            if consumed.unparsed == 1 {
+                prop_assert_eq!(message, Some(&*text));
+            } else if keep_original {
+                let is_error = matches!(known.name, "apache_error" | "nginx_error");
+                let expected = |message: &str| message == text || (is_error && text.ends_with(message));
+                prop_assert!(message.is_some_and(expected), "{message:?}");
+                prop_assert!(original.is_none_or(|original| original == text));
+            }
+        }
+    }
+}
