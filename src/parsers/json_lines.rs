@@ -72,7 +72,7 @@ pub(super) enum Take<O: 'static> {
 }
 
 impl<O> Take<O> {
-    fn is_of_request(self) -> bool {
+    fn is_of_request(&self) -> bool {
         matches!(
             self,
             Self::Status | Self::Request | Self::Target | Self::Known(Field::RequestMethod)
@@ -364,13 +364,13 @@ fn decimals<O: Into<To>>(event: &mut EventBuf, line: &[u8], own: O, value: Span)
     if !of_servers(text).all(values::is_decimal) {
         return false;
     }
-    set_servers(event, line, own, value, |out, part| out.extend_from_slice(part));
+    set_servers(event, line, own, value, Vec::extend_from_slice);
     true
 }
 
 /// Sets one text, or an array of several.
 fn texts<O: Into<To>>(event: &mut EventBuf, line: &[u8], own: O, value: Span) -> bool {
-    set_servers(event, line, own, value, |out, part| push_string(out, part));
+    set_servers(event, line, own, value, push_string);
     true
 }
 

@@ -44,7 +44,7 @@ impl PhpFpmAccess {
         }
         let start = quote + 2;
         let end = start + memchr::memmem::rfind(&line[start..], b"\" ")?;
-        read_request(line, Span::line(start, end), event)?;
+        read_request(line, Span::line(start, end), event);
         let (status, at) = word(line, end + 2)?;
         if !values::status(event, line, status) {
             return None;
@@ -63,14 +63,13 @@ fn time_before(line: &[u8], end: usize) -> Option<Span> {
 }
 
 /// Reads `METHOD target`.
-fn read_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> {
+fn read_request(line: &[u8], request: Span, event: &mut EventBuf) {
     let text = event.bytes(line, request);
     if values::is_absent(text) {
-        return Some(());
+        return;
     }
     let Some(blank) = memchr::memchr(b' ', text).filter(|blank| *blank + 1 < text.len()) else {
-        event.leave_residue();
-        return Some(());
+        return event.leave_residue();
     };
     let is_method = text[..blank].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     if blank != 0 && is_method {
@@ -79,7 +78,6 @@ fn read_request(line: &[u8], request: Span, event: &mut EventBuf) -> Option<()> 
     } else {
         event.leave_residue();
     }
-    Some(())
 }
 
 /// Reads script, milliseconds, kilobytes and per cent.

@@ -24,7 +24,7 @@ const FRESH_MS: i64 = 1_800_000;
 /// A zone, and what is known of the last hour that was asked for.
 #[derive(Debug, Clone)]
 pub struct Zone {
-    zone: TimeZone,
+    rules: TimeZone,
     /// When the lines that come next were read.
     now: i64,
     /// The hour of the clock for which `offset` holds, counted since 1970.
@@ -43,7 +43,7 @@ impl Zone {
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
         let offset = AmbiguousOffset::Unambiguous { offset: Offset::UTC };
-        Self { zone, now: 0, hour: i64::MIN, offset }
+        Self { rules: zone, now: 0, hour: i64::MIN, offset }
     }
 
     /// Says when the lines that come next were read, in milliseconds since 1970.
@@ -121,7 +121,7 @@ impl Zone {
             part(in_day % 60)?,
             i32::try_from(fraction).ok()?,
         );
-        Some(self.zone.to_ambiguous_timestamp(shown.ok()?).offset())
+        Some(self.rules.to_ambiguous_timestamp(shown.ok()?).offset())
     }
 }
 
@@ -130,7 +130,7 @@ pub fn push_offset(out: &mut Vec<u8>, seconds: i32) {
     let size = seconds.unsigned_abs();
     out.push(if seconds < 0 { b'-' } else { b'+' });
     let mut parts = [size / 3600, size / 60 % 60, size % 60].into_iter();
-    let many = if size % 60 == 0 { 2 } else { 3 };
+    let many = if size.is_multiple_of(60) { 2 } else { 3 };
     for (number, part) in parts.by_ref().take(many).enumerate() {
         if number != 0 {
             out.push(b':');
@@ -252,7 +252,7 @@ mod tests {
         #[test]
         fn property_remembered_hours_change_nothing(
             times in proptest::collection::vec(1_774_000_000_000_i64..1_795_000_000_000, 1..20),
-            near in proptest::collection::vec(-7200_000_i64..7200_000, 0..20),
+            near in proptest::collection::vec(-7_200_000_i64..7_200_000, 0..20),
         ) {
             let mut remembering = Zone::new(berlin());
             // 2026-03-29 and 2026-10-25, two o'clock.

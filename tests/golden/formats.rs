@@ -326,7 +326,7 @@ proptest! {
             lines.iter().filter(|(number, _)| *number == format).map(|(_, line)| line).collect();
         let mut made: Vec<Vec<u8>> = picks
             .iter()
-            .map(|(pick, changes)| changed(pick.get(&of_format).to_vec(), changes))
+            .map(|(pick, changes)| changed((*pick.get(&of_format)).clone(), changes))
             .collect();
         made.push(changed(other, &[]));
         for line in made {

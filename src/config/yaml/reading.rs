@@ -5,11 +5,11 @@ use super::{duration, list, map, put};
 use crate::assembly::charset::name_of;
 use crate::config::typed::reading::TERMINATORS;
 use crate::parsers::known::known;
-use crate::settings::{Format, InputSettings};
 use crate::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
     MultilineSettings, NdjsonSettings, ReadingSettings,
 };
+use crate::settings::{Format, InputSettings};
 use serde_yaml::{Mapping, Value};
 
 /// Adds what differs from the defaults.
