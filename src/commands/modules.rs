@@ -243,6 +243,9 @@ fn unknown(name: &str, files: &Files) -> Failure {
             None => format!("there are `{}`", known.join("`, `")),
         }
     };
-    Advised::new(format!("there is no module `{}`; nothing was changed", hint::one_line(name)), hint)
-        .into()
+    Advised::new(
+        format!("there is no module `{}`; nothing was changed", hint::one_line(name)),
+        hint,
+    )
+    .into()
 }

@@ -309,11 +309,8 @@ impl Trial {
         let item = batch.item(0);
         let split = memchr::memchr(b'\n', item).unwrap_or(0);
         let (action, document) = (&item[..split], item[split..].trim_ascii());
-        let mut origin = Origin {
-            start: from,
-            length: consumed.bytes,
-            is_recognised: consumed.unparsed == 0,
-        };
+        let mut origin =
+            Origin { start: from, length: consumed.bytes, is_recognised: consumed.unparsed == 0 };
         let action: serde_json::Value = serde_json::from_slice(action).unwrap_or_default();
         let action = &action["create"];
         let id = action["_id"].as_str().and_then(letter::place);
@@ -364,8 +361,7 @@ impl Trial {
         self.pipeline.push_jumbo(&kept[mark..], &mut batch);
         self.pipeline.end_jumbo(&mut batch);
         let unparsed = u64::from(!self.is_raw);
-        let consumed =
-            Consumed { bytes: raw.len(), events: 1, unparsed, ..Consumed::default() };
+        let consumed = Consumed { bytes: raw.len(), events: 1, unparsed, ..Consumed::default() };
         self.hand_on(from, &consumed, batch, viewer, flow);
         end
     }
@@ -478,7 +474,8 @@ impl Opened {
             }
             Kind::Link | Kind::Other => {
                 let message = format!("`{shown}` is no regular file");
-                let hint = "have what comes out of it written to a file, or give it to `shipper try -`";
+                let hint =
+                    "have what comes out of it written to a file, or give it to `shipper try -`";
                 return Err(Advised::new(message, hint));
             }
         }

@@ -140,9 +140,10 @@ fn input_of<'a>(
     };
     Err(match id {
         Some(id) => Advised::new(format!("there is no input with the id `{id}`"), known),
-        None if path.as_os_str().is_empty() => {
-            Advised::new("the configuration has several inputs", format!("name one with --input; {known}"))
-        }
+        None if path.as_os_str().is_empty() => Advised::new(
+            "the configuration has several inputs",
+            format!("name one with --input; {known}"),
+        ),
         None => Advised::new(
             format!("no input has paths that match `{}`", path.display()),
             format!("name one with --input; {known}"),

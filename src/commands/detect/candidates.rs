@@ -31,13 +31,18 @@ const GENERAL: [(&str, &str); 3] =
 pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
     let path = path.to_string_lossy();
     let is_nginx = path.contains("nginx");
-    let of_known = |known: &Known| Candidate::new(known.name, known.about, Format::Known(known.name));
+    let of_known =
+        |known: &Known| Candidate::new(known.name, known.about, Format::Known(known.name));
     let general = GENERAL.iter().filter(|(_, word)| path.contains(word)).map(|(name, _)| *name);
     let is_general = |name: &str| GENERAL.iter().any(|(general, _)| *general == name);
     let combined = if is_nginx {
         Candidate::new("nginx", "access lines of nginx (combined)", Format::Nginx)
     } else {
-        Candidate::new("combined", "access lines of Apache (combined); of nginx, say `nginx`", Format::Combined)
+        Candidate::new(
+            "combined",
+            "access lines of Apache (combined); of nginx, say `nginx`",
+            Format::Combined,
+        )
     };
     let any = if is_nginx {
         Candidate::new("auto", "access lines of several kinds", Format::Auto)
@@ -110,7 +115,8 @@ pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
 
 /// Returns a text as YAML reads it, in a list between brackets.
 fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
+    let is_plain =
+        |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
     // As `$${` is `${`, so that no path is taken for a reference.
     let text = text.replace("${", "$${");
     if text.chars().all(is_plain) { text } else { serde_json::Value::from(text).to_string() }

@@ -3,10 +3,10 @@
 use super::filter::Filter;
 use super::{Letters, table};
 use crate::commands::report::{self, Failure};
+use crate::hint::one_line;
 use crate::outputs::dead_letters::letter::Letter;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use crate::hint::one_line;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 

@@ -1,11 +1,11 @@
 //! `shipper dlq show`: letters as they are.
 
+use super::Letters;
 use super::filter::Filter;
-use super::{Letters};
 use crate::commands::report::{self, Failure};
+use crate::hint::one_line;
 use crate::outputs::dead_letters::letter::{Letter, Source};
 use serde_json::value::RawValue;
-use crate::hint::one_line;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
