@@ -20,7 +20,6 @@ const OURS: &[(&str, &str)] = &[
     ("url.port", "the same"),
     ("url.scheme", "the same"),
     ("event.original", "the whole line stays in `message`"),
-    ("message", "the same"),
     ("event.created", "the time of reading differs"),
     ("log.offset", "both have it, and lines are told apart by it"),
     ("log.file.path", "both have it"),
@@ -29,7 +28,8 @@ const OURS: &[(&str, &str)] = &[
 ];
 
 /// Constants that Filebeat itself adds, not its pipelines.
-const OF_FILEBEAT: [&str; 4] = ["event.module", "event.dataset", "fileset.name", "service.type"];
+const OF_FILEBEAT: [&str; 5] =
+    ["event.module", "event.dataset", "event.timezone", "fileset.name", "service.type"];
 
 fn http_date() -> Value {
     json!({"date": {"field": "at", "formats": ["dd/MMM/yyyy:HH:mm:ss Z"], "target_field": "@timestamp"}})
@@ -93,6 +93,59 @@ fn apache_access() -> Value {
     Value::Array(processors)
 }
 
+fn of_errors(level_is_error: &str) -> Vec<Value> {
+    vec![
+        json!({"set": {"field": "event.kind", "value": "event"}}),
+        json!({"set": {"field": "event.category", "value": ["web"]}}),
+        json!({"set": {"field": "event.type", "value": ["error"], "if": level_is_error}}),
+        json!({"set": {"field": "event.type", "value": ["info"], "if": format!("!({level_is_error})")}}),
+    ]
+}
+
+fn apache_error() -> Value {
+    let mut processors = vec![
+        json!({"grok": {
+            "field": "message",
+            "patterns": [
+                "^\\[(?<at>[^\\]]+)\\] \\[%{LOGLEVEL:log.level}\\] (?:\\[client %{IP:source.address}\\] )?(?<text>.*)$",
+                "^\\[(?<at>[^\\]]+)\\] \\[%{WORD:apache.error.module}:(?<log.level>[a-z0-9]+)\\] \\[pid %{NUMBER:process.pid:long}(?::tid %{NUMBER:process.thread.id:long})?\\] (?:\\[client %{IP:source.address}(?::%{POSINT:source.port:long})?\\] )?(?<text>.*)$",
+            ],
+        }}),
+        json!({"date": {
+            "field": "at", "target_field": "@timestamp", "timezone": "UTC",
+            "formats": ["EEE MMM dd H:m:s yyyy", "EEE MMM dd H:m:s.SSSSSS yyyy"],
+        }}),
+        json!({"grok": {
+            "field": "text", "ignore_failure": true, "patterns": ["File does not exist: %{GREEDYDATA:file.path}$"],
+        }}),
+        is_address(),
+        json!({"script": {"source": "ctx.message = ctx.remove('text')"}}),
+        json!({"remove": {"field": "at"}}),
+    ];
+    processors
+        .extend(of_errors("['emerg', 'alert', 'crit', 'error', 'warn'].contains(ctx.log.level)"));
+    Value::Array(processors)
+}
+
+fn nginx_error() -> Value {
+    let mut processors = vec![
+        json!({"grok": {
+            "field": "message",
+            "patterns": [
+                "^(?<at>[0-9/]+ [0-9:]+) \\[%{LOGLEVEL:log.level}\\] %{NUMBER:process.pid:long}#%{NUMBER:process.thread.id:long}: (?:\\*%{NUMBER:nginx.error.connection_id:long} )?(?<words>.*)$",
+            ],
+        }}),
+        json!({"date": {
+            "field": "at", "target_field": "@timestamp", "timezone": "UTC", "formats": ["yyyy/MM/dd H:m:s"],
+        }}),
+        json!({"script": {"source": "ctx.message = ctx.remove('words')"}}),
+        json!({"remove": {"field": "at"}}),
+    ];
+    processors
+        .extend(of_errors("['emerg', 'alert', 'crit', 'error', 'warn'].contains(ctx.log.level)"));
+    Value::Array(processors)
+}
+
 /// A module's fileset: its pipeline, and where its lines lie.
 struct Case {
     name: &'static str,
@@ -101,6 +154,8 @@ struct Case {
     path: &'static str,
     /// The format that reads the lines.
     format: &'static str,
+    /// What only we have here, because we read more of a line.
+    more: &'static [&'static str],
 }
 
 fn flat(prefix: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
@@ -115,6 +170,20 @@ fn flat(prefix: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
     }
 }
 
+/// What stands in nginx's error lines behind the text.
+const OF_NGINX_ERRORS: &[&str] = &[
+    "source.address",
+    "source.ip",
+    "nginx.error.server",
+    "url.original",
+    "http.request.method",
+    "http.version",
+    "http.request.referrer",
+    "nginx.error.host",
+    "related.ip",
+    "file.path",
+];
+
 /// Returns the documents of an index by where their lines begin.
 fn by_offset(index: &str) -> BTreeMap<u64, BTreeMap<String, Value>> {
     let flatten = |document: Value| {
@@ -128,7 +197,7 @@ fn by_offset(index: &str) -> BTreeMap<u64, BTreeMap<String, Value>> {
 fn ship(case: &Case, index: &str, more: &str) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let place = Place::new(&format!(
-        "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/{path}\"], {more}}}\n\
+        "filebeat.inputs:\n  - {{type: log, paths: [\"{{logs}}/{path}\"], timezone: UTC, {more}}}\n\
          setup.template.enabled: false\n\
          output.elasticsearch: {{hosts: [\"{url}\"], index: {index}}}\n",
         path = case.path,
@@ -151,7 +220,12 @@ fn compare(case: &Case) {
     ship(case, &ours, &format!("format: {}", case.format));
     let (theirs, ours) = (by_offset(&theirs), by_offset(&ours));
     assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>(), "{}", case.name);
-    let ignored: BTreeSet<&str> = OURS.iter().map(|(name, _)| *name).chain(OF_FILEBEAT).collect();
+    let ignored: BTreeSet<&str> = OURS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(OF_FILEBEAT)
+        .chain(case.more.iter().copied())
+        .collect();
     let (mut compared, mut recognised) = (0, 0);
     for (offset, theirs) in &theirs {
         let ours = &ours[offset];
@@ -189,6 +263,30 @@ fn is_ignored(name: &str, ignored: &BTreeSet<&str>) -> bool {
 }
 
 #[test]
+fn error_lines_are_what_pipelines_of_the_modules_make_of_them() {
+    for case in [
+        Case {
+            name: "apache-error",
+            pipeline: apache_error(),
+            fixture: "apache/compared_error.log",
+            path: "apache2/error.log",
+            format: "apache_error",
+            more: &["apache.error.code"],
+        },
+        Case {
+            name: "nginx-error",
+            pipeline: nginx_error(),
+            fixture: "nginx/compared_error.log",
+            path: "nginx/error.log",
+            format: "nginx_error",
+            more: OF_NGINX_ERRORS,
+        },
+    ] {
+        compare(&case);
+    }
+}
+
+#[test]
 fn access_lines_are_what_pipelines_of_the_modules_make_of_them() {
     for case in [
         Case {
@@ -197,6 +295,7 @@ fn access_lines_are_what_pipelines_of_the_modules_make_of_them() {
             fixture: "nginx/compared.log",
             path: "nginx/access.log",
             format: "nginx",
+            more: &["message"],
         },
         Case {
             name: "apache-access",
@@ -204,6 +303,7 @@ fn access_lines_are_what_pipelines_of_the_modules_make_of_them() {
             fixture: "apache/compared.log",
             path: "apache2/access.log",
             format: "auto",
+            more: &["message"],
         },
     ] {
         compare(&case);
