@@ -21,7 +21,7 @@ use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
 use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
-use crate::settings::{ComesFrom, Format, InputSettings, Namespace};
+use crate::settings::{ComesFrom, Format, InputSettings, Namespace, ServerFormat, WebServer};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use constants::{constants, flatten, leaf, members, merge, nested};
 use dataset::{KindOfLines, OF_NO_SERVER, datasets, members_of, number_of, recognised};
@@ -200,8 +200,9 @@ impl Writer {
     #[must_use]
     pub fn source(&self, path: &Path, epoch: Epoch) -> Source {
         let path = path.as_os_str().as_encoded_bytes();
-        let server = match self.format {
+        let server = match &self.format {
             Format::Nginx => Server::Nginx,
+            Format::Compiled(ServerFormat { server: WebServer::Nginx, .. }) => Server::Nginx,
             Format::Auto if memchr::memmem::find(path, b"nginx").is_some() => Server::Nginx,
             _ => Server::Apache,
         };

@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod address;
 pub mod apache_error;
 pub mod caddy;
+pub mod compiled;
 pub mod escapes;
 pub mod forwarded;
 pub mod haproxy;
@@ -29,8 +30,9 @@ pub mod zone;
 
 use crate::event::{EventBuf, Extra, LineParser, Parse, Parsed};
 use crate::settings::network::Network;
-use crate::settings::{Format, SyslogSettings};
+use crate::settings::{Format, ServerFormat, SyslogSettings};
 use access_log::{AccessLog, Server, Shape};
+use compiled::{Compiled, Fault};
 pub use enveloped::SyslogLines;
 use regex::{RegexError, RegexParser};
 use zone::Zone;
@@ -44,6 +46,17 @@ impl Parse for Raw {
     fn parse(&mut self, _: &[u8], _: &mut EventBuf) -> Parsed {
         Parsed::Unrecognised
     }
+}
+
+/// Why a format has no parser.
+#[derive(Debug, thiserror::Error)]
+pub enum ParserError {
+    /// An operator's expression is none.
+    #[error(transparent)]
+    Regex(#[from] RegexError),
+    /// A web server's format cannot be compiled.
+    #[error(transparent)]
+    Compiled(#[from] Fault),
 }
 
 /// A parser, as an input has it.
@@ -66,16 +79,17 @@ impl Parser {
     ///
     /// # Errors
     /// When an operator's expression is no format.
-    pub fn new(format: &Format) -> Result<Self, RegexError> {
+    pub fn new(format: &Format) -> Result<Self, ParserError> {
         let shape = match format {
             Format::Raw => return Ok(Self::Raw(Raw)),
             Format::Regex(format) => {
-                return RegexParser::new(format).map(|parser| Self::Regex(Box::new(parser)));
+                return Ok(Self::Regex(Box::new(RegexParser::new(format)?)));
             }
             Format::Auto | Format::Apache => Shape::Any,
             Format::Common => Shape::Common,
             Format::Combined | Format::Nginx => Shape::Combined,
             Format::VhostCombined => Shape::VhostCombined,
+            Format::Compiled(format) => return Self::compiled(format),
             Format::Known(name) => {
                 return Ok(
                     known::known(name).map_or(Self::Raw(Raw), |known| Self::Other((known.make)()))
@@ -85,12 +99,20 @@ impl Parser {
         Ok(Self::Access(Box::new(AccessLog::new(shape))))
     }
 
+    fn compiled(format: &ServerFormat) -> Result<Self, ParserError> {
+        let compiled = Compiled::new(format)?;
+        Ok(match compiled.shape() {
+            Some(shape) => Self::Access(Box::new(AccessLog::new(shape))),
+            None => Self::Other(Box::new(compiled)),
+        })
+    }
+
     /// Makes a parser of syslog messages whose text this one parses.
     ///
     /// # Errors
     /// When an operator's expression has so many fields that none are left for those of a header.
-    pub fn in_syslog(self, settings: &SyslogSettings) -> Result<Self, RegexError> {
-        SyslogLines::new(self, settings).map(|lines| Self::Syslog(Box::new(lines)))
+    pub fn in_syslog(self, settings: &SyslogSettings) -> Result<Self, ParserError> {
+        Ok(Self::Syslog(Box::new(SyslogLines::new(self, settings)?)))
     }
 
     /// Says whose lines come next.

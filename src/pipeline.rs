@@ -44,9 +44,8 @@ use crate::enrich::Enricher;
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
 use crate::json_text::{Cursor, Measure};
 use crate::parsers::access_log::Server;
-use crate::parsers::regex::RegexError;
 use crate::parsers::zone::Zone;
-use crate::parsers::{Parser, Raw};
+use crate::parsers::{Parser, ParserError, Raw};
 use crate::position::Epoch;
 use crate::scan::look;
 use crate::settings::InputSettings;
@@ -149,7 +148,7 @@ pub struct Consumed {
 pub enum PipelineError {
     /// Its format.
     #[error(transparent)]
-    Parser(#[from] RegexError),
+    Parser(#[from] ParserError),
     /// How its lines are read.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),

@@ -196,6 +196,40 @@ pub enum Format {
     /// An operator's own regular expression; its named groups (`url_path` means `url.path` when dotted names are
     /// given through `fields`) become fields.
     Regex(RegexFormat),
+    /// A format string of a web server's configuration.
+    Compiled(ServerFormat),
+}
+
+/// A format as a web server's configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFormat {
+    /// Whose configuration.
+    pub server: WebServer,
+    /// `LogFormat` or `log_format` string, as it stands there between its quotes.
+    pub text: String,
+    /// How values are escaped; always the default for Apache.
+    pub escape: Escape,
+}
+
+/// A web server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebServer {
+    /// Apache httpd.
+    Apache,
+    /// nginx.
+    Nginx,
+}
+
+/// How values of a log line are escaped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Escape {
+    /// `\xHH`, and in Apache's also letters.
+    #[default]
+    Default,
+    /// As in JSON strings.
+    Json,
+    /// Not at all.
+    None,
 }
 
 /// A format that an operator defines by a regular expression.

@@ -76,6 +76,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("parsers::php_fpm_slow", 1),
     ("parsers::traefik", 1),
     ("parsers::values", 1),
+    ("parsers::compiled", 1),
     ("parsers::regex", 1),
     ("parsers::syslog", 1),
     ("assembly", 1),

@@ -16,9 +16,10 @@ use crate::config::typed::fields;
 use crate::packing::Compression;
 use crate::settings::enrich::EnrichSettings;
 use crate::settings::{
-    Auth, BacklogOrder, CloseSettings, ComesFrom, ElasticsearchSettings, FieldsSettings,
+    Auth, BacklogOrder, CloseSettings, ComesFrom, ElasticsearchSettings, Escape, FieldsSettings,
     FileSettings, Format, HttpSettings, InputSettings, LogLevel, LoggingSettings, Namespace,
-    OnFull, OutputSettings, ReadBy, ReadOrder, RescueSettings, Settings, Since,
+    OnFull, OutputSettings, ReadBy, ReadOrder, RescueSettings, ServerFormat, Settings, Since,
+    WebServer,
 };
 use crate::units::duration_text;
 
@@ -379,6 +380,19 @@ fn put_enrich(out: &mut Mapping, enrich: &EnrichSettings) {
     );
 }
 
+fn compiled(format: &ServerFormat) -> Value {
+    let escape = match format.escape {
+        Escape::Default => "",
+        Escape::Json => "escape=json ",
+        Escape::None => "escape=none ",
+    };
+    let key = match format.server {
+        WebServer::Apache => "apache",
+        WebServer::Nginx => "nginx",
+    };
+    map([(key, format!("{escape}{}", format.text).into())])
+}
+
 fn format(format: &Format) -> Value {
     match format {
         Format::Raw => "raw".into(),
@@ -389,6 +403,7 @@ fn format(format: &Format) -> Value {
         Format::VhostCombined => "vhost_combined".into(),
         Format::Nginx => "nginx".into(),
         Format::Known(name) => (*name).into(),
+        Format::Compiled(format) => compiled(format),
         Format::Regex(regex) => {
             let mut inner = Mapping::new();
             put(&mut inner, "pattern", regex.pattern.as_str());

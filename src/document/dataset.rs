@@ -4,7 +4,7 @@ use super::layout::Layout;
 use crate::dataset::{APACHE_ACCESS, Dataset, GENERIC, NGINX_ACCESS};
 use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
-use crate::settings::Format;
+use crate::settings::{Format, WebServer};
 use crate::target::FormatString;
 use serde_json::json;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub(super) fn datasets(format: &Format, parser: &Parser) -> Vec<&'static Dataset
         Format::Apache | Format::Common | Format::Combined | Format::VhostCombined => {
             vec![&APACHE_ACCESS]
         }
+        Format::Compiled(format) => match format.server {
+            WebServer::Apache => vec![&APACHE_ACCESS],
+            WebServer::Nginx => vec![&NGINX_ACCESS],
+        },
         Format::Raw | Format::Regex(_) | Format::Known(_) => match parser.inner() {
             Parser::Other(parser) => vec![parser.dataset()],
             _ => vec![&GENERIC],

@@ -289,7 +289,7 @@ fn set_user(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
 
 /// Sets the client; `None` for what is part of a list of clients.
 #[inline]
-fn set_client(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
+pub(super) fn set_client(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
     let text = event.bytes(line, span);
     if text.is_empty() || text.first() == Some(&b'"') || text.last() == Some(&b',') {
         return None;
@@ -312,7 +312,7 @@ fn set_client(line: &[u8], span: Span, event: &mut EventBuf) -> Option<()> {
 }
 
 /// Sets the host that was asked: its name, its port, and its address where it is one.
-fn set_host(line: &[u8], host: Span, event: &mut EventBuf) {
+pub(super) fn set_host(line: &[u8], host: Span, event: &mut EventBuf) {
     let text = event.bytes(line, host);
     let split = split_port(text).map(|(length, digits)| (length, leading_zeros(digits)));
     let name = split.map_or(host, |(length, _)| host.part(0, length));
@@ -385,12 +385,7 @@ fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> 
     if !status.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let class = status[0] - b'0';
-    event.set(Field::StatusCode, Span::line(at + 1 + leading_zeros(status), at + 4));
-    event.set(
-        if class < 4 { Field::OutcomeSuccess } else { Field::OutcomeFailure },
-        Span::line(0, 0),
-    );
+    set_status(*status, Span::line(at + 1, at + 4), event);
     let (start, mut end, mut bytes) = (at + 5, at + 5, 0_u64);
     while let Some(digit) = line.get(end).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
@@ -409,13 +404,24 @@ fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> 
         let zeros = leading_zeros(&line[start..end]);
         event.set(Field::BodyBytes, Span::line(start + zeros, end));
     }
-    event.set_status_class(if class < 6 { class } else { 0 });
     event.set_body_bytes(bytes);
     matches!(line.get(end), None | Some(b' ')).then_some(end)
 }
 
+/// Sets the status, three digits, and what it says of the outcome.
+#[inline]
+pub(super) fn set_status(digits: [u8; 3], span: Span, event: &mut EventBuf) {
+    let class = digits[0] - b'0';
+    event.set(Field::StatusCode, span.part(leading_zeros(&digits), span.len()));
+    event.set(
+        if class < 4 { Field::OutcomeSuccess } else { Field::OutcomeFailure },
+        Span::line(0, 0),
+    );
+    event.set_status_class(if class < 6 { class } else { 0 });
+}
+
 /// Adds what nginx's documents have beside the others'.
-fn add_related(event: &mut EventBuf) {
+pub(super) fn add_related(event: &mut EventBuf) {
     if let Some(ip) = event.get(Field::SourceIp) {
         event.set(Field::RelatedIp, ip);
     }

@@ -40,8 +40,9 @@ fn set_path(event: &mut EventBuf, line: &[u8], target: Span) {
     set_decoded_path(event, line, path);
 }
 
+/// Sets path and extension.
 #[inline]
-fn set_decoded_path(event: &mut EventBuf, line: &[u8], path: Span) {
+pub(super) fn set_decoded_path(event: &mut EventBuf, line: &[u8], path: Span) {
     if !path.is_empty() {
         event.set(Field::UrlPath, path);
         set_extension(event, line, path);
