@@ -11,6 +11,7 @@ pub mod modules;
 pub mod options;
 pub mod problems;
 pub mod read;
+pub mod servers;
 pub mod spelling;
 pub mod syntax;
 pub mod tree;

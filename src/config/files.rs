@@ -11,11 +11,14 @@ use std::string::FromUtf8Error;
 use globset::GlobBuilder;
 
 use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
+use crate::config::servers;
 
 /// Largest file that is taken for a configuration, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Directory entries that are looked at for one pattern.
 const ENTRIES_MAX: usize = 10_000;
+/// Directories within each other of which all files are read.
+const DEPTH_MAX: usize = 16;
 
 /// Says whether a file that others may write is refused (`--strict.perms`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,4 +229,62 @@ pub fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The files of a web server's configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerFiles;
+
+impl servers::Files for ServerFiles {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn matching(&self, pattern: &Path) -> Vec<PathBuf> {
+        let mut found = vec![PathBuf::new()];
+        for part in pattern.components() {
+            let name = part.as_os_str().to_string_lossy().into_owned();
+            found = if name.contains(['*', '?', '[']) {
+                found.iter().flat_map(|directory| entries(directory, &name)).collect()
+            } else {
+                found.into_iter().map(|path| path.join(&name)).collect()
+            };
+        }
+        found.into_iter().flat_map(|path| files_at(path, 0)).collect()
+    }
+}
+
+/// Returns what is in a directory and matches one part of a pattern, in order; hidden files only where it says so.
+fn entries(directory: &Path, pattern: &str) -> Vec<PathBuf> {
+    let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() else {
+        return Vec::new();
+    };
+    let matcher = glob.compile_matcher();
+    let mut found: Vec<PathBuf> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(ENTRIES_MAX)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            matcher.is_match(name) && (!is_hidden || pattern.starts_with('.'))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Returns a file, or all files below a directory.
+fn files_at(path: PathBuf, depth: usize) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return if path.exists() { vec![path] } else { Vec::new() };
+    }
+    if DEPTH_MAX < depth {
+        return Vec::new();
+    }
+    entries(&path, "*").into_iter().flat_map(|path| files_at(path, depth + 1)).collect()
 }

@@ -37,7 +37,7 @@ const INPUT: Table = &[
         Supported,
         &[
             "type", "id", "enabled", "paths", "exclude_files", "prospector.scanner.exclude_files",
-            "encoding", "format.**", "keep_original", "max_bytes", "message_max_bytes", "symlinks",
+            "encoding", "format.**", "format_from", "keep_original", "max_bytes", "message_max_bytes", "symlinks",
             "prospector.scanner.symlinks", "scan_frequency", "prospector.scanner.check_interval",
             "close_inactive", "close.on_state_change.inactive", "include_files",
             "prospector.scanner.include_files", "recursive_glob.enabled",

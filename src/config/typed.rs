@@ -1,6 +1,7 @@
 //! From the tree to the typed settings: one reader for single values, and one file for each part.
 
 pub mod cloud;
+pub mod compiled;
 pub mod dead_letters;
 pub mod elasticsearch;
 pub mod enrich;

@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::config::check::not_one_of;
+use crate::config::check::{not_one_of, unknown_key};
 use crate::config::keys::LISTENERS;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Node, Value};
+use crate::config::typed::compiled;
 use crate::config::typed::enrich::enrich;
 use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
@@ -96,7 +97,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take(&mut self, at: &At<'_>, namespace: Namespace) {
-        let Some(input) = input(at, namespace, &self.shared) else { return };
+        let Some(input) = input(at, namespace, &self.shared, self.config_directory) else { return };
         if is_listener(&input.kind) {
             self.inputs.listeners.extend(listener::listener(at, input, self.config_directory));
         } else {
@@ -167,14 +168,21 @@ fn texts(at: &At<'_>) -> Vec<String> {
     at.texts().into_iter().map(|(text, _)| text).collect()
 }
 
-fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSettings> {
+fn input(
+    at: &At<'_>,
+    namespace: Namespace,
+    shared: &Shared,
+    config_directory: &Path,
+) -> Option<InputSettings> {
     let kind = kind(at)?;
     let is_listener = is_listener(&kind);
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
     let at_format = at.get("format");
     let text_format = (kind == "syslog").then(|| listener::text_format(&at_format)).flatten();
+    let paths = if is_listener { Vec::new() } else { paths(at) };
     let format = text_format.or_else(|| format(&at_format));
+    let format = format.or_else(|| format_from(at, &paths, config_directory));
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
     let scan_interval = scan.positive_duration().unwrap_or(default.scan_interval);
@@ -206,7 +214,7 @@ fn input(at: &At<'_>, namespace: Namespace, shared: &Shared) -> Option<InputSett
         id,
         kind,
         namespace,
-        paths: if is_listener { Vec::new() } else { paths(at) },
+        paths,
         exclude_files: expressions(
             &at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]),
         ),
@@ -370,11 +378,14 @@ fn format(at: &At<'_>) -> Option<Format> {
     match &at.node()?.value {
         Value::Map(map) => {
             for entry in &map.entries {
-                if entry.key != "regex" {
-                    let message = format!("unknown key `{}.{}`", at.path(), entry.key);
-                    let problem = Problem::new(entry.place, message);
-                    at.push(problem.hint("did you mean `regex`?"));
+                if entry.key != "regex" && !compiled::KEYS.contains(&entry.key.as_str()) {
+                    let known = ["regex", "apache", "nginx", "escape"];
+                    let path = format!("{}.{}", at.path(), entry.key);
+                    at.push(unknown_key(entry.place, &path, &entry.key, &known));
                 }
+            }
+            if compiled::KEYS.iter().any(|key| at.get(key).is_there()) {
+                return compiled::format(at);
             }
             at.get("regex").is_there().then(|| regex_format(&at.get("regex")))?
         }
@@ -393,6 +404,21 @@ fn format(at: &At<'_>) -> Option<Format> {
             })
         }
     }
+}
+
+fn format_from(at: &At<'_>, paths: &[String], config_directory: &Path) -> Option<Format> {
+    let from = at.get("format_from");
+    if !from.is_there() {
+        return None;
+    }
+    if at.get("format").is_there() {
+        from.problem_with(
+            format!("`{}` is there as well", at.get("format").path()),
+            "leave out one of them",
+        );
+        return None;
+    }
+    compiled::format_from(&from, paths, config_directory)
 }
 
 fn regex_format(at: &At<'_>) -> Option<Format> {

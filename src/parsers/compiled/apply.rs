@@ -3,8 +3,8 @@
 use super::meaning::{Meaning, Meanings};
 use super::pieces::How;
 use super::values::{
-    DIGITS_MAX, client_of, decimal, decoded, json_array, json_list, nanoseconds, number, scratch_number,
-    scratch_text, whole_number,
+    DIGITS_MAX, client_of, decimal, decoded, json_array, json_list, nanoseconds, number,
+    scratch_number, scratch_text, whole_number,
 };
 use crate::event::{EventBuf, Field, Span};
 use crate::parsers::access_log::{add_related, set_client, set_host, set_request, set_status};

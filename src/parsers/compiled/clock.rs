@@ -13,7 +13,9 @@ enum Item {
     YearOfCentury,
     Century,
     Month,
-    MonthName { is_long: bool },
+    MonthName {
+        is_long: bool,
+    },
     Day,
     DayOfYear,
     Hour,
@@ -22,13 +24,19 @@ enum Item {
     Minute,
     Second,
     /// `+0100`, or with a colon.
-    Zone { has_colon: bool },
+    Zone {
+        has_colon: bool,
+    },
     ZoneName,
     /// Digits: units since 1970, so many in a second.
-    Epoch { per_second: i64 },
+    Epoch {
+        per_second: i64,
+    },
     /// So many digits of a second's fraction.
     Fraction(usize),
-    Weekday { is_long: bool },
+    Weekday {
+        is_long: bool,
+    },
     /// Digits that say nothing new.
     Ignored(usize),
 }
@@ -67,7 +75,8 @@ impl Pattern {
 
     /// `2026-11-21T03:20:13+00:00`.
     pub(super) fn iso8601() -> Self {
-        let mut pattern = Self::strftime("%Y-%m-%dT%H:%M:%S").map_or_else(|_| Vec::new(), |p| p.items);
+        let mut pattern =
+            Self::strftime("%Y-%m-%dT%H:%M:%S").map_or_else(|_| Vec::new(), |p| p.items);
         pattern.push(Item::Zone { has_colon: true });
         Self::new(pattern)
     }
@@ -161,7 +170,14 @@ fn read_strftime(text: &str, items: &mut Vec<Item>) -> Result<(), usize> {
         }
         items.push(match letter {
             b'%' | b'n' | b't' => {
-                push_text(items, match letter { b'%' => b'%', b'n' => b'\n', _ => b'\t' });
+                push_text(
+                    items,
+                    match letter {
+                        b'%' => b'%',
+                        b'n' => b'\n',
+                        _ => b'\t',
+                    },
+                );
                 continue;
             }
             b'Y' => Item::Year,
@@ -439,11 +455,6 @@ impl Clock {
         }
         self.rendered = Some(render(time));
         self.rendered
-    }
-
-    /// Forgets the last time: another zone may hold from now on.
-    pub(super) fn forget(&mut self) {
-        self.rendered = None;
     }
 }
 

@@ -10,10 +10,16 @@ use crate::event::{EXTRAS_MAX, Extra, Field, Kind};
 pub(super) enum Meaning {
     Request,
     Target,
-    Path { with_query: Option<usize> },
-    Query { has_mark: bool },
+    Path {
+        with_query: Option<usize>,
+    },
+    Query {
+        has_mark: bool,
+    },
     Client,
-    Forwarded { list: usize },
+    Forwarded {
+        list: usize,
+    },
     User,
     Host,
     Port,
@@ -23,11 +29,23 @@ pub(super) enum Meaning {
     Status,
     BodyBytes,
     /// Bytes of the whole answer, which stand for those of its body where these are not told.
-    SentBytes { extra: usize, is_body: bool },
+    SentBytes {
+        extra: usize,
+        is_body: bool,
+    },
     Known(Field),
-    Duration { extra: usize, nanoseconds: u64 },
-    Tls { version: usize, protocol: usize },
-    Other { extra: usize, how: How },
+    Duration {
+        extra: usize,
+        nanoseconds: u64,
+    },
+    Tls {
+        version: usize,
+        protocol: usize,
+    },
+    Other {
+        extra: usize,
+        how: How,
+    },
 }
 
 /// The fields of a format.
@@ -171,7 +189,8 @@ impl Resolver<'_> {
             Role::Client { .. } if self.client == Some(slot) => Meaning::Client,
             Role::Client { other, .. } => self.other((*other).to_owned(), How::Text),
             Role::Forwarded { .. } if self.client == Some(slot) => {
-                let name = own(if self.module == "nginx" { "remote_ip_list" } else { "forwarded_for" });
+                let name =
+                    own(if self.module == "nginx" { "remote_ip_list" } else { "forwarded_for" });
                 Meaning::Forwarded { list: self.list(name) }
             }
             Role::Forwarded { other } => self.other(other.clone(), How::Text),
@@ -222,7 +241,10 @@ impl Resolver<'_> {
         }
         if other.how == How::Tls {
             let version = self.extra(name, Kind::Text);
-            return Meaning::Tls { version, protocol: self.extra("tls.version_protocol", Kind::Text) };
+            return Meaning::Tls {
+                version,
+                protocol: self.extra("tls.version_protocol", Kind::Text),
+            };
         }
         let kind = if other.how.is_json() { Kind::Raw } else { Kind::Text };
         Meaning::Other { extra: self.extra(name, kind), how: other.how }
@@ -257,8 +279,9 @@ impl Resolver<'_> {
     fn times(&mut self) {
         let of = |is_end: bool| {
             let wanted = Role::Time { is_end };
-            let mut slots: Vec<usize> =
-                (0..self.directives.len()).filter(|slot| self.directives[*slot].role == wanted).collect();
+            let mut slots: Vec<usize> = (0..self.directives.len())
+                .filter(|slot| self.directives[*slot].role == wanted)
+                .collect();
             let mut clock = self.clock(&slots);
             let alone = slots.iter().copied().find(|slot| {
                 clock.precision() != 0 && clock.precision() <= self.clock(&[*slot]).precision()

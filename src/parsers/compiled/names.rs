@@ -19,8 +19,11 @@ pub(super) fn request_header(module: &str, name: &str) -> (Shape, Role) {
         "referer" => Role::Known(Field::Referrer),
         "user_agent" => Role::Known(Field::UserAgent),
         "host" => {
-            let other =
-                if module == "nginx" { "nginx.access.http_host" } else { "apache.access.http_host" };
+            let other = if module == "nginx" {
+                "nginx.access.http_host"
+            } else {
+                "apache.access.http_host"
+            };
             return (Shape::Word, Role::Host { rank: 2, other });
         }
         "x_forwarded_for" => return (Shape::List, Role::Forwarded { other: own }),
@@ -72,9 +75,7 @@ pub(super) fn ssl_variable(name: &str) -> (Shape, Role) {
         "SSL_TLS_SNI" => (Shape::Word, other("tls.client.server_name", How::Text)),
         "SSL_CLIENT_S_DN" => (Shape::Text, other("tls.client.subject", How::Text)),
         "SSL_CLIENT_I_DN" => (Shape::Text, other("tls.client.issuer", How::Text)),
-        "SSL_CLIENT_M_SERIAL" => {
-            (Shape::Word, other("tls.client.x509.serial_number", How::Text))
-        }
+        "SSL_CLIENT_M_SERIAL" => (Shape::Word, other("tls.client.x509.serial_number", How::Text)),
         "SSL_SERVER_S_DN" => (Shape::Text, other("tls.server.subject", How::Text)),
         "SSL_SERVER_I_DN" => (Shape::Text, other("tls.server.issuer", How::Text)),
         "SSL_SESSION_RESUMED" => (Shape::Word, other("tls.resumed", How::IsWord("Resumed"))),

@@ -52,17 +52,49 @@ const TEXTS: &[(&str, &str)] = &[
 
 /// Those among the texts that hold no blank.
 const WORDS: &[&str] = &[
-    "request_id", "ssl_cipher", "ssl_curve", "ssl_server_name", "ssl_alpn_protocol", "ssl_client_serial",
-    "ssl_session_id", "otel_trace_id", "otel_span_id", "opentelemetry_trace_id", "opentelemetry_span_id",
-    "req_id", "hostname", "nginx_version", "https", "request_completion", "ssl_client_fingerprint",
-    "realip_remote_addr", "proxy_protocol_addr", "proxy_protocol_server_addr", "http2", "http3",
-    "ssl_early_data", "limit_req_status", "limit_conn_status", "proxy_host", "server_name", "invalid_referer",
+    "request_id",
+    "ssl_cipher",
+    "ssl_curve",
+    "ssl_server_name",
+    "ssl_alpn_protocol",
+    "ssl_client_serial",
+    "ssl_session_id",
+    "otel_trace_id",
+    "otel_span_id",
+    "opentelemetry_trace_id",
+    "opentelemetry_span_id",
+    "req_id",
+    "hostname",
+    "nginx_version",
+    "https",
+    "request_completion",
+    "ssl_client_fingerprint",
+    "realip_remote_addr",
+    "proxy_protocol_addr",
+    "proxy_protocol_server_addr",
+    "http2",
+    "http3",
+    "ssl_early_data",
+    "limit_req_status",
+    "limit_conn_status",
+    "proxy_host",
+    "server_name",
+    "invalid_referer",
 ];
 
 /// Times and sizes of upstreams: one for each server that was asked.
 const UPSTREAM_NUMBERS: &[&str] = &[
-    "response_time", "connect_time", "header_time", "queue_time", "first_byte_time", "session_time", "status",
-    "response_length", "bytes_received", "bytes_sent", "cache_age",
+    "response_time",
+    "connect_time",
+    "header_time",
+    "queue_time",
+    "first_byte_time",
+    "session_time",
+    "status",
+    "response_length",
+    "bytes_received",
+    "bytes_sent",
+    "cache_age",
 ];
 
 /// Reads a format string.
@@ -149,9 +181,7 @@ fn variable(text: &str, start: usize) -> Result<Directive, Fault> {
 fn meaning(name: &str) -> (Shape, Role) {
     let other = |name: &str, how| Role::Other(Other::new(name, how));
     match name {
-        "remote_addr" => {
-            (Shape::Name, Role::Client { rank: 0, other: "nginx.access.remote_addr" })
-        }
+        "remote_addr" => (Shape::Name, Role::Client { rank: 0, other: "nginx.access.remote_addr" }),
         "proxy_add_x_forwarded_for" => (
             Shape::List,
             Role::Forwarded { other: "nginx.access.proxy_add_x_forwarded_for".to_owned() },

@@ -205,7 +205,12 @@ impl How {
     pub(super) fn is_json(self) -> bool {
         matches!(
             self,
-            Self::Number | Self::Decimal | Self::Numbers | Self::Texts | Self::Is(_) | Self::IsWord(_)
+            Self::Number
+                | Self::Decimal
+                | Self::Numbers
+                | Self::Texts
+                | Self::Is(_)
+                | Self::IsWord(_)
         )
     }
 }

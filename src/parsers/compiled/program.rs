@@ -64,8 +64,7 @@ pub(super) fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
         match (joined.last_mut(), piece) {
             (Some(Piece::Literal(before)), Piece::Literal(more)) => before.extend(more),
             (Some(Piece::Directive(mark)), Piece::Directive(query))
-                if mark.role == Role::Mark
-                    && query.role == (Role::Query { has_mark: false }) =>
+                if mark.role == Role::Mark && query.role == (Role::Query { has_mark: false }) =>
             {
                 mark.range.end = query.range.end;
                 mark.text.push_str(&query.text);
@@ -97,7 +96,9 @@ pub(super) fn steps(pieces: &[Piece], has_escapes: bool) -> Result<Steps, Fault>
             Piece::Directive(first) => first,
         };
         let mut group: Vec<&Directive> = vec![first];
-        while let (Some(last), Some(Piece::Directive(next))) = (group.last(), pieces.get(at + group.len())) {
+        while let (Some(last), Some(Piece::Directive(next))) =
+            (group.last(), pieces.get(at + group.len()))
+        {
             if last.shape.is_delimited() {
                 break;
             }

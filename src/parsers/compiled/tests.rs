@@ -74,15 +74,25 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("%{c}h", "::1", &["source.address=::1", "source.ip=::1"]),
     ("%a", "2001:db8::1", &["source.address=2001:db8::1", "source.ip=2001:db8::1"]),
     ("%{c}a", "192.0.2.7", &["source.address=192.0.2.7", "source.ip=192.0.2.7"]),
-    ("%a %{c}a", "192.0.2.7 10.0.0.1", &[
-        "source.address=192.0.2.7", "source.ip=192.0.2.7", "apache.access.peer_ip=10.0.0.1",
-    ]),
-    ("%h %a", "web.example 192.0.2.7", &[
-        "source.address=192.0.2.7", "source.ip=192.0.2.7", "apache.access.remote_host=web.example",
-    ]),
-    ("%a:%{remote}p", "2001:db8::1:4711", &[
-        "source.address=2001:db8::1", "source.ip=2001:db8::1", "source.port=4711",
-    ]),
+    (
+        "%a %{c}a",
+        "192.0.2.7 10.0.0.1",
+        &["source.address=192.0.2.7", "source.ip=192.0.2.7", "apache.access.peer_ip=10.0.0.1"],
+    ),
+    (
+        "%h %a",
+        "web.example 192.0.2.7",
+        &[
+            "source.address=192.0.2.7",
+            "source.ip=192.0.2.7",
+            "apache.access.remote_host=web.example",
+        ],
+    ),
+    (
+        "%a:%{remote}p",
+        "2001:db8::1:4711",
+        &["source.address=2001:db8::1", "source.ip=2001:db8::1", "source.port=4711"],
+    ),
     ("%A", "192.0.2.1", &["server.ip=192.0.2.1"]),
     ("%A", "nobody", &[]),
     ("%b", "512", &["http.response.body.bytes=512"]),
@@ -103,18 +113,30 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("%!200,304,302{Referer}i", "http://a/", &["http.request.referrer=http://a/"]),
     ("%{Host}i", "web.example:8080", &["destination.domain=web.example", "destination.port=8080"]),
     ("%{X-Request-ID}i", "abc", &["http.request.id=abc"]),
-    ("%{traceparent}i", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", &[
-        "trace.id=0af7651916cd43dd8448eb211c80319c",
-    ]),
+    (
+        "%{traceparent}i",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        &["trace.id=0af7651916cd43dd8448eb211c80319c"],
+    ),
     ("%{traceparent}i", "00-00000000000000000000000000000000-b7ad6b7169203331-01", &[]),
-    ("%{X-Forwarded-For}i", "10.0.0.2, 198.51.100.9, 192.168.0.1", &[
-        "source.address=198.51.100.9", "source.ip=198.51.100.9",
-        "apache.access.forwarded_for=[\"10.0.0.2\",\"198.51.100.9\",\"192.168.0.1\"]",
-    ]),
-    ("%h %{X-Forwarded-For}i", "192.0.2.7 10.0.0.2, 198.51.100.9", &[
-        "source.address=192.0.2.7", "source.ip=192.0.2.7",
-        "apache.access.request.headers.x_forwarded_for=10.0.0.2, 198.51.100.9",
-    ]),
+    (
+        "%{X-Forwarded-For}i",
+        "10.0.0.2, 198.51.100.9, 192.168.0.1",
+        &[
+            "source.address=198.51.100.9",
+            "source.ip=198.51.100.9",
+            "apache.access.forwarded_for=[\"10.0.0.2\",\"198.51.100.9\",\"192.168.0.1\"]",
+        ],
+    ),
+    (
+        "%h %{X-Forwarded-For}i",
+        "192.0.2.7 10.0.0.2, 198.51.100.9",
+        &[
+            "source.address=192.0.2.7",
+            "source.ip=192.0.2.7",
+            "apache.access.request.headers.x_forwarded_for=10.0.0.2, 198.51.100.9",
+        ],
+    ),
     ("%{Content-Type}i", "text/html; charset=x", &["http.request.mime_type=text/html"]),
     ("%{Content-Length}i", "12", &["http.request.body.bytes=12"]),
     ("%{X-Other}i", "y z", &["apache.access.request.headers.x_other=y z"]),
@@ -139,16 +161,30 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("%{hextid}P", "7f00", &["apache.access.thread_id=7f00"]),
     ("%q", "?a=b%20c", &["url.query=a=b c"]),
     ("%q", "", &[]),
-    ("%r", "GET /a.b?c HTTP/1.1", &[
-        "http.request.method=GET", "http.version=1.1", "url.original=/a.b?c", "url.path=/a.b",
-        "url.extension=b", "url.query=c",
-    ]),
+    (
+        "%r",
+        "GET /a.b?c HTTP/1.1",
+        &[
+            "http.request.method=GET",
+            "http.version=1.1",
+            "url.original=/a.b?c",
+            "url.path=/a.b",
+            "url.extension=b",
+            "url.query=c",
+        ],
+    ),
     ("%R", "proxy-server", &["apache.access.handler=proxy-server"]),
     ("%s", "404", &["event.outcome=failure", "http.response.status_code=404"]),
     ("%>s", "200", &["event.outcome=success", "http.response.status_code=200"]),
-    ("%<s %>s", "301 200", &[
-        "event.outcome=success", "http.response.status_code=200", "apache.access.original_status=301",
-    ]),
+    (
+        "%<s %>s",
+        "301 200",
+        &[
+            "event.outcome=success",
+            "http.response.status_code=200",
+            "apache.access.original_status=301",
+        ],
+    ),
     ("%S", "77", &["network.bytes=77"]),
     ("%t", "[21/Nov/2026:03:20:13 +0100]", &["@timestamp=2026-11-21T02:20:13.000Z"]),
     ("%{begin}t", "[21/Nov/2026:03:20:13 +0100]", &["@timestamp=2026-11-21T02:20:13.000Z"]),
@@ -157,22 +193,30 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("%{end:usec}t", "1795231213456789", &["@timestamp=2026-11-21T03:20:13.456Z"]),
     ("%{sec}t.%{msec_frac}t", "1795231213.456", &["@timestamp=2026-11-21T03:20:13.456Z"]),
     ("%{sec}t.%{usec_frac}t", "1795231213.456789", &["@timestamp=2026-11-21T03:20:13.456Z"]),
-    ("%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t", "2026-11-21T03:20:13.456+0100", &[
-        "@timestamp=2026-11-21T02:20:13.456Z",
-    ]),
-    ("%{%d %B %y, %I:%M:%S %p %Z}t", "21 November 26, 03:20:13 PM UTC", &[
-        "@timestamp=2026-11-21T15:20:13.000Z",
-    ]),
+    (
+        "%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t%{%z}t",
+        "2026-11-21T03:20:13.456+0100",
+        &["@timestamp=2026-11-21T02:20:13.456Z"],
+    ),
+    (
+        "%{%d %B %y, %I:%M:%S %p %Z}t",
+        "21 November 26, 03:20:13 PM UTC",
+        &["@timestamp=2026-11-21T15:20:13.000Z"],
+    ),
     ("%{%c %z}t", "Sat Nov 21 03:20:13 2026 -0130", &["@timestamp=2026-11-21T04:50:13.000Z"]),
     ("%{%C%y %j %R %z}t", "2026 325 03:20 +0000", &["@timestamp=2026-11-21T03:20:00.000Z"]),
     ("%{%s}t", "1795231213", &["@timestamp=2026-11-21T03:20:13.000Z"]),
-    ("%{%A %G-W%V-%u %F %T %z}t", "Saturday 2026-W47-6 2026-11-21 03:20:13 +0000", &[
-        "@timestamp=2026-11-21T03:20:13.000Z",
-    ]),
+    (
+        "%{%A %G-W%V-%u %F %T %z}t",
+        "Saturday 2026-W47-6 2026-11-21 03:20:13 +0000",
+        &["@timestamp=2026-11-21T03:20:13.000Z"],
+    ),
     ("%{%H:%M}t", "03:20", &["apache.access.time=03:20"]),
-    ("%t %{end:msec}t", "[21/Nov/2026:03:20:13 +0000] 1795231214456", &[
-        "@timestamp=2026-11-21T03:20:13.000Z", "event.end=2026-11-21T03:20:14.456Z",
-    ]),
+    (
+        "%t %{end:msec}t",
+        "[21/Nov/2026:03:20:13 +0000] 1795231214456",
+        &["@timestamp=2026-11-21T03:20:13.000Z", "event.end=2026-11-21T03:20:14.456Z"],
+    ),
     ("%T", "2", &["event.duration=2000000000"]),
     ("%{s}T", "2", &["event.duration=2000000000"]),
     ("%{ms}T", "2", &["event.duration=2000000"]),
@@ -181,13 +225,23 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("%u", "frank smith", &["user.name=frank smith"]),
     ("%u", "\"\"", &[]),
     ("%U", "/a b.html", &["url.original=/a b.html", "url.path=/a b.html", "url.extension=html"]),
-    ("%m %U%q %H", "GET /a.b?c=d HTTP/2.0", &[
-        "http.request.method=GET", "http.version=2.0", "url.original=/a.b?c=d", "url.path=/a.b",
-        "url.extension=b", "url.query=c=d",
-    ]),
-    ("%m %U%q %H", "GET /a HTTP/2.0", &[
-        "http.request.method=GET", "http.version=2.0", "url.original=/a", "url.path=/a",
-    ]),
+    (
+        "%m %U%q %H",
+        "GET /a.b?c=d HTTP/2.0",
+        &[
+            "http.request.method=GET",
+            "http.version=2.0",
+            "url.original=/a.b?c=d",
+            "url.path=/a.b",
+            "url.extension=b",
+            "url.query=c=d",
+        ],
+    ),
+    (
+        "%m %U%q %H",
+        "GET /a HTTP/2.0",
+        &["http.request.method=GET", "http.version=2.0", "url.original=/a", "url.path=/a"],
+    ),
     ("%>U", "/a", &["url.original=/a", "url.path=/a"]),
     ("%v", "web.example", &["destination.domain=web.example"]),
     ("%V", "web.example", &["destination.domain=web.example"]),
@@ -206,9 +260,16 @@ const APACHE: &[(&str, &str, &[&str])] = &[
     ("100%% %s", "100% 200", &["event.outcome=success", "http.response.status_code=200"]),
     ("\\\"%r\\\"", "\"-\"", &[]),
     ("\\\"%r\\\"", "\"\\x16\\x03\\x01\"", &["+residue"]),
-    ("%h\\t%s", "::1\t200", &[
-        "source.address=::1", "source.ip=::1", "event.outcome=success", "http.response.status_code=200",
-    ]),
+    (
+        "%h\\t%s",
+        "::1\t200",
+        &[
+            "source.address=::1",
+            "source.ip=::1",
+            "event.outcome=success",
+            "http.response.status_code=200",
+        ],
+    ),
 ];
 
 #[test]
@@ -219,39 +280,74 @@ fn every_directive_of_apache_becomes_these_fields() {
 }
 
 const NGINX: &[(&str, &str, &[&str])] = &[
-    ("$remote_addr", "192.0.2.7", &[
-        "source.address=192.0.2.7", "source.ip=192.0.2.7", "related.ip=192.0.2.7",
-        "nginx.access.remote_ip_list=192.0.2.7",
-    ]),
+    (
+        "$remote_addr",
+        "192.0.2.7",
+        &[
+            "source.address=192.0.2.7",
+            "source.ip=192.0.2.7",
+            "related.ip=192.0.2.7",
+            "nginx.access.remote_ip_list=192.0.2.7",
+        ],
+    ),
     ("$remote_addr", "unix:", &["source.address=unix:"]),
     ("$remote_user", "frank", &["user.name=frank", "related.user=frank"]),
     ("$time_local", "21/Nov/2026:03:20:13 +0100", &["@timestamp=2026-11-21T02:20:13.000Z"]),
     ("$time_iso8601", "2026-11-21T03:20:13+01:00", &["@timestamp=2026-11-21T02:20:13.000Z"]),
     ("$msec", "1795231213.456", &["@timestamp=2026-11-21T03:20:13.456Z"]),
-    ("[$time_local] $msec", "[21/Nov/2026:03:20:13 +0000] 1795231213.456", &[
-        "@timestamp=2026-11-21T03:20:13.456Z",
-    ]),
-    ("$request", "GET / HTTP/1.1", &[
-        "http.request.method=GET", "http.version=1.1", "url.original=/", "url.path=/",
-    ]),
-    ("$request_method $request_uri $server_protocol", "GET /a%20b HTTP/2.0", &[
-        "http.request.method=GET", "http.version=2.0", "url.original=/a%20b", "url.path=/a b",
-    ]),
-    ("$scheme://$host$request_uri", "https://web.example/a?b", &[
-        "url.scheme=https", "destination.domain=web.example", "url.domain=web.example",
-        "url.original=/a?b", "url.path=/a", "url.query=b",
-    ]),
-    ("$host:$server_port$uri$is_args$args", "web.example:80/a?b=1", &[
-        "destination.domain=web.example", "url.domain=web.example", "destination.port=80",
-        "url.original=/a?b=1", "url.path=/a", "url.query=b=1",
-    ]),
+    (
+        "[$time_local] $msec",
+        "[21/Nov/2026:03:20:13 +0000] 1795231213.456",
+        &["@timestamp=2026-11-21T03:20:13.456Z"],
+    ),
+    (
+        "$request",
+        "GET / HTTP/1.1",
+        &["http.request.method=GET", "http.version=1.1", "url.original=/", "url.path=/"],
+    ),
+    (
+        "$request_method $request_uri $server_protocol",
+        "GET /a%20b HTTP/2.0",
+        &["http.request.method=GET", "http.version=2.0", "url.original=/a%20b", "url.path=/a b"],
+    ),
+    (
+        "$scheme://$host$request_uri",
+        "https://web.example/a?b",
+        &[
+            "url.scheme=https",
+            "destination.domain=web.example",
+            "url.domain=web.example",
+            "url.original=/a?b",
+            "url.path=/a",
+            "url.query=b",
+        ],
+    ),
+    (
+        "$host:$server_port$uri$is_args$args",
+        "web.example:80/a?b=1",
+        &[
+            "destination.domain=web.example",
+            "url.domain=web.example",
+            "destination.port=80",
+            "url.original=/a?b=1",
+            "url.path=/a",
+            "url.query=b=1",
+        ],
+    ),
     ("$uri", "/a b", &["url.original=/a b", "url.path=/a b"]),
     ("$uri $args", "/a b=1", &["url.original=/a", "url.path=/a", "url.query=b=1"]),
     ("$query_string", "b=1", &["url.query=b=1"]),
-    ("\"$request\" $uri", "\"GET /a HTTP/1.1\" /index.php", &[
-        "http.request.method=GET", "http.version=1.1", "url.original=/a", "url.path=/a",
-        "nginx.access.uri=/index.php",
-    ]),
+    (
+        "\"$request\" $uri",
+        "\"GET /a HTTP/1.1\" /index.php",
+        &[
+            "http.request.method=GET",
+            "http.version=1.1",
+            "url.original=/a",
+            "url.path=/a",
+            "nginx.access.uri=/index.php",
+        ],
+    ),
     ("$status", "499", &["event.outcome=failure", "http.response.status_code=499"]),
     ("$body_bytes_sent", "5", &["http.response.body.bytes=5"]),
     ("$bytes_sent", "5", &["http.response.bytes=5"]),
@@ -260,46 +356,65 @@ const NGINX: &[(&str, &str, &[&str])] = &[
     ("$request_id", "9e1f", &["http.request.id=9e1f"]),
     ("$http_referer", "http://a/", &["http.request.referrer=http://a/"]),
     ("$http_user_agent", "x", &["user_agent.original=x"]),
-    ("$http_x_request_id $request_id", "a b", &[
-        "http.request.id=a", "nginx.access.request_id=b",
-    ]),
-    ("$http_x_forwarded_for", "192.168.1.1, 198.51.100.9", &[
-        "source.address=198.51.100.9", "source.ip=198.51.100.9", "related.ip=198.51.100.9",
-        "nginx.access.remote_ip_list=[\"192.168.1.1\",\"198.51.100.9\"]",
-        "nginx.access.remote_ip_list=198.51.100.9",
-    ]),
-    ("$proxy_add_x_forwarded_for - $status", "10.0.0.1, 10.0.0.2 - 200", &[
-        "source.address=10.0.0.1", "source.ip=10.0.0.1", "related.ip=10.0.0.1",
-        "nginx.access.remote_ip_list=[\"10.0.0.1\",\"10.0.0.2\"]",
-        "nginx.access.remote_ip_list=10.0.0.1",
-        "event.outcome=success", "http.response.status_code=200",
-    ]),
+    ("$http_x_request_id $request_id", "a b", &["http.request.id=a", "nginx.access.request_id=b"]),
+    (
+        "$http_x_forwarded_for",
+        "192.168.1.1, 198.51.100.9",
+        &[
+            "source.address=198.51.100.9",
+            "source.ip=198.51.100.9",
+            "related.ip=198.51.100.9",
+            "nginx.access.remote_ip_list=[\"192.168.1.1\",\"198.51.100.9\"]",
+            "nginx.access.remote_ip_list=198.51.100.9",
+        ],
+    ),
+    (
+        "$proxy_add_x_forwarded_for - $status",
+        "10.0.0.1, 10.0.0.2 - 200",
+        &[
+            "source.address=10.0.0.1",
+            "source.ip=10.0.0.1",
+            "related.ip=10.0.0.1",
+            "nginx.access.remote_ip_list=[\"10.0.0.1\",\"10.0.0.2\"]",
+            "nginx.access.remote_ip_list=10.0.0.1",
+            "event.outcome=success",
+            "http.response.status_code=200",
+        ],
+    ),
     ("$sent_http_content_type", "text/css;x", &["http.response.mime_type=text/css"]),
     ("$sent_http_etag", "\\x22a\\x22", &["nginx.access.response.headers.etag=\"a\""]),
     ("$sent_trailer_x", "a", &["nginx.access.response.trailers.x=a"]),
     ("$cookie_sid", "a", &["nginx.access.cookies.sid=a"]),
     ("$arg_q", "a", &["nginx.access.args.q=a"]),
-    ("$upstream_response_time", "0.001, 0.002 : 0.003", &[
-        "nginx.access.upstream.response_time=[0.001,0.002,0.003]",
-    ]),
-    ("$upstream_response_time $pipe", "0.001, 0.002 : 0.003 p", &[
-        "nginx.access.upstream.response_time=[0.001,0.002,0.003]", "nginx.access.pipelined=true",
-    ]),
+    (
+        "$upstream_response_time",
+        "0.001, 0.002 : 0.003",
+        &["nginx.access.upstream.response_time=[0.001,0.002,0.003]"],
+    ),
+    (
+        "$upstream_response_time $pipe",
+        "0.001, 0.002 : 0.003 p",
+        &["nginx.access.upstream.response_time=[0.001,0.002,0.003]", "nginx.access.pipelined=true"],
+    ),
     ("$upstream_connect_time", "0.004", &["nginx.access.upstream.connect_time=0.004"]),
     ("$upstream_header_time", "-", &[]),
     ("$upstream_header_time", "-, 0.002", &["nginx.access.upstream.header_time=0.002"]),
-    ("$upstream_addr", "10.0.0.1:80, unix:/tmp/x", &[
-        "nginx.access.upstream.addr=[\"10.0.0.1:80\",\"unix:/tmp/x\"]",
-    ]),
+    (
+        "$upstream_addr",
+        "10.0.0.1:80, unix:/tmp/x",
+        &["nginx.access.upstream.addr=[\"10.0.0.1:80\",\"unix:/tmp/x\"]"],
+    ),
     ("$upstream_addr", "[::1]:80", &["nginx.access.upstream.addr=\"[::1]:80\""]),
     ("$upstream_status", "502, 200", &["nginx.access.upstream.status=[502,200]"]),
     ("$upstream_bytes_received", "5", &["nginx.access.upstream.bytes_received=5"]),
     ("$upstream_cache_status", "HIT", &["nginx.access.upstream.cache_status=HIT"]),
     ("$upstream_http_x_a", "b", &["nginx.access.upstream.headers.x_a=b"]),
     ("$host", "web.example", &["destination.domain=web.example"]),
-    ("$http_host $host", "web.example:8443 web.example", &[
-        "destination.domain=web.example", "nginx.access.http_host=web.example:8443",
-    ]),
+    (
+        "$http_host $host",
+        "web.example:8443 web.example",
+        &["destination.domain=web.example", "nginx.access.http_host=web.example:8443"],
+    ),
     ("$server_name", "_", &["server.domain=_"]),
     ("$server_addr", "192.0.2.1", &["server.ip=192.0.2.1"]),
     ("$server_port", "443", &["server.port=443"]),
@@ -320,23 +435,43 @@ const NGINX: &[(&str, &str, &[&str])] = &[
     ("$request_filename", "/srv/a b", &["file.path=/srv/a b"]),
     ("$hostname", "web1", &["nginx.access.hostname=web1"]),
     ("${my_tenant}x", "acmex", &["nginx.access.my_tenant=acme"]),
-    ("$upstream_status $upstream", "200 a", &[
-        "nginx.access.upstream_value=a", "nginx.access.upstream.status=200",
-    ]),
-    ("$upstream $upstream_status", "a 200", &[
-        "nginx.access.upstream_value=a", "nginx.access.upstream.status=200",
-    ]),
-    ("escape=json {\"a\":\"$http_user_agent\",\"s\":$status,\"t\":\"$upstream_response_time\"}",
-     "{\"a\":\"q\\\"\\\\\\u0007\\u00e4\\n\",\"s\":200,\"t\":\"\"}", &[
-        "user_agent.original=q\"\\\u{7}ä\n", "event.outcome=success", "http.response.status_code=200",
-    ]),
-    ("escape=none $http_x|$status", "a\\x22|200", &[
-        "nginx.access.request.headers.x=a\\x22", "event.outcome=success", "http.response.status_code=200",
-    ]),
-    ("escape=none \"$http_x\" \"$status\"", "\"a \"b\" c\" \"200\"", &[
-        "nginx.access.request.headers.x=a \"b\" c", "event.outcome=success",
-        "http.response.status_code=200",
-    ]),
+    (
+        "$upstream_status $upstream",
+        "200 a",
+        &["nginx.access.upstream_value=a", "nginx.access.upstream.status=200"],
+    ),
+    (
+        "$upstream $upstream_status",
+        "a 200",
+        &["nginx.access.upstream_value=a", "nginx.access.upstream.status=200"],
+    ),
+    (
+        "escape=json {\"a\":\"$http_user_agent\",\"s\":$status,\"t\":\"$upstream_response_time\"}",
+        "{\"a\":\"q\\\"\\\\\\u0007\\u00e4\\n\",\"s\":200,\"t\":\"\"}",
+        &[
+            "user_agent.original=q\"\\\u{7}ä\n",
+            "event.outcome=success",
+            "http.response.status_code=200",
+        ],
+    ),
+    (
+        "escape=none $http_x|$status",
+        "a\\x22|200",
+        &[
+            "nginx.access.request.headers.x=a\\x22",
+            "event.outcome=success",
+            "http.response.status_code=200",
+        ],
+    ),
+    (
+        "escape=none \"$http_x\" \"$status\"",
+        "\"a \"b\" c\" \"200\"",
+        &[
+            "nginx.access.request.headers.x=a \"b\" c",
+            "event.outcome=success",
+            "http.response.status_code=200",
+        ],
+    ),
 ];
 
 #[test]
@@ -350,8 +485,18 @@ fn every_variable_of_nginx_becomes_these_fields() {
 fn what_cannot_be_split_is_refused_with_its_place() {
     use WebServer::{Apache, Nginx};
     for (server, text, spot, message) in [
-        (Apache, "%t %h%l %u", "%h%l", "nothing stands between `%h` and `%l`, so nobody can tell where one ends"),
-        (Apache, "%r%>s", "%r%>s", "nothing stands between `%r` and `%>s`, so nobody can tell where one ends"),
+        (
+            Apache,
+            "%t %h%l %u",
+            "%h%l",
+            "nothing stands between `%h` and `%l`, so nobody can tell where one ends",
+        ),
+        (
+            Apache,
+            "%r%>s",
+            "%r%>s",
+            "nothing stands between `%r` and `%>s`, so nobody can tell where one ends",
+        ),
         (Apache, "%h %y", "%y", "Apache has no directive `%y`"),
         (Apache, "%h %^zz", "%^zz", "Apache has no directive `%^zz`"),
         (Apache, "%h %ä", "%ä", "Apache has no directive `%ä`"),
@@ -365,8 +510,12 @@ fn what_cannot_be_split_is_refused_with_its_place() {
         (Apache, "%{begin:%H:%Q}t", "%Q", "strftime has no such conversion"),
         (Apache, "%h\\n%s", "\\n", "a line end within a format makes several lines of one request"),
         (Apache, "hello", "", "the format has no directive"),
-        (Nginx, "$a $status$request", "$status$request",
-         "nothing stands between `$status` and `$request`, so nobody can tell where one ends"),
+        (
+            Nginx,
+            "$a $status$request",
+            "$status$request",
+            "nothing stands between `$status` and `$request`, so nobody can tell where one ends",
+        ),
         (Nginx, "a ${status", "{", "the brace of `${status` is not closed"),
         (Nginx, "a $ b", "$", "a dollar sign without the name of a variable"),
         (Nginx, "a ${} b", "${}", "a dollar sign without the name of a variable"),
@@ -389,12 +538,27 @@ fn formats_of_access_lines_are_known_again() {
         (Apache, nicknamed("common"), Some(Shape::Common)),
         (Apache, nicknamed("combined"), Some(Shape::Combined)),
         (Apache, nicknamed("vhost_combined"), Some(Shape::VhostCombined)),
-        (Apache, r#"%a %l %u %t \"%r\" %s %O \"%{referer}i\" \"%{user-agent}i\""#, Some(Shape::Combined)),
+        (
+            Apache,
+            r#"%a %l %u %t \"%r\" %s %O \"%{referer}i\" \"%{user-agent}i\""#,
+            Some(Shape::Combined),
+        ),
         (Apache, nicknamed("combinedio"), None),
-        (Nginx, r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#,
-         Some(Shape::Combined)),
-        (Nginx, r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent"#, Some(Shape::Common)),
-        (Nginx, r#"$remote_addr - $remote_user [$time_iso8601] "$request" $status $body_bytes_sent"#, None),
+        (
+            Nginx,
+            r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#,
+            Some(Shape::Combined),
+        ),
+        (
+            Nginx,
+            r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent"#,
+            Some(Shape::Common),
+        ),
+        (
+            Nginx,
+            r#"$remote_addr - $remote_user [$time_iso8601] "$request" $status $body_bytes_sent"#,
+            None,
+        ),
     ] {
         let compiled = Compiled::new(&format(server, text)).expect(text);
         assert_eq!(compiled.shape(), expected, "{text}");

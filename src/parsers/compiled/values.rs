@@ -84,7 +84,8 @@ fn hex4(text: &[u8]) -> Option<u32> {
 /// Returns the part of a text that is a whole number as JSON has it.
 #[inline]
 pub(super) fn whole_number(text: &[u8], span: Span) -> Option<Span> {
-    let is_number = !text.is_empty() && text.len() <= DIGITS_MAX && text.iter().all(u8::is_ascii_digit);
+    let is_number =
+        !text.is_empty() && text.len() <= DIGITS_MAX && text.iter().all(u8::is_ascii_digit);
     is_number.then(|| span.part(leading_zeros(text), span.len()))
 }
 
@@ -169,7 +170,12 @@ pub(super) fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Writes a list as JSON: one value as it is, several as an array; nothing of an empty one, or where a part is no number
 /// although it is to be one.
-pub(super) fn json_list(event: &mut EventBuf, line: &[u8], raw: Span, is_text: bool) -> Option<Span> {
+pub(super) fn json_list(
+    event: &mut EventBuf,
+    line: &[u8],
+    raw: Span,
+    is_text: bool,
+) -> Option<Span> {
     if !is_text && let Some(one) = decimal(&line[raw.start()..raw.end()], raw) {
         return Some(one);
     }
@@ -223,9 +229,9 @@ pub(super) fn client_of(text: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_private(address: &[u8]) -> bool {
-    let second = address.strip_prefix(b"172.").map(|rest| {
-        number(rest.split(|byte| *byte == b'.').next().unwrap_or_default())
-    });
+    let second = address
+        .strip_prefix(b"172.")
+        .map(|rest| number(rest.split(|byte| *byte == b'.').next().unwrap_or_default()));
     [b"10.".as_slice(), b"192.168.", b"127."].iter().any(|prefix| address.starts_with(prefix))
         || second.is_some_and(|second| (16..32).contains(&second))
 }

@@ -1,0 +1,219 @@
+//! `format: {apache: …}`, `format: {nginx: …}` and `format_from`: formats of web servers, checked by compiling them.
+
+use std::ops::Range;
+use std::path::Path;
+
+use globset::GlobBuilder;
+
+use crate::config::check::not_one_of;
+use crate::config::files::ServerFiles;
+use crate::config::problems::{Place, Problem};
+use crate::config::servers::{COMBINED, Log, logs};
+use crate::config::tree::Value;
+use crate::config::typed::value::At;
+use crate::parsers::compiled::{Compiled, Fault, nicknamed, nicknames};
+use crate::settings::{Escape, Format, ServerFormat, WebServer};
+
+/// Keys of `format` that this file reads.
+pub(super) const KEYS: [&str; 3] = ["apache", "nginx", "escape"];
+
+/// Reads `apache` or `nginx` below `format`, where one of them is.
+pub(super) fn format(at: &At<'_>) -> Option<Format> {
+    let (apache, nginx) = (at.get("apache"), at.get("nginx"));
+    let escape = at.get("escape");
+    if nginx.is_there() {
+        if apache.is_there() {
+            apache.problem(format!("`{}` is there as well: a format is of one", nginx.path()));
+            return None;
+        }
+        return of_nginx(&nginx, &escape);
+    }
+    if escape.is_there() {
+        escape.problem("`escape` is only known for `nginx`");
+    }
+    of_apache(&apache)
+}
+
+fn of_apache(at: &At<'_>) -> Option<Format> {
+    let written = at.text()?;
+    let (text, skipped) = if written.contains('%') {
+        without_quotes(&written)
+    } else {
+        let Some(text) = nicknamed(&written) else {
+            let all: Vec<&str> = nicknames().collect();
+            at.push(not_one_of(at.place()?, at.path(), &written, &all));
+            return None;
+        };
+        (text, 0)
+    };
+    checked(at, WebServer::Apache, text, Escape::Default, skipped)
+}
+
+/// Takes the quotes off a string that is copied with them: all that are in it have a backslash then.
+fn without_quotes(text: &str) -> (&str, usize) {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match inner.filter(|inner| inner.matches('"').count() == inner.matches("\\\"").count()) {
+        Some(inner) if !inner.ends_with('\\') => (inner, 1),
+        _ => (text, 0),
+    }
+}
+
+fn of_nginx(at: &At<'_>, escape_at: &At<'_>) -> Option<Format> {
+    let text = at.text()?;
+    if text == "combined" {
+        return checked(at, WebServer::Nginx, COMBINED, Escape::Default, 0);
+    }
+    let words = ["default", "json", "none"];
+    let mut escape = escape_at.is_there().then(|| escape_at.word(&words)).flatten();
+    let mut rest = text.as_str();
+    for (number, word) in words.iter().enumerate() {
+        let own = text.strip_prefix("escape=").and_then(|text| text.strip_prefix(word));
+        if let Some(behind) = own.and_then(|text| text.strip_prefix(' ')) {
+            (escape, rest) = (Some(number), behind.trim_start());
+        }
+    }
+    let escape = match escape {
+        Some(1) => Escape::Json,
+        Some(2) => Escape::None,
+        _ => Escape::Default,
+    };
+    checked(at, WebServer::Nginx, rest, escape, text.chars().count() - rest.chars().count())
+}
+
+/// Compiles a format of the configuration; `skipped` characters stand before it.
+fn checked(
+    at: &At<'_>,
+    server: WebServer,
+    text: &str,
+    escape: Escape,
+    skipped: usize,
+) -> Option<Format> {
+    let format = ServerFormat { server, text: text.to_owned(), escape };
+    let Err(fault) = Compiled::new(&format) else { return Some(Format::Compiled(format)) };
+    let before = skipped + text[..fault.range.start].chars().count();
+    let length = text[fault.range.clone()].chars().count().max(1);
+    match place_within(at, before, length) {
+        Some(place) => at.push(Problem::new(place, fault.message).hint(fault.hint)),
+        None => {
+            let hint = format!("{}\n{}", fault.hint, drawn(text, &fault.range));
+            at.problem_with(fault.message, hint);
+        }
+    }
+    None
+}
+
+/// Finds the place of some characters of a text that stands in one line, by how many more it has there: quotes and
+/// their escapes.
+fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
+    let place = at.place()?;
+    let Value::Scalar(scalar) = &at.node()?.value else { return None };
+    let characters: Vec<char> = scalar.text.chars().collect();
+    let doubled: [&[char]; 3] = [&[], &['\''], &['"', '\\']];
+    let more =
+        |within: &[char], escaped: &[char]| within.iter().filter(|c| escaped.contains(c)).count();
+    if place.length == characters.len() && scalar.plain {
+        return Some(Place { column: place.column + before, length, ..place });
+    }
+    let escaped = doubled
+        .into_iter()
+        .find(|escaped| place.length == characters.len() + 2 + more(&characters, escaped))?;
+    let upto = characters.get(..before)?;
+    let within = characters.get(before..(before + length).min(characters.len()))?;
+    Some(Place {
+        column: place.column + 1 + before + more(upto, escaped),
+        length: length + more(within, escaped),
+        ..place
+    })
+}
+
+/// Shows a text with carets under a part of it.
+fn drawn(text: &str, range: &Range<usize>) -> String {
+    const BEFORE_MAX: usize = 60;
+    let before = text[..range.start].chars().count();
+    let skipped = before.saturating_sub(BEFORE_MAX);
+    let shown: String = text.chars().skip(skipped).take(2 * BEFORE_MAX).collect();
+    let length = text[range.clone()].chars().count().max(1);
+    format!("  {shown}\n  {}{}", " ".repeat(before - skipped), "^".repeat(length))
+}
+
+/// Reads `format_from`: the format that a web server's configuration gives the logs at `paths`.
+pub(super) fn format_from(
+    at: &At<'_>,
+    paths: &[String],
+    config_directory: &Path,
+) -> Option<Format> {
+    let file = at.text_if_any()?;
+    let file = config_directory.join(file);
+    let logs = match logs(&file, &ServerFiles) {
+        Ok(logs) => logs,
+        Err(error) => {
+            let hint = "name the server's main file, such as /etc/nginx/nginx.conf or \
+                        /etc/apache2/apache2.conf, and let the user that runs this read it";
+            at.problem_with(error.to_string(), hint);
+            return None;
+        }
+    };
+    let written: Vec<&Log> = logs.iter().filter(|log| leads_to(paths, &log.path)).collect();
+    let Some(first) = written.first() else {
+        at.problem_with(
+            format!("`{}` has no log of requests that `paths` leads to", file.display()),
+            format!("it has {}", listed(logs.iter())),
+        );
+        return None;
+    };
+    let mut others = written.iter().filter(|log| log.format != first.format).peekable();
+    if others.peek().is_some() {
+        at.problem_with(
+            format!("the logs that `paths` leads to have several formats in `{}`", file.display()),
+            format!("make an input for each of them: {}", listed(written.iter().copied())),
+        );
+        return None;
+    }
+    if let Err(fault) = Compiled::new(&first.format) {
+        at.push(fault_of(at, first, &fault));
+        return None;
+    }
+    Some(Format::Compiled(first.format.clone()))
+}
+
+fn fault_of(at: &At<'_>, log: &Log, fault: &Fault) -> Problem {
+    let message = format!("{}: {}", log.spot, fault.message);
+    let hint = format!("{}\n{}", fault.hint, drawn(&log.format.text, &fault.range));
+    let problem = at.place().map(|place| Problem::new(place, message.clone()));
+    problem.unwrap_or_else(|| Problem::general(message)).hint(hint)
+}
+
+/// Tells whether patterns lead to a log, or to what a rotation makes of it.
+fn leads_to(paths: &[String], log: &str) -> bool {
+    let log = log.replace('*', "x");
+    let names = [log.clone(), format!("{log}.1"), format!("{log}-20260101"), format!("{log}.1.gz")];
+    paths.iter().any(|path| {
+        let glob = GlobBuilder::new(path).literal_separator(true).build();
+        glob.is_ok_and(|glob| {
+            let matcher = glob.compile_matcher();
+            names.iter().any(|name| {
+                // Of a relative path nobody knows where it begins.
+                matcher.is_match(name)
+                    || !log.starts_with('/') && path.ends_with(&format!("/{name}"))
+            })
+        })
+    })
+}
+
+fn listed<'a>(logs: impl Iterator<Item = &'a Log>) -> String {
+    const SHOWN_MAX: usize = 12;
+    let mut shown: Vec<String> = Vec::new();
+    for log in logs {
+        let name = if log.name.is_empty() { "a format of its own" } else { &log.name };
+        let one = format!("{} ({name}, {})", log.path, log.spot);
+        if !shown.contains(&one) {
+            shown.push(one);
+        }
+    }
+    let more = shown.len().saturating_sub(SHOWN_MAX);
+    shown.truncate(SHOWN_MAX);
+    if 0 < more {
+        shown.push(format!("and {more} more"));
+    }
+    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+}
