@@ -20,7 +20,7 @@ use shipper::position::Epoch;
 use shipper::scan::look;
 use shipper::settings::enrich::EnrichSettings;
 use shipper::settings::reading::{LineParser, NdjsonSettings};
-use shipper::settings::{Format, InputSettings};
+use shipper::settings::{Escape, Format, InputSettings, ServerFormat, WebServer};
 use shipper::wake::Wake;
 use std::hint::black_box;
 use std::path::Path;
@@ -53,6 +53,7 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk("chunk to documents, raw", Format::Raw, true),
         whole_chunk("chunk to documents, parsed", Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
+        compiled("chunk to documents, compiled format"),
         enriched("chunk to documents, parsed, user agents", None),
         enriched("chunk to documents, parsed, user agents and places", Some("/City.mmdb")),
         json_lines("chunk to documents, JSON lines", true),
@@ -173,6 +174,24 @@ fn enriched(name: &'static str, database: Option<&str>) -> Kernel {
     let settings = InputSettings { enrich, ..input(Format::Auto, true) };
     let mut writing = Writing::with(&settings, Arc::new(tables));
     writing.write(&chunk, &mut |_| {});
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: LINES, bytes, call }
+}
+
+/// The same of a format that is compiled: combined, and what operators add to it.
+fn compiled(name: &'static str) -> Kernel {
+    let mut chunk = Vec::new();
+    for (number, line) in lines(&self::chunk()).enumerate() {
+        chunk.extend_from_slice(line);
+        let more = format!(" {} {number:032x} TLSv1.3 TLS_AES_256_GCM_SHA384\n", number * 37 + 101);
+        chunk.extend_from_slice(more.as_bytes());
+    }
+    let bytes = chunk.len();
+    let text = "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\" %D %{X-Request-Id}i \
+                %{SSL_PROTOCOL}x %{SSL_CIPHER}x";
+    let format =
+        ServerFormat { server: WebServer::Apache, text: text.to_owned(), escape: Escape::Default };
+    let mut writing = Writing::new(Format::Compiled(format), true);
     let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
     Kernel { name, lines: LINES, bytes, call }
 }

@@ -122,6 +122,11 @@ fn members_of_json_lines_stand_where_values_would() {
 }
 
 #[test]
+fn formats_of_web_servers_take_lines_apart_within_bounds() {
+    replay("compiled", claims::compiled::check);
+}
+
+#[test]
 fn what_any_format_packed_is_what_is_read() {
     replay("packed", claims::packed::check);
 }

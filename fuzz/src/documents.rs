@@ -75,7 +75,12 @@ pub fn check(bytes: &[u8]) {
         pipelines[index].clone()
     });
     let most = usize::from(input.byte()) + 1;
-    let mut log = input.0.to_vec();
+    check_lines(pipeline, keep_original, most, input.0);
+}
+
+/// Checks lines, of which the last has no end; batches take at most so many items.
+pub fn check_lines(pipeline: Pipeline, keep_original: bool, most: usize, lines: &[u8]) {
+    let mut log = lines.to_vec();
     log.push(b'\n');
     let hole = [0; HOLE_BYTES_MIN];
     if log.split(|byte| *byte == b'\n').any(|line| line.starts_with(&hole)) {

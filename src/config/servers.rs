@@ -130,3 +130,7 @@ impl Budget {
         self.depth -= 1;
     }
 }
+
+#[cfg(test)]
+#[path = "servers/tests.rs"]
+mod tests;

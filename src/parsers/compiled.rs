@@ -185,3 +185,7 @@ fn tag(directive: &Directive) -> Option<&'static [u8]> {
 #[cfg(test)]
 #[path = "compiled/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "compiled/property_tests.rs"]
+mod property_tests;

@@ -209,11 +209,22 @@ impl Tokens<'_> {
         Err("a quote is not closed".to_owned())
     }
 
-    /// Goes behind a block of another language, whose opening brace was read.
+    /// Goes behind a block of Lua, whose opening brace was read: braces in its texts and comments do not count.
     fn skip_block(&mut self) {
         let mut depth = 1;
+        let mut within = None;
         while let Some(byte) = self.peek().filter(|_| 0 < depth) {
-            depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+            match (within, byte) {
+                (Some(b'\n'), b'\n') => within = None,
+                (Some(_), b'\\') => self.bump(),
+                (Some(quote), _) if quote == byte => within = None,
+                (Some(_), _) => {}
+                (None, b'"' | b'\'') => within = Some(byte),
+                (None, b'-') if self.text.as_bytes().get(self.at + 1) == Some(&b'-') => {
+                    within = Some(b'\n');
+                }
+                (None, _) => depth += i32::from(byte == b'{') - i32::from(byte == b'}'),
+            }
             self.bump();
         }
     }

@@ -305,9 +305,10 @@ fn time(argument: &str, range: &Range<usize>) -> Result<(Shape, Role), Fault> {
         "usec_frac" => Pattern::fraction(6),
         format => Pattern::strftime(format).map_err(|at| {
             // Behind `%{` and what was taken off.
+            let length = 1 + char_length(&format[at + 1..]);
             let at = range.start + 2 + argument.len() - format.len() + at;
             Fault::new(
-                at..at + 2,
+                at..at + length,
                 "strftime has no such conversion",
                 "`%{%Y-%m-%dT%H:%M:%S%z}t` is a time, `%%` a percent sign",
             )

@@ -1,0 +1,231 @@
+//! Configurations of both servers, as their packages and their operators write them.
+
+use super::*;
+use std::collections::BTreeMap;
+
+/// Files by their paths; patterns may end with `*`.
+#[derive(Default)]
+struct Tree(BTreeMap<PathBuf, String>);
+
+impl Tree {
+    fn of(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect())
+    }
+}
+
+impl Files for Tree {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        self.0.get(path).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    fn matching(&self, pattern: &Path) -> Vec<PathBuf> {
+        let text = pattern.to_string_lossy();
+        let (before, behind) = text.split_once('*').unwrap_or((&text, ""));
+        let matches = |path: &&PathBuf| {
+            let path = path.to_string_lossy();
+            if text.contains('*') {
+                path.starts_with(before) && path.ends_with(behind)
+            } else {
+                *path == *text
+            }
+        };
+        self.0.keys().filter(matches).cloned().collect()
+    }
+}
+
+/// Reads the logs of the first file: `path name text`, and where each is defined.
+fn read(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    let logs = logs(Path::new(files[0].0), &Tree::of(files)).map_err(|error| error.to_string())?;
+    let shown = logs.iter().map(|log| {
+        let escape = match log.format.escape {
+            crate::settings::Escape::Default => "",
+            crate::settings::Escape::Json => "json ",
+            crate::settings::Escape::None => "none ",
+        };
+        format!("{} {} {escape}{} ({})", log.path, log.name, log.format.text, log.spot)
+    });
+    Ok(shown.collect())
+}
+
+#[test]
+fn nginx_is_read_with_its_includes_and_quotes() {
+    let main = r#"
+user www-data; # a comment; with { signs
+events { worker_connections 768; }
+http {
+    log_format main '$remote_addr "$request" '
+                    "$status \"$http_referer\"" ; log_format js escape=json '{"s":$status}';
+    log_format 'quoted name' escape=none it\'s$status;
+    include conf.d/*.conf;
+    content_by_lua_block { local x = "}" }
+    server {
+        access_log /var/log/nginx/main.log main buffer=32k;
+        access_log off;
+        access_log syslog:server=10.0.0.1 main;
+        location / { access_log "/var/log/nginx/$host.json" js if=$loud; }
+        location ~ ^/a{2} { access_log /var/log/nginx/q.log "quoted name"; }
+    }
+}
+"#;
+    let seen = read(&[
+        ("/etc/nginx/nginx.conf", main),
+        (
+            "/etc/nginx/conf.d/a.conf",
+            "access_log /var/log/nginx/plain.log;\naccess_log logs/gz.log gzip;",
+        ),
+        ("/etc/nginx/conf.d/b.txt", "access_log /never.log;"),
+    ]);
+    let combined = format!("combined {COMBINED}");
+    let expected = [
+        format!("/var/log/nginx/plain.log {combined} (/etc/nginx/conf.d/a.conf:1)"),
+        format!("logs/gz.log {combined} (/etc/nginx/conf.d/a.conf:2)"),
+        r#"/var/log/nginx/main.log main $remote_addr "$request" $status \"$http_referer\" (/etc/nginx/nginx.conf:5)"#
+            .to_owned(),
+        r#"/var/log/nginx/*.json js json {"s":$status} (/etc/nginx/nginx.conf:6)"#.to_owned(),
+        r"/var/log/nginx/q.log quoted name none it\'s$status (/etc/nginx/nginx.conf:7)".to_owned(),
+    ];
+    assert_eq!(seen, Ok(expected.to_vec()));
+}
+
+#[test]
+fn nginx_without_a_log_has_that_of_its_package() {
+    let seen = read(&[("/etc/nginx/nginx.conf", "events {} http { server { listen 80; } }")]);
+    let expected =
+        format!("/var/log/nginx/access.log combined {COMBINED} (/etc/nginx/nginx.conf:1)");
+    assert_eq!(seen, Ok(vec![expected]));
+}
+
+#[test]
+fn apache_is_read_as_debian_lays_it_out() {
+    let main = r#"
+# Global configuration
+DefaultRuntimeDir ${APACHE_RUN_DIR}
+Define root_log ${APACHE_LOG_DIR}/root
+IncludeOptional mods-enabled/*.load
+LogFormat "%v:%p %h \
+%s" vhost_combined
+LogFormat '%h "%r" %>s' combined
+LogFormat "%h \"%r\"" common
+<IfModule !mod_nothing.c>
+    LogFormat "%h never" common
+</IfModule>
+<IfDefine root_log>
+    CustomLog "${root_log}.log" combined env=!dontlog
+</IfDefine>
+<IfDefine unknown>
+    <IfModule x> CustomLog never.log combined
+    </IfModule>
+    CustomLog never.log combined
+</IfDefine>
+IncludeOptional conf-enabled/*.conf
+IncludeOptional sites-enabled/*.conf
+IncludeOptional /nowhere/else.conf
+"#;
+    let site = r#"<VirtualHost *:80>
+    LogFormat "%a site" combined
+    CustomLog ${APACHE_LOG_DIR}/site.log combined
+    customlog logs/own.log "%t \"%U\" %D"
+    CustomLog "|/usr/bin/rotatelogs -l /var/log/apache2/piped.%Y-%m-%d.log 86400" common
+    TransferLog t.log
+    CustomLog "|/usr/bin/logger -t apache" common
+</VirtualHost>
+CustomLog ${NOT_SET}/x.log common
+"#;
+    let envvars = r#"unset HOME
+if [ "${APACHE_CONFDIR##/etc/apache2-}" != "${APACHE_CONFDIR}" ] ; then
+	SUFFIX="-${APACHE_CONFDIR##/etc/apache2-}"
+else
+	SUFFIX=
+fi
+export APACHE_RUN_DIR=/var/run/apache2$SUFFIX
+export APACHE_LOG_DIR=/var/log/apache2$SUFFIX
+"#;
+    let seen = read(&[
+        ("/etc/apache2/apache2.conf", main),
+        ("/etc/apache2/envvars", envvars),
+        (
+            "/etc/apache2/conf-enabled/other.conf",
+            "CustomLog ${APACHE_LOG_DIR}/other.log vhost_combined\n",
+        ),
+        ("/etc/apache2/sites-enabled/000.conf", site),
+    ]);
+    let expected = [
+        r#"/var/log/apache2/root.log combined %h "%r" %>s (/etc/apache2/apache2.conf:8)"#,
+        "/var/log/apache2/other.log vhost_combined %v:%p %h %s (/etc/apache2/apache2.conf:6)",
+        "/var/log/apache2/site.log combined %a site (/etc/apache2/sites-enabled/000.conf:2)",
+        r#"/etc/apache2/logs/own.log  %t \"%U\" %D (/etc/apache2/sites-enabled/000.conf:4)"#,
+        r#"/var/log/apache2/piped.*-*-*.log common %h \"%r\" (/etc/apache2/apache2.conf:9)"#,
+        r#"/etc/apache2/t.log  %h %l %u %t "%r" %>s %b (/etc/apache2/sites-enabled/000.conf:6)"#,
+        r#"/etc/apache2/${NOT_SET}/x.log common %h \"%r\" (/etc/apache2/apache2.conf:9)"#,
+    ];
+    assert_eq!(seen, Ok(expected.map(str::to_owned).to_vec()));
+    let second = read(&[
+        ("/etc/apache2-shop/apache2.conf", "CustomLog ${APACHE_LOG_DIR}/a.log CLF"),
+        ("/etc/apache2-shop/envvars", envvars),
+    ]);
+    assert!(second.expect("it is read")[0].starts_with("/var/log/apache2-shop/a.log CLF %h"));
+    let red_hat = read(&[
+        (
+            "/etc/httpd/conf/httpd.conf",
+            "ServerRoot \"/etc/httpd\"\nInclude conf.d/*.conf\nCustomLog logs/a \"%h\"",
+        ),
+        ("/etc/httpd/conf.d/b.conf", "CustomLog logs/b \"%a\""),
+    ]);
+    assert_eq!(
+        red_hat,
+        Ok(vec![
+            "/etc/httpd/logs/b  %a (/etc/httpd/conf.d/b.conf:1)".to_owned(),
+            "/etc/httpd/logs/a  %h (/etc/httpd/conf/httpd.conf:3)".to_owned(),
+        ])
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_file_and_line() {
+    for (files, expected) in [
+        (
+            &[("/etc/nginx/nginx.conf", "http {\naccess_log /a.log main;\n}")][..],
+            "/etc/nginx/nginx.conf:2: there is no `log_format main`",
+        ),
+        (
+            &[("/etc/nginx/nginx.conf", "\nlog_format a 'x")],
+            "/etc/nginx/nginx.conf:2: a quote is not closed",
+        ),
+        (
+            &[("/etc/nginx/nginx.conf", "\n\naccess_log /a.log")],
+            "/etc/nginx/nginx.conf:3: `access_log` has no `;` at its end",
+        ),
+        (
+            &[("/etc/nginx/nginx.conf", "log_format a escape=xml 'x';")],
+            "/etc/nginx/nginx.conf:1: `escape=xml` is none of `default`, `json` and `none`",
+        ),
+        (
+            &[("/etc/nginx/nginx.conf", "\ninclude mime.types;")],
+            "/etc/nginx/nginx.conf:2: the included `/etc/nginx/mime.types` cannot be read: entity not found",
+        ),
+        (
+            &[("/etc/nginx/nginx.conf", "include nginx.conf;")],
+            "/etc/nginx/nginx.conf:1: its files include each other without end",
+        ),
+        (
+            &[("/etc/apache2/apache2.conf", "\nCustomLog a.log shop")],
+            "/etc/apache2/apache2.conf:2: there is no `LogFormat` with the nickname `shop`",
+        ),
+        (
+            &[("/etc/apache2/apache2.conf", "LogFormat \"%h")],
+            "/etc/apache2/apache2.conf:1: a quote is not closed",
+        ),
+        (
+            &[("/etc/apache2/apache2.conf", "\n\nInclude ports.conf")],
+            "/etc/apache2/apache2.conf:3: the included `/etc/apache2/ports.conf` cannot be read: entity not found",
+        ),
+        (
+            &[("/etc/apache2/apache2.conf", "Include apache2.conf")],
+            "/etc/apache2/apache2.conf:1: its files include each other without end",
+        ),
+    ] {
+        assert_eq!(read(files), Err(expected.to_owned()));
+    }
+    let missing = logs(Path::new("/etc/nginx/nginx.conf"), &Tree::default()).unwrap_err();
+    assert_eq!(missing.to_string(), "`/etc/nginx/nginx.conf` cannot be read: entity not found");
+}
