@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "fixtures are files")]
 
+#[path = "golden/compiled.rs"]
+mod compiled;
 #[path = "golden/enveloped.rs"]
 mod enveloped;
 #[path = "golden/formats.rs"]

@@ -141,6 +141,9 @@ impl Text<'_> {
                 Some(begins) => match find(&self.line[..end], from, [begins.with]) {
                     Some(upto) => upto,
                     None if begins.is_optional => end,
+                    // What a server writes that knows no path, or `OPTIONS *`.
+                    None if self.line[from..end].ends_with(b"-") => end - 1,
+                    None if self.line[from..end].ends_with(b"*") => end - 1,
                     None => return None,
                 },
             };

@@ -334,6 +334,21 @@ const NGINX: &[(&str, &str, &[&str])] = &[
             "url.query=b=1",
         ],
     ),
+    (
+        "$scheme://$host$request_uri|",
+        "http://web.example-|",
+        &["url.scheme=http", "destination.domain=web.example"],
+    ),
+    (
+        "$host$request_uri",
+        "web.example*",
+        &[
+            "destination.domain=web.example",
+            "url.domain=web.example",
+            "url.original=*",
+            "url.path=*",
+        ],
+    ),
     ("$uri", "/a b", &["url.original=/a b", "url.path=/a b"]),
     ("$uri $args", "/a b=1", &["url.original=/a", "url.path=/a", "url.query=b=1"]),
     ("$query_string", "b=1", &["url.query=b=1"]),
