@@ -101,3 +101,44 @@ pub static KNOWN: &[Known] = &[
 pub fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EXTRAS_MAX, Field};
+
+    /// Fields that a syslog header has.
+    const OF_A_HEADER: usize = 15;
+
+    #[test]
+    fn fields_of_formats_are_theirs_alone_and_lie_in_no_other() {
+        for known in KNOWN {
+            let parser = (known.make)();
+            let extras = parser.extras();
+            assert!(extras.len() + OF_A_HEADER <= EXTRAS_MAX, "{}: {}", known.name, extras.len());
+            for (number, extra) in extras.iter().enumerate() {
+                let mut others: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
+                others.extend(extras[number + 1..].iter().map(|other| &*other.name));
+                for other in others {
+                    let within = |inner: &str, outer: &str| {
+                        inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
+                    };
+                    let clash = extra.name == other
+                        || within(&extra.name, other)
+                        || within(other, &extra.name);
+                    assert!(!clash, "{}: `{}` and `{other}`", known.name, extra.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn formats_have_names_of_their_own_and_are_found_by_them() {
+        for (number, one) in KNOWN.iter().enumerate() {
+            assert_eq!(known(one.name).map(|found| found.about), Some(one.about));
+            assert!(KNOWN[..number].iter().all(|other| other.name != one.name), "{}", one.name);
+            assert!(one.begins.is_none_or(|pattern| ::regex::bytes::Regex::new(pattern).is_ok()));
+        }
+        assert!(known("apache_eror").is_none());
+    }
+}
