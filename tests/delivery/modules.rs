@@ -141,8 +141,8 @@ fn nginx_error() -> Value {
         json!({"script": {"source": "ctx.message = ctx.remove('words')"}}),
         json!({"remove": {"field": "at"}}),
     ];
-    processors
-        .extend(of_errors("['emerg', 'alert', 'crit', 'error', 'warn'].contains(ctx.log.level)"));
+    // The module calls all of them errors.
+    processors.extend(of_errors("true"));
     Value::Array(processors)
 }
 
