@@ -133,8 +133,15 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
     }
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut best: Option<(Candidate, Score)> = None;
+    let mut fitting: Vec<String> = Vec::new();
     for candidate in candidates(&path) {
+        if candidate.unless.is_some_and(|other| fitting.iter().any(|name| name == other)) {
+            continue;
+        }
         let score = score(&candidate.input, &sample.bytes, &path);
+        if 0 < score.recognised {
+            fitting.push(candidate.name.clone());
+        }
         // Of those that are as good the first stays: it says more.
         let is_better = best.as_ref().is_none_or(|(_, best)| best.recognised < score.recognised);
         if is_better {

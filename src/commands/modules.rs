@@ -4,6 +4,7 @@ use super::report::{self, Failure};
 use crate::advice;
 use crate::cli::{ConfigArgs, ModulesCommand};
 use crate::config::check::nearest;
+use crate::config::files;
 use crate::config::module_files::Pattern;
 use crate::config::modules::{self, MODULES};
 use crate::config::{self, Sources};
@@ -77,7 +78,8 @@ impl Directory {
             }
             Some(_) => None,
         };
-        let pattern = directory.join(path.as_deref().unwrap_or("modules.d/*.yml"));
+        let path = path.as_deref().unwrap_or("modules.d/*.yml");
+        let pattern = files::below(&directory, Path::new(path));
         let name = pattern.file_name().map(|name| name.to_string_lossy().into_owned());
         let ending = name.as_deref().and_then(|name| name.strip_prefix('*'));
         match (ending, pattern.parent()) {

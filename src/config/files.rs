@@ -186,15 +186,21 @@ fn allowed(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Returns where a path leads that is relative to a directory, without `.` parts. One that begins with the directory, as
+/// `${path.config}/x` does where `path.config` is relative, is taken as it is.
+#[must_use]
+pub fn below(directory: &Path, path: &Path) -> PathBuf {
+    let plain = |path: &Path| -> PathBuf {
+        path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+    };
+    let (directory, path) = (plain(directory), plain(path));
+    if path.starts_with(&directory) { path } else { directory.join(path) }
+}
+
 /// Returns the files that match a pattern, in order of their names; a relative one starts in `directory`.
 #[must_use]
 pub fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
-    // Without `.` parts, as the paths are that are compared with it.
-    let pattern: PathBuf = directory
-        .join(pattern)
-        .components()
-        .filter(|part| !matches!(part, Component::CurDir))
-        .collect();
+    let pattern = below(directory, Path::new(pattern));
     let Some(text) = pattern.to_str() else { return Vec::new() };
     let Ok(glob) = GlobBuilder::new(text).literal_separator(true).build() else {
         return Vec::new();

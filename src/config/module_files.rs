@@ -50,7 +50,9 @@ pub fn pattern(root: &Node) -> Pattern {
     let root = At::root(root, &notes);
     let section = root.get("filebeat.config.modules");
     let directory = process::directories(&root).config;
-    let path = section.get("path").text_if_any();
+    // Below a key that switches its section off, references are left as they are.
+    let own = |path: String| path.replace("${path.config}", &directory.to_string_lossy());
+    let path = section.get("path").text_if_any().map(own);
     Pattern { directory, path, is_enabled: section.get("enabled").boolean() != Some(false) }
 }
 

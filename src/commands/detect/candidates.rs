@@ -20,6 +20,8 @@ pub(super) struct Candidate {
     /// Whether an event may have several lines.
     pub(super) joins: bool,
     begins: Option<&'static str>,
+    /// It is not tried where the format of this name recognises any line, which it would take half.
+    pub(super) unless: Option<&'static str>,
 }
 
 /// Formats that say less than others of which they recognise the lines, with what a path says of one that is the server's
@@ -56,8 +58,10 @@ pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
         "access lines of Apache with the host in front",
         Format::VhostCombined,
     ));
+    let unless = Some(if is_nginx { "nginx" } else { "combined" });
     all.push(combined);
-    all.push(Candidate::new("common", "access lines of Apache (common)", Format::Common));
+    let common = Candidate::new("common", "access lines of Apache (common)", Format::Common);
+    all.push(Candidate { unless, ..common });
     all.extend(general.filter_map(known).map(of_known));
     all.push(any);
     all
@@ -83,6 +87,7 @@ impl Candidate {
             format: name.to_owned(),
             joins: begins.is_some(),
             begins,
+            unless: None,
         }
     }
 }

@@ -1,0 +1,169 @@
+//! `detect`.
+
+use crate::rig::{COMBINED, COMMON, Place};
+use serde_json::Value;
+use shipper::parsers::known::KNOWN;
+
+#[test]
+fn format_that_recognises_the_most_is_told_with_its_configuration() {
+    let place = Place::new();
+    let file = place.write("access.log", format!("{}junk \x1b[2J\n{COMBINED}", COMBINED.repeat(8)));
+    let said = place.run(&["detect", "access.log"]);
+    assert_eq!((said.code, &*said.err), (0, ""));
+    let expected = format!(
+        "{file}: combined, access lines of Apache (combined); of nginx, say `nginx`\n  9 of 10 lines (90.0 %)\n  not \
+         recognised:\n    line 9: junk \\u{{1b}}[2J\n\nfilebeat.inputs:\n  - type: filestream\n    id: access\n    paths: \
+         [{file}]\n    format: combined\n"
+    );
+    assert_eq!(said.out, expected);
+}
+
+#[test]
+fn configuration_that_is_printed_reads_the_file() {
+    let place = Place::new();
+    let file = place.write("it's {a} log, # 1.log", COMBINED);
+    let said = place.run(&["detect", &file]);
+    let at = said.out.find("filebeat.inputs").unwrap();
+    place.write("shipper.yml", format!("{}output.console.enabled: true\n", &said.out[at..]));
+    let sent = place.run(&["--once", "-e"]);
+    assert_eq!(sent.member("/event/dataset"), ["apache.access"], "{}", sent.err);
+}
+
+/// The format of a file by its lines and its name.
+fn format_of(name: &str, lines: &str) -> (i32, String) {
+    let place = Place::new();
+    let file = place.write(name, lines);
+    let said = place.run(&["detect", "--json", &file]);
+    let told: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    (said.code, told[0]["format"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn of_formats_that_fit_the_one_that_says_more_is_told() {
+    let vhost = format!("www.example.org:443 {COMBINED}");
+    for (name, lines, expected) in [
+        ("a.log", COMMON.to_owned(), "common"),
+        ("a.log", COMBINED.to_owned(), "combined"),
+        ("nginx/a.log", COMBINED.to_owned(), "nginx"),
+        ("a.log", vhost, "vhost_combined"),
+        ("a.log", format!("{COMMON}{COMBINED}"), "apache"),
+        ("nginx/a.log", format!("{COMMON}{COMBINED}"), "auto"),
+        ("a.log", format!("{COMMON}{COMBINED}{COMBINED}"), "apache"),
+        ("a.log", format!("{COMMON}x\n"), "common"),
+        ("a.log", format!("{COMMON}x\ny\n"), ""),
+        ("a.log", "x\n".to_owned(), ""),
+    ] {
+        let code = i32::from(expected.is_empty());
+        assert_eq!(format_of(name, &lines), (code, expected.to_owned()), "{name}: {lines}");
+    }
+}
+
+/// Lines of formats that are known by a name, as far as these are there.
+#[test]
+fn known_formats_are_told_from_each_other() {
+    for (name, lines) in [
+        (
+            "apache_error",
+            "[Sat Nov 21 05:12:34.123456 2026] [core:error] [pid 12:tid 34] [client 203.0.113.7:9] AH00126: Invalid URI\n",
+        ),
+        (
+            "nginx_error",
+            "2026/11/21 05:12:34 [error] 12#34: *5 FastCGI sent in stderr: \"PHP message: a\nStack trace:\n#0 {main}\" while \
+             reading upstream, client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\", host: \"a\"\n2026/11/21 \
+             05:12:35 [notice] 12#12: signal process started\n",
+        ),
+        (
+            "php_fpm_slow",
+            "[21-Nov-2026 05:12:34]  [pool www] pid 12\nscript_filename = /a.php\n[0x00007f0] sleep() /a.php:2\n\n",
+        ),
+    ] {
+        if KNOWN.iter().any(|known| known.name == name) {
+            assert_eq!(format_of("a.log", &lines.repeat(3)), (0, name.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn only_so_many_lines_are_looked_at() {
+    let place = Place::new();
+    place.write("a.log", format!("{}{}", COMBINED.repeat(20), "x\n".repeat(5000)));
+    for (arguments, expected) in [
+        (&["detect", "a.log", "--lines", "20"][..], "20 of 20 lines (100.0 %)"),
+        (&["detect", "a.log", "--lines", "30"], "20 of 30 lines (66.7 %)"),
+        (&["detect", "a.log"], "at best combined: 20 of 1000 lines (2.0 %)"),
+    ] {
+        let said = place.run(arguments);
+        assert!(said.out.contains(expected), "{}", said.out);
+    }
+    let said = place.run(&["detect", "a.log"]);
+    assert!(said.out.contains("not recognised, the first:\n    line 21: x\n    line 22: x\n"));
+    assert!(said.out.contains("no format that is known") && said.out.contains("hint: "));
+}
+
+#[test]
+fn all_but_one_is_not_all() {
+    let place = Place::new();
+    place.write("a.log", format!("{}x\n", COMBINED.repeat(9999)));
+    let said = place.run(&["detect", "a.log", "--lines", "100000"]);
+    assert!(said.out.contains("9999 of 10000 lines (99.9 %)"), "{}", said.out);
+}
+
+#[test]
+fn what_holds_no_lines_is_told_for_each_of_several_files() {
+    let place = Place::new();
+    place.write("good.log", COMBINED);
+    place.write("empty.log", "");
+    place.write("binary", (0..=255).cycle().take(9000).collect::<Vec<u8>>());
+    place.write("holes.log", format!("{}{COMBINED}", "\0".repeat(5000)));
+    place.write("odd.log", COMBINED.replace("GET /a HTTP/1.1", r"\x16\x03\x01"));
+    std::fs::create_dir(place.path().join("d")).unwrap();
+    let files = ["good.log", "empty.log", "binary", "holes.log", "odd.log", "d", "no.log"];
+    let said = place.run(&[&["detect"][..], &files].concat());
+    assert_eq!(said.code, 2);
+    assert_eq!(
+        said.err,
+        "error: `empty.log` is empty\nhint: name one that has lines, such as the one before it was rotated\nerror: `binary` \
+         holds no lines of text: it is a binary file\nhint: name a log; compressed ones (gzip, zstd, bzip2, xz) are read as \
+         what they unpack to\nerror: `d` is a directory\nhint: name the files in it: d/*.log\nerror: cannot read `no.log`: no \
+         such file or directory\nhint: look at its name\n"
+    );
+    assert_eq!(said.out.matches("format: combined\n").count(), 3, "{}", said.out);
+    let said = place.run(&[&["detect", "--json"][..], &files].concat());
+    let told: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let formats: Vec<_> = told.iter().map(|one| one["format"].as_str()).collect();
+    let combined = Some("combined");
+    assert_eq!(formats, [combined, None, None, combined, combined, None, None]);
+    assert_eq!(told[1]["error"], "`empty.log` is empty");
+    assert_eq!((said.code, &*said.err), (2, ""));
+}
+
+#[test]
+fn damaged_file_is_judged_by_what_stands_before_the_damage() {
+    let place = Place::new();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, COMBINED.repeat(500).as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    place.write("a.gz", &gzip);
+    assert!(place.run(&["detect", "a.gz"]).out.contains("500 of 500 lines"));
+    place.write("cut.gz", &gzip[..12]);
+    let said = place.run(&["detect", "cut.gz"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.starts_with("error: cannot read `cut.gz`: "), "{}", said.err);
+}
+
+#[test]
+fn programs_get_the_same_as_json() {
+    let place = Place::new();
+    let file = place.write("a.log", format!("{COMBINED}\x1b\u{e9}\n{COMBINED}"));
+    let said = place.run(&["detect", "--json", "a.log"]);
+    let told: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let expected = serde_json::json!([{
+        "file": file, "format": "combined", "events": 3, "recognised": 2, "percent": 66.7,
+        "not_recognised": [{"line": 2, "text": "\u{1b}\u{e9}"}],
+        "configuration": format!(
+            "filebeat.inputs:\n  - type: filestream\n    id: a\n    paths: [{file}]\n    format: combined\n"
+        ),
+        "error": null,
+    }]);
+    assert_eq!(Value::from(told), expected);
+}
