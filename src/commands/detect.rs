@@ -1,7 +1,7 @@
 //! `shipper detect`: which format files have.
 //!
 //! The first lines of a file go through the production pipeline once for each format that is known. The one that
-//! recognises the most is it, and of several the one that says more. Where an event has several lines, it counts as one.
+//! recognises the most is it, and of several the one whose documents tell more. Where an event has several lines, it counts as one.
 
 mod candidates;
 
@@ -12,7 +12,7 @@ use super::{BAD_USAGE, FAILED};
 use crate::advice;
 use crate::cli::DetectArgs;
 use crate::hint::{self, Advised};
-use crate::settings::{InputSettings, Settings};
+use crate::settings::Settings;
 use candidates::{Candidate, candidates, stanza};
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
@@ -37,6 +37,12 @@ const SHOWN_CHARACTERS_MAX: usize = 60;
 
 /// Longest part of such a line for programs.
 const JSON_CHARACTERS_MAX: usize = 1000;
+
+/// Documents of which it is weighed how much they tell.
+const WEIGHED_MAX: u64 = 100;
+
+/// One document of so many has to have what only lines of its format have.
+const PROOFS_OF: u64 = 4;
 
 /// Bytes by which it is judged whether a file holds lines at all.
 const JUDGED_BYTES: usize = 8 << 10;
@@ -95,18 +101,42 @@ struct Detected {
 struct Score {
     events: u64,
     recognised: u64,
+    /// Fields of the first that were, all together.
+    fields: usize,
     /// The first that were not recognised.
     others: Vec<(u64, String)>,
 }
 
-impl Viewer for Score {
+/// Judges documents of one format.
+struct Judge {
+    needs: Option<&'static str>,
+    /// Documents with that member.
+    proofs: u64,
+    score: Score,
+}
+
+impl Viewer for Judge {
     fn take(&mut self, found: &Found<'_>) -> ControlFlow<()> {
-        self.events += 1;
-        self.recognised += u64::from(found.is_recognised);
-        if !found.is_recognised && self.others.len() < SHOWN_MAX {
+        let Self { needs, proofs, score } = self;
+        let is_weighed = found.is_recognised && score.recognised < WEIGHED_MAX;
+        let document: Value = if is_weighed || (found.is_recognised && needs.is_some()) {
+            serde_json::from_slice(found.document).unwrap_or_default()
+        } else {
+            Value::Null
+        };
+        // A line that says what the others are is none of them.
+        if !found.is_recognised && found.raw.starts_with(b"#") {
+            return ControlFlow::Continue(());
+        }
+        score.events += 1;
+        *proofs += u64::from(needs.is_some_and(|member| document.get(member).is_some()));
+        if found.is_recognised {
+            score.recognised += 1;
+            score.fields += if is_weighed { fields(&document) } else { 0 };
+        } else if score.others.len() < SHOWN_MAX {
             let line = String::from_utf8_lossy(found.raw);
             let line = line.trim_end_matches(['\n', '\r']);
-            self.others.push((found.line, line.chars().take(JSON_CHARACTERS_MAX).collect()));
+            score.others.push((found.line, line.chars().take(JSON_CHARACTERS_MAX).collect()));
         }
         ControlFlow::Continue(())
     }
@@ -133,17 +163,10 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
     }
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut best: Option<(Candidate, Score)> = None;
-    let mut fitting: Vec<String> = Vec::new();
     for candidate in candidates(&path) {
-        if candidate.unless.is_some_and(|other| fitting.iter().any(|name| name == other)) {
-            continue;
-        }
-        let score = score(&candidate.input, &sample.bytes, &path);
-        if 0 < score.recognised {
-            fitting.push(candidate.name.clone());
-        }
-        // Of those that are as good the first stays: it says more.
-        let is_better = best.as_ref().is_none_or(|(_, best)| best.recognised < score.recognised);
+        let score = score(&candidate, &sample.bytes, &path);
+        // Of those that are as good the first stays.
+        let is_better = best.as_ref().is_none_or(|(_, best)| best.rank() < score.rank());
         if is_better {
             best = Some((candidate, score));
         }
@@ -193,13 +216,36 @@ fn sample(file: &Path, lines: u64) -> Result<Sample, Advised> {
     Ok(sample)
 }
 
-fn score(input: &InputSettings, mut sample: &[u8], path: &Path) -> Score {
-    let mut score = Score::default();
+fn score(candidate: &Candidate, mut sample: &[u8], path: &Path) -> Score {
+    let needs = candidate.needs;
+    let mut judge = Judge { needs, proofs: 0, score: Score::default() };
     // One that makes no pipeline recognises nothing.
-    if let Ok(mut trial) = Trial::new(&Settings::default(), input, path) {
-        let _ = trial.run(&mut sample, &mut score);
+    if let Ok(mut trial) = Trial::new(&Settings::default(), &candidate.input, path) {
+        let _ = trial.run(&mut sample, &mut judge);
     }
-    score
+    if needs.is_some() && judge.proofs * PROOFS_OF < judge.score.recognised {
+        judge.score.recognised = 0;
+    }
+    judge.score
+}
+
+impl Score {
+    /// Returns what is larger of the format that fits better.
+    fn rank(&self) -> (u64, usize) {
+        (self.recognised, self.fields)
+    }
+}
+
+/// Counts the values in a document, but for those that only say again what stands elsewhere in it.
+fn fields(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(name, _)| *name != "related");
+            members.map(|(_, value)| fields(value)).sum()
+        }
+        Value::Array(items) => items.iter().map(fields).sum(),
+        _ => 1,
+    }
 }
 
 /// Tells whether much of a file's beginning is no text. A hole that a truncation left is no part of it.
@@ -224,7 +270,7 @@ impl Detected {
     }
 
     fn text(&self, colours: Colours) -> String {
-        let Score { events, recognised, others } = &self.score;
+        let Score { events, recognised, others, .. } = &self.score;
         let mut text = String::new();
         let path = hint::one_line(&self.path.to_string_lossy());
         let what = if self.best.joins { "events" } else { "lines" };
@@ -269,7 +315,7 @@ impl Detected {
     }
 
     fn json(&self) -> Value {
-        let Score { events, recognised, others } = &self.score;
+        let Score { events, recognised, others, .. } = &self.score;
         let is_known = self.is_known();
         let others: Vec<Value> =
             others.iter().map(|(line, text)| json!({"line": line, "text": text})).collect();

@@ -90,8 +90,8 @@ fn chosen(
     if let Some(text) = &args.format {
         let with_format = format_of(text)?;
         input.format = with_format.format;
-        if !is_configured {
-            input.reading = with_format.reading;
+        if input.reading.parsers.is_empty() {
+            input.reading.parsers = with_format.reading.parsers;
         }
     }
     Ok((settings, input))

@@ -20,23 +20,17 @@ pub struct Fileset {
     pub paths: &'static [&'static str],
     /// Formats of its lines; the first that is known is meant.
     pub formats: &'static [&'static str],
-    /// A line that matches this expression begins an event, and the others go on with it.
-    pub begins: Option<&'static str>,
     /// Whether lines may come by syslog, and do where nothing else is said.
     pub by_syslog: bool,
     /// Whether it is switched on in the file that `modules enable` writes.
     pub is_usual: bool,
 }
 
-/// Lines of nginx's error log begin with their time; what a program behind it wrote may go on for several.
-pub const NGINX_ERROR_BEGINS: &str = r"^\d{4}/\d{2}/\d{2} ";
-
 const FILESET: Fileset = Fileset {
     name: "access",
     about: "Access logs",
     paths: &[],
     formats: &[],
-    begins: None,
     by_syslog: false,
     is_usual: true,
 };
@@ -85,7 +79,6 @@ pub static MODULES: &[Module] = &[
                 about: "Error logs",
                 paths: &["/var/log/nginx/error.log*"],
                 formats: &["nginx_error"],
-                begins: Some(NGINX_ERROR_BEGINS),
                 ..FILESET
             },
             Fileset {

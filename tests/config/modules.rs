@@ -95,6 +95,7 @@ fn lines_of_the_error_log_of_nginx_are_joined() {
         &[
             ("", r#""^\\d{4}/\\d{2}/\\d{2}  true false 500""#),
             ("input.type: filestream", r#""^\\d{4}/\\d{2}/\\d{2}  true false 500""#),
+            ("input.pipeline: p", r#""^\\d{4}/\\d{2}/\\d{2}  true false 500""#),
             ("input.multiline.max_lines: 9", r#""^\\d{4}/\\d{2}/\\d{2}  true false 9""#),
             ("input.multiline: {pattern: a, negate: false}", r#""a false false 500""#),
             ("input:\n  type: filestream\n  parsers: []", r#""[]""#),

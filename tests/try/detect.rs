@@ -73,6 +73,21 @@ fn known_formats_are_told_from_each_other() {
              05:12:35 [notice] 12#12: signal process started\n",
         ),
         (
+            "traefik",
+            "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl\" 1 \"a@docker\" \"http://10.0.0.1\" 2ms\n",
+        ),
+        (
+            "iis",
+            "#Software: Microsoft Internet Information Services 10.0\n#Fields: date time s-ip cs-method cs-uri-stem \
+             cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken\n\
+             2026-11-21 05:12:34 10.0.0.1 GET / - 80 - 203.0.113.7 curl/8.5 200 0 0 12\n",
+        ),
+        (
+            "haproxy",
+            "Nov 21 05:12:34 web haproxy[12]: 203.0.113.7:9 [21/Nov/2026:05:12:34.123] http-in static/srv1 10/0/30/69/109 200 \
+             2750 - - ---- 1/1/1/1/0 0/0 \"GET /index.html HTTP/1.1\"\n",
+        ),
+        (
             "php_fpm_slow",
             "[21-Nov-2026 05:12:34]  [pool www] pid 12\nscript_filename = /a.php\n[0x00007f0] sleep() /a.php:2\n\n",
         ),

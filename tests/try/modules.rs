@@ -3,7 +3,8 @@
 use crate::rig::Place;
 use std::os::unix::fs::PermissionsExt as _;
 
-const CONFIG: &str = "filebeat.config.modules.path: ${path.config}/modules.d/*.yml\noutput.console: {}\n";
+const CONFIG: &str =
+    "filebeat.config.modules.path: ${path.config}/modules.d/*.yml\noutput.console: {}\n";
 
 fn names(place: &Place) -> Vec<String> {
     let listed = std::fs::read_dir(place.path().join("modules.d")).unwrap();
@@ -25,7 +26,10 @@ fn modules_are_switched_on_and_off_by_the_names_of_their_files() {
             &["modules", "list"][..],
             "Enabled:\nown (not known here)\n\nDisabled:\napache\nhaproxy\niis\nnginx\ntraefik\n",
         ),
-        (&["modules", "enable", "apache", "nginx"], "Enabled apache\nEnabled nginx, see modules.d/nginx.yml\n"),
+        (
+            &["modules", "enable", "apache", "nginx"],
+            "Enabled apache\nEnabled nginx, see modules.d/nginx.yml\n",
+        ),
         (&["modules", "enable", "apache"], "Module apache is already enabled\n"),
         (
             &["modules", "list"],
@@ -129,7 +133,10 @@ fn directory_that_cannot_be_written_is_told_with_what_to_do() {
     let said = place.run(&["modules", "enable", "nginx"]);
     assert_eq!(
         (said.code, &*said.err),
-        (1, "error: cannot list `modules.d`: not a directory\nhint: `modules.d` is to be a directory\n")
+        (
+            1,
+            "error: cannot list `modules.d`: not a directory\nhint: `modules.d` is to be a directory\n"
+        )
     );
     std::fs::remove_file(place.path().join("modules.d")).unwrap();
     place.write("modules.d/nginx.yml.disabled", "");
@@ -140,7 +147,10 @@ fn directory_that_cannot_be_written_is_told_with_what_to_do() {
     // Root may write everywhere, so this is another user, by a binary that it may reach.
     let binary = place.path().join("shipper");
     std::fs::copy(env!("CARGO_BIN_EXE_shipper"), &binary).unwrap();
-    for (name, what) in [("nginx", "rename `modules.d/nginx.yml.disabled`"), ("apache", "write `modules.d/apache.yml`")] {
+    for (name, what) in [
+        ("nginx", "rename `modules.d/nginx.yml.disabled`"),
+        ("apache", "write `modules.d/apache.yml`"),
+    ] {
         let output = std::process::Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
             .arg(&binary)

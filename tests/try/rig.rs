@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// A line of Apache's combined format.
-pub const COMBINED: &str = "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET /a HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"\n";
+pub const COMBINED: &str =
+    "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET /a HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"\n";
 
 /// A line of its common format.
-pub const COMMON: &str =
-    "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET /a HTTP/1.1\" 404 5\n";
+pub const COMMON: &str = "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET /a HTTP/1.1\" 404 5\n";
 
 pub struct Place(tempfile::TempDir);
 
@@ -78,7 +78,8 @@ impl Said {
 
     /// Reads its output as documents, one a line.
     pub fn documents(&self) -> Vec<serde_json::Value> {
-        let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let read =
+            |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         self.out.lines().map(read).collect()
     }
 

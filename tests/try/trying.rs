@@ -38,7 +38,10 @@ fn lines_that_are_not_recognised_are_sent_alone_and_counted() {
     place.write("a.log", format!("{COMBINED}junk\n\n{COMBINED}more junk"));
     let said = place.run(&["try", "a.log"]);
     assert_eq!(said.code, 1);
-    assert_eq!(said.err, "5 lines: 2 recognised, 2 not recognised (lines 2, 5), 1 empty or filtered\n");
+    assert_eq!(
+        said.err,
+        "5 lines: 2 recognised, 2 not recognised (lines 2, 5), 1 empty or filtered\n"
+    );
     assert_eq!(said.member("/message")[1], "junk");
     assert_eq!(said.member("/message")[3], "more junk");
     assert_eq!(said.documents()[1].get("http"), None);
@@ -53,10 +56,7 @@ fn what_there_is_to_say_of_nothing_and_of_lines_as_they_are() {
     let said = place.run_with(&["try", "-"], b"");
     assert_eq!((said.code, &*said.out, &*said.err), (0, "", "0 lines: no document\n"));
     let said = place.run_with(&["try", "-", "--format", "raw"], b"a\nb\n");
-    assert_eq!(
-        (said.code, &*said.err),
-        (0, "2 lines: 2 documents, as they are (format `raw`)\n")
-    );
+    assert_eq!((said.code, &*said.err), (0, "2 lines: 2 documents, as they are (format `raw`)\n"));
     assert_eq!(said.member("/message"), ["a", "b"]);
     assert_eq!(said.member("/input/type"), ["stdin", "stdin"]);
     let said = place.run_with(&["try", "-"], b"\n");
@@ -78,7 +78,11 @@ fn any_format_that_an_input_takes_may_be_asked_for() {
     }
     let said = place.run(&["try", "a.log", "--format", "combind"]);
     assert_eq!(said.code, 78);
-    assert!(said.err.starts_with("--format: `inputs[0].format` cannot be `combind`"), "{}", said.err);
+    assert!(
+        said.err.starts_with("--format: `inputs[0].format` cannot be `combind`"),
+        "{}",
+        said.err
+    );
     assert!(said.err.ends_with("hint: did you mean `combined`?\n"), "{}", said.err);
 }
 
@@ -99,10 +103,7 @@ fn lines_go_the_way_of_the_input_that_is_named_or_that_would_read_them() {
     assert_eq!(said.err, "3 lines: 2 documents, as they are (format `raw`)\n");
     let said = place.run(&["try", "b.log", "-c", "my.yml"]);
     assert_eq!(said.member("/message"), ["x", "y"]);
-    assert_eq!(
-        said.err,
-        "3 lines: 2 documents, as they are (format `raw`), 1 empty or filtered\n"
-    );
+    assert_eq!(said.err, "3 lines: 2 documents, as they are (format `raw`), 1 empty or filtered\n");
     let said = place.run(&["try", "b.log", "-c", "my.yml", "--input", "first"]);
     assert_eq!(said.member("/message"), ["x\n# left out\ny"]);
     let input = std::fs::read(&a).unwrap();
@@ -170,7 +171,10 @@ fn what_cannot_be_read_is_told_with_what_to_do() {
     let place = Place::new();
     std::fs::create_dir(place.path().join("logs")).unwrap();
     for (file, expected) in [
-        ("no.log", "error: cannot read `no.log`: no such file or directory\nhint: look at its name\n"),
+        (
+            "no.log",
+            "error: cannot read `no.log`: no such file or directory\nhint: look at its name\n",
+        ),
         ("logs", "error: `logs` is a directory\nhint: name the files in it: logs/*.log\n"),
         (
             "/dev/null",
@@ -238,8 +242,7 @@ fn lines_of_any_length_and_bytes_keep_their_numbers() {
 #[test]
 fn long_joined_lines_and_other_encodings_are_read() {
     let place = Place::new();
-    let wide: Vec<u8> =
-        "\u{feff}ä\nö\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> = "\u{feff}ä\nö\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let config = |more: &str| {
         format!(
             "inputs: [{{type: filestream, id: a, paths: [/x], format: raw, {more}}}]\noutput.console: {{}}\n"

@@ -1,6 +1,5 @@
 //! The formats that are tried, and the configuration for each.
 
-use crate::config::modules::MODULES;
 use crate::parsers::known::{KNOWN, Known, known};
 use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings};
 use crate::settings::{Format, InputSettings};
@@ -19,17 +18,15 @@ pub(super) struct Candidate {
     format: String,
     /// Whether an event may have several lines.
     pub(super) joins: bool,
-    begins: Option<&'static str>,
-    /// It is not tried where the format of this name recognises any line, which it would take half.
-    pub(super) unless: Option<&'static str>,
+    /// A member that documents have only of lines that no other format has, where others recognise the rest as well.
+    pub(super) needs: Option<&'static str>,
 }
 
-/// Formats that say less than others of which they recognise the lines, with what a path says of one that is the server's
-/// own.
+/// Formats of which others say the same more exactly, with what a path says of one that is the server's own.
 const GENERAL: [(&str, &str); 3] =
     [("nginx_json", "nginx"), ("apache_json", "apache"), ("json_access", "")];
 
-/// Returns the formats to try, those that say more before those that say less.
+/// Returns the formats to try; of those from whose lines as much is known, the first is meant.
 pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
     let path = path.to_string_lossy();
     let is_nginx = path.contains("nginx");
@@ -51,25 +48,22 @@ pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
     } else {
         Candidate::new("apache", "access lines of Apache, of several kinds", Format::Apache)
     };
-    let special = KNOWN.iter().filter(|known| !is_general(known.name));
-    let mut all: Vec<Candidate> = special.map(of_known).collect();
-    all.push(Candidate::new(
+    let mut all = vec![Candidate::new(
         "vhost_combined",
         "access lines of Apache with the host in front",
         Format::VhostCombined,
-    ));
-    let unless = Some(if is_nginx { "nginx" } else { "combined" });
+    )];
     all.push(combined);
-    let common = Candidate::new("common", "access lines of Apache (common)", Format::Common);
-    all.push(Candidate { unless, ..common });
-    all.extend(general.filter_map(known).map(of_known));
+    all.push(Candidate::new("common", "access lines of Apache (common)", Format::Common));
     all.push(any);
+    all.extend(KNOWN.iter().filter(|known| !is_general(known.name)).map(of_known));
+    all.extend(general.filter_map(known).map(of_known));
     all
 }
 
 impl Candidate {
     fn new(name: &str, about: &str, format: Format) -> Self {
-        let begins = begins(name);
+        let begins = known(name).and_then(|known| known.begins);
         let mut input = InputSettings { format, ..InputSettings::default() };
         if let Some(pattern) = begins {
             let rule = MultilineRule::Pattern {
@@ -86,16 +80,10 @@ impl Candidate {
             input,
             format: name.to_owned(),
             joins: begins.is_some(),
-            begins,
-            unless: None,
+            // It reads what begins like its lines as well, as all access lines do.
+            needs: (name == "traefik").then_some("traefik"),
         }
     }
-}
-
-/// Returns what the first line of an event looks like, where an event of a format may have several.
-fn begins(name: &str) -> Option<&'static str> {
-    let mut filesets = MODULES.iter().flat_map(|module| module.filesets);
-    filesets.find(|fileset| fileset.formats.contains(&name)).and_then(|fileset| fileset.begins)
 }
 
 /// Returns the configuration of an input for a file.
@@ -105,17 +93,11 @@ pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
         .collect();
-    let mut text = format!(
+    format!(
         "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format: {}\n",
         quoted(&path.to_string_lossy()),
         candidate.format,
-    );
-    if let Some(pattern) = candidate.begins {
-        text.push_str(&format!(
-            "    parsers:\n      - multiline: {{pattern: '{pattern}', negate: true, match: after}}\n"
-        ));
-    }
-    text
+    )
 }
 
 /// Returns a text as YAML reads it, in a list between brackets.

@@ -150,7 +150,7 @@ impl Stanza<'_, '_> {
 
     /// Returns what the module says, and the variables.
     fn defaults(&self, own: &At<'_>, by_syslog: bool) -> Map {
-        let Fileset { paths, begins, .. } = self.fileset;
+        let Fileset { paths, .. } = self.fileset;
         let kind = own.get("type").node().and_then(Node::text).unwrap_or("log");
         let mut entries = Vec::new();
         let mut put = |key: &str, value: Node| {
@@ -173,7 +173,9 @@ impl Stanza<'_, '_> {
             put("format", self.format());
         }
         let is_of_files = matches!(kind, "log" | "filestream");
-        if let Some(pattern) = begins
+        // Written out, so that a part of it may be another.
+        let joined = self.known_format().and_then(known).and_then(|known| known.begins);
+        if let Some(pattern) = joined
             && is_of_files
             && !own.get("parsers").is_there()
         {
@@ -234,9 +236,13 @@ impl Stanza<'_, '_> {
     }
 
     /// Returns the first of its formats that there is.
-    fn format(&self) -> Node {
+    fn known_format(&self) -> Option<&'static str> {
         let mut formats = self.fileset.formats.iter().copied();
-        let format = formats.find(|name| OWN_FORMATS.contains(name) || known(name).is_some());
+        formats.find(|name| OWN_FORMATS.contains(name) || known(name).is_some())
+    }
+
+    fn format(&self) -> Node {
+        let format = self.known_format();
         if format.is_none() {
             let (module, fileset) = (self.module.name, self.fileset.name);
             self.at.warn(format!(
