@@ -525,7 +525,10 @@ impl Encoder {
                 self.event.set(Field::Message, Span::line(0, line.len()));
                 return Content::Envelope;
             }
-            Parsed::Unrecognised => return Content::Line,
+            Parsed::Unrecognised => {
+                self.event.clear_fields();
+                return Content::Line;
+            }
         }
         if self.keep_original || self.event.has_residue() {
             self.event.set(Field::Message, Span::line(0, line.len()));

@@ -9,7 +9,7 @@ use shipper::settings::reading::{
     ContainerFormat, ContainerSettings, ContainerStream, LineParser, MultilineRule,
     MultilineSettings, NdjsonSettings,
 };
-use shipper::settings::{FieldsSettings, Format, InputSettings};
+use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
 
 fn with(parsers: Vec<LineParser>) -> InputSettings {
     let mut input = input(Format::Raw);
@@ -409,6 +409,17 @@ fn fields_of_the_operator_and_formats_go_with_members() {
     assert_eq!(all[0]["docker"]["zone"], "b");
     assert_eq!(all[0]["url"]["path"], "/a");
     assert_eq!(all[0]["@timestamp"], "2026-10-10T13:55:36.000Z");
+}
+
+#[test]
+fn text_that_a_format_does_not_understand_leaves_none_of_its_fields() {
+    let settings = NdjsonSettings { message_key: Some("log".to_owned()), ..ndjson() };
+    let mut settings = with(vec![LineParser::Ndjson(settings)]);
+    let pattern = "^(?<source__address>\\S+) (?<own>\\S+) (?<timestamp>.+)$".to_owned();
+    settings.format = Format::Regex(RegexFormat { pattern, rename: Vec::new() });
+    let all = documents(&settings, "{\"log\":\"192.0.2.1 mine no time\",\"n\":1}\n");
+    assert_eq!((&all[0]["source"], &all[0]["own"]), (&Value::Null, &Value::Null), "{:#}", all[0]);
+    assert_eq!((&all[0]["n"], &all[0]["message"]), (&json!(1), &json!("192.0.2.1 mine no time")));
 }
 
 #[test]
