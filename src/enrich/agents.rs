@@ -62,8 +62,7 @@ impl Agent {
         });
         parts.add(|out| {
             let Some(agent) = &agent else { return };
-            let numbers =
-                [agent.major, agent.minor, agent.patch.as_deref(), agent.patch_minor.as_deref()];
+            let numbers = [agent.major, agent.minor, agent.patch, agent.patch_minor];
             push_version(out, &version(&numbers));
         });
         parts.add(|out| {

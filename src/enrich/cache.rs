@@ -104,6 +104,6 @@ mod tests {
         let mut cache: Cache<usize> = Cache::new(4);
         let long = vec![b'x'; 2 * KEY_BYTES_MAX];
         assert_eq!(*cache.get_or_insert(&long, <[u8]>::len), KEY_BYTES_MAX);
-        assert_eq!(*cache.get_or_insert(&long[..KEY_BYTES_MAX + 1], |_| 0), KEY_BYTES_MAX);
+        assert_eq!(*cache.get_or_insert(&long[..=KEY_BYTES_MAX], |_| 0), KEY_BYTES_MAX);
     }
 }

@@ -1,5 +1,7 @@
 //! Lists of addresses where the client stands.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use crate::rig::{input, read_item, run, shared};
 use serde_json::{Value, json};
 use shipper::batch::BatchLimits;

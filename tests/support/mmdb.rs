@@ -1,6 +1,8 @@
 //! Databases of places and networks, made for tests: the format is MaxMind's "MaxMind DB File Format Specification"
 //! 2.0, with records of 32 bits and one tree for IPv6, in which IPv4 lies below `::/96`.
 
+#![allow(clippy::unwrap_used, reason = "what tests give is right")]
+
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 
@@ -37,14 +39,13 @@ pub(crate) fn database(kind: &str, built: u64, networks: &[(&str, Value)]) -> Ve
                 nodes[node][side] = place;
                 break;
             }
-            node = match nodes[node][side] {
-                Record::Node(next) => next,
-                _ => {
-                    nodes.push([Record::Empty; 2]);
-                    let next = nodes.len() - 1;
-                    nodes[node][side] = Record::Node(next);
-                    next
-                }
+            node = if let Record::Node(next) = nodes[node][side] {
+                next
+            } else {
+                nodes.push([Record::Empty; 2]);
+                let next = nodes.len() - 1;
+                nodes[node][side] = Record::Node(next);
+                next
             };
         }
     }
@@ -124,19 +125,20 @@ fn push(value: &Value, out: &mut Vec<u8>) {
             push_control(2, text.len(), out);
             out.extend_from_slice(text.as_bytes());
         }
-        Value::Number(number) => match number.as_u64() {
-            Some(number) => {
+        Value::Number(number) => {
+            if let Some(number) = number.as_u64() {
                 push_control(6, 4, out);
                 out.extend_from_slice(&u32::try_from(number).unwrap().to_be_bytes());
-            }
-            None => {
+            } else {
                 push_control(3, 8, out);
                 out.extend_from_slice(&number.as_f64().unwrap().to_be_bytes());
             }
-        },
+        }
         Value::Array(items) => {
             push_control(11, items.len(), out);
-            items.iter().for_each(|item| push(item, out));
+            for item in items {
+                push(item, out);
+            }
         }
         Value::Object(map) => push_map(map, out),
         Value::Bool(_) | Value::Null => unreachable!("no test has any"),
