@@ -4,6 +4,7 @@
 //! file and the time of reading for each chunk. What is left for a line is in [`item`]. Field names are those of the
 //! Elastic Common Schema 8 and of Filebeat's modules.
 
+pub mod columns;
 mod dataset;
 pub mod glue;
 pub mod item;
@@ -23,6 +24,7 @@ use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
 use crate::settings::{ComesFrom, Format, InputSettings, Namespace, ServerFormat, WebServer};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
+use columns::Columns;
 use constants::{constants, flatten, leaf, members, merge, nested};
 use dataset::{KindOfLines, OF_NO_SERVER, datasets, members_of, number_of, recognised};
 use item::{Content, Frame, Ids};
@@ -146,7 +148,13 @@ impl Writer {
         let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
             let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
             let target = resolve(format, dataset, &constants, &operators, &extras);
-            KindOfLines { dataset, target, recognised: recognised(dataset), layout: None }
+            KindOfLines {
+                dataset,
+                target,
+                recognised: recognised(dataset),
+                layout: None,
+                columns: None,
+            }
         });
         let mut kinds: Vec<KindOfLines> = kinds.collect();
         let mut path_fields = PathFields::new(&input.files.path_fields)?;
@@ -163,10 +171,14 @@ impl Writer {
         let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
         let by_line = operators.keys().any(|key| by_lines.contains(&first_part(key)));
         let is_sent = input.comes_from == ComesFrom::Senders;
+        let is_ordered = !by_line
+            && !path_fields.in_layout
+            && matches!((&input.format, parser), (Format::Compiled(_), Parser::Other(_)))
+            && order(&mut kinds, of_lines, &constants);
         if by_line
             || path_fields.in_layout
-            || !of_lines.is_empty()
-            || matches!(parser, Parser::Regex(_) | Parser::Other(_))
+            || !is_ordered && !of_lines.is_empty()
+            || !is_ordered && matches!(parser, Parser::Regex(_) | Parser::Other(_))
         {
             let more = [in_layout, &extras].concat();
             let groups = groups(constants, &operators, &more);
@@ -262,6 +274,7 @@ impl Writer {
         frame.path.extend_from_slice(&source.path_json);
         frame.path_fields = Arc::clone(&source.path_fields);
         frame.layout.clone_from(&kind.layout);
+        frame.columns.clone_from(&kind.columns);
         let run = &mut frame.run;
         run.clear();
         if !source.path_json.is_empty() {
@@ -461,6 +474,17 @@ fn top_level<'a>(by_lines: &[&str], more: impl Iterator<Item = &'a String>) -> V
 
 fn first_part(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+/// Orders the fields of the lines' parser among the known ones, if that can be done for all kinds.
+fn order(kinds: &mut [KindOfLines], extras: &[Extra], constants: &Map<String, Value>) -> bool {
+    let closed: Vec<&str> = constants.keys().map(String::as_str).collect();
+    for kind in kinds.iter_mut() {
+        let members = members_of(kind.dataset);
+        let same: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+        kind.columns = Columns::new(extras, &closed, &same).map(Arc::new);
+    }
+    kinds.iter().all(|kind| kind.columns.is_some())
 }
 
 /// Our constants, apart by whether fields of a parser or of the operator lie in the same objects.

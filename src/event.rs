@@ -448,6 +448,20 @@ impl EventBuf {
             !1_u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0);
     }
 
+    /// Returns the bit set of the extra fields.
+    #[must_use]
+    #[inline]
+    pub fn extras_present(&self) -> u64 {
+        self.extras_present
+    }
+
+    /// Returns where the value of the extra field number `index` lies; only for a bit of [`EventBuf::extras_present`].
+    #[must_use]
+    #[inline]
+    pub fn span_of_extra(&self, index: usize) -> Span {
+        self.extras[index]
+    }
+
     /// Returns where the value of an extra field lies.
     #[must_use]
     pub fn extra(&self, index: usize) -> Option<Span> {

@@ -1,5 +1,6 @@
 //! Which kinds of lines an input has, and what is rendered once for each: where they go, and what all of them have.
 
+use super::columns::Columns;
 use super::layout::Layout;
 use crate::dataset::{APACHE_ACCESS, Dataset, GENERIC, NGINX_ACCESS};
 use crate::parsers::Parser;
@@ -19,6 +20,8 @@ pub(super) struct KindOfLines {
     pub(super) recognised: Vec<u8>,
     /// How they are laid out, when they have fields among ours that are not the known ones.
     pub(super) layout: Option<Arc<Layout>>,
+    /// How they are ordered, when their parser has fields of its own and they have no layout.
+    pub(super) columns: Option<Arc<Columns>>,
 }
 
 /// Number of the kind of an `auto` input's lines that are none of the two servers'.

@@ -7,6 +7,7 @@
     reason = "a cursor lives in registers only if none of these is called; counted"
 )]
 
+use super::columns::Columns;
 use super::glue::{AT_ROOT, IN_EVENT, TABLE};
 use super::layout::Layout;
 use crate::event::{EventBuf, Field, LineText};
@@ -43,6 +44,8 @@ pub struct Frame {
     pub members: Vec<u8>,
     /// How documents are laid out whose fields are not the known ones alone.
     pub layout: Option<Arc<Layout>>,
+    /// How those are ordered that have fields of a parser's among the known ones, and no layout.
+    pub columns: Option<Arc<Columns>>,
 }
 
 /// A text with room behind it, so that it is copied in blocks.
@@ -165,6 +168,9 @@ pub fn push_item(
             sink.push(&frame.members);
             sink.push(&frame.run[frame.run_generic..]);
         }
+        if let Some(columns) = &frame.columns {
+            return push_columns(sink, columns, text, place.length, event);
+        }
         return push_fields(sink, text, place.length, event);
     }
     sink.push(&frame.run[..frame.run_generic]);
@@ -248,6 +254,22 @@ fn push_fields(sink: &mut impl Sink, text: &[u8], line_length: usize, event: &Ev
     }
     let glue = table.after(before);
     sink.push_window(&glue.text, glue.length);
+}
+
+/// The same of an event that has fields of its parser's.
+fn push_columns(
+    sink: &mut impl Sink,
+    columns: &Columns,
+    text: &[u8],
+    line_length: usize,
+    event: &EventBuf,
+) {
+    let mut row = columns.push_fields(sink, text, event);
+    if event.get(Field::Message).is_some() {
+        row = columns.push_glue_of_line(sink, row);
+        push_message(sink, text, line_length, event);
+    }
+    columns.push_end(sink, row);
 }
 
 /// Appends a line whose quotes the parser has found; or any other.

@@ -20,6 +20,7 @@ pub use apache::{nicknamed, nicknames};
 pub use pieces::Fault;
 
 use super::access_log::Shape;
+use super::zone::Zone;
 use crate::dataset::{APACHE_ACCESS, Dataset, NGINX_ACCESS};
 use crate::event::{EventBuf, Extra, LineParser, LineText, Parse, Parsed, Span};
 use crate::settings::{Escape, ServerFormat, WebServer};
@@ -38,6 +39,7 @@ pub struct Compiled {
     spans: Vec<Span>,
     shape: Option<Shape>,
     texts: Vec<String>,
+    zone: Zone,
 }
 
 impl Compiled {
@@ -62,6 +64,7 @@ impl Compiled {
             shape: if format.escape == Escape::Default { shape(&pieces) } else { None },
             steps,
             texts,
+            zone: Zone::default(),
         })
     }
 
@@ -87,7 +90,7 @@ impl Compiled {
         self.steps.split(line, event.text(), &mut self.spans)?;
         self.mark(event);
         let found = Found { line, spans: &self.spans, escape: self.escape };
-        found.apply(&mut self.meanings, self.server == WebServer::Nginx, event)
+        found.apply(&mut self.meanings, &mut self.zone, self.server == WebServer::Nginx, event)
     }
 
     /// Notes where quotes stand, if there are no others than those of the format.
@@ -126,6 +129,10 @@ impl LineParser for Compiled {
 
     fn extras(&self) -> &[Extra] {
         &self.meanings.extras
+    }
+
+    fn set_zone(&mut self, zone: &Zone) {
+        self.zone.set_zone(zone);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::parsers::access_log::{add_related, set_client, set_host, set_request,
 use crate::parsers::address::Address;
 use crate::parsers::escapes::percent_decoded;
 use crate::parsers::url::{set_decoded_path, set_target};
+use crate::parsers::zone::Zone;
 use crate::settings::Escape;
 
 /// A line whose values are known.
@@ -25,10 +26,11 @@ impl Found<'_> {
     pub(super) fn apply(
         &self,
         meanings: &mut Meanings,
+        zone: &mut Zone,
         is_nginx: bool,
         event: &mut EventBuf,
     ) -> Option<()> {
-        self.set_times(meanings, event)?;
+        self.set_times(meanings, zone, event)?;
         for (slot, meaning) in &meanings.values {
             self.set(self.spans[*slot], *meaning, event)?;
         }
@@ -44,19 +46,32 @@ impl Found<'_> {
         Some(())
     }
 
-    fn set_times(&self, meanings: &mut Meanings, event: &mut EventBuf) -> Option<()> {
+    fn set_times(
+        &self,
+        meanings: &mut Meanings,
+        zone: &mut Zone,
+        event: &mut EventBuf,
+    ) -> Option<()> {
+        let mut local = |civil| zone.utc(civil).map(|(time, _)| time);
         let text = |slot: &usize| self.text(self.spans[*slot]);
         let Meanings { time, time_slots, end, end_slots, end_extra, .. } = meanings;
         if !time_slots.is_empty() {
-            event.set_timestamp(time.render(time_slots.iter().map(text), Some)?);
+            event.set_timestamp(time.render(time_slots.iter().map(text), &mut local)?);
         }
         if let Some(extra) = end_extra
-            && let Some(rendered) = end.render(end_slots.iter().map(text), Some)
+            && let Some(rendered) = end.render(end_slots.iter().map(text), &mut local)
         {
             let span = scratch_text(event, &rendered);
             event.set_extra(*extra, span);
         }
         Some(())
+    }
+
+    /// Says that a value has no field, because it is not what its field takes: then the line is kept.
+    fn keep(&self, raw: Span, event: &mut EventBuf) {
+        if !matches!(self.text(raw), b"-" | b"") {
+            event.leave_residue();
+        }
     }
 
     fn text(&self, span: Span) -> &[u8] {
@@ -81,6 +96,8 @@ impl Found<'_> {
                 if let Some(number) = nanoseconds(self.text(raw), unit) {
                     let span = scratch_number(event, number);
                     event.set_extra(extra, span);
+                } else {
+                    self.keep(raw, event);
                 }
             }
             Meaning::Other { extra, how } => self.set_other(raw, extra, how, event),
@@ -120,11 +137,12 @@ impl Found<'_> {
                 self.set_text(Field::UrlScheme, raw, event);
             }
             Meaning::SentBytes { extra, is_body } => {
-                if let Some(bytes) = whole_number(text, raw) {
-                    event.set_extra(extra, bytes);
-                    if is_body {
-                        self.set_body_bytes(raw, event);
-                    }
+                match whole_number(text, raw) {
+                    Some(bytes) => event.set_extra(extra, bytes),
+                    None => self.keep(raw, event),
+                }
+                if is_body {
+                    self.set_body_bytes(raw, event);
                 }
             }
             Meaning::Forwarded { list } => self.set_forwarded(raw, list, event)?,
@@ -159,6 +177,8 @@ impl Found<'_> {
             && digits.iter().all(u8::is_ascii_digit)
         {
             set_status(*digits, raw, event);
+        } else {
+            self.keep(raw, event);
         }
     }
 
@@ -168,6 +188,8 @@ impl Found<'_> {
         if let Some(bytes) = whole_number(text, raw) {
             event.set(Field::BodyBytes, bytes);
             event.set_body_bytes(number(text));
+        } else {
+            self.keep(raw, event);
         }
     }
 
@@ -227,8 +249,9 @@ impl Found<'_> {
             How::IsWord(word) => Some(scratch_text(event, truth(text == word.as_bytes()))),
             How::Tls => None,
         };
-        if let Some(value) = value {
-            event.set_extra(extra, value);
+        match value {
+            Some(value) => event.set_extra(extra, value),
+            None => self.keep(raw, event),
         }
     }
 }
