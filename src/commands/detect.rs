@@ -278,7 +278,7 @@ impl Detected {
         text.push_str(&format!("{path}: "));
         if self.is_known() {
             colours.push(&mut text, Ink::Good, &self.best.name);
-            text.push_str(&format!(", {}\n  {share}\n", self.best.about));
+            text.push_str(&format!("\n  {}\n  {share}\n", self.best.about));
         } else {
             colours.push(&mut text, Ink::Bad, "no format that is known");
             if *recognised == 0 {

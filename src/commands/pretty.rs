@@ -56,39 +56,71 @@ impl Colours {
     }
 }
 
-/// Appends a JSON text, a member on each line, `indent` levels deep; what is no JSON stays as it is.
+/// Appends a JSON text, a member on each line but for objects that fit on one; what is no JSON stays as it is.
 pub(super) fn push_json(out: &mut String, json: &[u8], colours: Colours) {
     match serde_json::from_slice::<Value>(json) {
-        Ok(value) => push_value(out, &value, 0, colours),
+        Ok(value) => push_value(out, &value, At { depth: 0, column: COLUMNS }, colours),
         Err(_) => push_shown(out, &String::from_utf8_lossy(json)),
     }
 }
 
-fn push_value(out: &mut String, value: &Value, depth: usize, colours: Colours) {
+/// Columns of a line that an object may fill.
+const COLUMNS: usize = 78;
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct At {
+    depth: usize,
+    /// Columns before it.
+    column: usize,
+}
+
+fn push_value(out: &mut String, value: &Value, at: At, colours: Colours) {
     match value {
         Value::Object(members) if !members.is_empty() => {
+            let on_one_line = at.column + width(value) <= COLUMNS;
+            let (first, next, last) =
+                if on_one_line { ("", ", ", "") } else { ("\n", ",\n", "\n") };
+            let indent = if on_one_line { 0 } else { at.depth + 1 };
             out.push('{');
             for (number, (name, value)) in members.iter().enumerate() {
-                out.push_str(if number == 0 { "\n" } else { ",\n" });
-                push_indent(out, depth + 1);
-                colours.push(out, Ink::Name, &quoted(name));
+                out.push_str(if number == 0 { first } else { next });
+                push_indent(out, indent);
+                let name = quoted(name);
+                colours.push(out, Ink::Name, &name);
                 out.push_str(": ");
-                push_value(out, value, depth + 1, colours);
+                let before = if on_one_line { 0 } else { 2 * indent + name.chars().count() + 2 };
+                push_value(out, value, At { depth: at.depth + 1, column: before }, colours);
             }
-            out.push('\n');
-            push_indent(out, depth);
+            out.push_str(last);
+            push_indent(out, if on_one_line { 0 } else { at.depth });
             out.push('}');
         }
         Value::Array(items) => {
             out.push('[');
             for (number, item) in items.iter().enumerate() {
                 out.push_str(if number == 0 { "" } else { ", " });
-                push_value(out, item, depth, colours);
+                push_value(out, item, at, colours);
             }
             out.push(']');
         }
         Value::String(text) => colours.push(out, Ink::Text, &quoted(text)),
         other => colours.push(out, Ink::Number, &other.to_string()),
+    }
+}
+
+/// Returns how many columns a value takes on one line.
+fn width(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter();
+            2 + members
+                .map(|(name, value)| quoted(name).chars().count() + 4 + width(value))
+                .sum::<usize>()
+        }
+        Value::Array(items) => 2 + items.iter().map(|item| 2 + width(item)).sum::<usize>(),
+        Value::String(text) => quoted(text).chars().count(),
+        other => other.to_string().len(),
     }
 }
 
@@ -122,23 +154,32 @@ fn push_shown(out: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_member_has_a_line_and_lists_have_one() {
-        let json = r#"{"a":{"b":[1,"x",{"c":null}],"d":{}},"e":1.50,"f":[]}"#;
+    fn pretty(json: &str, colours: Colours) -> String {
         let mut out = String::new();
-        push_json(&mut out, json.as_bytes(), Colours::No);
-        let expected = "{\n  \"a\": {\n    \"b\": [1, \"x\", {\n      \"c\": null\n    }],\n    \"d\": {}\n  },\n  \
-                        \"e\": 1.5,\n  \"f\": []\n}";
-        assert_eq!(out, expected);
+        push_json(&mut out, json.as_bytes(), colours);
+        out
+    }
+
+    #[test]
+    fn each_member_has_a_line_and_what_fits_has_one() {
+        let json = r#"{"a":{"b":[1,"x",{"c":null}],"d":{}},"e":1.50,"f":[]}"#;
+        let expected = "{\n  \"a\": {\"b\": [1, \"x\", {\"c\": null}], \"d\": {}},\n  \"e\": 1.5,\n  \"f\": []\n}";
+        assert_eq!(pretty(json, Colours::No), expected);
+        let long = "x".repeat(60);
+        let json = format!(r#"{{"a":{{"b":{{"c":1}},"d":"{long}"}}}}"#);
+        let expected =
+            format!("{{\n  \"a\": {{\n    \"b\": {{\"c\": 1}},\n    \"d\": \"{long}\"\n  }}\n}}");
+        assert_eq!(pretty(&json, Colours::No), expected);
+        for line in pretty(&json, Colours::No).lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 
     #[test]
     fn colours_are_around_names_and_values_alone() {
-        let mut out = String::new();
-        push_json(&mut out, br#"{"a":"b","c":2}"#, Colours::Yes);
         let expected = "{\n  \u{1b}[36m\"a\"\u{1b}[0m: \u{1b}[32m\"b\"\u{1b}[0m,\n  \
-                        \u{1b}[36m\"c\"\u{1b}[0m: \u{1b}[33m2\u{1b}[0m\n}";
-        assert_eq!(out, expected);
+                        \u{1b}[36m\"c\"\u{1b}[0m: {\u{1b}[36m\"d\"\u{1b}[0m: \u{1b}[33m2\u{1b}[0m}\n}";
+        assert_eq!(pretty(r#"{"a":"b","c":{"d":2}}"#, Colours::Yes), expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn format_that_recognises_the_most_is_told_with_its_configuration() {
     let said = place.run(&["detect", "access.log"]);
     assert_eq!((said.code, &*said.err), (0, ""));
     let expected = format!(
-        "{file}: combined, access lines of Apache (combined); of nginx, say `nginx`\n  9 of 10 lines (90.0 %)\n  not \
+        "{file}: combined\n  access lines of Apache (combined); of nginx, say `nginx`\n  9 of 10 lines (90.0 %)\n  not \
          recognised:\n    line 9: junk \\u{{1b}}[2J\n\nfilebeat.inputs:\n  - type: filestream\n    id: access\n    paths: \
          [{file}]\n    format: combined\n"
     );
