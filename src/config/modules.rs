@@ -18,19 +18,33 @@ pub struct Fileset {
     pub about: &'static str,
     /// Where its files are when nobody says otherwise; nowhere on this system when there are none.
     pub paths: &'static [&'static str],
-    /// Formats of its lines; the first that is known is meant.
-    pub formats: &'static [&'static str],
+    /// The format of its lines.
+    pub format: FilesetFormat,
     /// Whether lines may come by syslog, and do where nothing else is said.
     pub by_syslog: bool,
     /// Whether it is switched on in the file that `modules enable` writes.
     pub is_usual: bool,
 }
 
+/// The format of a fileset's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesetFormat {
+    /// One that has a name.
+    Named(&'static str),
+    /// A `log_format` of nginx.
+    Nginx(&'static str),
+}
+
+use FilesetFormat::{Named, Nginx};
+
+/// The `log_format` of the ingress controller of Kubernetes.
+pub const INGRESS: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"#;
+
 const FILESET: Fileset = Fileset {
     name: "access",
     about: "Access logs",
     paths: &[],
-    formats: &[],
+    format: Named("raw"),
     by_syslog: false,
     is_usual: true,
 };
@@ -46,14 +60,14 @@ pub static MODULES: &[Module] = &[
                     "/var/log/apache2/other_vhosts_access.log*",
                     "/var/log/httpd/access_log*",
                 ],
-                formats: &["apache"],
+                format: Named("apache"),
                 ..FILESET
             },
             Fileset {
                 name: "error",
                 about: "Error logs",
                 paths: &["/var/log/apache2/error.log*", "/var/log/httpd/error_log*"],
-                formats: &["apache_error"],
+                format: Named("apache_error"),
                 ..FILESET
             },
         ],
@@ -64,28 +78,28 @@ pub static MODULES: &[Module] = &[
             name: "log",
             about: "All logs",
             paths: &["/var/log/haproxy.log*"],
-            formats: &["haproxy"],
+            format: Named("haproxy"),
             by_syslog: true,
             ..FILESET
         }],
     },
-    Module { name: "iis", filesets: &[Fileset { formats: &["iis"], ..FILESET }] },
+    Module { name: "iis", filesets: &[Fileset { format: Named("iis"), ..FILESET }] },
     Module {
         name: "nginx",
         filesets: &[
-            Fileset { paths: &["/var/log/nginx/access.log*"], formats: &["nginx"], ..FILESET },
+            Fileset { paths: &["/var/log/nginx/access.log*"], format: Named("nginx"), ..FILESET },
             Fileset {
                 name: "error",
                 about: "Error logs",
                 paths: &["/var/log/nginx/error.log*"],
-                formats: &["nginx_error"],
+                format: Named("nginx_error"),
                 ..FILESET
             },
             Fileset {
                 name: "ingress_controller",
                 about: "Access logs of the ingress controller of Kubernetes",
                 paths: &["/var/log/nginx/ingress.log*"],
-                formats: &["nginx_ingress_controller", "nginx_ingress"],
+                format: Nginx(INGRESS),
                 is_usual: false,
                 ..FILESET
             },
@@ -95,7 +109,7 @@ pub static MODULES: &[Module] = &[
         name: "traefik",
         filesets: &[Fileset {
             paths: &["/var/log/traefik/access.log*"],
-            formats: &["traefik"],
+            format: Named("traefik"),
             ..FILESET
         }],
     },

@@ -1,10 +1,12 @@
 //! Modules: what each fileset reads where nobody says otherwise, what variables and `input` change, and files of `modules.d`.
 
-use shipper::config::modules::MODULES;
+use shipper::config::modules::{INGRESS, MODULES};
 use shipper::config::{Loaded, export};
 use shipper::parsers::known::known;
 use shipper::settings::reading::{LineParser, MultilineRule};
-use shipper::settings::{Format, InputSettings, Listen, Namespace};
+use shipper::settings::{
+    Escape, Format, InputSettings, Listen, Namespace, ServerFormat, WebServer,
+};
 use std::path::Path;
 
 use crate::load_text;
@@ -35,12 +37,16 @@ fn nginx_error(lines: &str) -> Result<InputSettings, String> {
     fileset("nginx", "error", lines)
 }
 
-/// The format of a name, or `raw` as long as there is none.
 fn format(name: &str) -> Format {
     match name {
         "apache" => Format::Apache,
         "nginx" => Format::Nginx,
-        name => known(name).map_or(Format::Raw, |known| Format::Known(known.name)),
+        "ingress" => Format::Compiled(ServerFormat {
+            server: WebServer::Nginx,
+            text: INGRESS.to_owned(),
+            escape: Escape::Default,
+        }),
+        name => Format::Known(known(name).expect("it is known").name),
     }
 }
 
@@ -65,6 +71,7 @@ fn each_fileset_reads_the_usual_files() {
         ),
         ("nginx", "access", &["/var/log/nginx/access.log*"], "nginx"),
         ("nginx", "error", &["/var/log/nginx/error.log*"], "nginx_error"),
+        ("nginx", "ingress_controller", &["/var/log/nginx/ingress.log*"], "ingress"),
         ("haproxy", "log", &["/var/log/haproxy.log*"], "haproxy"),
         ("traefik", "access", &["/var/log/traefik/access.log*"], "traefik"),
     ] {

@@ -20,13 +20,23 @@ fn format_that_recognises_the_most_is_told_with_its_configuration() {
 
 #[test]
 fn configuration_that_is_printed_reads_the_file() {
-    let place = Place::new();
-    let file = place.write("it's {a} log, # 1.log", COMBINED);
-    let said = place.run(&["detect", &file]);
-    let at = said.out.find("filebeat.inputs").unwrap();
-    place.write("shipper.yml", format!("{}output.console.enabled: true\n", &said.out[at..]));
-    let sent = place.run(&["--once", "-e"]);
-    assert_eq!(sent.member("/event/dataset"), ["apache.access"], "{}", sent.err);
+    for (line, member, expected) in [
+        (COMBINED.to_owned(), "/event/dataset", "apache.access"),
+        (COMBINED.replace('\n', " 120 330\n"), "/http/request/bytes", "120"),
+        (
+            COMBINED.replace('\n', " 80 0.002 [web-80] [] 10.0.0.1:80 12 0.002 200 abcdef\n"),
+            "/http/request/id",
+            "abcdef",
+        ),
+    ] {
+        let place = Place::new();
+        let file = place.write("it's {a} log, # 1.log", line);
+        let said = place.run(&["detect", &file]);
+        let at = said.out.find("filebeat.inputs").unwrap();
+        place.write("shipper.yml", format!("{}output.console.enabled: true\n", &said.out[at..]));
+        let sent = place.run(&["--once", "-e"]);
+        assert_eq!(sent.member(member), [expected], "{}", sent.err);
+    }
 }
 
 /// The format of a file by its lines and its name.
@@ -52,6 +62,23 @@ fn of_formats_that_fit_the_one_that_says_more_is_told() {
         ("a.log", format!("{COMMON}x\n"), "common"),
         ("a.log", format!("{COMMON}x\ny\n"), ""),
         ("a.log", "x\n".to_owned(), ""),
+        ("a.log", COMBINED.replace('\n', " 120 330\n"), "combinedio"),
+        ("a.log", format!("www.example.org {COMMON}"), "vhost_common"),
+        (
+            "a.log",
+            "[21/Nov/2026:05:12:34 +0100] 203.0.113.7 TLSv1.3 TLS_AES_256_GCM_SHA384 \"GET /a HTTP/1.1\" 5\n"
+                .to_owned(),
+            "ssl_request_log",
+        ),
+        ("nginx/a.log", COMBINED.replace('\n', " \"198.51.100.7\"\n"), "main"),
+        (
+            "a.log",
+            COMBINED.replace(
+                '\n',
+                " 80 0.002 [default-web-80] [] 10.0.0.1:80 12 0.002 200 abcdef\n",
+            ),
+            "ingress",
+        ),
     ] {
         let code = i32::from(expected.is_empty());
         assert_eq!(format_of(name, &lines), (code, expected.to_owned()), "{name}: {lines}");

@@ -1,8 +1,10 @@
 //! The formats that are tried, and the configuration for each.
 
+use crate::config::modules::INGRESS;
+use crate::parsers::compiled::{nicknamed, nicknames};
 use crate::parsers::known::{KNOWN, Known, known};
 use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings};
-use crate::settings::{Format, InputSettings};
+use crate::settings::{Escape, Format, InputSettings, ServerFormat, WebServer};
 use std::path::Path;
 
 /// A format that is tried.
@@ -25,6 +27,12 @@ pub(super) struct Candidate {
 /// Formats of which others say the same more exactly, with what a path says of one that is the server's own.
 const GENERAL: [(&str, &str); 3] =
     [("nginx_json", "nginx"), ("apache_json", "apache"), ("json_access", "")];
+
+/// Nicknames of Apache's formats that others here read, or that say so little that they read anything.
+const NOT_TRIED: [&str; 5] = ["common", "combined", "vhost_combined", "referer", "agent"];
+
+/// What nginx.org's own packages, and others, configure as `main`.
+const MAIN: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#;
 
 /// Returns the formats to try; of those from whose lines as much is known, the first is meant.
 pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
@@ -55,6 +63,25 @@ pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
     )];
     all.push(combined);
     all.push(Candidate::new("common", "access lines of Apache (common)", Format::Common));
+    let of_apache = nicknames().filter(|name| !NOT_TRIED.contains(name));
+    all.extend(of_apache.filter_map(|name| {
+        let about = "access lines of Apache, as its own or Debian's configuration names them";
+        let text = nicknamed(name)?;
+        Some(Candidate::compiled(
+            name,
+            about,
+            WebServer::Apache,
+            text,
+            &format!("{{apache: {name}}}"),
+        ))
+    }));
+    for (name, about, text) in [
+        ("main", "access lines of nginx, as its packages configure them", MAIN),
+        ("ingress", "access lines of the ingress controller of Kubernetes", INGRESS),
+    ] {
+        let written = format!("\n      nginx: '{text}'");
+        all.push(Candidate::compiled(name, about, WebServer::Nginx, text, &written));
+    }
     all.push(any);
     all.extend(KNOWN.iter().filter(|known| !is_general(known.name)).map(of_known));
     all.extend(general.filter_map(known).map(of_known));
@@ -62,6 +89,12 @@ pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
 }
 
 impl Candidate {
+    fn compiled(name: &str, about: &str, server: WebServer, text: &str, written: &str) -> Self {
+        let compiled = ServerFormat { server, text: text.to_owned(), escape: Escape::Default };
+        let candidate = Self::new(name, about, Format::Compiled(compiled));
+        Self { format: written.to_owned(), ..candidate }
+    }
+
     fn new(name: &str, about: &str, format: Format) -> Self {
         let begins = known(name).and_then(|known| known.begins);
         let mut input = InputSettings { format, ..InputSettings::default() };
@@ -94,8 +127,9 @@ pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
         .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
         .collect();
     format!(
-        "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format: {}\n",
+        "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format:{}{}\n",
         quoted(&path.to_string_lossy()),
+        if candidate.format.starts_with('\n') { "" } else { " " },
         candidate.format,
     )
 }

@@ -1,7 +1,7 @@
 //! `filebeat.modules`, `modules` and the files of `filebeat.config.modules`: each fileset becomes a stanza of an input.
 
 use crate::config::check;
-use crate::config::modules::{self, Fileset, Module, OF_FILEBEAT};
+use crate::config::modules::{self, Fileset, FilesetFormat, Module, OF_FILEBEAT};
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Entry, KeyText, Map, Merge, Node, Scalar, Value};
 use crate::config::typed::value::At;
@@ -11,9 +11,6 @@ use crate::settings::Namespace;
 /// Where modules listen to syslog when nobody says otherwise, as in Filebeat.
 const SYSLOG_HOST: &str = "localhost";
 const SYSLOG_PORT: &str = "9001";
-
-/// Formats that are none of the table of known ones.
-const OWN_FORMATS: [&str; 2] = ["apache", "nginx"];
 
 /// Returns the lists of modules, each with the spelling that it came in.
 pub(super) fn lists<'a>(root: &At<'a>, files: &[At<'a>]) -> Vec<(At<'a>, Namespace)> {
@@ -174,8 +171,11 @@ impl Stanza<'_, '_> {
         }
         let is_of_files = matches!(kind, "log" | "filestream");
         // Written out, so that a part of it may be another.
-        let joined = self.known_format().and_then(known).and_then(|known| known.begins);
-        if let Some(pattern) = joined
+        let begins = match self.fileset.format {
+            FilesetFormat::Named(name) => known(name).and_then(|known| known.begins),
+            FilesetFormat::Nginx(_) => None,
+        };
+        if let Some(pattern) = begins
             && is_of_files
             && !own.get("parsers").is_there()
         {
@@ -235,21 +235,11 @@ impl Stanza<'_, '_> {
         self.map(vec![("udp", self.map(vec![("host", self.text(&host))]))])
     }
 
-    /// Returns the first of its formats that there is.
-    fn known_format(&self) -> Option<&'static str> {
-        let mut formats = self.fileset.formats.iter().copied();
-        formats.find(|name| OWN_FORMATS.contains(name) || known(name).is_some())
-    }
-
     fn format(&self) -> Node {
-        let format = self.known_format();
-        if format.is_none() {
-            let (module, fileset) = (self.module.name, self.fileset.name);
-            self.at.warn(format!(
-                "lines of the module `{module}`, fileset `{fileset}`, are not understood yet: they are sent as they are"
-            ));
+        match self.fileset.format {
+            FilesetFormat::Named(name) => self.text(name),
+            FilesetFormat::Nginx(text) => self.map(vec![("nginx", self.text(text))]),
         }
-        self.text(format.unwrap_or("raw"))
     }
 
     /// Returns what a variable says; an empty list says nothing.
