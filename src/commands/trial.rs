@@ -74,6 +74,10 @@ pub(super) struct Counts {
 }
 
 /// One pass of lines through a pipeline.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "two are of the input, two change with what is read"
+)]
 pub(super) struct Trial {
     pipeline: Pipeline,
     source: Source,

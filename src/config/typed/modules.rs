@@ -136,7 +136,9 @@ impl Stanza<'_, '_> {
                 let key = KeyText { text: entry.key.clone(), place: entry.place, quoted: false };
                 map.insert(&key, entry.value.clone(), Merge::Override, &mut problems);
             }
-            problems.into_iter().for_each(|problem| self.at.push(problem));
+            for problem in problems {
+                self.at.push(problem);
+            }
         }
         let node = Node { place: self.place, value: Value::Map(map) };
         let path = own.path().to_owned();
