@@ -113,6 +113,10 @@ impl Traefik {
         let (address, at) = word(line, 0)?;
         client(event, line, address);
         let (identifier, at) = word(line, at)?;
+        // Traefik writes one client: a list there is another server's.
+        if memchr::memchr2(b',', b'"', &line[..at]).is_some() {
+            return None;
+        }
         text(event, line, Own::Identifier, identifier);
         // A user may hold blanks.
         let bracket = at + memchr::memmem::find(&line[at..], b" [")?;
