@@ -158,12 +158,8 @@ impl Writer {
         });
         let mut kinds: Vec<KindOfLines> = kinds.collect();
         let mut path_fields = PathFields::new(&input.files.path_fields)?;
-        path_fields.in_layout = path_fields.names.iter().any(|name| {
-            let same = |other: &str| first_part(other) == first_part(name);
-            Field::ALL.iter().any(|field| same(field.name()))
-                || WRITTEN_BY_LINE.iter().any(|other| same(other))
-                || constants.keys().chain(operators.keys()).chain(&extras).any(|key| same(key))
-        });
+        let own = constants.keys().chain(operators.keys()).chain(&extras);
+        path_fields.in_layout = lies_among(&path_fields.names, own);
         let names = path_fields.names.iter().chain(&extras);
         let by_lines = written_by_line(parser, input.enrich.bots);
         let names = names.chain(constants.keys()).chain(operators.keys());
@@ -474,6 +470,16 @@ fn top_level<'a>(by_lines: &[&str], more: impl Iterator<Item = &'a String>) -> V
 
 fn first_part(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+/// Tells whether one of these fields lies in an object of ours, or of others.
+fn lies_among<'a>(names: &[String], others: impl Iterator<Item = &'a String> + Clone) -> bool {
+    names.iter().any(|name| {
+        let same = |other: &str| first_part(other) == first_part(name);
+        Field::ALL.iter().any(|field| same(field.name()))
+            || WRITTEN_BY_LINE.iter().any(|other| same(other))
+            || others.clone().any(|key| same(key))
+    })
 }
 
 /// Orders the fields of the lines' parser among the known ones, if that can be done for all kinds.

@@ -129,7 +129,8 @@ impl Parser {
         match self {
             Self::Access(access) => access.trust(proxies),
             Self::Syslog(syslog) => syslog.trust(proxies),
-            Self::Raw(_) | Self::Regex(_) | Self::Other(_) => {}
+            Self::Other(parser) => parser.trust(proxies),
+            Self::Raw(_) | Self::Regex(_) => {}
         }
     }
 

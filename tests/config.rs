@@ -8,6 +8,8 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "config/compiled.rs"]
+mod compiled;
 #[path = "config/files.rs"]
 mod files;
 #[path = "config/listeners.rs"]

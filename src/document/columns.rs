@@ -5,9 +5,8 @@
 //! the constants, that order is not to be had, and [`Layout`](super::layout::Layout) writes the document.
 
 use super::glue::glue;
-use super::item::faults;
-use crate::event::{EventBuf, Extra, Field, Kind};
-use crate::json_text::{BLOCK_BYTES, Sink, push_clean};
+use crate::event::{EventBuf, Extra, FIELDS, Field, Kind};
+use crate::json_text::{BLOCK_BYTES, Faults, Sink, push_clean};
 
 /// Objects that the beginning of every document has closed.
 const CLOSED: [&str; 6] = ["@timestamp", "fileset", "input", "log", "message", "service"];
@@ -20,7 +19,7 @@ enum Origin {
 }
 
 /// A field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Column {
     origin: Origin,
     kind: Kind,
@@ -35,6 +34,10 @@ struct Column {
 pub struct Columns {
     /// All but the line.
     columns: Vec<Column>,
+    /// Bit set of the known fields that have a column, and the columns of all fields by their numbers.
+    known: u64,
+    of_known: [u8; FIELDS],
+    of_extra: Vec<u8>,
     /// For `[before * width + next]`: where in `text` what stands between the two lies.
     between: Vec<(u32, u32)>,
     width: usize,
@@ -87,10 +90,20 @@ impl Columns {
         });
         let columns: Vec<Column> = columns.collect();
         let names: Vec<&str> = order.iter().map(named).collect();
-        Some(Self::of(columns, &names))
+        Some(Self::of(columns, &names, extras.len()))
     }
 
-    fn of(columns: Vec<Column>, names: &[&str]) -> Self {
+    fn of(columns: Vec<Column>, names: &[&str], extras: usize) -> Self {
+        let (mut known, mut of_known, mut of_extra) = (0, [0; FIELDS], vec![0; extras]);
+        for (number, column) in (0..).zip(&columns) {
+            match column.origin {
+                Origin::Known(field) => {
+                    known |= 1 << field as u32;
+                    of_known[field as usize] = number;
+                }
+                Origin::Extra(extra) => of_extra[extra] = number,
+            }
+        }
         // Behind the fields come the line, and the document's end.
         let width = columns.len() + 2;
         let (mut between, mut text) = (Vec::new(), Vec::new());
@@ -114,22 +127,28 @@ impl Columns {
             }
         }
         text.resize(text.len() + BLOCK_BYTES, 0);
-        Self { columns, between, width, text }
+        Self { columns, known, of_known, of_extra, between, width, text }
     }
 
     /// Appends all fields of an event but the line; returns where it stands for [`Columns::push_glue_of_line`].
     #[inline]
-    pub fn push_fields(&self, sink: &mut impl Sink, text: &[u8], event: &EventBuf) -> usize {
+    pub fn push_fields(
+        &self,
+        sink: &mut impl Sink,
+        text: &[u8],
+        event: &EventBuf,
+        faults: Faults,
+    ) -> usize {
         let clean = event.marks().is_some();
-        let (known, extras) = (event.present(), event.extras_present());
         let mut row = 0;
-        for (number, column) in self.columns.iter().enumerate() {
+        let mut left = self.present(event);
+        while left != 0 {
+            let number = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let column = self.columns[number];
             let span = match column.origin {
-                Origin::Known(field) if known >> field as u32 & 1 == 1 => {
-                    event.span(field as usize)
-                }
-                Origin::Extra(extra) if extras >> extra & 1 == 1 => event.span_of_extra(extra),
-                _ => continue,
+                Origin::Known(field) => event.span(field as usize),
+                Origin::Extra(extra) => event.span_of_extra(extra),
             };
             self.push_glue(sink, row, number);
             row = number + 1;
@@ -142,10 +161,27 @@ impl Columns {
             } else if column.is_json {
                 sink.push(event.bytes(text, span));
             } else {
-                sink.push_text(event.bytes(text, span), faults(event.text()));
+                sink.push_text(event.bytes(text, span), faults);
             }
         }
         row
+    }
+
+    /// Returns the bit set of the columns that an event has.
+    #[inline]
+    fn present(&self, event: &EventBuf) -> u128 {
+        let mut columns = 0;
+        let mut left = event.present() & self.known;
+        while left != 0 {
+            columns |= 1 << self.of_known[left.trailing_zeros() as usize];
+            left &= left - 1;
+        }
+        let mut left = event.extras_present();
+        while left != 0 {
+            columns |= 1 << self.of_extra[left.trailing_zeros() as usize];
+            left &= left - 1;
+        }
+        columns
     }
 
     /// Appends what stands before the line; returns where it stands for [`Columns::push_end`].
@@ -230,7 +266,7 @@ mod tests {
                 }
             }
             let mut out = b"{\"a\":0,\"event\":{\"created\":0".to_vec();
-            let mut row = columns.push_fields(&mut out, &text, &event);
+            let mut row = columns.push_fields(&mut out, &text, &event, Faults::None);
             if line {
                 row = columns.push_glue_of_line(&mut out, row);
                 out.extend_from_slice(b"text");

@@ -264,7 +264,7 @@ fn push_columns(
     line_length: usize,
     event: &EventBuf,
 ) {
-    let mut row = columns.push_fields(sink, text, event);
+    let mut row = columns.push_fields(sink, text, event, faults(event.text()));
     if event.get(Field::Message).is_some() {
         row = columns.push_glue_of_line(sink, row);
         push_message(sink, text, line_length, event);

@@ -3,6 +3,7 @@
 use super::{Kind, Parse};
 use crate::dataset::Dataset;
 use crate::parsers::zone::Zone;
+use crate::settings::network::Network;
 
 /// A field that a parser sets beside those of [`Field`], under its number among its parser's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
 
     /// Says which zone times are of that name none.
     fn set_zone(&mut self, _zone: &Zone) {}
+
+    /// Says of which networks proxies are whose word on who the client is counts.
+    fn trust(&mut self, _proxies: &[Network]) {}
 
     /// Says of which file the lines that come next are, by its epoch as text.
     fn set_file(&mut self, _epoch: &[u8]) {}

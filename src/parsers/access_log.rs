@@ -73,6 +73,38 @@ impl AccessLog {
     }
 
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
+        let bytes_end = self.read_as_far_as_bytes(line, event)?;
+        self.read_headers(line, bytes_end, event)?;
+        if self.server == Server::Nginx {
+            add_related(event);
+        } else {
+            event.unset(Field::RemoteIps);
+        }
+        Some(())
+    }
+
+    /// Reads what all lines of the shape have, of a line that goes on; returns where the rest begins.
+    #[inline]
+    pub(super) fn read_beginning(&mut self, line: &[u8], event: &mut EventBuf) -> Option<usize> {
+        let bytes_end = self.read_as_far_as_bytes(line, event)?;
+        if self.shape == Shape::Common {
+            return Some(bytes_end);
+        }
+        let mut at = bytes_end;
+        for field in [Field::Referrer, Field::UserAgent] {
+            if line.get(at..at + 2)? != b" \"" {
+                return None;
+            }
+            let end = closing_quote(line, at + 2, event)?;
+            set_quoted(line, field, Span::line(at + 2, end), event);
+            at = end + 1;
+        }
+        Some(at)
+    }
+
+    /// Reads a line as far as the number of bytes; returns where that ends.
+    #[inline]
+    fn read_as_far_as_bytes(&mut self, line: &[u8], event: &mut EventBuf) -> Option<usize> {
         let time_at = self.read_head(line, event)?;
         let time = line.get(time_at..)?.first_chunk::<CLF_BYTES>()?;
         event.set_timestamp(self.clock.render(time)?);
@@ -82,14 +114,7 @@ impl AccessLog {
         }
         let request_end = closing_quote(line, request_at, event)?;
         read_request(line, Span::line(request_at, request_end), event);
-        let bytes_end = read_response(line, request_end + 1, event)?;
-        self.read_headers(line, bytes_end, event)?;
-        if self.server == Server::Nginx {
-            add_related(event);
-        } else {
-            event.unset(Field::RemoteIps);
-        }
-        Some(())
+        read_response(line, request_end + 1, event)
     }
 
     /// Reads what stands before the time; returns where that begins.

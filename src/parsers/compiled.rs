@@ -7,6 +7,7 @@
 
 mod apache;
 mod apply;
+mod beginning;
 mod clock;
 mod meaning;
 mod names;
@@ -23,11 +24,14 @@ use super::access_log::Shape;
 use super::zone::Zone;
 use crate::dataset::{APACHE_ACCESS, Dataset, NGINX_ACCESS};
 use crate::event::{EventBuf, Extra, LineParser, LineText, Parse, Parsed, Span};
+use crate::settings::network::Network;
 use crate::settings::{Escape, ServerFormat, WebServer};
 use apply::Found;
+use beginning::Beginning;
 use meaning::{Meanings, meanings};
 use pieces::{Directive, Piece, Role};
 use program::{Steps, joined, steps};
+use std::sync::Arc;
 
 /// Reads the lines of one format.
 #[derive(Debug, Clone)]
@@ -40,6 +44,9 @@ pub struct Compiled {
     shape: Option<Shape>,
     texts: Vec<String>,
     zone: Zone,
+    /// What reads the beginning of a line, where that is one of access lines.
+    beginning: Option<Beginning>,
+    trusted: Arc<[Network]>,
 }
 
 impl Compiled {
@@ -48,18 +55,30 @@ impl Compiled {
     /// # Errors
     /// When it cannot be read, or lines of it cannot be taken apart: with the place and what to write instead.
     pub fn new(format: &ServerFormat) -> Result<Self, Fault> {
+        Self::make(format, true)
+    }
+
+    /// Compiles a format; `by_parts` is whether the beginning of lines may be read by another parser.
+    fn make(format: &ServerFormat, by_parts: bool) -> Result<Self, Fault> {
         let text = format.text.as_str();
         let (pieces, module) = match format.server {
             WebServer::Apache => (apache::read(text)?, "apache"),
             WebServer::Nginx => (nginx::read(text)?, "nginx"),
         };
         let pieces = joined(pieces);
-        let steps = steps(&pieces, format.escape != Escape::None)?;
+        let steps = steps(&pieces, format.escape != Escape::None, 0)?;
         let texts: Vec<String> = directives(&pieces).map(|one| one.text.clone()).collect();
+        let mut meanings = meanings(&pieces, module)?;
+        let mut beginning = None;
+        if by_parts && format.escape == Escape::Default {
+            beginning = Beginning::take(&pieces, &mut meanings)?;
+        }
         Ok(Self {
             server: format.server,
             escape: format.escape,
-            meanings: meanings(&pieces, module)?,
+            meanings,
+            beginning,
+            trusted: Arc::default(),
             spans: vec![Span::default(); texts.len()],
             shape: if format.escape == Escape::Default { shape(&pieces) } else { None },
             steps,
@@ -82,27 +101,25 @@ impl Compiled {
 
     /// Returns where the values of a line lie; `None` for a line of another format.
     pub fn split(&mut self, line: &[u8], known: LineText) -> Option<&[Span]> {
-        self.steps.split(line, known, &mut self.spans)?;
+        self.steps.split(line, 0, known, &mut self.spans)?;
         Some(&self.spans)
     }
 
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
-        self.steps.split(line, event.text(), &mut self.spans)?;
-        self.mark(event);
-        let found = Found { line, spans: &self.spans, escape: self.escape };
+        if let Some(beginning) = &mut self.beginning {
+            beginning.read(line, event, &mut self.spans)?;
+        } else {
+            self.steps.split(line, 0, event.text(), &mut self.spans)?;
+            let quotes = self.steps.quotes.len();
+            if event.text() == LineText::Plain && event.quotes() == Some(quotes) {
+                self.steps.mark(0, &self.spans, event);
+            } else {
+                event.forget_marks();
+            }
+        }
+        let (escape, trusted) = (self.escape, &*self.trusted);
+        let found = Found { line, spans: &self.spans, escape, trusted };
         found.apply(&mut self.meanings, &mut self.zone, self.server == WebServer::Nginx, event)
-    }
-
-    /// Notes where quotes stand, if there are no others than those of the format.
-    fn mark(&self, event: &mut EventBuf) {
-        let quotes = &self.steps.quotes;
-        if event.text() != LineText::Plain || event.quotes() != Some(quotes.len()) {
-            return event.forget_marks();
-        }
-        for quote in quotes {
-            let from = quote.behind.map_or(0, |slot| self.spans[slot].end());
-            event.mark(from + quote.bytes);
-        }
     }
 }
 
@@ -129,6 +146,13 @@ impl LineParser for Compiled {
 
     fn extras(&self) -> &[Extra] {
         &self.meanings.extras
+    }
+
+    fn trust(&mut self, proxies: &[Network]) {
+        self.trusted = proxies.into();
+        if let Some(beginning) = &mut self.beginning {
+            beginning.log.trust(proxies);
+        }
     }
 
     fn set_zone(&mut self, zone: &Zone) {

@@ -178,11 +178,8 @@ fn input(
     let is_listener = is_listener(&kind);
     let fields = merged_fields(at, shared);
     let pipeline = pipeline(&at.get("pipeline"), fields.as_ref());
-    let at_format = at.get("format");
-    let text_format = (kind == "syslog").then(|| listener::text_format(&at_format)).flatten();
     let paths = if is_listener { Vec::new() } else { paths(at) };
-    let format = text_format.or_else(|| format(&at_format));
-    let format = format.or_else(|| format_from(at, &paths, config_directory));
+    let format = format_of(at, &kind, &paths, config_directory);
     let default = InputSettings::default();
     let scan = at.first_of(&["prospector.scanner.check_interval", "scan_frequency"]);
     let scan_interval = scan.positive_duration().unwrap_or(default.scan_interval);
@@ -404,6 +401,13 @@ fn format(at: &At<'_>) -> Option<Format> {
             })
         }
     }
+}
+
+/// Reads what says how lines are understood.
+fn format_of(at: &At<'_>, kind: &str, paths: &[String], config_directory: &Path) -> Option<Format> {
+    let own = at.get("format");
+    let of_text = (kind == "syslog").then(|| listener::text_format(&own)).flatten();
+    of_text.or_else(|| format(&own)).or_else(|| format_from(at, paths, config_directory))
 }
 
 fn format_from(at: &At<'_>, paths: &[String], config_directory: &Path) -> Option<Format> {

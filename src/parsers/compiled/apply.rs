@@ -3,22 +3,26 @@
 use super::meaning::{Meaning, Meanings};
 use super::pieces::How;
 use super::values::{
-    DIGITS_MAX, client_of, decimal, decoded, json_array, json_list, nanoseconds, number,
-    scratch_number, scratch_text, whole_number,
+    DIGITS_MAX, decimal, decoded, json_list, nanoseconds, number, scratch_number, scratch_text,
+    whole_number,
 };
 use crate::event::{EventBuf, Field, Span};
 use crate::parsers::access_log::{add_related, set_client, set_host, set_request, set_status};
 use crate::parsers::address::Address;
 use crate::parsers::escapes::percent_decoded;
+use crate::parsers::forwarded::set_list;
 use crate::parsers::url::{set_decoded_path, set_target};
 use crate::parsers::zone::Zone;
 use crate::settings::Escape;
+use crate::settings::network::Network;
 
 /// A line whose values are known.
 pub(super) struct Found<'a> {
     pub(super) line: &'a [u8],
     pub(super) spans: &'a [Span],
     pub(super) escape: Escape,
+    /// Networks whose word on who the client is counts.
+    pub(super) trusted: &'a [Network],
 }
 
 impl Found<'_> {
@@ -42,6 +46,8 @@ impl Found<'_> {
         }
         if is_nginx {
             add_related(event);
+        } else {
+            event.unset(Field::RemoteIps);
         }
         Some(())
     }
@@ -145,7 +151,7 @@ impl Found<'_> {
                     self.set_body_bytes(raw, event);
                 }
             }
-            Meaning::Forwarded { list } => self.set_forwarded(raw, list, event)?,
+            Meaning::Forwarded => set_list(self.line, raw, self.trusted, event)?,
             Meaning::Tls { version, protocol } => set_tls(text, version, protocol, event),
             _ => {}
         }
@@ -209,18 +215,6 @@ impl Found<'_> {
         if !query.is_empty() {
             event.set(Field::UrlQuery, query);
         }
-    }
-
-    fn set_forwarded(&self, raw: Span, list: usize, event: &mut EventBuf) -> Option<()> {
-        let text = self.text(raw);
-        let Some(client) = client_of(text) else { return Some(()) };
-        // It is a part of the text.
-        let start = raw.start() + (client.as_ptr().addr() - text.as_ptr().addr());
-        set_client(self.line, Span::line(start, start + client.len()), event)?;
-        if let Some((all, _)) = json_array(event, self.line, raw, true) {
-            event.set_extra(list, all);
-        }
-        Some(())
     }
 
     #[inline]

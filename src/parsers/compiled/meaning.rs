@@ -17,9 +17,7 @@ pub(super) enum Meaning {
         has_mark: bool,
     },
     Client,
-    Forwarded {
-        list: usize,
-    },
+    Forwarded,
     User,
     Host,
     Port,
@@ -188,11 +186,7 @@ impl Resolver<'_> {
             Role::Mark => return None,
             Role::Client { .. } if self.client == Some(slot) => Meaning::Client,
             Role::Client { other, .. } => self.other((*other).to_owned(), How::Text),
-            Role::Forwarded { .. } if self.client == Some(slot) => {
-                let name =
-                    own(if self.module == "nginx" { "remote_ip_list" } else { "forwarded_for" });
-                Meaning::Forwarded { list: self.list(name) }
-            }
+            Role::Forwarded { .. } if self.client == Some(slot) => Meaning::Forwarded,
             Role::Forwarded { other } => self.other(other.clone(), How::Text),
             Role::Identity => self.other(own("identity"), How::Text),
             Role::User => Meaning::User,
@@ -248,12 +242,6 @@ impl Resolver<'_> {
         }
         let kind = if other.how.is_json() { Kind::Raw } else { Kind::Text };
         Meaning::Other { extra: self.extra(name, kind), how: other.how }
-    }
-
-    /// Makes the field of all clients of a list: here it may have several values.
-    fn list(&mut self, name: String) -> usize {
-        self.meanings.extras.push(Extra { name, kind: Kind::Raw });
-        self.meanings.extras.len() - 1
     }
 
     /// Makes a field. Where one has the name of another, or of an object in which another lies, it gets another name.

@@ -77,13 +77,17 @@ pub(super) fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     joined
 }
 
-/// Makes the steps; the directives' values have the numbers of their order.
+/// Makes the steps; the directives' values have the numbers of their order, from `first_slot` on.
 ///
 /// # Errors
 /// When two directives stand side by side of which nobody knows where the first ends, or there is none.
-pub(super) fn steps(pieces: &[Piece], has_escapes: bool) -> Result<Steps, Fault> {
+pub(super) fn steps(
+    pieces: &[Piece],
+    has_escapes: bool,
+    first_slot: usize,
+) -> Result<Steps, Fault> {
     let mut steps = Steps::default();
-    let (mut slot, mut at, mut behind) = (0, 0, None);
+    let (mut slot, mut at, mut behind) = (first_slot, 0, None);
     while let Some(piece) = pieces.get(at) {
         let first = match piece {
             Piece::Literal(text) => {

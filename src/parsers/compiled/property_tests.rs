@@ -66,7 +66,7 @@ const NGINX: &[(&str, Kind)] = &[
     ("$uri", Text),
     ("${cookie_a}", Text),
     ("$time_local", Fixed(r"..\/...\/....:..:..:.. .....", "21/Nov/2026:03:20:13 +0000")),
-    ("$time_iso8601", Fixed("....-..-..T..:..:.....:..", "2026-11-21T03:20:13+00:00")),
+    ("$time_iso8601", Fixed("....-..-..T..:..:........", "2026-11-21T03:20:13+00:00")),
     ("$msec", Fixed(r"[0-9]{1,17}\.[0-9]{3}", "1795231213.123")),
     ("$pipe", Fixed("(?s-u:.)", "p")),
 ];
@@ -240,6 +240,55 @@ proptest! {
                     prop_assert_eq!(parsed, Parsed::Unrecognised);
                 }
             }
+        }
+    }
+
+    /// For every line near one of access lines with more behind it, what is read by parts is what is read as a whole.
+    #[test]
+    fn property_a_beginning_is_read_as_the_whole_is(
+        is_nginx in any::<bool>(), has_headers in any::<bool>(),
+        client in r"192\.0\.2\.7|::1|host\.example|unix:|-",
+        user in r#"-|frank|a b|x \[y|"""#,
+        request in r#"GET /a\?b=%20c HTTP/1\.[01]|-||\\x16\\x03|GET http://h:80/x HTTP/2|\\"x\\" y|[ -!#-\[\]-~]{0,20}"#,
+        status in "[1-5][0-9]{2}", bytes in "0|5|00|12345|-",
+        referrer in r#"-||http://a/|\\"|ä"#, agent in r"curl/8|-|Mozilla/5\.0 \(X11; x\) y|\xff",
+        id in "[a-z0-9]{0,8}", extra in "-|[0-9]{1,19}", changes in proptest::collection::vec(any::<(u16, u8, u8)>(), 0..3),
+    ) {
+        let (server, head) = match is_nginx {
+            true => (WebServer::Nginx, "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent"),
+            false => (WebServer::Apache, r#"%h %l %u %t "%r" %>s %b"#),
+        };
+        let headers = match (has_headers, is_nginx) {
+            (false, _) => "",
+            (true, true) => r#" "$http_referer" "$http_user_agent""#,
+            (true, false) => r#" "%{Referer}i" "%{User-Agent}i""#,
+        };
+        let more = if is_nginx { " $connection \"$request_id\"" } else { " %k \"%{X-Request-Id}i\"" };
+        let format = super::tests::format(server, &format!("{head}{headers}{more}"));
+        let mut parts = Compiled::make(&format, true).expect("a format");
+        let mut whole = Compiled::make(&format, false).expect("a format");
+        prop_assert!(parts.beginning.is_some() && whole.beginning.is_none());
+        let headers = if has_headers { format!(" \"{referrer}\" \"{agent}\"") } else { String::new() };
+        let line = format!(
+            "{client} - {user} [21/Nov/2026:03:20:13 +0100] \"{request}\" {status} {bytes}{headers} {extra} \"{id}\""
+        );
+        let by_parts = super::tests::fields(&mut parts, line.as_bytes());
+        prop_assert_eq!(&by_parts, &super::tests::fields(&mut whole, line.as_bytes()), "{}", line);
+        prop_assert!(by_parts.is_some(), "{}", line);
+        // Of what is changed, only the identity and lists of clients are read otherwise.
+        let line = changed(&line, &changes);
+        let Some(seen) = super::tests::fields(&mut parts, &line) else { return Ok(()) };
+        let head = line.split(|byte| *byte == b'[').next().unwrap_or_default();
+        if head.contains(&b',') || memchr::memmem::find(head, b" - ").is_none() {
+            return Ok(());
+        }
+        // What `identd` says has a field, or is left in the line.
+        let without = |mut fields: Vec<String>| {
+            fields.retain(|field| field != "+residue" && !field.starts_with("apache.access.identity"));
+            fields
+        };
+        if let Some(other) = super::tests::fields(&mut whole, &line) {
+            prop_assert_eq!(without(seen), without(other), "{:?}", String::from_utf8_lossy(&line));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Takes a line apart: walks from literal to literal and notes where the values lie.
 
 use super::program::{End, Inner, Step, Steps};
-use crate::event::{LineText, Span};
+use crate::event::{EventBuf, LineText, Span};
 use crate::scan::find;
 
 /// Most places of one line at which it is tried whether a value ends there. A line with more is not understood, rather
@@ -24,16 +24,31 @@ struct Stand {
 }
 
 impl Steps {
-    /// Fills `spans`, one for each value; `None` for a line that differs from the format.
+    /// Fills `spans`, one for each value of a line from `at` on; `None` for a line that differs from the format.
     #[inline]
-    pub(super) fn split(&self, line: &[u8], known: LineText, spans: &mut [Span]) -> Option<()> {
+    pub(super) fn split(
+        &self,
+        line: &[u8],
+        at: usize,
+        known: LineText,
+        spans: &mut [Span],
+    ) -> Option<()> {
         let text = Text { line, is_plain: known == LineText::Plain };
-        let mut stand = self.walk(text, Stand { step: 0, at: 0 }, spans)?;
+        let mut stand = self.walk(text, Stand { step: 0, at }, spans)?;
         let mut tries = 0;
         while stand.step < self.steps.len() {
             stand = self.walk_open(text, stand, spans, &mut tries)?;
         }
         (stand.at == line.len()).then_some(())
+    }
+
+    /// Notes in an event where the quotes of the format stand, in a line that has no others.
+    #[inline]
+    pub(super) fn mark(&self, at: usize, spans: &[Span], event: &mut EventBuf) {
+        for quote in &self.quotes {
+            let from = quote.behind.map_or(at, |slot| spans[slot].end());
+            event.mark(from + quote.bytes);
+        }
     }
 
     /// Walks as far as there is only one way: to the end, or to a value of which several ends are to be tried.
@@ -43,7 +58,7 @@ impl Steps {
         while let Some(next) = self.steps.get(step) {
             match next {
                 Step::Literal(literal) => {
-                    if !text.line.get(at..)?.starts_with(literal) {
+                    if !begins_with(text.line, at, literal) {
                         return None;
                     }
                     at += literal.len();
@@ -90,7 +105,7 @@ impl Steps {
         let mut from = at;
         while let Some(end) = find(text.line, from, [first]).filter(|end| *end <= limit) {
             from = end + 1;
-            if !text.line[end..].starts_with(literal) {
+            if !begins_with(text.line, end, literal) {
                 continue;
             }
             *tries += 1;
@@ -151,6 +166,18 @@ impl Text<'_> {
             from = upto;
         }
         Some(())
+    }
+}
+
+/// Tells whether a literal stands at a place; most have one to three bytes, for which no function is called.
+#[inline]
+fn begins_with(line: &[u8], at: usize, literal: &[u8]) -> bool {
+    let Some(here) = line.get(at..at + literal.len()) else { return false };
+    match (here, literal) {
+        ([a], [b]) => a == b,
+        ([a, c], [b, d]) => a == b && c == d,
+        ([a, c, e], [b, d, f]) => a == b && c == d && e == f,
+        (here, literal) => here == literal,
     }
 }
 

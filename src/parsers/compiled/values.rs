@@ -3,7 +3,6 @@
 
 use crate::event::{EventBuf, LineText, Span};
 use crate::json_text::{push_string, push_u64};
-use crate::parsers::address::Address;
 use crate::parsers::escapes::unescaped;
 use crate::parsers::url::leading_zeros;
 use crate::settings::Escape;
@@ -179,17 +178,6 @@ pub(super) fn json_list(
     if !is_text && let Some(one) = decimal(&line[raw.start()..raw.end()], raw) {
         return Some(one);
     }
-    let (array, count) = json_array(event, line, raw, is_text)?;
-    Some(if count == 1 { array.part(1, array.len() - 1) } else { array })
-}
-
-/// Writes a list as a JSON array; returns how many values it has as well.
-pub(super) fn json_array(
-    event: &mut EventBuf,
-    line: &[u8],
-    raw: Span,
-    is_text: bool,
-) -> Option<(Span, usize)> {
     let text = &line[raw.start()..raw.end()];
     let start = event.scratch().len();
     let out = event.scratch_mut();
@@ -216,22 +204,6 @@ pub(super) fn json_array(
         out.truncate(start);
         return None;
     }
-    Some((Span::scratch(start, event.scratch().len()), count))
-}
-
-/// Finds the client in a list, from the one who asked first: the first public IPv4 address, else the first part.
-pub(super) fn client_of(text: &[u8]) -> Option<&[u8]> {
-    let is_public = |part: &&[u8]| {
-        let is_ipv4 = Address::of(part) == Address::Ip && !part.contains(&b':');
-        is_ipv4 && !is_private(part)
-    };
-    parts(text).find(is_public).or_else(|| parts(text).next())
-}
-
-fn is_private(address: &[u8]) -> bool {
-    let second = address
-        .strip_prefix(b"172.")
-        .map(|rest| number(rest.split(|byte| *byte == b'.').next().unwrap_or_default()));
-    [b"10.".as_slice(), b"192.168.", b"127."].iter().any(|prefix| address.starts_with(prefix))
-        || second.is_some_and(|second| (16..32).contains(&second))
+    let array = Span::scratch(start, event.scratch().len());
+    Some(if count == 1 { array.part(1, array.len() - 1) } else { array })
 }
