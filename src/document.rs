@@ -133,16 +133,7 @@ impl Writer {
         shared: &Shared,
     ) -> Result<Self, FieldsError> {
         let mut constants = constants(input, shared);
-        let mut operators = Map::new();
-        if let Some(fields) = &input.fields {
-            let object: Map<String, Value> =
-                serde_json::from_str(&fields.json_object).map_err(FieldsError::NoObject)?;
-            if fields.under_root {
-                operators = object;
-            } else if !object.is_empty() {
-                constants.insert("fields".to_owned(), Value::Object(object));
-            }
-        }
+        let mut operators = operators(input, &mut constants)?;
         let index = index.or_else(|| shared.index.clone());
         let extras: Vec<String> = of_lines.iter().map(|extra| extra.name.clone()).collect();
         let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
@@ -470,6 +461,23 @@ fn top_level<'a>(by_lines: &[&str], more: impl Iterator<Item = &'a String>) -> V
 
 fn first_part(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+/// Returns what the operator adds at the top level; what lies below `fields` goes to the constants.
+fn operators(
+    input: &InputSettings,
+    constants: &mut Map<String, Value>,
+) -> Result<Map<String, Value>, FieldsError> {
+    let Some(fields) = &input.fields else { return Ok(Map::new()) };
+    let object: Map<String, Value> =
+        serde_json::from_str(&fields.json_object).map_err(FieldsError::NoObject)?;
+    if fields.under_root {
+        return Ok(object);
+    }
+    if !object.is_empty() {
+        constants.insert("fields".to_owned(), Value::Object(object));
+    }
+    Ok(Map::new())
 }
 
 /// Tells whether one of these fields lies in an object of ours, or of others.

@@ -5,26 +5,31 @@
 //! the constants, that order is not to be had, and [`Layout`](super::layout::Layout) writes the document.
 
 use super::glue::glue;
-use crate::event::{EventBuf, Extra, FIELDS, Field, Kind};
-use crate::json_text::{BLOCK_BYTES, Faults, Sink, push_clean};
+use crate::event::{EventBuf, Extra, FIELDS, Field, Kind, Span};
+use crate::json_text::{Faults, Sink, push_clean};
 
 /// Objects that the beginning of every document has closed.
 const CLOSED: [&str; 6] = ["@timestamp", "fileset", "input", "log", "message", "service"];
 
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Known(Field),
-    Extra(usize),
+/// Most bytes of the text between two fields that are kept with it.
+const NEAR_BYTES: usize = 48;
+
+/// Text between two fields.
+#[derive(Debug, Clone)]
+struct Between {
+    near: [u8; NEAR_BYTES],
+    length: usize,
+    /// All of it, where it is longer.
+    far: Vec<u8>,
 }
 
-/// A field.
+/// A field beside the known ones.
 #[derive(Debug, Clone, Copy)]
-struct Column {
-    origin: Origin,
-    kind: Kind,
-    /// Whether the text before it has the value as well.
-    is_constant: bool,
+struct More {
+    /// Its number.
+    extra: usize,
+    /// The known field before which it stands.
+    before: usize,
     /// Whether it is written as it stands.
     is_json: bool,
 }
@@ -32,22 +37,18 @@ struct Column {
 /// An order of fields, and the text between any two.
 #[derive(Debug, Clone)]
 pub struct Columns {
-    /// All but the line.
-    columns: Vec<Column>,
-    /// Bit set of the known fields that have a column, and the columns of all fields by their numbers.
+    /// The fields that are not known, in their order.
+    more: Vec<More>,
+    /// Bit set of the known fields, but for the line.
     known: u64,
-    of_known: [u8; FIELDS],
-    of_extra: Vec<u8>,
-    /// For `[before * width + next]`: where in `text` what stands between the two lies.
-    between: Vec<(u32, u32)>,
+    /// For `[before * width + next]`, in which the known fields are first, then `more`, then the beginning or the end.
+    between: Vec<Between>,
     width: usize,
-    /// All of it, and room to copy it in blocks.
-    text: Vec<u8>,
 }
 
 impl Columns {
     /// Makes the order of a parser's fields among the known ones. `None` where one of them lies in an object that is closed
-    /// before: one of `closed`, or one that every document has.
+    /// before: one of `closed`, or is one of `constants`, or of those that every document has.
     #[must_use]
     pub fn new(extras: &[Extra], closed: &[&str], constants: &[&str]) -> Option<Self> {
         let is_closed = |extra: &Extra| {
@@ -59,75 +60,62 @@ impl Columns {
         if extras.iter().any(is_closed) {
             return None;
         }
-        let named = |origin: &Origin| match origin {
-            Origin::Known(field) => field.name(),
-            Origin::Extra(number) => extras[*number].name.as_str(),
-        };
-        let known = Field::ALL.iter().filter(|field| {
-            **field != Field::Message && !extras.iter().any(|extra| extra.name == field.name())
-        });
-        let mut order: Vec<Origin> = known.map(|field| Origin::Known(*field)).collect();
-        for number in 0..extras.len() {
-            let shared = |origin: &Origin| shared_parts(named(origin), &extras[number].name);
-            let most = order.iter().map(shared).max().unwrap_or(0);
-            let last = order.iter().rposition(|origin| shared(origin) == most && 0 < most);
-            // `event` is open when the fields begin.
-            let is_first = most == 0 && extras[number].name.starts_with("event.");
-            let place = if is_first { 0 } else { last.map_or(order.len(), |last| last + 1) };
-            order.insert(place, Origin::Extra(number));
-        }
-        let columns = order.iter().map(|origin| match origin {
-            Origin::Known(field) => Column {
-                origin: *origin,
-                kind: field.kind(),
-                is_constant: !field.constant().is_empty(),
-                is_json: field.kind() == Kind::Raw || Field::MADE_BITS >> *field as u32 & 1 == 1,
-            },
-            Origin::Extra(number) => {
-                let kind = extras[*number].kind;
-                Column { origin: *origin, kind, is_constant: false, is_json: kind == Kind::Raw }
+        let mut known = 0;
+        // Each with the number of its known field, or behind these its own.
+        let mut order: Vec<(usize, &str)> = Vec::new();
+        for (number, field) in Field::ALL.iter().enumerate() {
+            let is_other = extras.iter().any(|extra| extra.name == field.name());
+            if *field != Field::Message && !is_other {
+                known |= 1 << number;
+                order.push((number, field.name()));
             }
-        });
-        let columns: Vec<Column> = columns.collect();
-        let names: Vec<&str> = order.iter().map(named).collect();
-        Some(Self::of(columns, &names, extras.len()))
+        }
+        for (number, extra) in extras.iter().enumerate() {
+            let shared = |other: &(usize, &str)| shared_parts(other.1, &extra.name);
+            let most = order.iter().map(shared).max().unwrap_or(0);
+            let last = order.iter().rposition(|other| shared(other) == most && 0 < most);
+            // `event` is open when the fields begin.
+            let is_first = most == 0 && extra.name.starts_with("event.");
+            let place = if is_first { 0 } else { last.map_or(order.len(), |last| last + 1) };
+            order.insert(place, (FIELDS + number, &extra.name));
+        }
+        let mut more = Vec::new();
+        for (place, (number, _)) in order.iter().enumerate() {
+            if let Some(extra) = number.checked_sub(FIELDS) {
+                let behind = order[place..].iter().find(|(number, _)| *number < FIELDS);
+                let before = behind.map_or(FIELDS, |(number, _)| *number);
+                more.push(More { extra, before, is_json: extras[extra].kind == Kind::Raw });
+            }
+        }
+        Some(Self::of(extras, more, known))
     }
 
-    fn of(columns: Vec<Column>, names: &[&str], extras: usize) -> Self {
-        let (mut known, mut of_known, mut of_extra) = (0, [0; FIELDS], vec![0; extras]);
-        for (number, column) in (0..).zip(&columns) {
-            match column.origin {
-                Origin::Known(field) => {
-                    known |= 1 << field as u32;
-                    of_known[field as usize] = number;
-                }
-                Origin::Extra(extra) => of_extra[extra] = number,
-            }
-        }
-        // Behind the fields come the line, and the document's end.
-        let width = columns.len() + 2;
-        let (mut between, mut text) = (Vec::new(), Vec::new());
-        let described = |at: usize| match columns.get(at) {
-            Some(column) => (names[at], column.kind),
-            None => (Field::Message.name(), Field::Message.kind()),
-        };
+    fn of(extras: &[Extra], more: Vec<More>, known: u64) -> Self {
+        let fields = Field::ALL.iter().map(|field| (field.name(), field.kind(), field.constant()));
+        let others = more.iter().map(|more| {
+            let extra = &extras[more.extra];
+            (extra.name.as_str(), extra.kind, "")
+        });
+        let all: Vec<(&str, Kind, &str)> = fields.chain(others).collect();
+        let width = all.len() + 1;
+        let mut between = Vec::new();
         for before in 0..width {
-            let from = before.checked_sub(1).map_or(("event.created", Kind::Raw), described);
+            let from =
+                all.get(before).map_or(("event.created", Kind::Raw), |field| (field.0, field.1));
             for next in 0..width {
-                let start = text.len();
-                if before <= next {
-                    let to = (next + 1 < width).then(|| described(next));
-                    text.extend_from_slice(&glue(Some(from), to));
-                    if let Some(Column { origin: Origin::Known(field), .. }) = columns.get(next) {
-                        text.extend_from_slice(field.constant().as_bytes());
-                    }
+                let to = all.get(next);
+                let mut text = glue(Some(from), to.map(|field| (field.0, field.1)));
+                text.extend_from_slice(to.map_or("", |field| field.2).as_bytes());
+                let (mut near, length) = ([0; NEAR_BYTES], text.len());
+                let is_near = length <= NEAR_BYTES;
+                if is_near {
+                    near[..length].copy_from_slice(&text);
+                    text.clear();
                 }
-                let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-                between.push((number(start), number(text.len() - start)));
+                between.push(Between { near, length, far: text });
             }
         }
-        text.resize(text.len() + BLOCK_BYTES, 0);
-        Self { columns, known, of_known, of_extra, between, width, text }
+        Self { more, known, between, width }
     }
 
     /// Appends all fields of an event but the line; returns where it stands for [`Columns::push_glue_of_line`].
@@ -140,67 +128,70 @@ impl Columns {
         faults: Faults,
     ) -> usize {
         let clean = event.marks().is_some();
-        let mut row = 0;
-        let mut left = self.present(event);
-        while left != 0 {
-            let number = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let column = self.columns[number];
-            let span = match column.origin {
-                Origin::Known(field) => event.span(field as usize),
-                Origin::Extra(extra) => event.span_of_extra(extra),
-            };
-            self.push_glue(sink, row, number);
-            row = number + 1;
-            if column.is_constant {
-                continue;
-            }
-            let is_clean = clean || column.is_json;
-            if is_clean && !span.is_scratch() {
-                push_clean(sink, text, span.start(), span.len());
-            } else if column.is_json {
-                sink.push(event.bytes(text, span));
-            } else {
-                sink.push_text(event.bytes(text, span), faults);
-            }
-        }
-        row
-    }
-
-    /// Returns the bit set of the columns that an event has.
-    #[inline]
-    fn present(&self, event: &EventBuf) -> u128 {
-        let mut columns = 0;
+        let mut row = self.width - 1;
+        let mut more = self.more.iter().enumerate().peekable();
         let mut left = event.present() & self.known;
-        while left != 0 {
-            columns |= 1 << self.of_known[left.trailing_zeros() as usize];
+        loop {
+            let number = if left == 0 { FIELDS } else { left.trailing_zeros() as usize };
+            while let Some((at, one)) = more.next_if(|(_, one)| one.before <= number) {
+                if event.extras_present() >> one.extra & 1 == 1 {
+                    self.push_glue(sink, row, FIELDS + at);
+                    row = FIELDS + at;
+                    let span = event.span_of_extra(one.extra);
+                    push_value(sink, text, event, span, (clean, one.is_json), faults);
+                }
+            }
+            if left == 0 {
+                return row;
+            }
             left &= left - 1;
+            self.push_glue(sink, row, number);
+            row = number;
+            let is_json = Field::MADE_BITS >> number & 1 == 1;
+            push_value(sink, text, event, event.span(number), (clean, is_json), faults);
         }
-        let mut left = event.extras_present();
-        while left != 0 {
-            columns |= 1 << self.of_extra[left.trailing_zeros() as usize];
-            left &= left - 1;
-        }
-        columns
     }
 
     /// Appends what stands before the line; returns where it stands for [`Columns::push_end`].
     #[inline]
     pub fn push_glue_of_line(&self, sink: &mut impl Sink, row: usize) -> usize {
-        self.push_glue(sink, row, self.columns.len());
-        self.columns.len() + 1
+        self.push_glue(sink, row, Field::Message as usize);
+        Field::Message as usize
     }
 
     /// Appends what ends a document.
     #[inline]
     pub fn push_end(&self, sink: &mut impl Sink, row: usize) {
-        self.push_glue(sink, row, self.columns.len() + 1);
+        self.push_glue(sink, row, self.width - 1);
     }
 
     #[inline]
     fn push_glue(&self, sink: &mut impl Sink, row: usize, next: usize) {
-        let (start, length) = self.between[row * self.width + next];
-        push_clean(sink, &self.text, start as usize, length as usize);
+        let between = &self.between[row * self.width + next];
+        if between.length <= NEAR_BYTES {
+            sink.push_window(&between.near, between.length);
+        } else {
+            sink.push(&between.far);
+        }
+    }
+}
+
+/// Appends a value, by whether nothing of the line needs an escape and whether it is JSON.
+#[inline]
+fn push_value(
+    sink: &mut impl Sink,
+    text: &[u8],
+    event: &EventBuf,
+    span: Span,
+    (is_clean, is_json): (bool, bool),
+    faults: Faults,
+) {
+    if (is_clean || is_json) && !span.is_scratch() {
+        push_clean(sink, text, span.start(), span.len());
+    } else if is_json {
+        sink.push(event.bytes(text, span));
+    } else {
+        sink.push_text(event.bytes(text, span), faults);
     }
 }
 
@@ -215,7 +206,7 @@ fn shared_parts(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{LineText, Span};
+    use crate::event::LineText;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -255,7 +246,9 @@ mod tests {
                     || extras.iter().any(|extra| extra.name == field.name())
                     || Field::ALL[..number].iter().any(|other| other.name() == field.name());
                 if !is_other && chosen >> number & 1 == 1 {
-                    event.set(*field, Span::line(0, 2));
+                    // Of one value, which stands in the text before it.
+                    let length = if field.constant().is_empty() { 2 } else { 0 };
+                    event.set(*field, Span::line(0, length));
                     expected.push(field.name().to_owned());
                 }
             }

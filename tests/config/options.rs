@@ -310,6 +310,11 @@ const ROWS: &[Row] = &[
             ("vhost_combined", "VhostCombined"), ("nginx", "Nginx"), ("apache", "Apache"),
             ("iis", r#"Known("iis")"#)],
         refused: &[("combind", "{key} cannot be `combind`, only `raw`, `auto`, `common`, `combined`, `vhost_combined`, `nginx`, *")] },
+    Row { keys: &["format_from"], beside: NOTHING, decides: Some(|i| shown(&i.format)), default: "Auto",
+        taken: &[], refused: &[
+            ("/nowhere/nginx.conf", "`{value}` cannot be read: No such file or directory*"),
+            ("[a]", "{key} takes a text, found a list"),
+        ] },
     Row { keys: &["format.regex.pattern"], beside: NOTHING, decides: Some(|i| shown(&i.format)), default: "Auto",
         taken: &[("'(?<a>.)'", "Regex(RegexFormat { pattern: \"(?<a>.)\", rename: [] })")],
         refused: &[("'('", "`(` is no regular expression: unclosed group"), ("x", "`x` has no named group")] },

@@ -36,6 +36,20 @@ pub(super) fn logs(path: &Path, text: String, files: &dyn Files) -> Result<Vec<L
     reader.logs.iter().map(|log| reader.log(log)).collect()
 }
 
+/// Directives that are read.
+const READ: [&str; 10] = [
+    "define",
+    "undefine",
+    "serverroot",
+    "include",
+    "includeoptional",
+    "logformat",
+    "customlog",
+    "globallog",
+    "transferlog",
+    "loadmodule",
+];
+
 /// A `LogFormat`; without a name it is that of `TransferLog`.
 struct Format {
     host: usize,
@@ -99,18 +113,6 @@ impl Reader<'_> {
         }
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let name = name.to_ascii_lowercase();
-        const READ: [&str; 10] = [
-            "define",
-            "undefine",
-            "serverroot",
-            "include",
-            "includeoptional",
-            "logformat",
-            "customlog",
-            "globallog",
-            "transferlog",
-            "loadmodule",
-        ];
         if !READ.contains(&name.as_str()) {
             return Ok(());
         }
@@ -122,7 +124,7 @@ impl Reader<'_> {
             "undefine" => drop(self.variables.remove(&word(0))),
             "serverroot" => self.root = PathBuf::from(word(0)),
             "include" | "includeoptional" => {
-                self.include(&word(0), name == "includeoptional", spot)?
+                self.include(&word(0), name == "includeoptional", spot)?;
             }
             "logformat" => self.formats.push(Format {
                 host: self.host,
@@ -214,15 +216,12 @@ impl Reader<'_> {
             out.push_str(&rest[..at]);
             let end = rest[at..].find('}').map(|end| at + end);
             let value = end.and_then(|end| self.variables.get(&rest[at + 2..end]));
-            match (value, end) {
-                (Some(value), Some(end)) => {
-                    out.push_str(value);
-                    rest = &rest[end + 1..];
-                }
-                _ => {
-                    out.push_str("${");
-                    rest = &rest[at + 2..];
-                }
+            if let (Some(value), Some(end)) = (value, end) {
+                out.push_str(value);
+                rest = &rest[end + 1..];
+            } else {
+                out.push_str("${");
+                rest = &rest[at + 2..];
             }
         }
         out.push_str(rest);

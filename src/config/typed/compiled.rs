@@ -92,12 +92,11 @@ fn checked(
     let Err(fault) = Compiled::new(&format) else { return Some(Format::Compiled(format)) };
     let before = skipped + text[..fault.range.start].chars().count();
     let length = text[fault.range.clone()].chars().count().max(1);
-    match place_within(at, before, length) {
-        Some(place) => at.push(Problem::new(place, fault.message).hint(fault.hint)),
-        None => {
-            let hint = format!("{}\n{}", fault.hint, drawn(text, &fault.range));
-            at.problem_with(fault.message, hint);
-        }
+    if let Some(place) = place_within(at, before, length) {
+        at.push(Problem::new(place, fault.message).hint(fault.hint));
+    } else {
+        let hint = format!("{}\n{}", fault.hint, drawn(text, &fault.range));
+        at.problem_with(fault.message, hint);
     }
     None
 }

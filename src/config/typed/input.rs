@@ -407,14 +407,14 @@ fn format(at: &At<'_>) -> Option<Format> {
 fn format_of(at: &At<'_>, kind: &str, paths: &[String], config_directory: &Path) -> Option<Format> {
     let own = at.get("format");
     let of_text = (kind == "syslog").then(|| listener::text_format(&own)).flatten();
-    of_text.or_else(|| format(&own)).or_else(|| format_from(at, paths, config_directory))
+    if at.get("format_from").is_there() {
+        return format_from(at, paths, config_directory);
+    }
+    of_text.or_else(|| format(&own))
 }
 
 fn format_from(at: &At<'_>, paths: &[String], config_directory: &Path) -> Option<Format> {
     let from = at.get("format_from");
-    if !from.is_there() {
-        return None;
-    }
     if at.get("format").is_there() {
         from.problem_with(
             format!("`{}` is there as well", at.get("format").path()),

@@ -199,17 +199,13 @@ fn meaning(
         "T" => (Shape::Number, Role::Duration(unit(argument, range)?)),
         "p" => port(argument, range)?,
         "P" => process(argument, range)?,
-        _ => match simple(name, argument, modifiers) {
-            Some(meaning) => meaning,
-            None => {
-                let hint = format!("known are {KNOWN}; `%%` is a percent sign");
-                return Err(Fault::new(
-                    range.clone(),
-                    format!("Apache has no directive `{text}`"),
-                    hint,
-                ));
-            }
-        },
+        _ => simple(name, argument, modifiers).ok_or_else(|| {
+            Fault::new(
+                range.clone(),
+                format!("Apache has no directive `{text}`"),
+                format!("known are {KNOWN}; `%%` is a percent sign"),
+            )
+        })?,
     })
 }
 

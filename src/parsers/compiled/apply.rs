@@ -152,7 +152,7 @@ impl Found<'_> {
                 }
             }
             Meaning::Forwarded => set_list(self.line, raw, self.trusted, event)?,
-            Meaning::Tls { version, protocol } => set_tls(text, version, protocol, event),
+            Meaning::Tls { version, protocol } => set_tls(raw, text, (version, protocol), event),
             _ => {}
         }
         Some(())
@@ -265,26 +265,32 @@ fn trace_id(text: &[u8]) -> Option<(usize, usize)> {
     is_one.then_some((3, 35))
 }
 
-/// Sets `tls.version` and `tls.version_protocol` from `TLSv1.3`.
-fn set_tls(text: &[u8], version: usize, protocol: usize, event: &mut EventBuf) {
-    let Some(v) = text.iter().position(|byte| *byte == b'v') else { return };
+/// Sets `tls.version` and `tls.version_protocol`, which is JSON, from `TLSv1.3`.
+fn set_tls(raw: Span, text: &[u8], (version, protocol): (usize, usize), event: &mut EventBuf) {
+    let Some(v) = text.iter().position(|byte| *byte == b'v') else {
+        return event.leave_residue();
+    };
     let (name, number) = (&text[..v], &text[v + 1..]);
     let is_number = number.first().is_some_and(u8::is_ascii_digit)
         && number.len() <= DIGITS_MAX
         && number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     if !is_number || name.is_empty() || !name.iter().all(u8::is_ascii_alphabetic) {
-        return;
+        return event.leave_residue();
     }
     let start = event.scratch().len();
     let out = event.scratch_mut();
-    out.extend_from_slice(name);
-    out[start..].make_ascii_lowercase();
-    let middle = out.len();
-    out.extend_from_slice(number);
-    if !number.contains(&b'.') {
-        out.extend_from_slice(b".0");
-    }
+    out.push(b'"');
+    out.extend(name.iter().map(u8::to_ascii_lowercase));
+    out.push(b'"');
     let end = out.len();
-    event.set_extra(protocol, Span::scratch(start, middle));
-    event.set_extra(version, Span::scratch(middle, end));
+    event.set_extra(protocol, Span::scratch(start, end));
+    let number_at = raw.part(v + 1, raw.len());
+    if number.contains(&b'.') {
+        return event.set_extra(version, number_at);
+    }
+    let out = event.scratch_mut();
+    out.extend_from_slice(number);
+    out.extend_from_slice(b".0");
+    let whole = Span::scratch(end, event.scratch().len());
+    event.set_extra(version, whole);
 }

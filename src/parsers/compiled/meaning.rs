@@ -237,7 +237,7 @@ impl Resolver<'_> {
             let version = self.extra(name, Kind::Text);
             return Meaning::Tls {
                 version,
-                protocol: self.extra("tls.version_protocol", Kind::Text),
+                protocol: self.extra("tls.version_protocol", Kind::Raw),
             };
         }
         let kind = if other.how.is_json() { Kind::Raw } else { Kind::Text };

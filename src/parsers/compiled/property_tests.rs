@@ -216,7 +216,7 @@ proptest! {
         ], 0..9),
         line in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..60),
-            r#"[ -~]{0,60}"#.prop_map(String::into_bytes),
+            "[ -~]{0,60}".prop_map(String::into_bytes),
             r#"(192\.0\.2\.7|-| |"|GET /a\?b HTTP/1\.1|200|\[21/Nov/2026:03:20:13 \+0000\]|, | : |\\|\||p){0,12}"#
                 .prop_map(String::into_bytes),
         ],
@@ -254,10 +254,7 @@ proptest! {
         referrer in r#"-||http://a/|\\"|ä"#, agent in r"curl/8|-|Mozilla/5\.0 \(X11; x\) y|\xff",
         id in "[a-z0-9]{0,8}", extra in "-|[0-9]{1,19}", changes in proptest::collection::vec(any::<(u16, u8, u8)>(), 0..3),
     ) {
-        let (server, head) = match is_nginx {
-            true => (WebServer::Nginx, "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent"),
-            false => (WebServer::Apache, r#"%h %l %u %t "%r" %>s %b"#),
-        };
+        let (server, head) = if is_nginx { (WebServer::Nginx, "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent") } else { (WebServer::Apache, r#"%h %l %u %t "%r" %>s %b"#) };
         let headers = match (has_headers, is_nginx) {
             (false, _) => "",
             (true, true) => r#" "$http_referer" "$http_user_agent""#,

@@ -174,9 +174,9 @@ impl Text<'_> {
 fn begins_with(line: &[u8], at: usize, literal: &[u8]) -> bool {
     let Some(here) = line.get(at..at + literal.len()) else { return false };
     match (here, literal) {
-        ([a], [b]) => a == b,
-        ([a, c], [b, d]) => a == b && c == d,
-        ([a, c, e], [b, d, f]) => a == b && c == d && e == f,
+        ([seen], [expected]) => seen == expected,
+        ([_, _], [_, _]) => here[0] == literal[0] && here[1] == literal[1],
+        ([_, _, _], [_, _, _]) => here[..2] == literal[..2] && here[2] == literal[2],
         (here, literal) => here == literal,
     }
 }
