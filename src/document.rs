@@ -544,8 +544,13 @@ fn layout(
     let place = if is_sent { "log.source.address" } else { "log.file.path" };
     entries.push(named(place, Origin::FilePath));
     entries.push(named("log.flags", Origin::Flags));
-    if let Parser::Regex(regex) = parser.inner() {
-        entries.extend(regex.known().chain(Field::added()).map(|field| known(&field)));
+    let of_operator: Option<Vec<Field>> = match parser.inner() {
+        Parser::Regex(regex) => Some(regex.known().collect()),
+        Parser::Other(other) => other.known().map(<[Field]>::to_vec),
+        _ => None,
+    };
+    if let Some(of_operator) = of_operator {
+        entries.extend(of_operator.into_iter().chain(Field::added()).map(|field| known(&field)));
         entries.push(known(&Field::Message));
     } else {
         entries.extend(Field::ALL.iter().map(known));

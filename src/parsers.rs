@@ -20,6 +20,7 @@ pub mod known;
 pub mod nginx_error;
 pub mod php_fpm;
 pub mod php_fpm_slow;
+pub mod own;
 pub mod regex;
 pub mod syslog;
 pub mod timestamp;
@@ -34,6 +35,7 @@ use crate::settings::{Format, ServerFormat, SyslogSettings};
 use access_log::{AccessLog, Server, Shape};
 use compiled::{Compiled, Fault};
 pub use enveloped::SyslogLines;
+use own::{OwnError, OwnLines};
 use regex::{RegexError, RegexParser};
 use zone::Zone;
 
@@ -57,6 +59,9 @@ pub enum ParserError {
     /// A web server's format cannot be compiled.
     #[error(transparent)]
     Compiled(#[from] Fault),
+    /// An operator's description has a fault.
+    #[error(transparent)]
+    Own(#[from] OwnError),
 }
 
 /// A parser, as an input has it.
@@ -78,13 +83,14 @@ impl Parser {
     /// Makes the parser of a format.
     ///
     /// # Errors
-    /// When an operator's expression is no format.
+    /// When an operator's expression or description is no format.
     pub fn new(format: &Format) -> Result<Self, ParserError> {
         let shape = match format {
             Format::Raw => return Ok(Self::Raw(Raw)),
             Format::Regex(format) => {
                 return Ok(Self::Regex(Box::new(RegexParser::new(format)?)));
             }
+            Format::Own(format) => return Ok(Self::Other(Box::new(OwnLines::new(format)?))),
             Format::Auto | Format::Apache => Shape::Any,
             Format::Common => Shape::Common,
             Format::Combined | Format::Nginx => Shape::Combined,

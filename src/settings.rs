@@ -8,6 +8,7 @@ mod files;
 mod http;
 mod listener;
 pub mod network;
+pub mod own;
 mod rescue;
 mod tls;
 
@@ -32,6 +33,7 @@ pub mod reading;
 use crate::packing::Compression;
 use enrich::EnrichSettings;
 use jiff::tz::TimeZone;
+use own::OwnFormat;
 use reading::ReadingSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -198,6 +200,8 @@ pub enum Format {
     Regex(RegexFormat),
     /// A format string of a web server's configuration.
     Compiled(ServerFormat),
+    /// Another one that an operator describes.
+    Own(Box<OwnFormat>),
 }
 
 /// A format as a web server's configuration has it.

@@ -77,6 +77,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("parsers::traefik", 1),
     ("parsers::values", 1),
     ("parsers::compiled", 1),
+    ("parsers::own", 1),
     ("parsers::regex", 1),
     ("parsers::syslog", 1),
     ("assembly", 1),

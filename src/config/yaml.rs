@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod listener;
+mod own;
 mod reading;
 mod tls;
 
@@ -404,6 +405,7 @@ fn format(format: &Format) -> Value {
         Format::Nginx => "nginx".into(),
         Format::Known(name) => (*name).into(),
         Format::Compiled(format) => compiled(format),
+        Format::Own(format) => own::own(format),
         Format::Regex(regex) => {
             let mut inner = Mapping::new();
             put(&mut inner, "pattern", regex.pattern.as_str());

@@ -1,6 +1,6 @@
 //! What a parser of lines of one kind has, as far as whoever uses it need not know which.
 
-use super::{Kind, Parse};
+use super::{Field, Kind, Parse};
 use crate::dataset::Dataset;
 use crate::parsers::zone::Zone;
 use crate::settings::network::Network;
@@ -33,6 +33,11 @@ pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
     /// Returns the fields that it may set beside the known ones, in the order of their numbers, at most [`EXTRAS_MAX`](super::EXTRAS_MAX).
     /// None of them has the name of a known one, or lies in one.
     fn extras(&self) -> &[Extra];
+
+    /// Returns the known fields that it may set, if not just any of them.
+    fn known(&self) -> Option<&[Field]> {
+        None
+    }
 
     /// Says when the lines that come next were read, in milliseconds since 1970.
     fn set_now(&mut self, _unix_ms: u64) {}

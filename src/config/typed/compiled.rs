@@ -103,7 +103,7 @@ fn checked(
 
 /// Finds the place of some characters of a text that stands in one line, by how many more it has there: quotes and
 /// their escapes.
-fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
+pub(super) fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
     let place = at.place()?;
     let Value::Scalar(scalar) = &at.node()?.value else { return None };
     let characters: Vec<char> = scalar.text.chars().collect();
@@ -126,7 +126,7 @@ fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
 }
 
 /// Shows a text with carets under a part of it.
-fn drawn(text: &str, range: &Range<usize>) -> String {
+pub(super) fn drawn(text: &str, range: &Range<usize>) -> String {
     const BEFORE_MAX: usize = 60;
     let before = text[..range.start].chars().count();
     let skipped = before.saturating_sub(BEFORE_MAX);

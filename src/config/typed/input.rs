@@ -17,6 +17,7 @@ use crate::config::typed::fields;
 use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
 use crate::config::typed::modules;
+use crate::config::typed::own;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
@@ -194,6 +195,7 @@ fn input(
     let mut reading = reading(at);
     let format =
         format.unwrap_or(if pipeline.is_some() { Format::Raw } else { default.format.clone() });
+    own::skip_header(&format, &mut reading);
     let syslog = reading.take_syslog();
     let is_read_by_line = (!is_listener || kind == "stdin") && syslog.is_none();
     let is_said = ["parsers", "multiline"].iter().any(|key| at.get(key).is_there());
@@ -375,14 +377,18 @@ fn format(at: &At<'_>) -> Option<Format> {
     match &at.node()?.value {
         Value::Map(map) => {
             for entry in &map.entries {
-                if entry.key != "regex" && !compiled::KEYS.contains(&entry.key.as_str()) {
-                    let known = ["regex", "apache", "nginx", "escape"];
+                let is_known = |keys: &[&str]| keys.contains(&entry.key.as_str());
+                if entry.key != "regex" && !is_known(&compiled::KEYS) && !is_known(&own::KEYS) {
+                    let known = [&["regex"], &compiled::KEYS[..], &own::KEYS[..]].concat();
                     let path = format!("{}.{}", at.path(), entry.key);
                     at.push(unknown_key(entry.place, &path, &entry.key, &known));
                 }
             }
             if compiled::KEYS.iter().any(|key| at.get(key).is_there()) {
                 return compiled::format(at);
+            }
+            if own::KEYS.iter().any(|key| at.get(key).is_there()) {
+                return own::format(at);
             }
             at.get("regex").is_there().then(|| regex_format(&at.get("regex")))?
         }

@@ -1,0 +1,263 @@
+//! `format: {grok: …}`, `dissect`, `csv` and `kv`: formats that an operator describes, checked by making their parsers.
+
+use crate::config::check::unknown_key;
+use crate::config::problems::Problem;
+use crate::config::tree::Value;
+use crate::config::typed::compiled::{drawn, place_within};
+use crate::config::typed::value::At;
+use crate::parsers::own::{OwnError, OwnLines, Part};
+use crate::settings::Format;
+use crate::settings::own::{
+    CsvFormat, DissectFormat, GrokFormat, Header, How, KvFormat, OwnFormat, Trim, ValueType,
+};
+use crate::settings::reading::ReadingSettings;
+
+/// Keys of `format` that this file reads.
+pub(super) const KEYS: [&str; 4] = ["grok", "dissect", "csv", "kv"];
+
+/// Keys that all of these have.
+const OF_ALL: [&str; 2] = ["rename", "timestamp_format"];
+
+/// Keys of each of [`KEYS`].
+const OF_EACH: [&[&str]; 4] = [
+    &["pattern", "patterns", "definitions"],
+    &["tokenizer", "trim_values", "trim_chars"],
+    &["columns", "separator", "quote", "trim_leading_space", "types", "skip_header"],
+    &[
+        "field_split", "value_split", "fields", "prefix", "include_keys", "exclude_keys", "others",
+        "trim_value", "types",
+    ],
+];
+
+/// Reads the one of [`KEYS`] that stands below `format`.
+pub(super) fn format(at: &At<'_>) -> Option<Format> {
+    let there: Vec<usize> = (0..KEYS.len()).filter(|key| at.get(KEYS[*key]).is_there()).collect();
+    let (first, others) = there.split_first()?;
+    let is_regex = at.get("regex").is_there();
+    if let Some(other) = others.first().map(|other| KEYS[*other]).or(is_regex.then_some("regex")) {
+        let other = at.get(other);
+        other.problem(format!("`{}` is there as well: a format is one of them", KEYS[*first]));
+        return None;
+    }
+    let at = at.get(KEYS[*first]);
+    let before = at.problems();
+    if let Some(Value::Map(map)) = at.node().map(|node| &node.value) {
+        let known = [OF_EACH[*first], &OF_ALL].concat();
+        for entry in map.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let path = format!("{}.{}", at.path(), entry.key);
+            at.push(unknown_key(entry.place, &path, &entry.key, &known));
+        }
+    }
+    let (how, columns) = match first {
+        0 => (grok(&at)?, Vec::new()),
+        1 => (dissect(&at)?, Vec::new()),
+        2 => csv(&at)?,
+        _ => kv(&at)?,
+    };
+    let is_short = matches!(at.node()?.value, Value::Scalar(_));
+    let rename_at = at.get("rename");
+    let own = OwnFormat {
+        how,
+        rename: if rename_at.is_there() { rename_at.flat_texts() } else { Vec::new() },
+        timestamp_formats: texts(&at.get("timestamp_format")),
+    };
+    if before != at.problems() {
+        return None;
+    }
+    match OwnLines::new(&own) {
+        Ok(_) => Some(Format::Own(Box::new(own))),
+        Err(error) => {
+            tell(&place_of(&at, &error.part, &columns, is_short), error);
+            None
+        }
+    }
+}
+
+/// Leaves lines out that name the columns of a table.
+pub(super) fn skip_header(format: &Format, reading: &mut ReadingSettings) {
+    let Format::Own(own) = format else { return };
+    if let How::Csv(csv) = &own.how
+        && let Some(pattern) = csv.header_pattern()
+        && !reading.exclude_lines.contains(&pattern)
+    {
+        reading.exclude_lines.push(pattern);
+    }
+}
+
+fn grok(at: &At<'_>) -> Option<How> {
+    let definitions = at.get("definitions");
+    let patterns = match at.node()?.value {
+        Value::Scalar(_) => vec![at.text()?],
+        _ => texts(&at.first_of(&["patterns", "pattern"])),
+    };
+    Some(How::Grok(GrokFormat {
+        patterns,
+        definitions: if definitions.is_there() { definitions.flat_texts() } else { Vec::new() },
+    }))
+}
+
+fn dissect(at: &At<'_>) -> Option<How> {
+    let mut dissect = DissectFormat {
+        tokenizer: String::new(),
+        trim_values: Trim::None,
+        trim_chars: " ".to_owned(),
+    };
+    if matches!(at.node()?.value, Value::Scalar(_)) {
+        dissect.tokenizer = at.text()?;
+        return Some(How::Dissect(dissect));
+    }
+    let tokenizer = at.get("tokenizer");
+    if !tokenizer.is_there() {
+        at.problem(format!("`{}` has no `tokenizer`", at.path()));
+        return None;
+    }
+    dissect.tokenizer = tokenizer.text()?;
+    let trim = at.get("trim_values");
+    if trim.is_there() {
+        dissect.trim_values = Trim::WORDS[trim.word(&Trim::WORDS.map(|(word, _)| word))?].1;
+    }
+    if let Some(characters) = at.get("trim_chars").is_there().then(|| at.get("trim_chars").text()) {
+        dissect.trim_chars = characters?;
+    }
+    Some(How::Dissect(dissect))
+}
+
+/// Returns the format, and where its columns stand.
+fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
+    let columns = at.get("columns").items();
+    let names = columns.iter().map(|item| match item.node() {
+        Some(_) => item.text(),
+        None => Some(String::new()),
+    });
+    let mut csv = CsvFormat::new(names.collect::<Option<Vec<String>>>()?);
+    let separator = at.get("separator");
+    if separator.is_there() {
+        csv.separator = character(&separator)??;
+    }
+    let quote = at.get("quote");
+    if quote.is_there() {
+        csv.quote = character(&quote)?;
+    }
+    if let Some(trims) = at.get("trim_leading_space").boolean() {
+        csv.trim_leading_space = trims;
+    }
+    csv.types = types(&at.get("types"));
+    let header = at.get("skip_header");
+    if header.is_there() {
+        let text = header.text()?;
+        csv.header = match header.node().and_then(crate::config::tree::Node::boolean) {
+            Some(true) => Header::Columns,
+            Some(false) => Header::None,
+            None => Header::Line(text),
+        };
+    }
+    Some((How::Csv(csv), columns))
+}
+
+/// Reads one ASCII character, or nothing.
+#[expect(clippy::option_option, reason = "a problem, nothing, or a character")]
+fn character(at: &At<'_>) -> Option<Option<u8>> {
+    let text = at.text()?;
+    match text.as_bytes() {
+        [] => Some(None),
+        b"\\t" => Some(Some(b'\t')),
+        [byte] if byte.is_ascii() && *byte != b'\n' => Some(Some(*byte)),
+        _ => {
+            at.wrong("one ASCII character", &text);
+            None
+        }
+    }
+}
+
+fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
+    let prefix = at.get("prefix");
+    let prefix = if prefix.is_there() { prefix.text()? } else { String::new() };
+    let (mut fields, mut places) = (Vec::new(), Vec::new());
+    for item in at.get("fields").items().into_iter().chain(at.get("include_keys").items()) {
+        let pairs = match item.node().map(|node| &node.value) {
+            Some(Value::Map(_)) => item.flat_texts(),
+            _ => {
+                let key = item.text()?;
+                vec![(key.clone(), format!("{prefix}{key}"))]
+            }
+        };
+        places.extend(pairs.iter().map(|_| item.clone()));
+        fields.extend(pairs);
+    }
+    let mut kv = KvFormat::new(fields);
+    for (key, text) in [
+        ("field_split", &mut kv.field_split),
+        ("value_split", &mut kv.value_split),
+        ("trim_value", &mut kv.trim_value),
+    ] {
+        if at.get(key).is_there() {
+            *text = at.get(key).text()?;
+        }
+    }
+    kv.exclude_keys = texts(&at.get("exclude_keys"));
+    kv.others = at.get("others").text_if_any();
+    kv.types = types(&at.get("types"));
+    Some((How::Kv(kv), places))
+}
+
+fn types(at: &At<'_>) -> Vec<(String, ValueType)> {
+    if !at.is_there() {
+        return Vec::new();
+    }
+    let mut types = Vec::new();
+    for (name, word) in at.flat_texts() {
+        match ValueType::of_word(&word) {
+            Some(value) => types.push((name, value)),
+            None => {
+                let known = ValueType::WORDS.map(|(word, _)| word).join("`, `");
+                at.get(&name).problem_with(
+                    format!("`{word}` is no type of `{name}`"),
+                    format!("known are `{known}`"),
+                );
+            }
+        }
+    }
+    types
+}
+
+fn texts(at: &At<'_>) -> Vec<String> {
+    at.texts().into_iter().map(|(text, _)| text).collect()
+}
+
+/// Finds the text in which something is wrong.
+fn place_of<'a>(at: &At<'a>, part: &Part, columns: &[At<'a>], is_short: bool) -> At<'a> {
+    let item = |at: At<'a>, number: usize| at.items().get(number).cloned().unwrap_or(at);
+    let there = |key: &str| Some(at.get(key)).filter(At::is_there).unwrap_or_else(|| at.clone());
+    match part {
+        Part::Pattern(_) | Part::Tokenizer if is_short => at.clone(),
+        Part::Pattern(number) => {
+            let key = if at.get("patterns").is_there() { "patterns" } else { "pattern" };
+            item(there(key), *number)
+        }
+        Part::Definition(name) => there(&format!("definitions.{name}")),
+        Part::Tokenizer => there("tokenizer"),
+        Part::Column(number) => columns.get(*number).cloned().unwrap_or_else(|| at.clone()),
+        Part::Others => there("others"),
+        Part::ValueSplit => there("value_split"),
+        Part::TrimValue => there("trim_value"),
+        Part::Timestamp(number) => item(there("timestamp_format"), *number),
+    }
+}
+
+/// Tells an error where it is: with a caret under it, if its text stands in one line.
+fn tell(at: &At<'_>, error: OwnError) {
+    let OwnError { range, message, hint, .. } = error;
+    let text = match at.node().map(|node| &node.value) {
+        Some(Value::Scalar(scalar)) => scalar.text.as_str(),
+        _ => return at.problem_with(message, hint),
+    };
+    let Some(range) = range.filter(|range| text.get(range.clone()).is_some()) else {
+        return at.problem_with(message, hint);
+    };
+    let before = text[..range.start].chars().count();
+    let length = text[range.clone()].chars().count().max(1);
+    match place_within(at, before, length) {
+        Some(place) => at.push(Problem::new(place, message).hint(hint)),
+        None => at.problem_with(message, format!("{hint}\n{}", drawn(text, &range))),
+    }
+}

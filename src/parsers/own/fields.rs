@@ -1,0 +1,315 @@
+//! What values of lines in formats that an operator describes become: the event's time, its message, a known field or
+//! one of the format's own, and of which type.
+//!
+//! A value that its type would not take is left out, and the line kept, because the server would refuse the whole
+//! document; `-` and nothing at all are no values.
+
+use super::times::Clock;
+use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, LineText, Span};
+use crate::parsers::address::Address;
+use crate::parsers::url::leading_zeros;
+use crate::settings::own::ValueType;
+use std::io::Write as _;
+
+/// Names of what holds the event's time.
+const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
+
+/// Name of the field that has the whole line where `message` is a part of it.
+const ORIGINAL: &str = "event.original";
+
+/// Most digits of a whole number: more does not fit a `long`.
+const DIGITS_MAX: usize = 18;
+
+/// Most bytes of a number with a fraction.
+const FLOAT_BYTES_MAX: usize = 64;
+
+/// What all documents have by us, and what lies in it.
+const OURS: [&str; 7] = ["agent", "ecs", "input", "tags", "log.file", "log.offset", "log.flags"];
+
+/// Objects in documents that are no value.
+const OBJECTS: [&str; 5] = ["event", "fileset", "host", "log", "service"];
+
+/// What a value becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Time,
+    Message,
+    Known(Field),
+    Extra(usize),
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    name: String,
+    to: To,
+    value: ValueType,
+}
+
+/// The fields of a format.
+#[derive(Debug, Clone)]
+pub(super) struct Fields {
+    slots: Vec<Slot>,
+    rename: Vec<(String, String)>,
+    extras: Vec<Extra>,
+    known: Vec<Field>,
+    /// Number of [`ORIGINAL`] among the extras.
+    original: Option<usize>,
+    pub(super) clock: Clock,
+}
+
+impl Fields {
+    pub(super) fn new(rename: &[(String, String)], clock: Clock) -> Self {
+        Self {
+            slots: Vec::new(),
+            rename: rename.to_vec(),
+            extras: Vec::new(),
+            known: Vec::new(),
+            original: None,
+            clock,
+        }
+    }
+
+    pub(super) fn extras(&self) -> &[Extra] {
+        &self.extras
+    }
+
+    pub(super) fn known(&self) -> &[Field] {
+        &self.known
+    }
+
+    /// Returns the number of the field that the format calls `name`; the same for the same name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn add(&mut self, name: &str, value: ValueType) -> Result<usize, String> {
+        let renamed = self.rename.iter().find(|(from, _)| from == name);
+        let name = renamed.map_or(name, |(_, to)| to).to_owned();
+        if let Some(number) = self.slots.iter().position(|slot| slot.name == name) {
+            let slot = &self.slots[number];
+            if slot.value != value {
+                let (one, other) = (slot.value.word(), value.word());
+                return Err(format!("field `{name}` is a {one} and a {other}"));
+            }
+            return Ok(number);
+        }
+        self.check(&name)?;
+        let to = if TIMESTAMPS.contains(&name.as_str()) {
+            To::Time
+        } else if name == Field::Message.name() {
+            if !self.extras.iter().any(|extra| extra.name == ORIGINAL) {
+                self.original = Some(self.extra(ORIGINAL, Kind::Text)?);
+            }
+            To::Message
+        } else if let Some(field) = Field::from_name(&name) {
+            self.known.push(field);
+            To::Known(field)
+        } else if let Some(original) = self.original.take_if(|_| name == ORIGINAL) {
+            To::Extra(original)
+        } else {
+            let kind = match value {
+                ValueType::Text | ValueType::Ip => Kind::Text,
+                ValueType::Integer | ValueType::Float | ValueType::Boolean => Kind::Raw,
+            };
+            To::Extra(self.extra(&name, kind)?)
+        };
+        self.slots.push(Slot { name, to, value });
+        Ok(self.slots.len() - 1)
+    }
+
+    /// Adds a field of the format's own whose value is JSON, and returns its number among these.
+    ///
+    /// # Errors
+    /// What is wrong with its name.
+    pub(super) fn add_json(&mut self, name: &str) -> Result<usize, String> {
+        self.check(name)?;
+        if Field::from_name(name).is_some() || TIMESTAMPS.contains(&name) {
+            return Err(format!("`{name}` is no list"));
+        }
+        self.extra(name, Kind::Raw)
+    }
+
+    fn extra(&mut self, name: &str, kind: Kind) -> Result<usize, String> {
+        if self.extras.len() == EXTRAS_MAX {
+            return Err(format!("more than the {EXTRAS_MAX} fields that a format may have"));
+        }
+        self.extras.push(Extra::new(name, kind));
+        Ok(self.extras.len() - 1)
+    }
+
+    fn check(&self, name: &str) -> Result<(), String> {
+        if name.split('.').any(str::is_empty) {
+            return Err(format!("field name `{name}` has an empty part"));
+        }
+        if name.chars().any(char::is_control) {
+            return Err("a field name has a control character".to_owned());
+        }
+        if OURS.iter().any(|ours| is_in(name, ours)) {
+            return Err(format!("`{name}` is written by shipper itself"));
+        }
+        let inner = Field::ALL.iter().map(|field| field.name()).find(|known| {
+            known.strip_prefix(name).is_some_and(|behind| behind.starts_with('.'))
+        });
+        if OBJECTS.contains(&name) || inner.is_some() {
+            let inner = inner.map_or_else(|| format!("{name}.name"), str::to_owned);
+            return Err(format!("`{name}` is an object, which holds `{inner}`, and no value"));
+        }
+        let is_above = |known: &&str| !known.is_empty() && name != *known && is_in(name, known);
+        if let Some(above) = Field::ALL.iter().map(|field| field.name()).find(is_above)
+            && Field::from_name(above).is_some()
+        {
+            return Err(format!("`{above}` is a value, and cannot hold `{name}`"));
+        }
+        for other in self.slots.iter().map(|slot| slot.name.as_str()).chain(self.lists()) {
+            for (outer, inner) in [(name, other), (other, name)] {
+                if outer != inner && is_in(inner, outer) {
+                    return Err(format!(
+                        "field `{outer}` cannot be a value and hold `{inner}` as well"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &str> {
+        self.extras.iter().map(|extra| extra.name.as_str())
+    }
+
+    /// Sets a field; `None` when it is the time and cannot be read, so that the line is none of the format's.
+    pub(super) fn set(
+        &mut self,
+        number: usize,
+        line: &[u8],
+        span: Span,
+        event: &mut EventBuf,
+    ) -> Option<()> {
+        let text = event.bytes(line, span);
+        if matches!(text, b"" | b"-") {
+            return Some(());
+        }
+        if !span.is_scratch() && event.text() == LineText::Valid && cuts_character(line, span) {
+            event.leave_residue();
+            return Some(());
+        }
+        let Slot { to, value, .. } = self.slots[number];
+        match to {
+            To::Time => event.set_timestamp(self.clock.read(text)?),
+            To::Message => {
+                event.set_text_part(span);
+                event.set(Field::Message, span);
+                if let Some(original) = self.original {
+                    event.set_extra(original, Span::line(0, line.len()));
+                }
+            }
+            To::Known(field) => set_known(field, line, span, event),
+            To::Extra(extra) => match typed(value, line, span, event) {
+                Some(span) => event.set_extra(extra, span),
+                None => event.leave_residue(),
+            },
+        }
+        Some(())
+    }
+
+    /// Tells whether a field has a value.
+    pub(super) fn is_set(&self, number: usize, event: &EventBuf) -> bool {
+        match self.slots[number].to {
+            To::Time => event.timestamp().is_some(),
+            To::Message => event.text_part().is_some(),
+            To::Known(field) => event.get(field).is_some(),
+            To::Extra(extra) => event.extra(extra).is_some(),
+        }
+    }
+}
+
+/// Tells whether `name` is `outer`, or lies in it.
+fn is_in(name: &str, outer: &str) -> bool {
+    name.strip_prefix(outer).is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
+}
+
+/// Tells whether a part of a line that is UTF-8 is none.
+fn cuts_character(line: &[u8], span: Span) -> bool {
+    let is_inside = |at: usize| line.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    is_inside(span.start()) || is_inside(span.end())
+}
+
+fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) {
+    let text = event.bytes(line, span);
+    let mut value = span;
+    if field.kind() == Kind::Raw {
+        let Some(number) = whole(text) else { return event.leave_residue() };
+        value = span.part(leading_zeros(text), span.len());
+        let class = if number < 600 { u8::try_from(number / 100).unwrap_or(0) } else { 0 };
+        match field {
+            Field::StatusCode => event.set_status_class(class),
+            Field::BodyBytes => event.set_body_bytes(number),
+            _ => {}
+        }
+    } else if matches!(field, Field::SourceIp | Field::DestinationIp | Field::RelatedIp)
+        && Address::of(text) != Address::Ip
+    {
+        return event.leave_residue();
+    }
+    event.set(field, value);
+}
+
+/// Returns where a value is as JSON, or its text; `None` when it is not of its type.
+fn typed(value: ValueType, line: &[u8], span: Span, event: &mut EventBuf) -> Option<Span> {
+    let text = event.bytes(line, span);
+    match value {
+        ValueType::Text => Some(span),
+        ValueType::Ip => (Address::of(text) == Address::Ip).then_some(span),
+        ValueType::Boolean => match text {
+            b"true" | b"false" => Some(span),
+            _ if text.eq_ignore_ascii_case(b"true") => Some(literal(event, b"true")),
+            _ if text.eq_ignore_ascii_case(b"false") => Some(literal(event, b"false")),
+            _ => None,
+        },
+        ValueType::Integer => {
+            let (sign, rest) = match text {
+                [b'-', rest @ ..] => (1, rest),
+                [b'+', rest @ ..] => (0, rest),
+                _ => (0, text),
+            };
+            let number = whole(rest)?;
+            let zeros = leading_zeros(rest);
+            if sign == 0 || number == 0 {
+                return Some(span.part(span.len() - rest.len() + zeros, span.len()));
+            }
+            if zeros == 0 {
+                return Some(span);
+            }
+            let start = event.scratch().len();
+            write!(event.scratch_mut(), "-{number}").ok()?;
+            Some(Span::scratch(start, event.scratch().len()))
+        }
+        ValueType::Float => {
+            let number = float(text)?;
+            let start = event.scratch().len();
+            write!(event.scratch_mut(), "{number}").ok()?;
+            Some(Span::scratch(start, event.scratch().len()))
+        }
+    }
+}
+
+fn literal(event: &mut EventBuf, text: &[u8]) -> Span {
+    let start = event.scratch().len();
+    event.scratch_mut().extend_from_slice(text);
+    Span::scratch(start, event.scratch().len())
+}
+
+fn whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || DIGITS_MAX < text.len() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Reads a number that the server takes for a `float`.
+fn float(text: &[u8]) -> Option<f64> {
+    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    if FLOAT_BYTES_MAX < text.len() || !text.iter().all(is_of_number) {
+        return None;
+    }
+    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (number.abs() <= f64::from(f32::MAX)).then_some(number)
+}
