@@ -18,6 +18,8 @@ mod listeners;
 mod modules;
 #[path = "config/options.rs"]
 mod options;
+#[path = "config/own.rs"]
+mod own;
 #[path = "config/reading.rs"]
 mod reading;
 #[path = "config/secured.rs"]

@@ -15,6 +15,8 @@ mod formats;
 mod forwarded;
 #[path = "golden/members.rs"]
 mod members;
+#[path = "golden/own.rs"]
+mod own;
 #[path = "golden/paths.rs"]
 mod paths;
 #[path = "golden/properties.rs"]

@@ -122,6 +122,7 @@ impl Parse for OwnLines {
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
         event.forget_marks();
         let fields = &mut self.fields;
+        fields.found = false;
         let read = match &mut self.how {
             Steps::Grok(grok) => grok.read(line, fields, event),
             Steps::Dissect(dissect) => dissect.read(line, fields, event),
@@ -129,6 +130,9 @@ impl Parse for OwnLines {
             Steps::Kv(kv) => kv.read(line, fields, event),
         };
         if read.is_some() {
+            if !self.fields.found {
+                event.leave_residue();
+            }
             return Parsed::Recognised;
         }
         event.clear_fields();

@@ -7,6 +7,9 @@ use shipper::document::item::{Flags, Place};
 use shipper::pipeline::{Pipeline, Stop};
 use shipper::pool::Pool;
 use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
+use shipper::settings::own::{
+    CsvFormat, DissectFormat, GrokFormat, How, KvFormat, OwnFormat, Trim, ValueType,
+};
 use shipper::wake::Wake;
 use std::collections::HashSet;
 use std::path::Path;
@@ -75,6 +78,10 @@ fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(line(), 1..30)
 }
 
+fn own(how: How) -> Format {
+    Format::Own(Box::new(OwnFormat::new(how)))
+}
+
 fn inputs() -> impl Strategy<Value = InputSettings> {
     let formats = vec![
         Format::Raw,
@@ -83,6 +90,25 @@ fn inputs() -> impl Strategy<Value = InputSettings> {
         Format::Combined,
         Format::VhostCombined,
         Format::Nginx,
+        own(How::Grok(GrokFormat {
+            patterns: vec!["%{IPORHOST:source.ip} (?<log.level>.*?) \\[%{DATA:a:int}\\]|%{QS:url.path}".to_owned()],
+            definitions: Vec::new(),
+        })),
+        own(How::Dissect(DissectFormat {
+            tokenizer: "%{source.ip} %{+a} %{+a}[%{@timestamp}%".to_owned(),
+            trim_values: Trim::All,
+            trim_chars: " ä".to_owned(),
+        })),
+        own(How::Csv(CsvFormat {
+            separator: b' ',
+            types: vec![("url.port".to_owned(), ValueType::Integer)],
+            ..CsvFormat::new(["source.ip", "url.port", "b"].map(str::to_owned).to_vec())
+        })),
+        own(How::Kv(KvFormat {
+            value_split: ".".to_owned(),
+            others: Some("log.others".to_owned()),
+            ..KvFormat::new(vec![("www".to_owned(), "event.x".to_owned())])
+        })),
         Format::Regex(RegexFormat {
             pattern: r"^(?<source__address>\S+) (?<log__level>.*?) \[(?<host__zone>[^\]]*)"
                 .to_owned(),

@@ -55,6 +55,8 @@ pub(super) struct Fields {
     /// Number of [`ORIGINAL`] among the extras.
     original: Option<usize>,
     pub(super) clock: Clock,
+    /// Whether the line has given any value.
+    pub(super) found: bool,
 }
 
 impl Fields {
@@ -66,6 +68,7 @@ impl Fields {
             known: Vec::new(),
             original: None,
             clock,
+            found: false,
         }
     }
 
@@ -191,6 +194,7 @@ impl Fields {
             event.leave_residue();
             return Some(());
         }
+        self.found = true;
         let Slot { to, value, .. } = self.slots[number];
         match to {
             To::Time => event.set_timestamp(self.clock.read(text)?),

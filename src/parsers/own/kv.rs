@@ -121,6 +121,7 @@ impl Kv {
             self.list.push(b']');
             let start = event.scratch().len();
             event.scratch_mut().extend_from_slice(&self.list);
+            fields.found = true;
             event.set_extra(others, Span::scratch(start, event.scratch().len()));
         }
         found.then_some(())

@@ -276,7 +276,7 @@ fn tokenizers_take_lines_apart() {
         ("%{t} %{a} %{+t}", "x y z", "t=x z | a=y"),
         ("%{+t/2},%{+t/4},%{+t/3},%{+t/1}", "john,jacob,jingle,schmidt", "t=schmidt,john,jingle,jacob"),
         ("%{+t},%{+t}", "x,", "t=x"),
-        ("%{+t},%{+t}", ",", ""),
+        ("%{+t},%{+t}", ",", "+="),
         ("%{+@timestamp} %{+@timestamp} %{a}", "2026-11-21 03:20:13 x",
             "@timestamp=2026-11-21T03:20:13.000Z | a=x"),
         ("%{a#3}%{b}", "xyz1", "a=xyz | b=1"),
@@ -353,8 +353,8 @@ fn rows_become_fields() {
         (&usual, "1,2,3", "a=1 | c=3"),
         (&usual, "1,2", "a=1"),
         (&usual, "1", "a=1"),
-        (&usual, "", ""),
-        (&usual, ",,", ""),
+        (&usual, "", "+="),
+        (&usual, ",,", "+="),
         (&usual, "1,2,3,4", "a=1 | c=3 | +="),
         (&usual, "1,2,3,", "a=1 | c=3 | +="),
         (&usual, r#""1","2","3""#, "a=1 | c=3"),
@@ -371,7 +371,7 @@ fn rows_become_fields() {
         (&single, "'1\t'\t2\tit's", "a=1\t | c=it's"),
         (&typed, "7,x,192.0.2.7", "a=7 | c=192.0.2.7"),
         (&typed, "x,x,x", "+="),
-        (&typed, "-,x,", ""),
+        (&typed, "-,x,", "+="),
     ] {
         check(&mut lines(How::Csv(format.clone())), &[(line, expected)]);
     }
@@ -436,7 +436,7 @@ fn keys_and_values_become_fields() {
         (&all, "n=x", "+="),
         (&all, r#"q="a\"b""#, r#"app.others=["q=a\"b"]"#),
         (&query, "a=[1]&b=2 3&a", "a=1 | b=2 3 | +="),
-        (&query, "a=[]", ""),
+        (&query, "a=[]", "+="),
         (&wide, "a: 1, b: x, y", "a=1 | b=x | +="),
     ] {
         check(&mut lines(How::Kv(format.clone())), &[(line, expected)]);
@@ -567,7 +567,7 @@ proptest! {
             let there = values.filter(|(_, value)| !matches!(*value, "" | "-"));
             let mut all: Vec<String> =
                 there.map(|(number, value)| format!("k{number}={value}")).collect();
-            if found.get(0).unwrap().end() < line.len() {
+            if found.get(0).unwrap().end() < line.len() || all.is_empty() {
                 all.push("+=".to_owned());
             }
             all.join(" | ")
@@ -590,8 +590,11 @@ proptest! {
         });
         let line = written.collect::<Vec<_>>().join(",");
         let there = values.iter().enumerate().filter(|(_, value)| !value.is_empty());
-        let expected: Vec<String> =
+        let mut expected: Vec<String> =
             there.map(|(number, value)| format!("{}={value}", ["a", "b", "c"][number])).collect();
+        if expected.is_empty() {
+            expected.push("+=".to_owned());
+        }
         let seen = fields_of(&mut lines(How::Csv(csv(&["a", "b", "c"]))), line.as_bytes());
         prop_assert_eq!(seen, Some(expected.join(" | ")), "{}", line);
     }
@@ -610,7 +613,7 @@ proptest! {
         let values = names.iter().zip(&record).filter(|(_, value)| !value.is_empty());
         let mut expected: Vec<String> =
             values.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
-        if 12 < record.len() {
+        if 12 < record.len() || expected.is_empty() {
             expected.push("+=".to_owned());
         }
         if let Some(seen) = fields_of(&mut lines(How::Csv(CsvFormat::new(names))), line.as_bytes()) {
