@@ -19,6 +19,7 @@ use shipper::pool::Pool;
 use shipper::position::Epoch;
 use shipper::scan::look;
 use shipper::settings::enrich::EnrichSettings;
+use shipper::settings::own::{CsvFormat, DissectFormat, GrokFormat, How, OwnFormat, Trim};
 use shipper::settings::reading::{LineParser, NdjsonSettings};
 use shipper::settings::{Escape, Format, InputSettings, ServerFormat, WebServer};
 use shipper::wake::Wake;
@@ -54,6 +55,9 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk("chunk to documents, parsed", Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
         compiled("chunk to documents, compiled format"),
+        own("chunk to documents, grok", OwnFormat::new(How::Grok(grok()))),
+        own("chunk to documents, dissect", OwnFormat::new(How::Dissect(dissect()))),
+        rows("chunk to documents, csv"),
         enriched("chunk to documents, parsed, user agents", None),
         enriched("chunk to documents, parsed, user agents and places", Some("/City.mmdb")),
         json_lines("chunk to documents, JSON lines", true),
@@ -146,6 +150,56 @@ fn whole_chunk(name: &'static str, format: Format, keep_original: bool) -> Kerne
     let chunk = chunk();
     let bytes = chunk.len();
     let mut writing = Writing::new(format, keep_original);
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: LINES, bytes, call }
+}
+
+/// The same lines in a format that an operator describes.
+fn own(name: &'static str, format: OwnFormat) -> Kernel {
+    whole_chunk(name, Format::Own(Box::new(format)), true)
+}
+
+fn grok() -> GrokFormat {
+    let patterns = vec!["^%{COMBINEDAPACHELOG}$".to_owned()];
+    GrokFormat { patterns, definitions: Vec::new() }
+}
+
+fn dissect() -> DissectFormat {
+    let tokenizer = "%{source.address} %{?ident} %{user.name} [%{@timestamp}] \"%{http.request.method} \
+                     %{url.original} HTTP/%{http.version}\" %{http.response.status_code} \
+                     %{http.response.body.bytes} \"%{http.request.referrer}\" \"%{user_agent.original}\"";
+    let (tokenizer, trim_chars) = (tokenizer.to_owned(), String::new());
+    DissectFormat { tokenizer, trim_values: Trim::None, trim_chars }
+}
+
+/// Rows that say what the same lines say.
+fn rows(name: &'static str) -> Kernel {
+    let mut chunk = Vec::new();
+    for line in lines(&self::chunk()) {
+        let line = String::from_utf8_lossy(line);
+        let mut parts = line.split('"');
+        let mut part = || parts.next().unwrap_or_default();
+        let (head, request, numbers, referrer, _, agent) =
+            (part(), part(), part(), part(), part(), part());
+        let (client, time) = head.split_once(" - ").unwrap_or_default();
+        let time = time.split(['[', ']']).nth(1).unwrap_or_default();
+        let (status, bytes) = numbers.trim().split_once(' ').unwrap_or_default();
+        let row =
+            format!("{client},{time},\"{request}\",{status},{bytes},\"{referrer}\",\"{agent}\"\n");
+        chunk.extend_from_slice(row.as_bytes());
+    }
+    let bytes = chunk.len();
+    let columns = [
+        "source.address",
+        "@timestamp",
+        "url.original",
+        "http.response.status_code",
+        "http.response.body.bytes",
+        "http.request.referrer",
+        "user_agent.original",
+    ];
+    let format = OwnFormat::new(How::Csv(CsvFormat::new(columns.map(str::to_owned).to_vec())));
+    let mut writing = Writing::new(Format::Own(Box::new(format)), true);
     let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
     Kernel { name, lines: LINES, bytes, call }
 }

@@ -127,6 +127,11 @@ fn formats_of_web_servers_take_lines_apart_within_bounds() {
 }
 
 #[test]
+fn formats_of_operators_are_refused_with_a_place_or_read_any_line() {
+    replay("own", claims::own::check);
+}
+
+#[test]
 fn what_any_format_packed_is_what_is_read() {
     replay("packed", claims::packed::check);
 }

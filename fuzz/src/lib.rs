@@ -10,6 +10,7 @@ pub mod joined;
 pub mod lines;
 pub mod members;
 pub mod messages;
+pub mod own;
 pub mod packed;
 pub mod registry;
 

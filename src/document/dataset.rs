@@ -40,10 +40,12 @@ pub(super) fn datasets(format: &Format, parser: &Parser) -> Vec<&'static Dataset
             WebServer::Apache => vec![&APACHE_ACCESS],
             WebServer::Nginx => vec![&NGINX_ACCESS],
         },
-        Format::Raw | Format::Regex(_) | Format::Known(_) | Format::Own(_) => match parser.inner() {
-            Parser::Other(parser) => vec![parser.dataset()],
-            _ => vec![&GENERIC],
-        },
+        Format::Raw | Format::Regex(_) | Format::Known(_) | Format::Own(_) => {
+            match parser.inner() {
+                Parser::Other(parser) => vec![parser.dataset()],
+                _ => vec![&GENERIC],
+            }
+        }
     }
 }
 

@@ -105,7 +105,11 @@ impl OwnLines {
         let clock = Clock::new(&format.timestamp_formats).map_err(|(number, why)| {
             let text = &format.timestamp_formats[number];
             let hint = "write it as for `strptime`: `%Y-%m-%d %H:%M:%S%.f`";
-            OwnError::new(Part::Timestamp(number), format!("`{text}` is no format of times: {why}"), hint)
+            OwnError::new(
+                Part::Timestamp(number),
+                format!("`{text}` is no format of times: {why}"),
+                hint,
+            )
         })?;
         let mut fields = Fields::new(&format.rename, clock);
         let how = match &format.how {

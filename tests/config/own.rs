@@ -1,9 +1,8 @@
 //! Formats that an operator describes by grok, dissect, csv and kv: every key, and what is said of wrong ones and where.
 
 use crate::load_text;
-use crate::text::export;
 use crate::values::{check, input};
-use shipper::config::Loaded;
+use shipper::config::{Loaded, export};
 
 const GROK: &str = "Own(OwnFormat { how: Grok(GrokFormat { patterns: [\"%{IP:a}\"], definitions: [] }), rename: [], \
                     timestamp_formats: [] })";
@@ -68,8 +67,14 @@ fn formats_of_operators_are_read() {
         &[
             ("format: {csv: {columns: [a]}}", "[]"),
             ("format: {csv: {columns: [a], skip_header: no}}", "[]"),
-            ("format: {csv: {columns: [a, ''], skip_header: true}}", r#"["^[ \\t]*\"?a\"?,[^,]*$"]"#),
-            ("exclude_lines: ['^x']\n    format: {csv: {columns: [a], skip_header: 'A.B'}}", r#"["^x", "^A\\.B$"]"#),
+            (
+                "format: {csv: {columns: [a, ''], skip_header: true}}",
+                r#"["^[ \\t]*\"?a\"?,[^,]*$"]"#,
+            ),
+            (
+                "exclude_lines: ['^x']\n    format: {csv: {columns: [a], skip_header: 'A.B'}}",
+                r#"["^x", "^A\\.B$"]"#,
+            ),
         ],
     );
 }
@@ -82,23 +87,47 @@ fn wrong_formats_of_operators_are_told() {
         &[
             ("format: {grok: {}}", "there is no pattern"),
             ("format: {grok: '%{IPP:a}'}", "there is no pattern `IPP`"),
-            ("format: {grok: {pattern: x, pattrn: y}}", "unknown key `filebeat.inputs[0].format.grok.pattrn`"),
-            ("format: {grok: '%{IP:a}', kv: {fields: [a]}}", "`grok` is there as well: a format is one of them"),
-            ("format: {csv: {columns: [a]}, regex: {}}", "`csv` is there as well: a format is one of them"),
+            (
+                "format: {grok: {pattern: x, pattrn: y}}",
+                "unknown key `filebeat.inputs[0].format.grok.pattrn`",
+            ),
+            (
+                "format: {grok: '%{IP:a}', kv: {fields: [a]}}",
+                "`grok` is there as well: a format is one of them",
+            ),
+            (
+                "format: {csv: {columns: [a]}, regex: {}}",
+                "`csv` is there as well: a format is one of them",
+            ),
             ("format: {grog: x}", "unknown key `filebeat.inputs[0].format.grog`"),
             ("format: {dissect: {}}", "`filebeat.inputs[0].format.dissect` has no `tokenizer`"),
-            ("format: {dissect: {tokenizer: '%{a}', trim_values: both}}",
-             "`filebeat.inputs[0].format.dissect.trim_values` cannot be `both`, only `none`, `left`, `right`, `all`"),
+            (
+                "format: {dissect: {tokenizer: '%{a}', trim_values: both}}",
+                "`filebeat.inputs[0].format.dissect.trim_values` cannot be `both`, only `none`, `left`, `right`, `all`",
+            ),
             ("format: {csv: {columns: []}}", "no column has a name"),
-            ("format: {csv: {columns: [a], separator: ';;'}}",
-             "`filebeat.inputs[0].format.csv.separator` takes one ASCII character, found `;;`"),
+            (
+                "format: {csv: {columns: [a], separator: ';;'}}",
+                "`filebeat.inputs[0].format.csv.separator` takes one ASCII character, found `;;`",
+            ),
             ("format: {csv: {columns: [a], types: {a: date}}}", "`date` is no type of `a`"),
-            ("format: {csv: {columns: [a], types: {b: long}}}", "`types` has `b`, which is no column"),
+            (
+                "format: {csv: {columns: [a], types: {b: long}}}",
+                "`types` has `b`, which is no column",
+            ),
             ("format: {kv: {field_split: ' '}}", "no key becomes a field"),
-            ("format: {kv: {fields: [a], value_split: ' = '}}", "` = ` cannot stand between key and value"),
-            ("format: {kv: {fields: [a], timestamp_format: soon}}",
-             "`soon` is no format of times: it has no part such as `%Y`"),
-            ("format: {kv: {fields: [a], others: a.b}}", "field `a` cannot be a value and hold `a.b` as well"),
+            (
+                "format: {kv: {fields: [a], value_split: ' = '}}",
+                "` = ` cannot stand between key and value",
+            ),
+            (
+                "format: {kv: {fields: [a], timestamp_format: soon}}",
+                "`soon` is no format of times: it has no part such as `%Y`",
+            ),
+            (
+                "format: {kv: {fields: [a], others: a.b}}",
+                "field `a` cannot be a value and hold `a.b` as well",
+            ),
         ],
     );
 }
@@ -119,7 +148,8 @@ fn exported_formats_of_operators_load_as_the_same() {
         );
         let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
         let exported = export(&loaded);
-        let again = load_text(&exported).unwrap_or_else(|problems| panic!("{problems}\n{exported}"));
+        let again =
+            load_text(&exported).unwrap_or_else(|problems| panic!("{problems}\n{exported}"));
         let debug = |loaded: &Loaded| format!("{:#?}", loaded.settings.inputs);
         assert_eq!(debug(&again), debug(&loaded), "{exported}");
     }

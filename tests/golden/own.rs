@@ -67,7 +67,8 @@ fn logfmt() -> OwnFormat {
 #[test]
 fn lines_by_grok_become_these_documents() {
     let format = grok(&["^%{COMBINEDAPACHELOG}$"], &[]);
-    let seen = check("grok/combined", "grok/combined", "/var/log/access.log", &of(format), &shared());
+    let seen =
+        check("grok/combined", "grok/combined", "/var/log/access.log", &of(format), &shared());
     assert_eq!((seen.unparsed, seen.status), (4, [1, 0, 2, 1, 2, 1]));
     assert_eq!((seen.filtered, seen.response_bytes), (1, 2554));
     let definitions = [("ORDER", "[A-Z]-%{INT:order.number:int}")];
@@ -80,7 +81,10 @@ fn lines_by_grok_become_these_documents() {
         ],
         &definitions,
     );
-    assert_eq!(check("grok/shop", "grok/shop", "/srv/shop.log", &of(format), &shared()).unparsed, 1);
+    assert_eq!(
+        check("grok/shop", "grok/shop", "/srv/shop.log", &of(format), &shared()).unparsed,
+        1
+    );
 }
 
 #[test]
@@ -90,7 +94,8 @@ fn lines_by_dissect_become_these_documents() {
     let format = dissect(tokenizer, Trim::None);
     let seen = check("dissect/combined", "dissect/combined", "/a.log", &of(format), &shared());
     assert_eq!((seen.unparsed, seen.status), (3, [1, 0, 2, 0, 0, 1]));
-    let tokenizer = "%{+@timestamp} %{+@timestamp->} %{log.level}|%{process.name}|%{message}|%{ok|boolean}";
+    let tokenizer =
+        "%{+@timestamp} %{+@timestamp->} %{log.level}|%{process.name}|%{message}|%{ok|boolean}";
     let format = OwnFormat {
         timestamp_formats: texts(&["%d.%m.%Y %H:%M:%S"]),
         ..dissect(tokenizer, Trim::All)
@@ -105,7 +110,11 @@ fn rows_become_these_documents() {
     let How::Csv(csv) = &own.how else { panic!("it is one") };
     input.reading.exclude_lines.extend(csv.header_pattern());
     let seen = check("csv/table", "csv/table", "/srv/table.csv", &input, &shared());
-    assert_eq!((seen.events, seen.unparsed, seen.filtered), (9, 2, 2), "names of columns are no event");
+    assert_eq!(
+        (seen.events, seen.unparsed, seen.filtered),
+        (9, 2, 2),
+        "names of columns are no event"
+    );
 }
 
 #[test]
@@ -145,7 +154,10 @@ fn the_line_is_left_out_where_it_is_not_wanted_and_nothing_is_lost() {
         kept[0],
         json!({ "@timestamp": now, "event": original("took=5 msg=hi"), "message": "hi" })
     );
-    assert_eq!(kept[2], json!({ "@timestamp": now, "event": { "duration": 5 }, "message": "took=5" }));
+    assert_eq!(
+        kept[2],
+        json!({ "@timestamp": now, "event": { "duration": 5 }, "message": "took=5" })
+    );
     let lean = documents(&InputSettings { keep_original: false, ..of(logfmt()) }, log);
     assert_eq!(
         lean,

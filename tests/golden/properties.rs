@@ -6,10 +6,10 @@ use shipper::batch::{Batch, BatchLimits, Fit};
 use shipper::document::item::{Flags, Place};
 use shipper::pipeline::{Pipeline, Stop};
 use shipper::pool::Pool;
-use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
 use shipper::settings::own::{
     CsvFormat, DissectFormat, GrokFormat, How, KvFormat, OwnFormat, Trim, ValueType,
 };
+use shipper::settings::{FieldsSettings, Format, InputSettings, RegexFormat};
 use shipper::wake::Wake;
 use std::collections::HashSet;
 use std::path::Path;
@@ -91,7 +91,10 @@ fn inputs() -> impl Strategy<Value = InputSettings> {
         Format::VhostCombined,
         Format::Nginx,
         own(How::Grok(GrokFormat {
-            patterns: vec!["%{IPORHOST:source.ip} (?<log.level>.*?) \\[%{DATA:a:int}\\]|%{QS:url.path}".to_owned()],
+            patterns: vec![
+                "%{IPORHOST:source.ip} (?<log.level>.*?) \\[%{DATA:a:int}\\]|%{QS:url.path}"
+                    .to_owned(),
+            ],
             definitions: Vec::new(),
         })),
         own(How::Dissect(DissectFormat {

@@ -24,8 +24,15 @@ const OF_EACH: [&[&str]; 4] = [
     &["tokenizer", "trim_values", "trim_chars"],
     &["columns", "separator", "quote", "trim_leading_space", "types", "skip_header"],
     &[
-        "field_split", "value_split", "fields", "prefix", "include_keys", "exclude_keys", "others",
-        "trim_value", "types",
+        "field_split",
+        "value_split",
+        "fields",
+        "prefix",
+        "include_keys",
+        "exclude_keys",
+        "others",
+        "trim_value",
+        "types",
     ],
 ];
 

@@ -60,9 +60,7 @@ fn kv(out: &mut Mapping, kv: &KvFormat) -> &'static str {
     put(out, "field_split", kv.field_split.as_str());
     put(out, "value_split", kv.value_split.as_str());
     if !kv.fields.is_empty() {
-        let one = |(key, name): &(String, String)| {
-            pairs(std::iter::once((key, name.as_str())))
-        };
+        let one = |(key, name): &(String, String)| pairs(std::iter::once((key, name.as_str())));
         put(out, "fields", Value::Sequence(kv.fields.iter().map(one).collect()));
     }
     if !kv.exclude_keys.is_empty() {

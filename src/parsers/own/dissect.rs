@@ -75,7 +75,9 @@ impl Until {
         match self {
             Self::End => false,
             Self::Byte(byte) => line.get(at) == Some(byte),
-            Self::Text(finder) => line.get(at..).is_some_and(|rest| rest.starts_with(finder.needle())),
+            Self::Text(finder) => {
+                line.get(at..).is_some_and(|rest| rest.starts_with(finder.needle()))
+            }
         }
     }
 }
@@ -195,7 +197,9 @@ impl Dissect {
                 Some(length) => at.checked_add(length).filter(|end| *end <= line.len())?,
                 None => until.find(line, at)?,
             };
-            if key.length.is_some() && until.len() != 0 && !until.is_at(line, end) {
+            let cuts = || line.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
+            let is_other = || until.len() != 0 && !until.is_at(line, end);
+            if key.length.is_some() && (cuts() || is_other()) {
                 return None;
             }
             *span = trimmed(line, Span::line(at, end), self.trim, &self.trim_chars);

@@ -149,9 +149,10 @@ impl Fields {
         if OURS.iter().any(|ours| is_in(name, ours)) {
             return Err(format!("`{name}` is written by shipper itself"));
         }
-        let inner = Field::ALL.iter().map(|field| field.name()).find(|known| {
-            known.strip_prefix(name).is_some_and(|behind| behind.starts_with('.'))
-        });
+        let inner = Field::ALL
+            .iter()
+            .map(|field| field.name())
+            .find(|known| known.strip_prefix(name).is_some_and(|behind| behind.starts_with('.')));
         if OBJECTS.contains(&name) || inner.is_some() {
             let inner = inner.map_or_else(|| format!("{name}.name"), str::to_owned);
             return Err(format!("`{name}` is an object, which holds `{inner}`, and no value"));
@@ -190,7 +191,7 @@ impl Fields {
         if matches!(text, b"" | b"-") {
             return Some(());
         }
-        if !span.is_scratch() && event.text() == LineText::Valid && cuts_character(line, span) {
+        if !span.is_scratch() && event.text() != LineText::Broken && cuts_character(line, span) {
             event.leave_residue();
             return Some(());
         }

@@ -74,10 +74,7 @@ fn fault(format: &OwnFormat) -> String {
 
 fn grok(pattern: &str, definitions: &[(&str, &str)]) -> How {
     let definitions = definitions.iter().map(|(name, text)| ((*name).into(), (*text).into()));
-    How::Grok(GrokFormat {
-        patterns: vec![pattern.to_owned()],
-        definitions: definitions.collect(),
-    })
+    How::Grok(GrokFormat { patterns: vec![pattern.to_owned()], definitions: definitions.collect() })
 }
 
 fn dissect(tokenizer: &str) -> How {
@@ -101,15 +98,26 @@ fn grok_patterns_become_fields() {
     for (pattern, line, expected) in [
         ("%{IP:source.ip}", "from 192.0.2.7!", "source.ip=192.0.2.7"),
         ("%{IP:[source][ip]} %{WORD:[a][b-c]}", "2001:db8::1 x", "source.ip=2001:db8::1 | a.b-c=x"),
-        ("^%{IPORHOST:host.name}:%{POSINT:n:int}$", "web-1.example:80", "host.name=web-1.example | n=80"),
+        (
+            "^%{IPORHOST:host.name}:%{POSINT:n:int}$",
+            "web-1.example:80",
+            "host.name=web-1.example | n=80",
+        ),
         ("%{NUMBER:n:int} %{NUMBER:f:float}", "0042 -.50", "n=42 | f=-0.5"),
         ("%{NUMBER:n:long} %{NUMBER:f:double}", "-007 +3", "n=-7 | f=3"),
         ("%{NUMBER:n:int}", "4.5", "+="),
         ("%{WORD:b:boolean} %{WORD:c:boolean}", "True no", "b=true | +="),
         ("%{QS:q} %{DATA:d} %{GREEDYDATA:g}", r#""a \" b" x y z"#, r#"q="a \" b" | d=x | g=y z"#),
-        ("%{TIMESTAMP_ISO8601:@timestamp} %{LOGLEVEL:log.level}", "2026-11-21T03:20:13Z WARN",
-            "@timestamp=2026-11-21T03:20:13.000Z | log.level=WARN"),
-        ("%{HTTPDATE:timestamp}", "21/Nov/2026:03:20:13 +0100", "@timestamp=2026-11-21T02:20:13.000Z"),
+        (
+            "%{TIMESTAMP_ISO8601:@timestamp} %{LOGLEVEL:log.level}",
+            "2026-11-21T03:20:13Z WARN",
+            "@timestamp=2026-11-21T03:20:13.000Z | log.level=WARN",
+        ),
+        (
+            "%{HTTPDATE:timestamp}",
+            "21/Nov/2026:03:20:13 +0100",
+            "@timestamp=2026-11-21T02:20:13.000Z",
+        ),
         ("%{HTTPDATE:timestamp}", "31/Feb/2026:03:20:13 +0100", "nothing"),
         ("(?<a>\\d+)-(?<b.c>\\d+)-(?P<d>\\d)(?'e'\\d)", "1-2-34", "a=1 | b.c=2 | d=3 | e=4"),
         (r"\((?<a>[(\])\[]+)\)", "([()])", "a=[()]"),
@@ -124,9 +132,12 @@ fn grok_patterns_become_fields() {
         ("%{UNIXPATH:p}", "/a/b~1.x", "p=/a/b~1.x"),
         ("100%% %{WORD:w}", "100%% x", "w=x"),
         (r"{%{WORD:w}} a{2}(?u:\p{Alpha})\x{41}{", "{x} aaäA{", "w=x"),
-        ("%{CRONLOG}", "Nov 21 03:20:13 web cron[7]: (root) CMD (true)",
+        (
+            "%{CRONLOG}",
+            "Nov 21 03:20:13 web cron[7]: (root) CMD (true)",
             "@timestamp=2026-11-21T03:20:13.000Z | user.name=root | logsource=web | program=cron | pid=7 \
-             | action=CMD | message=true"),
+             | action=CMD | message=true",
+        ),
     ] {
         check(&mut lines(grok(pattern, &[])), &[(line, expected)]);
     }
@@ -195,38 +206,100 @@ fn wrong_grok_patterns_are_told_with_their_place() {
     for (pattern, definitions, expected) in [
         ("%{IPP:a}", &[][..], "there is no pattern `IPP` ‹%{IPP:a}› did you mean `IP`?"),
         ("%{word:a}", &[], "there is no pattern `word` ‹%{word:a}› did you mean `WORD`?"),
-        ("%{SHOPORDERNUMBER:a}", &[], "there is no pattern `SHOPORDERNUMBER` ‹%{SHOPORDERNUMBER:a}› \
-            give it a definition under `definitions`"),
+        (
+            "%{SHOPORDERNUMBER:a}",
+            &[],
+            "there is no pattern `SHOPORDERNUMBER` ‹%{SHOPORDERNUMBER:a}› \
+            give it a definition under `definitions`",
+        ),
         ("x %{IP:a", &[], "this `%{` has no `}` ‹%{IP:a› write `%{IP:source.ip}`"),
-        ("%{INT:a:number}", &[], "`number` is no type ‹%{INT:a:number}› known are `int`, `long`, \
-            `float`, `double`, `boolean`"),
+        (
+            "%{INT:a:number}",
+            &[],
+            "`number` is no type ‹%{INT:a:number}› known are `int`, `long`, \
+            `float`, `double`, `boolean`",
+        ),
         ("%{IP}", &[], "`%{IP}` names no field ‹› name what becomes one: `%{IP:source.ip}`"),
+        (
+            "%{IP:a} \\x",
+            &[],
+            "incomplete escape sequence, reached end of pattern prematurely ‹x› the syntax \
+            is that of the `regex` crate",
+        ),
         ("%{IP:a} (", &[], "unclosed group ‹(› the syntax is that of the `regex` crate"),
-        ("%{IP:a} ä(?<b>x)(?=y)", &[], "look-around, including look-ahead and look-behind, is not \
-            supported ‹(?=› match what stands there instead, or `\\b` where a word begins or ends"),
-        ("%{IP:a} \\1", &[], "backreferences are not supported ‹\\1› write out what is to stand there \
-            again"),
-        ("%{X:a} y", &[("X", "%{Y}"), ("Y", "[z")], "unclosed character class ‹[› the syntax is that \
-            of the `regex` crate"),
-        ("%{X:a}", &[("X", "%{Y}"), ("Y", "a%{X}")], "`X` → `Y` → `X` never ends ‹%{X}› let no \
-            definition name itself"),
-        ("%{IP:a}", &[("X Y", ".")], "`X Y` cannot be the name of a pattern ‹› letters, digits and `_` \
-            can"),
-        ("[ä]%{IP:a}", &[], "Unicode not allowed here ‹ä› bytes are matched; for characters beyond \
-            ASCII write `(?u:…)`"),
-        ("%{IP:agent}", &[], "`agent` is written by shipper itself ‹%{IP:agent}› `rename` gives a \
-            field another name: `rename: {agent: user_agent.original}`"),
-        ("%{IP:a} %{INT:a.b}", &[], "field `a` cannot be a value and hold `a.b` as well ‹%{INT:a.b}› \
-            `rename` gives a field another name: `rename: {agent: user_agent.original}`"),
-        ("%{IP:a} %{INT:a:int}", &[], "field `a` is a text and a long ‹%{INT:a:int}› `rename` gives a \
-            field another name: `rename: {agent: user_agent.original}`"),
-        ("%{IP:url}", &[], "`url` is an object, which holds `url.original`, and no value ‹%{IP:url}› \
-            `rename` gives a field another name: `rename: {agent: user_agent.original}`"),
-        ("%{IP:url.path.x}", &[], "`url.path` is a value, and cannot hold `url.path.x` \
+        (
+            "%{IP:a} ä(?<b>x)(?=y)",
+            &[],
+            "look-around, including look-ahead and look-behind, is not \
+            supported ‹(?=› match what stands there instead, or `\\b` where a word begins or ends",
+        ),
+        (
+            "%{IP:a} \\1",
+            &[],
+            "backreferences are not supported ‹\\1› write out what is to stand there \
+            again",
+        ),
+        (
+            "%{X:a} y",
+            &[("X", "%{Y}"), ("Y", "[z")],
+            "unclosed character class ‹[› the syntax is that \
+            of the `regex` crate",
+        ),
+        (
+            "%{X:a}",
+            &[("X", "%{Y}"), ("Y", "a%{X}")],
+            "`X` → `Y` → `X` never ends ‹%{X}› let no \
+            definition name itself",
+        ),
+        (
+            "%{IP:a}",
+            &[("X Y", ".")],
+            "`X Y` cannot be the name of a pattern ‹› letters, digits and `_` \
+            can",
+        ),
+        (
+            "[ä]%{IP:a}",
+            &[],
+            "Unicode not allowed here ‹ä› bytes are matched; for characters beyond \
+            ASCII write `(?u:…)`",
+        ),
+        (
+            "%{IP:agent}",
+            &[],
+            "`agent` is written by shipper itself ‹%{IP:agent}› `rename` gives a \
+            field another name: `rename: {agent: user_agent.original}`",
+        ),
+        (
+            "%{IP:a} %{INT:a.b}",
+            &[],
+            "field `a` cannot be a value and hold `a.b` as well ‹%{INT:a.b}› \
+            `rename` gives a field another name: `rename: {agent: user_agent.original}`",
+        ),
+        (
+            "%{IP:a} %{INT:a:int}",
+            &[],
+            "field `a` is a text and a long ‹%{INT:a:int}› `rename` gives a \
+            field another name: `rename: {agent: user_agent.original}`",
+        ),
+        (
+            "%{IP:url}",
+            &[],
+            "`url` is an object, which holds `url.original`, and no value ‹%{IP:url}› \
+            `rename` gives a field another name: `rename: {agent: user_agent.original}`",
+        ),
+        (
+            "%{IP:url.path.x}",
+            &[],
+            "`url.path` is a value, and cannot hold `url.path.x` \
             ‹%{IP:url.path.x}› `rename` gives a field another name: `rename: {agent: \
-            user_agent.original}`"),
-        ("%{IP:a..b}", &[], "field name `a..b` has an empty part ‹%{IP:a..b}› `rename` gives a field \
-            another name: `rename: {agent: user_agent.original}`"),
+            user_agent.original}`",
+        ),
+        (
+            "%{IP:a..b}",
+            &[],
+            "field name `a..b` has an empty part ‹%{IP:a..b}› `rename` gives a field \
+            another name: `rename: {agent: user_agent.original}`",
+        ),
     ] {
         assert_eq!(fault(&OwnFormat::new(grok(pattern, definitions))), expected, "{pattern}");
     }
@@ -254,11 +327,17 @@ fn tokenizers_take_lines_apart() {
     let all = "%{source.ip} - %{user.name} [%{@timestamp}] \"%{http.request.method} %{url.original} \
                %{?x}\" %{http.response.status_code|integer}";
     for (tokenizer, line, expected) in [
-        (all, "192.0.2.7 - - [21/Nov/2026:03:20:13 +0000] \"GET /a HTTP/1.1\" 0200",
+        (
+            all,
+            "192.0.2.7 - - [21/Nov/2026:03:20:13 +0000] \"GET /a HTTP/1.1\" 0200",
             "@timestamp=2026-11-21T03:20:13.000Z | source.ip=192.0.2.7 | http.request.method=GET | \
-             http.response.status_code=200 | url.original=/a"),
-        (all, "here - - [21/Nov/2026:03:20:13 +0000] \"GET /a HTTP/1.1\" ok",
-            "@timestamp=2026-11-21T03:20:13.000Z | http.request.method=GET | url.original=/a | +="),
+             http.response.status_code=200 | url.original=/a",
+        ),
+        (
+            all,
+            "here - - [21/Nov/2026:03:20:13 +0000] \"GET /a HTTP/1.1\" ok",
+            "@timestamp=2026-11-21T03:20:13.000Z | http.request.method=GET | url.original=/a | +=",
+        ),
         (all, "192.0.2.7 - - [soon] \"GET /a HTTP/1.1\" 200", "nothing"),
         ("%{a} %{b}", "x y z", "a=x | b=y z"),
         ("%{a} %{b}", "x", "nothing"),
@@ -274,17 +353,28 @@ fn tokenizers_take_lines_apart() {
         ("[%{a->} ] %{b}", "[x ] ] y", "a=x | b=] y"),
         ("%{+t} %{+t} %{b}", "x y z", "t=x y | b=z"),
         ("%{t} %{a} %{+t}", "x y z", "t=x z | a=y"),
-        ("%{+t/2},%{+t/4},%{+t/3},%{+t/1}", "john,jacob,jingle,schmidt", "t=schmidt,john,jingle,jacob"),
+        (
+            "%{+t/2},%{+t/4},%{+t/3},%{+t/1}",
+            "john,jacob,jingle,schmidt",
+            "t=schmidt,john,jingle,jacob",
+        ),
         ("%{+t},%{+t}", "x,", "t=x"),
         ("%{+t},%{+t}", ",", "+="),
-        ("%{+@timestamp} %{+@timestamp} %{a}", "2026-11-21 03:20:13 x",
-            "@timestamp=2026-11-21T03:20:13.000Z | a=x"),
+        (
+            "%{+@timestamp} %{+@timestamp} %{a}",
+            "2026-11-21 03:20:13 x",
+            "@timestamp=2026-11-21T03:20:13.000Z | a=x",
+        ),
         ("%{a#3}%{b}", "xyz1", "a=xyz | b=1"),
         ("%{a#3}-%{b}", "xyz-1", "a=xyz | b=1"),
         ("%{a#3}-%{b}", "xy-1", "nothing"),
         ("%{a#3}%{b}", "xy", "nothing"),
-        ("%{a#1}%{b}", "äb", "+="),
-        ("%{a|long} %{b|float} %{c|boolean} %{d|ip}", "7 1e3 false ::1", "a=7 | b=1000 | c=false | d=::1"),
+        ("%{a#1}%{b}", "äb", "nothing"),
+        (
+            "%{a|long} %{b|float} %{c|boolean} %{d|ip}",
+            "7 1e3 false ::1",
+            "a=7 | b=1000 | c=false | d=::1",
+        ),
         ("%{a|integer} %{b|double} %{c|boolean} %{d|ip}", "7.5 nan yes 7", "+="),
         ("%{a|long}", "12345678901234567890", "+="),
         ("%{log.level}: %{message}", "warn: it: is", "log.level=warn | message=it: is"),
@@ -319,21 +409,36 @@ fn wrong_tokenizers_are_told_with_their_place() {
     for (tokenizer, expected) in [
         ("", "`` has no key ‹› write `%{key}` where a value stands"),
         ("a b", "`a b` has no key ‹a b› write `%{key}` where a value stands"),
-        ("%{} %{?x}", "`%{} %{?x}` has no key with a name ‹%{} %{?x}› name what becomes a field: \
-            `%{source.ip} %{}`"),
+        (
+            "%{} %{?x}",
+            "`%{} %{?x}` has no key with a name ‹%{} %{?x}› name what becomes a field: \
+            `%{source.ip} %{}`",
+        ),
         ("%{a} %{b", "this key has no `}` ‹%{b› write `%{key}`"),
-        ("%{a}%{b}", "nothing stands between two keys, so that nobody knows where the first value ends \
-            ‹%{b}› write what is between them, or how many bytes the first one has: `%{key#3}`"),
-        ("%{*a} %{&a}", "a field's name cannot stand in the line: documents are laid out before ‹%{*a}› \
-            name the field; for keys and values there is `kv`"),
+        (
+            "%{a}%{b}",
+            "nothing stands between two keys, so that nobody knows where the first value ends \
+            ‹%{b}› write what is between them, or how many bytes the first one has: `%{key#3}`",
+        ),
+        (
+            "%{*a} %{&a}",
+            "a field's name cannot stand in the line: documents are laid out before ‹%{*a}› \
+            name the field; for keys and values there is `kv`",
+        ),
         ("%{a} %{a}", "`a` is the name of two keys ‹%{a}› `%{+a}` puts a value behind another one"),
         ("%{+t/x} %{b}", "`x` is no place ‹%{+t/x}› write `%{+key/2}`"),
         ("%{+} %{b}", "this key has no name ‹%{+}› write `%{+key}`"),
         ("%{a#0} %{b}", "`0` is no number of bytes ‹%{a#0}› write `%{key#3}`"),
-        ("%{a|date}", "`date` is no type ‹%{a|date}› known are `integer`, `long`, `float`, `double`, \
-            `boolean` and `ip`"),
-        ("%{a} %{a.b}", "field `a` cannot be a value and hold `a.b` as well ‹%{a.b}› `rename` gives a \
-            field another name: `rename: {agent: user_agent.original}`"),
+        (
+            "%{a|date}",
+            "`date` is no type ‹%{a|date}› known are `integer`, `long`, `float`, `double`, \
+            `boolean` and `ip`",
+        ),
+        (
+            "%{a} %{a.b}",
+            "field `a` cannot be a value and hold `a.b` as well ‹%{a.b}› `rename` gives a \
+            field another name: `rename: {agent: user_agent.original}`",
+        ),
     ] {
         assert_eq!(fault(&OwnFormat::new(dissect(tokenizer))), expected, "{tokenizer}");
     }
@@ -404,22 +509,23 @@ fn keys_and_values_become_fields() {
         types: vec![("n".to_owned(), ValueType::Integer)],
         ..usual.clone()
     };
-    let query = KvFormat {
-        field_split: "&".to_owned(),
-        trim_value: "[]".to_owned(),
-        ..kv(&["a", "b"])
-    };
-    let wide = KvFormat {
-        field_split: ", ".to_owned(),
-        value_split: ": ".to_owned(),
-        ..kv(&["a", "b"])
-    };
+    let query =
+        KvFormat { field_split: "&".to_owned(), trim_value: "[]".to_owned(), ..kv(&["a", "b"]) };
+    let wide =
+        KvFormat { field_split: ", ".to_owned(), value_split: ": ".to_owned(), ..kv(&["a", "b"]) };
     for (format, line, expected) in [
         (&usual, "level=info n=7", "level=info | n=7"),
         (&usual, "  level=info   n=7 ", "level=info | n=7"),
-        (&usual, r#"level=warn message="a \"b\" \\ c" n=1"#, r#"level=warn | n=1 | message=a "b" \ c"#),
-        (&usual, r#"message="x\ty\nz \u00e4\ud83d\ude00\ud83d \u12" n=1"#,
-            "n=1 | message=x\ty\nz ä😀\u{fffd} u12"),
+        (
+            &usual,
+            r#"level=warn message="a \"b\" \\ c" n=1"#,
+            r#"level=warn | n=1 | message=a "b" \ c"#,
+        ),
+        (
+            &usual,
+            r#"message="x\ty\nz \u00e4\ud83d\ude00\ud83d \u12" n=1"#,
+            "n=1 | message=x\ty\nz ä😀\u{fffd} u12",
+        ),
         (&usual, r#"level="open n=1"#, r#"level="open | n=1"#),
         (&usual, r#"level="a"b n=1"#, r#"level="a"b | n=1"#),
         (&usual, r#"level="" n=1"#, "n=1"),
@@ -432,7 +538,11 @@ fn keys_and_values_become_fields() {
         (&usual, "nothing to see", "nothing"),
         (&usual, "x=y", "nothing"),
         (&usual, "", "nothing"),
-        (&all, r#"n=007 user="a b" secret=x k=1 n=2"#, r#"n=2 | app.others=["user=a b","k=1"] | +="#),
+        (
+            &all,
+            r#"n=007 user="a b" secret=x k=1 n=2"#,
+            r#"n=2 | app.others=["user=a b","k=1"] | +="#,
+        ),
         (&all, "n=x", "+="),
         (&all, r#"q="a\"b""#, r#"app.others=["q=a\"b"]"#),
         (&query, "a=[1]&b=2 3&a", "a=1 | b=2 3 | +="),
@@ -448,29 +558,79 @@ fn tables_and_pairs_that_make_no_format_are_refused() {
     let typed = vec![("x".to_owned(), ValueType::Integer)];
     let rename = "`rename` gives a field another name: `rename: {agent: user_agent.original}`";
     for (how, expected) in [
-        (How::Csv(csv(&[])), "no column has a name ‹› name them in their order: `columns: \
-            [\"@timestamp\", source.ip]`".to_owned()),
-        (How::Csv(csv(&["a", "a"])), "`a` is the name of two columns ‹› a column without a name is \
-            passed over: `\"\"`".to_owned()),
-        (How::Csv(csv(&["a", "host"])), format!("`host` is an object, which holds `host.name`, and no \
-            value ‹› {rename}")),
-        (How::Csv(CsvFormat { separator: b'"', ..csv(&["a"]) }), "separator and quote are the same ‹› \
-            usual are `,` and `\"`".to_owned()),
-        (How::Csv(CsvFormat { types: typed.clone(), ..csv(&["a"]) }), "`types` has `x`, which is no \
-            column ‹› name a column as in `columns`".to_owned()),
-        (How::Kv(kv(&[])), "no key becomes a field ‹› list the keys that become fields: `fields: \
-            [level, {msg: message}]`".to_owned()),
-        (How::Kv(kv(&["a", "a"])), "`a` stands twice, or is empty ‹› list each key once".to_owned()),
-        (How::Kv(KvFormat { types: typed, ..kv(&["a"]) }), "`types` has `x`, which is no field ‹› name \
-            it as in `fields`".to_owned()),
-        (How::Kv(KvFormat { value_split: ": ".to_owned(), ..kv(&["a"]) }), "`: ` cannot stand between \
-            key and value ‹› both need a text, and that between pairs is no part of the other".to_owned()),
-        (How::Kv(KvFormat { trim_value: "ä".to_owned(), ..kv(&["a"]) }), "`ä` cannot be trimmed ‹› ASCII \
-            characters can".to_owned()),
-        (How::Kv(KvFormat { others: Some("message".to_owned()), ..kv(&["a"]) }), format!("`message` is no \
-            list ‹› {rename}")),
-        (How::Kv(KvFormat { others: Some("a.b".to_owned()), ..kv(&["a"]) }), format!("field `a` cannot be \
-            a value and hold `a.b` as well ‹› {rename}")),
+        (
+            How::Csv(csv(&[])),
+            "no column has a name ‹› name them in their order: `columns: \
+            [\"@timestamp\", source.ip]`"
+                .to_owned(),
+        ),
+        (
+            How::Csv(csv(&["a", "a"])),
+            "`a` is the name of two columns ‹› a column without a name is \
+            passed over: `\"\"`"
+                .to_owned(),
+        ),
+        (
+            How::Csv(csv(&["a", "host"])),
+            format!(
+                "`host` is an object, which holds `host.name`, and no \
+            value ‹› {rename}"
+            ),
+        ),
+        (
+            How::Csv(CsvFormat { separator: b'"', ..csv(&["a"]) }),
+            "separator and quote are the same ‹› \
+            usual are `,` and `\"`"
+                .to_owned(),
+        ),
+        (
+            How::Csv(CsvFormat { types: typed.clone(), ..csv(&["a"]) }),
+            "`types` has `x`, which is no \
+            column ‹› name a column as in `columns`"
+                .to_owned(),
+        ),
+        (
+            How::Kv(kv(&[])),
+            "no key becomes a field ‹› list the keys that become fields: `fields: \
+            [level, {msg: message}]`"
+                .to_owned(),
+        ),
+        (
+            How::Kv(kv(&["a", "a"])),
+            "`a` stands twice, or is empty ‹› list each key once".to_owned(),
+        ),
+        (
+            How::Kv(KvFormat { types: typed, ..kv(&["a"]) }),
+            "`types` has `x`, which is no field ‹› name \
+            it as in `fields`"
+                .to_owned(),
+        ),
+        (
+            How::Kv(KvFormat { value_split: ": ".to_owned(), ..kv(&["a"]) }),
+            "`: ` cannot stand between \
+            key and value ‹› both need a text, and that between pairs is no part of the other"
+                .to_owned(),
+        ),
+        (
+            How::Kv(KvFormat { trim_value: "ä".to_owned(), ..kv(&["a"]) }),
+            "`ä` cannot be trimmed ‹› ASCII \
+            characters can"
+                .to_owned(),
+        ),
+        (
+            How::Kv(KvFormat { others: Some("message".to_owned()), ..kv(&["a"]) }),
+            format!(
+                "`message` is no \
+            list ‹› {rename}"
+            ),
+        ),
+        (
+            How::Kv(KvFormat { others: Some("a.b".to_owned()), ..kv(&["a"]) }),
+            format!(
+                "field `a` cannot be \
+            a value and hold `a.b` as well ‹› {rename}"
+            ),
+        ),
     ] {
         assert_eq!(fault(&OwnFormat::new(how)), expected);
     }
@@ -484,8 +644,34 @@ fn tables_and_pairs_that_make_no_format_are_refused() {
 /// Text that is almost what the formats here expect, or anything.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     const TEXTS: &[&str] = &[
-        "a", "bc", "7", "-", ",", ";", " ", "=", "\"", "\"\"", "\\", "\\\"", "\\u00e4", "\\ud83d", "ä", "€",
-        "192.0.2.7", "::1", "2026-11-21 03:20:13", "[", "]", "true", "1e9", "%", "{", "}", "a=", "b=\"",
+        "a",
+        "bc",
+        "7",
+        "-",
+        ",",
+        ";",
+        " ",
+        "=",
+        "\"",
+        "\"\"",
+        "\\",
+        "\\\"",
+        "\\u00e4",
+        "\\ud83d",
+        "ä",
+        "€",
+        "192.0.2.7",
+        "::1",
+        "2026-11-21 03:20:13",
+        "[",
+        "]",
+        "true",
+        "1e9",
+        "%",
+        "{",
+        "}",
+        "a=",
+        "b=\"",
     ];
     prop_oneof![
         8 => proptest::sample::select(TEXTS).prop_map(|text| text.as_bytes().to_vec()),
@@ -500,7 +686,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 /// One of each kind, with all types and all that is put together.
 fn some() -> impl Strategy<Value = OwnLines> {
     let types = || vec![("a".to_owned(), ValueType::Integer), ("b".to_owned(), ValueType::Float)];
-    let csv = CsvFormat { types: types(), trim_leading_space: true, ..csv(&["a", "b", "@timestamp"]) };
+    let csv =
+        CsvFormat { types: types(), trim_leading_space: true, ..csv(&["a", "b", "@timestamp"]) };
     let kv = KvFormat {
         types: types(),
         others: Some("kv.others".to_owned()),
@@ -513,7 +700,8 @@ fn some() -> impl Strategy<Value = OwnLines> {
         trim_values: Trim::All,
         trim_chars: " ä€".to_owned(),
     };
-    let pattern = "(?<x>.)%{INT:a:int}|%{QS:q}%{DATA:m}%{IP:source.ip}|%{WORD:w} %{GREEDYDATA:message}";
+    let pattern =
+        "(?<x>.)%{INT:a:int}|%{QS:q}%{DATA:m}%{IP:source.ip}|%{WORD:w} %{GREEDYDATA:message}";
     proptest::sample::select(vec![
         lines(How::Csv(csv)),
         lines(How::Kv(kv)),

@@ -184,7 +184,10 @@ mod tests {
         for (format, expected) in [
             ("soon", "it has no part such as `%Y`"),
             ("%H:%M", "it says no day and time"),
-            ("%Y-%m-%d %H:%M %Q", "zones by name are not read; `timezone` says the zone of the input"),
+            (
+                "%Y-%m-%d %H:%M %Q",
+                "zones by name are not read; `timezone` says the zone of the input",
+            ),
         ] {
             assert_eq!(Clock::new(&[format.to_owned()]).unwrap_err(), (0, expected.to_owned()));
         }

@@ -92,8 +92,23 @@ impl<'a> Expander<'a> {
         let (regex, groups, pieces) = (String::new(), Vec::new(), Vec::new());
         let mut out = Expanded { regex, groups, part: part.clone(), pieces };
         self.write(text, &Place { part: &part, within: None, path }, &mut out)?;
-        out.check()?;
+        out.check().map_err(|error| self.placed(error, text))?;
         Ok(out)
+    }
+
+    /// Keeps the place of an error within its text: what is missing is missing behind the last character.
+    fn placed(&self, error: OwnError, text: &str) -> OwnError {
+        let own = match &error.part {
+            Part::Definition(name) => self.own.iter().find(|(known, _)| known == name),
+            _ => None,
+        };
+        let text = own.map_or(text, |(_, text)| text);
+        let last = text.char_indices().next_back().map_or(0, |(at, _)| at);
+        let range = error.range.clone().map(|range| {
+            let start = text.floor_char_boundary(range.start.min(last));
+            start..text.ceil_char_boundary(range.end.clamp(start, text.len()))
+        });
+        OwnError { range, ..error }
     }
 
     fn write(&self, text: &str, place: &Place<'_>, out: &mut Expanded) -> Result<(), OwnError> {
@@ -167,7 +182,8 @@ impl<'a> Expander<'a> {
             let message = format!("there is no pattern `{name}`");
             return Err(place.error(range, message, self.nearest(name)));
         };
-        if DEPTH_MAX < place.path.len() || (own.is_some() && place.path.iter().any(|one| one == name))
+        if DEPTH_MAX < place.path.len()
+            || (own.is_some() && place.path.iter().any(|one| one == name))
         {
             let path = [&place.path[..], &[name.to_owned()]].concat().join("` → `");
             let message = format!("`{path}` never ends");
