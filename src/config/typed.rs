@@ -13,7 +13,7 @@ pub mod input;
 pub mod listener;
 pub mod modules;
 pub mod output;
-mod own;
+pub mod own;
 pub mod process;
 pub mod reading;
 pub mod tls;

@@ -206,9 +206,6 @@ fn input(
         join_lines(name, &mut reading);
     }
     let zone = if kind == "syslog" { TimeZone::UTC } else { listener::zone(at) };
-    let own_tags = at.get("tags");
-    let mut tags = shared.tags.clone();
-    tags.extend(texts(&own_tags).into_iter().filter(|tag| !shared.tags.contains(tag)));
     Some(InputSettings {
         id,
         kind,
@@ -233,12 +230,17 @@ fn input(
         close: files::close(at),
         pipeline,
         index: format_string(&at.get("index")),
-        tags,
+        tags: tags(at, shared),
         enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
         trusted_proxies: networks(&at.get("trusted_proxies")),
         ..InputSettings::default()
     })
+}
+
+fn tags(at: &At<'_>, shared: &Shared) -> Vec<String> {
+    let own = texts(&at.get("tags")).into_iter().filter(|tag| !shared.tags.contains(tag));
+    shared.tags.iter().cloned().chain(own).collect()
 }
 
 fn networks(list: &At<'_>) -> Vec<Network> {

@@ -123,8 +123,9 @@ fn dissect(at: &At<'_>) -> Option<How> {
     if trim.is_there() {
         dissect.trim_values = Trim::WORDS[trim.word(&Trim::WORDS.map(|(word, _)| word))?].1;
     }
-    if let Some(characters) = at.get("trim_chars").is_there().then(|| at.get("trim_chars").text()) {
-        dissect.trim_chars = characters?;
+    let characters = at.get("trim_chars");
+    if characters.is_there() {
+        dissect.trim_chars = characters.text()?;
     }
     Some(How::Dissect(dissect))
 }
@@ -181,12 +182,11 @@ fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     let prefix = if prefix.is_there() { prefix.text()? } else { String::new() };
     let (mut fields, mut places) = (Vec::new(), Vec::new());
     for item in at.get("fields").items().into_iter().chain(at.get("include_keys").items()) {
-        let pairs = match item.node().map(|node| &node.value) {
-            Some(Value::Map(_)) => item.flat_texts(),
-            _ => {
-                let key = item.text()?;
-                vec![(key.clone(), format!("{prefix}{key}"))]
-            }
+        let pairs = if let Some(Value::Map(_)) = item.node().map(|node| &node.value) {
+            item.flat_texts()
+        } else {
+            let key = item.text()?;
+            vec![(key.clone(), format!("{prefix}{key}"))]
         };
         places.extend(pairs.iter().map(|_| item.clone()));
         fields.extend(pairs);
@@ -213,15 +213,12 @@ fn types(at: &At<'_>) -> Vec<(String, ValueType)> {
     }
     let mut types = Vec::new();
     for (name, word) in at.flat_texts() {
-        match ValueType::of_word(&word) {
-            Some(value) => types.push((name, value)),
-            None => {
-                let known = ValueType::WORDS.map(|(word, _)| word).join("`, `");
-                at.get(&name).problem_with(
-                    format!("`{word}` is no type of `{name}`"),
-                    format!("known are `{known}`"),
-                );
-            }
+        if let Some(value) = ValueType::of_word(&word) {
+            types.push((name, value));
+        } else {
+            let known = ValueType::WORDS.map(|(word, _)| word).join("`, `");
+            let message = format!("`{word}` is no type of `{name}`");
+            at.get(&name).problem_with(message, format!("known are `{known}`"));
         }
     }
     types

@@ -34,8 +34,8 @@ impl Grok {
         expander.check()?;
         let mut patterns = Vec::new();
         for (number, text) in format.patterns.iter().enumerate() {
-            let expanded = expander.expand(text, Part::Pattern(number))?;
-            patterns.push(Pattern::new(&expanded, text, fields)?);
+            let written = expander.expand(text, Part::Pattern(number))?;
+            patterns.push(Pattern::new(&written, text, fields)?);
         }
         if patterns.is_empty() {
             let hint = "write `pattern: '%{COMBINEDAPACHELOG}'`";

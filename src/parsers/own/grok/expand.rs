@@ -143,7 +143,7 @@ impl<'a> Expander<'a> {
                 out.regex.push(first);
                 first.len_utf8()
             } else {
-                write_group(text, at, place, out)?
+                write_group(text, at, place, out)
             };
             at += length;
             if EXPANDED_BYTES_MAX < out.regex.len() {
@@ -264,16 +264,11 @@ impl Expanded {
 }
 
 /// Writes the beginning of a group, and returns the length of that in `text`: without a name it is none that is kept.
-fn write_group(
-    text: &str,
-    at: usize,
-    place: &Place<'_>,
-    out: &mut Expanded,
-) -> Result<usize, OwnError> {
+fn write_group(text: &str, at: usize, place: &Place<'_>, out: &mut Expanded) -> usize {
     let rest = &text[at..];
     if rest.starts_with(ATOMIC) {
         out.regex.push_str("(?:");
-        return Ok(ATOMIC.len());
+        return ATOMIC.len();
     }
     for named in ["(?<", "(?P<", "(?'"] {
         let Some(name) = rest.strip_prefix(named) else { continue };
@@ -287,16 +282,16 @@ fn write_group(
         out.groups.push(Group { name, value: ValueType::Text, part, range });
         out.regex.push('(');
         out.piece(place, at + length);
-        return Ok(length);
+        return length;
     }
     if rest.starts_with("(?m)") {
         // There the dot matches line ends.
         out.regex.push_str("(?s)");
-        return Ok("(?m)".len());
+        return "(?m)".len();
     }
     out.regex.push_str(if rest.starts_with("(?") { "(" } else { "(?:" });
     out.piece(place, at + 1);
-    Ok(1)
+    1
 }
 
 /// Returns the length of an escape: that of a character, or of a class by its name.

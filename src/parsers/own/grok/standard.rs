@@ -16,9 +16,7 @@ const OURS: &[(&str, &str)] = &[
         r"(?:25[0-5]|2[0-4][0-9]|[0-1]?[0-9]{1,2})\b{end-half}",
     )),
     ("TIME", r"%{HOUR}:%{MINUTE}(?::%{SECOND})\b{end-half}"),
-    ("HAPROXYTIME", concat!(
-        r"%{HOUR:haproxy_hour}:%{MINUTE:haproxy_minute}(?::%{SECOND:haproxy_second})\b{end-half}",
-    )),
+    ("HAPROXYTIME", r"%{HOUR:haproxy_hour}:%{MINUTE:haproxy_minute}(?::%{SECOND:haproxy_second})\b{end-half}"),
     ("IPTABLES4_FRAG", r"(?:CE|DF|MF)?"),
     ("SYSLOGPAMSESSION", concat!(
         r"%{SYSLOGBASE} (?<message>%{WORD:pam_module}\(%{DATA:pam_caller}\): session ",
