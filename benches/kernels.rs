@@ -14,6 +14,7 @@ use shipper::event::{EventBuf, LineText, Parse, Parsed};
 use shipper::json_text::push_escaped;
 use shipper::outputs::elasticsearch::bulk;
 use shipper::parsers::access_log::{AccessLog, Shape};
+use shipper::parsers::address::Address;
 use shipper::pipeline::{Chunk, Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::Epoch;
@@ -154,9 +155,21 @@ fn whole_chunk(name: &'static str, format: Format, keep_original: bool) -> Kerne
     Kernel { name, lines: LINES, bytes, call }
 }
 
-/// The same lines in a format that an operator describes.
+/// The same lines in a format that an operator describes, but those whose client is no address: grok's patterns are strict.
 fn own(name: &'static str, format: OwnFormat) -> Kernel {
-    whole_chunk(name, Format::Own(Box::new(format)), true)
+    let whole = chunk();
+    let client = |line: &&[u8]| line.split(|byte| *byte == b' ').next().map(Address::of);
+    let kept = lines(&whole).filter(|line| client(line) == Some(Address::Ip));
+    let (mut chunk, mut count) = (Vec::new(), 0);
+    for line in kept {
+        chunk.extend_from_slice(line);
+        chunk.push(b'\n');
+        count += 1;
+    }
+    let bytes = chunk.len();
+    let mut writing = Writing::new(Format::Own(Box::new(format)), true);
+    let call = Box::new(move || writing.write(&chunk, &mut |_| {}));
+    Kernel { name, lines: count, bytes, call }
 }
 
 fn grok() -> GrokFormat {

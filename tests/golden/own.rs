@@ -4,6 +4,8 @@ use super::check;
 use super::rig::{input, read_item, run, shared};
 use serde_json::{Value, json};
 use shipper::batch::BatchLimits;
+use shipper::demo::generator::Generator;
+use shipper::parsers::address::Address;
 use shipper::pipeline::Pipeline;
 use shipper::settings::own::{
     CsvFormat, DissectFormat, GrokFormat, Header, How, KvFormat, OwnFormat, Trim, ValueType,
@@ -203,5 +205,44 @@ fn long_values_are_read_whole() {
         assert_eq!(seen[0]["url"]["original"].as_str().map(str::len), Some(long.len() + 1));
         assert_eq!(seen[0]["n"].to_string().trim_matches('"'), "7");
         assert_eq!(seen[0]["message"], json!(line));
+    }
+}
+
+/// The lines of the demo by grok and dissect say what the parser that is written by hand says, but for escapes, which it
+/// decodes.
+#[test]
+fn access_lines_say_the_same_in_formats_of_operators() {
+    let mut generator = Generator::new(7);
+    let mut log = Vec::new();
+    for number in 0..1500 {
+        let before = log.len();
+        generator.line(1_795_132_800 + number, &mut log);
+        let client = log[before..].split(|byte| *byte == b' ').next().unwrap_or_default();
+        if log[before..].contains(&b'\\') || Address::of(client) != Address::Ip {
+            log.truncate(before);
+        }
+    }
+    let tokenizer = "%{source.address} %{?ident} %{user.name} [%{@timestamp}] \"%{http.request.method} \
+                     %{url.original} HTTP/%{http.version}\" %{http.response.status_code} \
+                     %{http.response.body.bytes} \"%{http.request.referrer}\" \"%{user_agent.original}\"";
+    let names = [
+        "/@timestamp",
+        "/source/address",
+        "/user/name",
+        "/http",
+        "/url/original",
+        "/user_agent/original",
+        "/message",
+    ];
+    let told = |input: &InputSettings| -> Vec<Vec<Option<Value>>> {
+        let all = documents(input, &log);
+        all.iter().map(|one| names.map(|name| one.pointer(name).cloned()).to_vec()).collect()
+    };
+    let expected = told(&input(Format::Combined));
+    assert!(1000 < expected.len() && expected.iter().all(|one| one[3].is_some()));
+    for format in [grok(&["^%{COMBINEDAPACHELOG}$"], &[]), dissect(tokenizer, Trim::None)] {
+        for (seen, expected) in told(&of(format)).iter().zip(&expected) {
+            assert_eq!(seen, expected);
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::times::Clock;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, LineText, Span};
 use crate::parsers::address::Address;
 use crate::parsers::url::leading_zeros;
+use crate::parsers::zone::push_offset;
 use crate::settings::own::ValueType;
 use std::io::Write as _;
 
@@ -16,6 +17,9 @@ const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
 
 /// Name of the field that has the whole line where `message` is a part of it.
 const ORIGINAL: &str = "event.original";
+
+/// Name of the field that has the offset of the zone of a time that says none.
+const TIMEZONE: &str = "event.timezone";
 
 /// Most digits of a whole number: more does not fit a `long`.
 const DIGITS_MAX: usize = 18;
@@ -52,8 +56,9 @@ pub(super) struct Fields {
     rename: Vec<(String, String)>,
     extras: Vec<Extra>,
     known: Vec<Field>,
-    /// Number of [`ORIGINAL`] among the extras.
+    /// Numbers of [`ORIGINAL`] and [`TIMEZONE`] among the extras.
     original: Option<usize>,
+    timezone: Option<usize>,
     pub(super) clock: Clock,
     /// Whether the line has given any value.
     pub(super) found: bool,
@@ -67,6 +72,7 @@ impl Fields {
             extras: Vec::new(),
             known: Vec::new(),
             original: None,
+            timezone: None,
             clock,
             found: false,
         }
@@ -97,17 +103,18 @@ impl Fields {
         }
         self.check(&name)?;
         let to = if TIMESTAMPS.contains(&name.as_str()) {
+            self.timezone = self.added(TIMEZONE)?.or(self.timezone);
             To::Time
         } else if name == Field::Message.name() {
-            if !self.extras.iter().any(|extra| extra.name == ORIGINAL) {
-                self.original = Some(self.extra(ORIGINAL, Kind::Text)?);
-            }
+            self.original = self.added(ORIGINAL)?.or(self.original);
             To::Message
         } else if let Some(field) = Field::from_name(&name) {
             self.known.push(field);
             To::Known(field)
         } else if let Some(original) = self.original.take_if(|_| name == ORIGINAL) {
             To::Extra(original)
+        } else if let Some(timezone) = self.timezone.take_if(|_| name == TIMEZONE) {
+            To::Extra(timezone)
         } else {
             let kind = match value {
                 ValueType::Text | ValueType::Ip => Kind::Text,
@@ -129,6 +136,12 @@ impl Fields {
             return Err(format!("`{name}` is no list"));
         }
         self.extra(name, Kind::Raw)
+    }
+
+    /// Adds a field that comes with another one, unless the format has it itself.
+    fn added(&mut self, name: &str) -> Result<Option<usize>, String> {
+        let is_there = self.extras.iter().any(|extra| extra.name == name);
+        if is_there { Ok(None) } else { self.extra(name, Kind::Text).map(Some) }
     }
 
     fn extra(&mut self, name: &str, kind: Kind) -> Result<usize, String> {
@@ -198,7 +211,15 @@ impl Fields {
         self.found = true;
         let Slot { to, value, .. } = self.slots[number];
         match to {
-            To::Time => event.set_timestamp(self.clock.read(text)?),
+            To::Time => {
+                let (time, offset) = self.clock.read(text)?;
+                event.set_timestamp(time);
+                if let Some((number, offset)) = self.timezone.zip(offset) {
+                    let start = event.scratch().len();
+                    push_offset(event.scratch_mut(), offset);
+                    event.set_extra(number, Span::scratch(start, event.scratch().len()));
+                }
+            }
             To::Message => {
                 event.set_text_part(span);
                 event.set(Field::Message, span);

@@ -33,7 +33,8 @@ fn fields_of(parser: &mut OwnLines, line: &[u8]) -> Option<String> {
         }
     }
     for (number, extra) in parser.extras().iter().enumerate() {
-        if let Some(span) = event.extra(number).filter(|_| extra.name != "event.original") {
+        let is_ours = matches!(&*extra.name, "event.original" | "event.timezone");
+        if let Some(span) = event.extra(number).filter(|_| !is_ours) {
             put(&extra.name, event.bytes(line, span));
         }
     }

@@ -1,7 +1,7 @@
 //! Times of lines in formats that an operator describes.
 
 use crate::parsers::timestamp::{
-    Rendered, When, can_be_rendered, digits, month_of, parse_any, parse_clock, render,
+    DAY_MS, Rendered, When, can_be_rendered, digits, month_of, parse_any, parse_clock, render,
 };
 use crate::parsers::zone::Zone;
 use jiff::fmt::strtime;
@@ -13,13 +13,16 @@ const REMEMBERED_BYTES_MAX: usize = 64;
 /// A moment by which formats are tried: 2026-11-21T13:20:33.456Z.
 const TRIED_MS: i64 = 1_795_267_233_456;
 
+/// A time as documents have it, and the offset of the zone that was taken, in seconds, if it says none.
+pub(super) type Time = (Rendered, Option<i32>);
+
 /// Reads times.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
     formats: Vec<String>,
     zone: Zone,
     /// The last time that was read, and what it is.
-    last: (Vec<u8>, Rendered),
+    last: (Vec<u8>, Time),
 }
 
 impl Clock {
@@ -34,7 +37,7 @@ impl Clock {
         Ok(Self {
             formats: formats.to_vec(),
             zone: Zone::default(),
-            last: (Vec::with_capacity(REMEMBERED_BYTES_MAX), render(0)),
+            last: (Vec::with_capacity(REMEMBERED_BYTES_MAX), (render(0), None)),
         })
     }
 
@@ -49,34 +52,51 @@ impl Clock {
     }
 
     /// Reads a time; `None` when it is none.
-    pub(super) fn read(&mut self, text: &[u8]) -> Option<Rendered> {
+    pub(super) fn read(&mut self, text: &[u8]) -> Option<Time> {
         if text.is_empty() {
             return None;
         }
         if self.last.0 == text {
             return Some(self.last.1);
         }
-        let time = if self.formats.is_empty() {
+        let (time, offset) = if self.formats.is_empty() {
             match parse_any(text) {
-                Some(When::Utc(time)) => time,
-                Some(When::Local(time)) => self.zone.utc(time)?.0,
+                Some(When::Utc(time)) => (time, None),
+                Some(When::Local(time)) => of_zone(self.zone.utc(time)?),
                 None => of_syslog(text, &mut self.zone)?,
             }
         } else {
             self.formats.iter().find_map(|format| by_format(format, text, &mut self.zone))?
         };
-        let rendered = render(time);
+        let read = (render(time), offset);
         self.last.0.clear();
         if text.len() <= REMEMBERED_BYTES_MAX {
             self.last.0.extend_from_slice(text);
-            self.last.1 = rendered;
+            self.last.1 = read;
         }
-        Some(rendered)
+        Some(read)
     }
 }
 
+/// A time and the offset that was taken for it.
+type Found = (i64, Option<i32>);
+
+fn of_zone((time, offset): (i64, i32)) -> Found {
+    (time, Some(offset))
+}
+
+/// Returns when a time was that says no year, and the offset of the zone then.
+fn last(zone: &mut Zone, month: i64, day: i64, in_day: i64) -> Option<Found> {
+    let time = zone.last(month, day, in_day)?;
+    // Which day it was there is not said, so each is tried; an hour that clocks left out is found on none.
+    let midnight = time - time.rem_euclid(DAY_MS);
+    let mut days = [midnight, midnight + DAY_MS, midnight - DAY_MS].into_iter();
+    let offset = days.find_map(|day| zone.utc(day + in_day).filter(|(found, _)| *found == time));
+    Some((time, offset.map(|(_, offset)| offset)))
+}
+
 /// Reads `Nov 21 03:20:13`, which says no year.
-fn of_syslog(text: &[u8], zone: &mut Zone) -> Option<i64> {
+fn of_syslog(text: &[u8], zone: &mut Zone) -> Option<Found> {
     let [m1, m2, m3, b' ', rest @ ..] = text else { return None };
     let rest = rest.trim_ascii_start();
     let blank = rest.iter().position(|byte| *byte == b' ')?;
@@ -86,14 +106,15 @@ fn of_syslog(text: &[u8], zone: &mut Zone) -> Option<i64> {
     }
     let (in_day, behind) = parse_clock(clock.trim_ascii_start())?;
     behind.is_empty().then_some(())?;
-    zone.last(month_of([*m1, *m2, *m3])?, digits(day)?, in_day)
+    last(zone, month_of([*m1, *m2, *m3])?, digits(day)?, in_day)
 }
 
 /// Reads a time as `strptime` does, in milliseconds since 1970.
-fn by_format(format: &str, text: &[u8], zone: &mut Zone) -> Option<i64> {
+fn by_format(format: &str, text: &[u8], zone: &mut Zone) -> Option<Found> {
     let parts = strtime::parse(format, text).ok()?;
     if let Ok(time) = parts.to_timestamp() {
-        return Some(time.as_millisecond()).filter(|time| can_be_rendered(*time));
+        let time = time.as_millisecond();
+        return can_be_rendered(time).then_some((time, None));
     }
     let of_day = |time: jiff::civil::Time| {
         let [hour, minute, second] = [time.hour(), time.minute(), time.second()].map(i64::from);
@@ -101,11 +122,11 @@ fn by_format(format: &str, text: &[u8], zone: &mut Zone) -> Option<i64> {
     };
     if let (None, Some(month), Some(day)) = (parts.year(), parts.month(), parts.day()) {
         let in_day = of_day(parts.to_time().ok()?);
-        return zone.last(i64::from(month), i64::from(day), in_day);
+        return last(zone, i64::from(month), i64::from(day), in_day);
     }
     let local = parts.to_datetime().ok()?;
     let local = Offset::UTC.to_timestamp(local).ok()?.as_millisecond();
-    Some(zone.utc(local)?.0)
+    zone.utc(local).map(of_zone)
 }
 
 /// Tells why a text is no format of times.
@@ -139,7 +160,10 @@ mod tests {
         clock.set_zone(&Zone::new(TimeZone::fixed(jiff::tz::offset(2))));
         let first = clock.read(text.as_bytes());
         assert_eq!(clock.read(text.as_bytes()), first, "what is remembered is the same");
-        first.map(|time| String::from_utf8(time.to_vec()).unwrap())
+        first.map(|(time, offset)| {
+            assert_eq!(offset.unwrap_or(7200), 7200);
+            String::from_utf8(time.to_vec()).unwrap()
+        })
     }
 
     #[test]
@@ -153,6 +177,7 @@ mod tests {
             ("Nov 21 03:20:13", Some("2026-11-21T01:20:13.000Z")),
             ("Nov  1 03:20:13", Some("2026-11-01T01:20:13.000Z")),
             ("Dec 24 03:20:13", Some("2025-12-24T01:20:13.000Z")),
+            ("Nov 21 00:20:13", Some("2026-11-20T22:20:13.000Z")),
             ("Nov 211 03:20:13", None),
             ("Nov 21 03:20:13 x", None),
             ("Nov 21", None),
