@@ -169,7 +169,7 @@ fn nginx() -> Vec<Case> {
             said("json", ALL, &["source.ip"]),
         ),
         (
-            r#"escape=none '$status|$body_bytes_sent|$request_method|$server_port|$http_referer|$http_user_agent'"#,
+            "escape=none '$status|$body_bytes_sent|$request_method|$server_port|$http_referer|$http_user_agent'",
             said(
                 "none",
                 &[

@@ -51,7 +51,7 @@ fn formats_of_access_lines_make_the_documents_that_their_names_make() {
 
 /// Runs one line and returns its document.
 fn document(input: &InputSettings, line: &[u8]) -> Value {
-    let mut pipeline = Pipeline::new(input, &shared()).unwrap();
+    let mut pipeline = Pipeline::new(input, &shared()).expect("the settings make a pipeline");
     let log = [line, b"\n"].concat();
     let (batches, _) = run(&mut pipeline, APACHE, &log, BatchLimits::default());
     read_item(batches[0].item(0)).1
