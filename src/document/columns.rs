@@ -4,8 +4,13 @@
 //! a document may be what it is for all formats. Where fields of the operator's lie among ours, or a parser's fields among
 //! the constants, that order is not to be had, and [`Layout`](super::layout::Layout) writes the document.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a cursor lives in registers only if none of these is called; counted"
+)]
+
 use super::glue::glue;
-use crate::event::{EventBuf, Extra, FIELDS, Field, Kind, Span};
+use crate::event::{EventBuf, Extra, FIELDS, Field, Kind};
 use crate::json_text::{Faults, Sink, push_clean};
 
 /// Objects that the beginning of every document has closed.
@@ -119,7 +124,7 @@ impl Columns {
     }
 
     /// Appends all fields of an event but the line; returns where it stands for [`Columns::push_glue_of_line`].
-    #[inline]
+    #[inline(always)]
     pub fn push_fields(
         &self,
         sink: &mut impl Sink,
@@ -129,43 +134,49 @@ impl Columns {
     ) -> usize {
         let clean = event.marks().is_some();
         let mut row = self.width - 1;
-        let mut more = self.more.iter().enumerate().peekable();
-        let mut left = event.present() & self.known;
+        let (mut at, mut left) = (0, event.present() & self.known);
         loop {
             let number = if left == 0 { FIELDS } else { left.trailing_zeros() as usize };
-            while let Some((at, one)) = more.next_if(|(_, one)| one.before <= number) {
-                if event.extras_present() >> one.extra & 1 == 1 {
-                    self.push_glue(sink, row, FIELDS + at);
-                    row = FIELDS + at;
-                    let span = event.span_of_extra(one.extra);
-                    push_value(sink, text, event, span, (clean, one.is_json), faults);
+            let more = self.more.get(at).filter(|more| more.before <= number);
+            let (next, span, is_json) = if let Some(more) = more {
+                at += 1;
+                if event.extras_present() >> more.extra & 1 == 0 {
+                    continue;
                 }
-            }
-            if left == 0 {
+                (FIELDS + at - 1, event.span_of_extra(more.extra), more.is_json)
+            } else if left == 0 {
                 return row;
+            } else {
+                left &= left - 1;
+                (number, event.span(number), Field::MADE_BITS >> number & 1 == 1)
+            };
+            self.push_glue(sink, row, next);
+            row = next;
+            // One place for all values: the sink's cursor lives in registers only within one function.
+            if (clean || is_json) && !span.is_scratch() {
+                push_clean(sink, text, span.start(), span.len());
+            } else if is_json {
+                sink.push(event.bytes(text, span));
+            } else {
+                sink.push_text(event.bytes(text, span), faults);
             }
-            left &= left - 1;
-            self.push_glue(sink, row, number);
-            row = number;
-            let is_json = Field::MADE_BITS >> number & 1 == 1;
-            push_value(sink, text, event, event.span(number), (clean, is_json), faults);
         }
     }
 
     /// Appends what stands before the line; returns where it stands for [`Columns::push_end`].
-    #[inline]
+    #[inline(always)]
     pub fn push_glue_of_line(&self, sink: &mut impl Sink, row: usize) -> usize {
         self.push_glue(sink, row, Field::Message as usize);
         Field::Message as usize
     }
 
     /// Appends what ends a document.
-    #[inline]
+    #[inline(always)]
     pub fn push_end(&self, sink: &mut impl Sink, row: usize) {
         self.push_glue(sink, row, self.width - 1);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_glue(&self, sink: &mut impl Sink, row: usize, next: usize) {
         let between = &self.between[row * self.width + next];
         if between.length <= NEAR_BYTES {
@@ -173,25 +184,6 @@ impl Columns {
         } else {
             sink.push(&between.far);
         }
-    }
-}
-
-/// Appends a value, by whether nothing of the line needs an escape and whether it is JSON.
-#[inline]
-fn push_value(
-    sink: &mut impl Sink,
-    text: &[u8],
-    event: &EventBuf,
-    span: Span,
-    (is_clean, is_json): (bool, bool),
-    faults: Faults,
-) {
-    if (is_clean || is_json) && !span.is_scratch() {
-        push_clean(sink, text, span.start(), span.len());
-    } else if is_json {
-        sink.push(event.bytes(text, span));
-    } else {
-        sink.push_text(event.bytes(text, span), faults);
     }
 }
 
@@ -206,7 +198,7 @@ fn shared_parts(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::LineText;
+    use crate::event::{LineText, Span};
     use proptest::prelude::*;
     use serde_json::Value;
 

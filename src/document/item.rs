@@ -257,6 +257,7 @@ fn push_fields(sink: &mut impl Sink, text: &[u8], line_length: usize, event: &Ev
 }
 
 /// The same of an event that has fields of its parser's.
+#[inline(always)]
 fn push_columns(
     sink: &mut impl Sink,
     columns: &Columns,

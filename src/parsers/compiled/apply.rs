@@ -267,6 +267,11 @@ fn trace_id(text: &[u8]) -> Option<(usize, usize)> {
 
 /// Sets `tls.version` and `tls.version_protocol`, which is JSON, from `TLSv1.3`.
 fn set_tls(raw: Span, text: &[u8], (version, protocol): (usize, usize), event: &mut EventBuf) {
+    if let [b'T', b'L', b'S', b'v', b'1', b'.', b'0'..=b'9'] = text {
+        event.set_extra(version, raw.part(4, 7));
+        let tls = scratch_text(event, b"\"tls\"");
+        return event.set_extra(protocol, tls);
+    }
     let Some(v) = text.iter().position(|byte| *byte == b'v') else {
         return event.leave_residue();
     };
