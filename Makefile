@@ -11,7 +11,7 @@ export SHIPPER_SERVERS ?= $(CURDIR)/.cache/servers
 # How long `make soak` runs, and each target of `make fuzz`.
 SOAK_SECONDS = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),300)
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= lines joined members identity registry gzip packed documents formats messages own
+FUZZ_TARGETS ?= lines joined members identity registry gzip packed documents messages formats compiled own
 
 help: ## Lists the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

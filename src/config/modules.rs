@@ -161,6 +161,12 @@ impl Module {
 }
 
 impl Fileset {
+    /// Tells whether its lines name user agents, which the ingest pipelines of Filebeat's modules take apart.
+    #[must_use]
+    pub fn names_agents(&self) -> bool {
+        self.name != "error" && !self.by_syslog
+    }
+
     /// Returns the variables that it knows beside those of all.
     #[must_use]
     pub fn variables(&self) -> &'static [&'static str] {

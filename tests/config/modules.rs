@@ -51,6 +51,23 @@ fn format(name: &str) -> Format {
 }
 
 #[test]
+fn user_agents_of_access_lines_are_taken_apart_as_the_pipelines_do_it() {
+    for (module, name, lines, expected) in [
+        ("apache", "access", "enabled: true", true),
+        ("nginx", "access", "enabled: true", true),
+        ("nginx", "ingress_controller", "enabled: true", true),
+        ("nginx", "error", "enabled: true", false),
+        ("haproxy", "log", "var.input: file", false),
+        ("nginx", "access", "input.enrich.user_agent: false", false),
+        ("nginx", "access", "input.enrich.geoip: [/a.mmdb]", true),
+        ("nginx", "access", "input.pipeline: own", false),
+    ] {
+        let input = fileset(module, name, lines).expect("it is sound");
+        assert_eq!(input.enrich.user_agent, expected, "{module}/{name}: {lines}");
+    }
+}
+
+#[test]
 fn each_fileset_reads_the_usual_files() {
     for (module, name, paths, of_format) in [
         (

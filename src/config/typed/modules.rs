@@ -170,6 +170,9 @@ impl Stanza<'_, '_> {
         // What a pipeline of the server reads is sent as it is, unless something else is asked for.
         if !own.get("pipeline").is_there() {
             put("format", self.format());
+            if self.fileset.names_agents() {
+                put("enrich", self.map(vec![("user_agent", self.text("true"))]));
+            }
         }
         let is_of_files = matches!(kind, "log" | "filestream");
         // Written out, so that a part of it may be another.
