@@ -162,7 +162,7 @@ impl Generator {
         let mut digits = Random(visitor ^ 0x00ad_d7e5_5e50_0000);
         if digits.below(100) < 4 {
             push(out, "2001:db8");
-            for _ in 0..digits.below(3) + 3 {
+            for _ in 0..digits.below(3) + 2 {
                 out.push(b':');
                 hexadecimal(digits.below(0xffff) + 1, out);
             }
