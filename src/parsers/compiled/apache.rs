@@ -187,7 +187,7 @@ fn meaning(
         })
     };
     Ok(match name {
-        "t" => return time(argument.unwrap_or_default(), range),
+        "t" => return time(argument.unwrap_or_default(), range, text),
         "i" => names::request_header("apache", needed()?),
         "o" => names::response_header("apache", needed()?),
         "C" => named("apache.access.cookies", needed()?),
@@ -284,7 +284,7 @@ fn process(argument: Option<&str>, range: &Range<usize>) -> Result<(Shape, Role)
     })
 }
 
-fn time(argument: &str, range: &Range<usize>) -> Result<(Shape, Role), Fault> {
+fn time(argument: &str, range: &Range<usize>, text: &str) -> Result<(Shape, Role), Fault> {
     let (is_end, format) = match argument.split_once(':') {
         Some(("begin", format)) => (false, format),
         Some(("end", format)) => (true, format),
@@ -300,11 +300,16 @@ fn time(argument: &str, range: &Range<usize>) -> Result<(Shape, Role), Fault> {
         "msec_frac" => Pattern::fraction(3),
         "usec_frac" => Pattern::fraction(6),
         format => Pattern::strftime(format).map_err(|at| {
-            // Behind `%{` and what was taken off.
             let length = 1 + char_length(&format[at + 1..]);
-            let at = range.start + 2 + argument.len() - format.len() + at;
+            let conversion = &format[at..at + length];
+            // Behind the brace and what was taken off; as it stands, unless there are escapes before it.
+            let brace = text.find('{').map_or(0, |brace| brace + 1);
+            let at = brace + argument.len() - format.len() + at;
+            let is_there = text.get(at..).is_some_and(|rest| rest.starts_with(conversion));
+            let at = if is_there { Some(at) } else { text.find(conversion) };
+            let place = at.map(|at| range.start + at..range.start + at + length);
             Fault::new(
-                at..at + length,
+                place.unwrap_or_else(|| range.clone()),
                 "strftime has no such conversion",
                 "`%{%Y-%m-%dT%H:%M:%S%z}t` is a time, `%%` a percent sign",
             )

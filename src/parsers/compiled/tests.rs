@@ -517,6 +517,8 @@ fn what_cannot_be_split_is_refused_with_its_place() {
         (Apache, "%{x}P", "%{x}P", "`x` is nothing that this directive knows"),
         (Apache, "%{%H:%Q}t", "%Q", "strftime has no such conversion"),
         (Apache, "%{begin:%H:%Q}t", "%Q", "strftime has no such conversion"),
+        (Apache, "%!200,302{%H:%Q}t", "%Q", "strftime has no such conversion"),
+        (Apache, "ä %!{d %Ä}t", "%Ä", "strftime has no such conversion"),
         (Apache, "%h\\n%s", "\\n", "a line end within a format makes several lines of one request"),
         (Apache, "hello", "", "the format has no directive"),
         (
