@@ -8,6 +8,7 @@ use super::glue::glue;
 use super::item::{Content, Flags, Frame, Place, faults, push_line};
 use crate::event::{EventBuf, Field, Kind};
 use crate::json_text::{Sink, push_u64};
+use std::collections::HashMap;
 
 /// Where the value of an entry comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +60,10 @@ impl Entry {
 #[derive(Debug, Clone)]
 pub struct Layout {
     entries: Vec<Entry>,
-    /// For `[previous + 1][next]`; row 0 is the top level, the last column the document's end.
-    between: Vec<Vec<Vec<u8>>>,
+    /// Which of `texts`, for `[previous + 1][next]`; row 0 is the top level, the last column the document's end.
+    between: Vec<Vec<u16>>,
+    /// What stands between two fields, each once: most of it is the same for many.
+    texts: Vec<Vec<u8>>,
 }
 
 impl Layout {
@@ -76,16 +79,23 @@ impl Layout {
         }
         // By parts, so that what nests together stands together (`a.b` before `a-c`).
         kept.sort_by(|left, right| left.name.split('.').cmp(right.name.split('.')));
-        let mut between = Vec::new();
+        let (mut between, mut numbers) = (Vec::new(), HashMap::new());
         for row in 0..=kept.len() {
             let before = row.checked_sub(1).map(|row| kept[row].described());
             let texts = (0..=kept.len()).map(|column| match kept.get(column) {
                 Some(_) if column < row => Vec::new(),
                 next => glue(before, next.map(Entry::described)),
             });
-            between.push(texts.collect());
+            let numbered = texts.map(|text| {
+                let next = u16::try_from(numbers.len()).expect("there are a few fields");
+                *numbers.entry(text).or_insert(next)
+            });
+            between.push(numbered.collect());
         }
-        Self { entries: kept, between }
+        let mut texts: Vec<(Vec<u8>, u16)> = numbers.into_iter().collect();
+        texts.sort_unstable_by_key(|(_, number)| *number);
+        let texts = texts.into_iter().map(|(text, _)| text).collect();
+        Self { entries: kept, between, texts }
     }
 
     /// Appends a document from behind its time.
@@ -167,12 +177,12 @@ impl Layout {
                 row = column + 1;
             }
         }
-        let end = &self.between[row][self.entries.len()];
+        let end = &self.texts[usize::from(self.between[row][self.entries.len()])];
         sink.push(end.strip_suffix(b"}\n").unwrap_or(end));
     }
 
     fn push_glue(&self, sink: &mut impl Sink, row: usize, column: usize) {
-        sink.push(&self.between[row][column]);
+        sink.push(&self.texts[usize::from(self.between[row][column])]);
     }
 }
 
