@@ -93,7 +93,8 @@ impl Parser {
             Format::Own(format) => return Ok(Self::Other(Box::new(OwnLines::new(format)?))),
             Format::Auto | Format::Apache => Shape::Any,
             Format::Common => Shape::Common,
-            Format::Combined | Format::Nginx => Shape::Combined,
+            Format::Combined => Shape::Combined,
+            Format::Nginx => Shape::CombinedOrVhost,
             Format::VhostCombined => Shape::VhostCombined,
             Format::Compiled(format) => return Self::compiled(format),
             Format::Known(name) => {

@@ -126,6 +126,7 @@ impl Directory {
             let said = match (to, files.on.contains(name), files.off.contains(name)) {
                 (Switch::On, true, _) => format!("Module {name} is already enabled\n"),
                 (Switch::Off, true, _) => {
+                    self.keep_disabled(name)?;
                     self.rename(name, "", OFF)?;
                     format!("Disabled {name}\n")
                 }
@@ -178,6 +179,18 @@ impl Directory {
 
     fn file(&self, name: &str, more: &str) -> PathBuf {
         self.path.join(format!("{name}{}{more}", self.ending))
+    }
+
+    /// Refuses to put a module's file in the place of one that is disabled already, for somebody wrote that.
+    fn keep_disabled(&self, name: &str) -> Result<(), Failure> {
+        let (file, disabled) = (self.file(name, ""), self.file(name, OFF));
+        if RealDisk.stat(&disabled).is_err() {
+            return Ok(());
+        }
+        let (file, disabled) = (file.display(), disabled.display());
+        let message = format!("there is `{disabled}` as well as `{file}`");
+        let hint = "remove or rename the one that is not wanted; then disable it again";
+        Err(Advised::new(message, hint).into())
     }
 
     fn rename(&self, name: &str, from: &str, to: &str) -> Result<(), Failure> {

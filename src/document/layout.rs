@@ -225,7 +225,7 @@ fn exclude(kept: &Entry, entry: &Entry) -> bool {
     // Known fields of one name are never both in one document.
     let are_known = matches!((&kept.origin, &entry.origin), (Origin::Known(_), Origin::Known(_)));
     if are_known && kept.name == entry.name {
-        return false;
+        return kept.origin == entry.origin;
     }
     let within = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))

@@ -22,6 +22,8 @@ pub enum Shape {
     Common,
     /// Referrer and user agent follow, whatever comes then.
     Combined,
+    /// Combined, with the host in front or without.
+    CombinedOrVhost,
     /// Combined, with the host in front.
     VhostCombined,
 }
@@ -164,7 +166,7 @@ impl AccessLog {
         }
         let rest_has_host = match self.shape {
             Shape::VhostCombined => true,
-            Shape::Any => begins_with_host(head, first),
+            Shape::Any | Shape::CombinedOrVhost => begins_with_host(head, first),
             Shape::Common | Shape::Combined => false,
         };
         if rest_has_host {
@@ -339,6 +341,9 @@ pub(super) fn set_client(line: &[u8], span: Span, event: &mut EventBuf) -> Optio
 /// Sets the host that was asked: its name, its port, and its address where it is one.
 pub(super) fn set_host(line: &[u8], host: Span, event: &mut EventBuf) {
     let text = event.bytes(line, host);
+    if text == b"-" || text.first() == Some(&b':') && text[1..].iter().all(u8::is_ascii_digit) {
+        return;
+    }
     let split = split_port(text).map(|(length, digits)| (length, leading_zeros(digits)));
     let name = split.map_or(host, |(length, _)| host.part(0, length));
     let is_address = Address::of(event.bytes(line, name)) == Address::Ip;

@@ -255,6 +255,13 @@ fn take_of_request<O>(take: Take<O>, line: &[u8], value: Span, event: &mut Event
         }
         Take::Request => {
             forget_url(event);
+            if event.bytes(line, value).first() == Some(&b'/')
+                && memchr::memchr(b' ', event.bytes(line, value)).is_none()
+            {
+                // The target alone, as some call it.
+                set_target(event, line, value);
+                return true;
+            }
             values::request(event, line, value)
         }
         Take::Protocol => set_version(event, line, value),

@@ -44,6 +44,10 @@ impl PhpFpmAccess {
         }
         let start = quote + 2;
         let end = start + memchr::memmem::rfind(&line[start..], b"\" ")?;
+        // PHP-FPM writes no version: a line with one is another server's.
+        if memchr::memmem::find(&line[start..end], b" HTTP/").is_some() {
+            return None;
+        }
         read_request(line, Span::line(start, end), event);
         let (status, at) = word(line, end + 2)?;
         if !values::status(event, line, status) {

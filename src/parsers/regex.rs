@@ -14,6 +14,9 @@ use regex::bytes::{CaptureLocations, Regex};
 /// Names of the groups that hold the event's time.
 const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
 
+/// Where the whole line stands when a group has its text.
+const ORIGINAL: &str = "event.original";
+
 /// Most digits of a number: more does not fit a `long`.
 const DIGITS_MAX: usize = 18;
 
@@ -35,6 +38,11 @@ pub enum RegexError {
     /// A name is empty, or has an empty part.
     #[error("field name `{0}` has an empty part")]
     EmptyPart(String),
+    /// A field is written by us, or is an object in all documents.
+    #[error(
+        "field `{0}` is written by shipper itself, or an object, and can be no value of a line"
+    )]
+    Ours(String),
     /// A field is a value and an object at once.
     #[error("field `{0}` cannot be a value and hold `{1}` as well")]
     ValueAndObject(String, String),
@@ -47,12 +55,16 @@ pub struct RegexParser {
     locations: CaptureLocations,
     groups: Vec<(usize, Meaning)>,
     extras: Vec<Extra>,
+    /// Number of `event.original`, where a group has the text.
+    original: Option<usize>,
 }
 
 /// What a group's text becomes.
 #[derive(Debug, Clone, Copy)]
 enum Meaning {
     Time,
+    /// The text of the event; the whole line is `event.original` then.
+    Message,
     Known(Field),
     Extra(usize),
 }
@@ -70,6 +82,7 @@ impl RegexParser {
             locations: regex.capture_locations(),
             groups: Vec::new(),
             extras: Vec::new(),
+            original: None,
             regex,
         };
         for (group, name) in parser.regex.capture_names().enumerate() {
@@ -77,6 +90,8 @@ impl RegexParser {
             check_name(&name, &names)?;
             let meaning = if TIMESTAMPS.contains(&name.as_str()) {
                 Meaning::Time
+            } else if name == Field::Message.name() {
+                Meaning::Message
             } else if let Some(field) = Field::from_name(&name) {
                 Meaning::Known(field)
             } else {
@@ -85,6 +100,11 @@ impl RegexParser {
             };
             parser.groups.push((group, meaning));
             names.push(name);
+        }
+        let has_text = parser.groups.iter().any(|(_, meaning)| matches!(meaning, Meaning::Message));
+        if has_text && !names.iter().any(|name| name == ORIGINAL) {
+            parser.original = Some(parser.extras.len());
+            parser.extras.push(Extra::new(ORIGINAL, Kind::Text));
         }
         match parser.extras.len() {
             _ if parser.groups.is_empty() => Err(RegexError::NoGroup),
@@ -103,7 +123,7 @@ impl RegexParser {
     pub fn known(&self) -> impl Iterator<Item = Field> + '_ {
         self.groups.iter().filter_map(|(_, meaning)| match meaning {
             Meaning::Known(field) => Some(*field),
-            Meaning::Time | Meaning::Extra(_) => None,
+            Meaning::Time | Meaning::Message | Meaning::Extra(_) => None,
         })
     }
 
@@ -118,6 +138,13 @@ impl RegexParser {
             }
             match meaning {
                 Meaning::Time => event.set_timestamp(time(text)?),
+                Meaning::Message => {
+                    event.set_text_part(Span::line(start, end));
+                    event.set(Field::Message, Span::line(0, line.len()));
+                    if let Some(original) = self.original {
+                        event.set_extra(original, Span::line(0, line.len()));
+                    }
+                }
                 Meaning::Extra(number) => event.set_extra(*number, Span::line(start, end)),
                 Meaning::Known(field) => set_known(*field, line, Span::line(start, end), event)?,
             }
@@ -168,7 +195,24 @@ fn field_of(group: &str, format: &RegexFormat) -> String {
     renamed.map_or_else(|| group.replace("__", "."), |(_, to)| to.clone())
 }
 
+/// What documents have beside the fields of a line, and what lies in it.
+const OURS: [&str; 7] = ["agent", "ecs", "input", "tags", "log.file", "log.offset", "log.flags"];
+
+/// Objects that are no value.
+const OBJECTS: [&str; 5] = ["event", "fileset", "host", "log", "service"];
+
 fn check_name(name: &str, others: &[String]) -> Result<(), RegexError> {
+    let is_in = |outer: &str| {
+        name.strip_prefix(outer).is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
+    };
+    let holds =
+        |known: &str| known.strip_prefix(name).is_some_and(|behind| behind.starts_with('.'));
+    if OURS.into_iter().any(is_in)
+        || OBJECTS.contains(&name)
+        || Field::ALL.iter().any(|field| holds(field.name()))
+    {
+        return Err(RegexError::Ours(name.to_owned()));
+    }
     if name.split('.').any(str::is_empty) {
         return Err(RegexError::EmptyPart(name.to_owned()));
     }
@@ -207,6 +251,18 @@ mod tests {
         for (pattern, expected) in [
             ("(.*)", "pattern has no named group such as `(?<url__original>\\S+)`"),
             ("(?<a__>.*)", "field name `a.` has an empty part"),
+            (
+                "(?<host>.)",
+                "field `host` is written by shipper itself, or an object, and can be no value of a line",
+            ),
+            (
+                "(?<log__offset>.)",
+                "field `log.offset` is written by shipper itself, or an object, and can be no value of a line",
+            ),
+            (
+                "(?<url>.)",
+                "field `url` is written by shipper itself, or an object, and can be no value of a line",
+            ),
             ("(?<a>.)(?<a__b>.)", "field `a` cannot be a value and hold `a.b` as well"),
             ("(?<a__b>.)(?<a>.)", "field `a` cannot be a value and hold `a.b` as well"),
         ] {

@@ -120,6 +120,10 @@ impl Traefik {
         text(event, line, Own::Identifier, identifier);
         // A user may hold blanks.
         let bracket = at + memchr::memmem::find(&line[at..], b" [")?;
+        // What stands there in a line behind a syslog header is another server's, too.
+        if memchr::memmem::find(&line[at..bracket], b" - ").is_some() {
+            return None;
+        }
         text(event, line, Field::UserName, Span::line(at, bracket));
         let (time, at) =
             enclosed(line, bracket + 1, b"[", b']').filter(|(time, _)| time.len() == CLF_BYTES)?;

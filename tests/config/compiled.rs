@@ -37,6 +37,7 @@ fn format_strings_are_taken() {
             Escape::Json,
         ),
         ("format: {nginx: 'escape=none  $a|$b'}", WebServer::Nginx, "$a|$b", Escape::None),
+        ("format:\n      apache: |\n        %h %b\n", WebServer::Apache, "%h %b", Escape::Default),
         ("format.apache: '%h'", WebServer::Apache, "%h", Escape::Default),
     ] {
         let loaded = load_text(&yaml(written)).expect(written);
@@ -59,6 +60,10 @@ shipper.yml:4:30: Apache has no directive `%y`
   4 |     format: {apache: "\"%r\" %y"}
     |                              ^^
   hint: known are %a"#),
+        ("format: {apache: 'LogFormat \"%h\" x'}", "\
+shipper.yml:4:22: that is a whole `LogFormat` directive"),
+        ("format: {nginx: 'log_format main $remote_addr'}", "\
+shipper.yml:4:21: that is a whole `log_format` directive"),
         ("format: {nginx: $a ${status}", ""),
         ("format: {nginx: 'it''s $a $'}", "
 shipper.yml:4:31: a dollar sign without the name of a variable

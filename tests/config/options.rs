@@ -325,7 +325,7 @@ const ROWS: &[Row] = &[
     Row { keys: &["timezone"], beside: NOTHING,
         decides: Some(|i| shown(i.zone == jiff::tz::TimeZone::system())), default: "true",
         taken: &[("local", "true"), ("+13:30", "false"), ("Asia/Kathmandu", "false")],
-        refused: &[("Nowhere", "there is no time zone `Nowhere`"), ("[a]", "{key} takes a text, found a list")] },
+        refused: &[("Nowhere", "there is no time zone `Nowhere`"), ("'+25:00'", "there is no time zone `+25:00`"), ("[a]", "{key} takes a text, found a list")] },
     Row { keys: &["keep_original"], beside: NOTHING, decides: Some(|i| shown(i.keep_original)), default: "true",
         taken: ON_OR_OFF, refused: BOOLEAN },
     Row { keys: &["path_fields"], beside: NOTHING, decides: Some(|i| shown(&i.files.path_fields)), default: "[]",

@@ -122,6 +122,31 @@ fn document(name: &str, event: &str) -> (Value, bool) {
 }
 
 #[test]
+fn lines_of_other_servers_are_left_to_their_formats() {
+    let common = r#"192.0.2.1 - - [21/Nov/2026:03:20:13 +0000] "GET / HTTP/1.1" 200 2326"#;
+    let sent = r#"Nov 21 03:20:13 web nginx: 192.0.2.1 - - [21/Nov/2026:03:20:13 +0000] "GET / HTTP/1.1" 200 6 "-" "curl/8""#;
+    let list = r#"10.0.0.1, 192.0.2.1 - - [21/Nov/2026:03:20:13 +0000] "GET / HTTP/1.1" 200 6 "-" "curl/8""#;
+    for (name, line) in [("php_fpm_access", common), ("traefik", sent), ("traefik", list)] {
+        let (document, _) = document(name, line);
+        assert_eq!(document["source"], Value::Null, "{name}: {line}");
+        assert_eq!(document["message"], line);
+    }
+}
+
+#[test]
+fn target_alone_may_be_called_the_request() {
+    for (line, path, query) in [
+        (r#"{"clientip":"192.0.2.1","verb":"GET","request":"/x?a=1","response":200}"#, "/x", "a=1"),
+        (r#"{"clientip":"192.0.2.1","request":"GET /y HTTP/1.1","response":200}"#, "/y", ""),
+    ] {
+        let (document, _) = document("json_access", line);
+        let url = &document["url"];
+        assert_eq!((&url["path"], url["query"].as_str().unwrap_or("")), (&path.into(), query));
+        assert_eq!(document["http"]["request"]["method"], "GET");
+    }
+}
+
+#[test]
 fn very_long_targets_are_read_whole() {
     let target = format!("/{}?q={}", "a/".repeat(16 << 10), "%20".repeat(11 << 10));
     for (name, template) in TEMPLATES {

@@ -105,6 +105,31 @@ fn lists_may_have_ports_hosts_before_them_and_users_behind_them() {
 }
 
 #[test]
+fn lines_of_nginx_may_begin_with_the_host_that_was_asked() {
+    for (head, destination) in [
+        ("example.org 192.0.2.1 - -", json!({"domain": "example.org"})),
+        ("example.org:443 192.0.2.1 - alice", json!({"domain": "example.org", "port": 443})),
+        ("10.1.1.1:80 192.0.2.1 - -", json!({"domain": "10.1.1.1", "ip": "10.1.1.1", "port": 80})),
+        ("192.0.2.1 - -", Value::Null),
+    ] {
+        let seen = document(Format::Nginx, NGINX, &[], head);
+        assert_eq!(seen["event"]["dataset"], "nginx.access", "{head}");
+        assert_eq!(
+            (&seen["source"]["ip"], &seen["destination"]),
+            (&json!("192.0.2.1"), &destination)
+        );
+    }
+    for head in ["- 192.0.2.1 - -", ":80 192.0.2.1 - -"] {
+        let seen = document(Format::VhostCombined, APACHE, &[], head);
+        assert_eq!(
+            (&seen["source"]["ip"], &seen["destination"]),
+            (&json!("192.0.2.1"), &Value::Null)
+        );
+        assert_eq!(seen["url"]["domain"], Value::Null);
+    }
+}
+
+#[test]
 fn what_is_no_list_goes_out_as_it_is() {
     let many = vec!["10.0.0.1"; 101].join(", ") + " - -";
     for head in [",, - -", ", - -", "a, b -", many.as_str()] {

@@ -423,6 +423,21 @@ fn text_that_a_format_does_not_understand_leaves_none_of_its_fields() {
 }
 
 #[test]
+fn group_with_the_text_of_a_line_is_its_message_and_the_line_stays_beside_it() {
+    let mut settings = with(Vec::new());
+    let pattern = "^(?<source__ip>\\S+) (?<message>.*)$".to_owned();
+    settings.format = Format::Regex(RegexFormat { pattern, rename: Vec::new() });
+    for keep_original in [true, false] {
+        settings.keep_original = keep_original;
+        let all = documents(&settings, "192.0.2.1 hello world\nno address\n");
+        assert_eq!(all[0]["message"], "hello world", "{:#}", all[0]);
+        let original = json!({ "original": "192.0.2.1 hello world" });
+        assert_eq!(all[0]["event"], if keep_original { original } else { Value::Null });
+        assert_eq!((&all[1]["message"], &all[1]["event"]), (&json!("no address"), &Value::Null));
+    }
+}
+
+#[test]
 fn texts_stay_beside_members_and_fields_of_the_operator() {
     let fields =
         Some(FieldsSettings { json_object: r#"{"log":{"env":"x"}}"#.to_owned(), under_root: true });

@@ -15,6 +15,20 @@ fn names(place: &Place) -> Vec<String> {
 }
 
 #[test]
+fn what_somebody_wrote_is_not_overwritten_by_disabling() {
+    let place = Place::new();
+    place.write("shipper.yml", CONFIG);
+    place.write("modules.d/nginx.yml", "- module: nginx\n  access: {}\n");
+    place.write("modules.d/nginx.yml.disabled", "# my notes\n");
+    let told = place.run(&["modules", "disable", "nginx"]);
+    assert_eq!(told.code, 1);
+    assert!(told.err.contains("remove or rename the one that is not wanted"), "{}", told.err);
+    let notes = std::fs::read_to_string(place.path().join("modules.d/nginx.yml.disabled")).unwrap();
+    assert_eq!(notes, "# my notes\n");
+    assert_eq!(names(&place), ["nginx.yml", "nginx.yml.disabled"]);
+}
+
+#[test]
 fn modules_are_switched_on_and_off_by_the_names_of_their_files() {
     let place = Place::new();
     place.write("shipper.yml", CONFIG);

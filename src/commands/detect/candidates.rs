@@ -128,10 +128,17 @@ pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
         .collect();
     format!(
         "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format:{}{}\n",
-        quoted(&path.to_string_lossy()),
+        quoted(&as_pattern(&path.to_string_lossy())),
         if candidate.format.starts_with('\n') { "" } else { " " },
         candidate.format,
     )
+}
+
+/// Returns the pattern that matches a path and nothing else.
+fn as_pattern(path: &str) -> String {
+    let is_special = |letter: char| matches!(letter, '*' | '?' | '[');
+    let one = |letter| if is_special(letter) { format!("[{letter}]") } else { letter.to_string() };
+    path.chars().map(one).collect()
 }
 
 /// Returns a text as YAML reads it, in a list between brackets.

@@ -35,7 +35,10 @@ pub(super) fn format(at: &At<'_>) -> Option<Format> {
 }
 
 fn of_apache(at: &At<'_>) -> Option<Format> {
-    let written = at.text()?;
+    let written = at.text_of_line()?;
+    if is_directive(at, &written, "LogFormat") {
+        return None;
+    }
     let (text, skipped) = if written.contains('%') {
         without_quotes(&written)
     } else {
@@ -49,6 +52,19 @@ fn of_apache(at: &At<'_>) -> Option<Format> {
     checked(at, WebServer::Apache, text, Escape::Default, skipped)
 }
 
+/// Refuses a directive that was copied whole.
+fn is_directive(at: &At<'_>, text: &str, name: &str) -> bool {
+    let is_it =
+        text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '\t']));
+    if is_it {
+        at.problem_with(
+            format!("that is a whole `{name}` directive"),
+            "write the format string alone, without the directive's name, its quotes and the format's name",
+        );
+    }
+    is_it
+}
+
 /// Takes the quotes off a string that is copied with them: all that are in it have a backslash then.
 fn without_quotes(text: &str) -> (&str, usize) {
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
@@ -59,7 +75,10 @@ fn without_quotes(text: &str) -> (&str, usize) {
 }
 
 fn of_nginx(at: &At<'_>, escape_at: &At<'_>) -> Option<Format> {
-    let text = at.text()?;
+    let text = at.text_of_line()?;
+    if is_directive(at, &text, "log_format") {
+        return None;
+    }
     if text == "combined" {
         return checked(at, WebServer::Nginx, COMBINED, Escape::Default, 0);
     }

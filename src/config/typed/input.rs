@@ -22,6 +22,7 @@ use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::packing::{Compression, Format as Packing};
 use crate::parsers::known::{KNOWN, known};
+use crate::parsers::regex::RegexParser;
 use crate::settings::enrich::EnrichSettings;
 use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use crate::settings::{
@@ -445,7 +446,7 @@ fn regex_format(at: &At<'_>) -> Option<Format> {
         at.problem(format!("`{}` has no `pattern`", at.path()));
         return None;
     }
-    let pattern = pattern_at.text()?;
+    let pattern = pattern_at.text_of_line()?;
     let regex = match Regex::new(&pattern) {
         Ok(regex) => regex,
         Err(error) => {
@@ -467,7 +468,16 @@ fn regex_format(at: &At<'_>) -> Option<Format> {
             rename_at.problem(format!("`{pattern}` has no group `{group}`"));
         }
     }
-    Some(Format::Regex(RegexFormat { pattern, rename }))
+    let format = RegexFormat { pattern, rename };
+    if !groups.is_empty()
+        && let Err(error) = RegexParser::new(&format)
+    {
+        pattern_at.problem_with(
+            error.to_string(),
+            "name the group otherwise, or say in `rename` of which field it is",
+        );
+    }
+    Some(Format::Regex(format))
 }
 
 /// Reads a format string of an index; an empty one counts as absent.

@@ -169,7 +169,9 @@ fn fixed_zone(text: &str) -> Option<TimeZone> {
         _ => return None,
     };
     let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
-    jiff::tz::Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
+    // No place on earth is further from UTC.
+    let seconds = Some(sign * seconds).filter(|seconds| seconds.abs() <= 15 * 3600)?;
+    jiff::tz::Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
 }
 
 /// Returns the one protocol of a syslog stanza, and where its keys are.

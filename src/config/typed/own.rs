@@ -94,7 +94,7 @@ pub(super) fn skip_header(format: &Format, reading: &mut ReadingSettings) {
 fn grok(at: &At<'_>) -> Option<How> {
     let definitions = at.get("definitions");
     let patterns = match at.node()?.value {
-        Value::Scalar(_) => vec![at.text()?],
+        Value::Scalar(_) => vec![at.text_of_line()?],
         _ => texts(&at.first_of(&["patterns", "pattern"])),
     };
     Some(How::Grok(GrokFormat {
@@ -110,7 +110,7 @@ fn dissect(at: &At<'_>) -> Option<How> {
         trim_chars: " ".to_owned(),
     };
     if matches!(at.node()?.value, Value::Scalar(_)) {
-        dissect.tokenizer = at.text()?;
+        dissect.tokenizer = at.text_of_line()?;
         return Some(How::Dissect(dissect));
     }
     let tokenizer = at.get("tokenizer");
@@ -118,7 +118,7 @@ fn dissect(at: &At<'_>) -> Option<How> {
         at.problem(format!("`{}` has no `tokenizer`", at.path()));
         return None;
     }
-    dissect.tokenizer = tokenizer.text()?;
+    dissect.tokenizer = tokenizer.text_of_line()?;
     let trim = at.get("trim_values");
     if trim.is_there() {
         dissect.trim_values = Trim::WORDS[trim.word(&Trim::WORDS.map(|(word, _)| word))?].1;

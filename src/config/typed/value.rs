@@ -174,6 +174,14 @@ impl<'a> At<'a> {
         self.scalar("a text").map(|scalar| scalar.text.clone())
     }
 
+    /// Reads a text of one line: the line end behind a block scalar (`|`) is no part of it.
+    #[must_use]
+    pub fn text_of_line(&self) -> Option<String> {
+        let mut text = self.text()?;
+        text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        Some(text)
+    }
+
     /// Reads a text; an empty one counts as absent.
     #[must_use]
     pub fn text_if_any(&self) -> Option<String> {
