@@ -6,6 +6,7 @@
 
 mod apache;
 mod nginx;
+mod words;
 
 pub use nginx::COMBINED;
 

@@ -179,4 +179,6 @@ fn unknown_type<'a>(
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Apache's configuration: lines that go on, quotes, sections, variables and includes.
 
+use super::words::unescaped;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -118,7 +119,8 @@ impl Reader<'_> {
         }
         let words =
             words(&self.with_variables(rest)).map_err(|message| ServerError::at(spot, message))?;
-        let word = |number: usize| words.get(number).map(|word| unquoted(word)).unwrap_or_default();
+        let word =
+            |number: usize| words.get(number).map(|word| unescaped(word)).unwrap_or_default();
         match name.as_str() {
             "define" => drop(self.variables.insert(word(0), word(1))),
             "undefine" => drop(self.variables.remove(&word(0))),
@@ -151,7 +153,7 @@ impl Reader<'_> {
     fn section(&mut self, section: &str) {
         let (name, argument) = section.split_once(char::is_whitespace).unwrap_or((section, ""));
         let name = name.to_ascii_lowercase();
-        let argument = unquoted(argument.trim().trim_matches(['"', '\'']));
+        let argument = unescaped(argument.trim().trim_matches(['"', '\'']));
         if name.starts_with('/') {
             if 0 < self.skipped {
                 self.skipped -= 1;
@@ -231,7 +233,7 @@ impl Reader<'_> {
     /// Finds the format of a log.
     fn log(&self, written: &Written) -> Result<Log, ServerError> {
         let is_text = written.format.contains('%');
-        let name = if is_text { String::new() } else { unquoted(&written.format) };
+        let name = if is_text { String::new() } else { unescaped(&written.format) };
         let of = |host: usize| {
             let mut formats = self.formats.iter().rev();
             formats.find(|format| format.host == host && format.name == name)
@@ -297,22 +299,6 @@ fn words(text: &str) -> Result<Vec<String>, String> {
         rest = inner[end + 1..].trim_start();
     }
     Ok(words)
-}
-
-/// Takes the backslashes away that stand before quotes and backslashes.
-fn unquoted(word: &str) -> String {
-    let mut out = String::new();
-    let mut chars = word.chars().peekable();
-    while let Some(c) = chars.next() {
-        match chars.peek() {
-            Some(quoted @ ('"' | '\'' | '\\')) if c == '\\' => {
-                out.push(*quoted);
-                chars.next();
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Reads what a script of the shell assigns: `NAME=value` and `export NAME=value`. What stands in conditions is not

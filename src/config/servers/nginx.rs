@@ -1,5 +1,6 @@
 //! nginx's configuration: words, quotes, blocks and includes.
 
+use super::words::unescaped;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -283,21 +284,6 @@ fn combined(path: String, spot: Spot) -> Log {
 
 fn is_option(word: &str) -> bool {
     word == "gzip" || ["buffer=", "flush=", "gzip=", "if="].iter().any(|key| word.starts_with(key))
-}
-
-fn unescaped(word: &str) -> String {
-    let mut out = String::new();
-    let mut chars = word.chars().peekable();
-    while let Some(c) = chars.next() {
-        match chars.peek() {
-            Some(quoted @ ('"' | '\'' | '\\')) if c == '\\' => {
-                out.push(*quoted);
-                chars.next();
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Puts `*` where variables stand.

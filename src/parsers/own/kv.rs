@@ -217,7 +217,7 @@ fn unescaped(line: &[u8], start: usize, end: usize, event: &mut EventBuf) -> Spa
     Span::scratch(first, scratch.len())
 }
 
-/// Appends the character of `\uXXXX`, whose four digits `rest` begins with, and returns what is behind it.
+/// Appends the character of `\u` and four digits, with which `rest` begins, and returns what is behind it.
 fn push_character<'a>(out: &mut Vec<u8>, rest: &'a [u8]) -> &'a [u8] {
     let mut buffer = [0; 4];
     let Some((unit, behind)) = unit(rest) else {
