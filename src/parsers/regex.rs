@@ -196,10 +196,11 @@ fn field_of(group: &str, format: &RegexFormat) -> String {
 }
 
 /// What documents have beside the fields of a line, and what lies in it.
-const OURS: [&str; 7] = ["agent", "ecs", "input", "tags", "log.file", "log.offset", "log.flags"];
+pub const OURS: [&str; 7] =
+    ["agent", "ecs", "input", "tags", "log.file", "log.offset", "log.flags"];
 
 /// Objects that are no value.
-const OBJECTS: [&str; 5] = ["event", "fileset", "host", "log", "service"];
+pub const OBJECTS: [&str; 5] = ["event", "fileset", "host", "log", "service"];
 
 fn check_name(name: &str, others: &[String]) -> Result<(), RegexError> {
     let is_in = |outer: &str| {

@@ -7,6 +7,7 @@
 use super::times::Clock;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, LineText, Span};
 use crate::parsers::address::Address;
+use crate::parsers::regex::{OBJECTS, OURS};
 use crate::parsers::url::leading_zeros;
 use crate::parsers::zone::push_offset;
 use crate::settings::own::ValueType;
@@ -26,12 +27,6 @@ const DIGITS_MAX: usize = 18;
 
 /// Most bytes of a number with a fraction.
 const FLOAT_BYTES_MAX: usize = 64;
-
-/// What all documents have by us, and what lies in it.
-const OURS: [&str; 7] = ["agent", "ecs", "input", "tags", "log.file", "log.offset", "log.flags"];
-
-/// Objects in documents that are no value.
-const OBJECTS: [&str; 5] = ["event", "fileset", "host", "log", "service"];
 
 /// What a value becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
