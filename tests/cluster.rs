@@ -102,21 +102,39 @@ impl Cluster {
         answer["count"].as_u64().unwrap()
     }
 
+    /// Shows what each node says of the shard.
+    fn explain(&self) {
+        for (number, node) in self.0.iter().enumerate() {
+            for path in [
+                "/_cluster/health",
+                "/_cat/nodes?v",
+                "/_cat/shards?v",
+                "/_cat/recovery?v&active_only",
+                "/_cat/pending_tasks?v",
+                "/_cluster/allocation/explain",
+            ] {
+                println!("node {number}, {path}: {:?}", node.call("GET", path, ""));
+            }
+        }
+    }
+
     /// Waits until this node finds what was written so far, and more.
     fn goes_on(&self, node: usize, writer: &Writer, what: &str) {
         let (begun, before) = (Instant::now(), self.count(node));
         let expected = writer.written.load(Ordering::SeqCst) + STEP;
         let mut first = None;
-        wait_until(what, || {
-            let count = self.count(node);
-            if count == before {
+        while self.count(node) < expected {
+            if self.count(node) == before {
                 self.retry_copies(node);
-            }
-            if before < count {
+            } else {
                 first.get_or_insert_with(|| begun.elapsed());
             }
-            expected <= count
-        });
+            if PATIENCE < begun.elapsed() {
+                self.explain();
+                panic!("waited in vain: {what}");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         println!("{what}: something new after {first:?}, everything after {:?}", begun.elapsed());
     }
 }

@@ -1,6 +1,7 @@
 //! Answers larger than they need to be: read no further than their items justify, and acted on all the same.
 
 use super::rig::{BANNER, Rig, greeting, lines, scripted};
+use super::secrets::Place;
 use super::server::{Reply, Request, Server};
 use super::{all_created, answer};
 use serde_json::json;
@@ -23,6 +24,26 @@ fn page_without_end_does_not_hide_the_status() {
     let read = rig.stats.snapshot().sending.read_bytes;
     assert!(read < 1 << 20, "{read}");
     assert_eq!(server.bulks()[0].body, body);
+}
+
+#[test]
+fn what_the_server_says_of_items_that_it_cannot_take_now_is_told() {
+    for (status, told) in [
+        (503, "; the first one's answer: 503 unavailable_shards_exception: because"),
+        (500, "; the first one's answer: 500 unavailable_shards_exception: because"),
+        (429, " delay_ms="),
+    ] {
+        let server = scripted(move |_, request| {
+            Reply::json(
+                200,
+                answer(&vec![(status, "unavailable_shards_exception"); request.ids().len()]),
+            )
+        });
+        let place = Place::new(&format!("  hosts: [\"{}\"]\n", server.url()), "");
+        let said = place.says(&["run", "--once", "--deadline", "700ms"]);
+        let expected = format!("is to be repeated: 1 of 1 items are to be repeated{told}");
+        assert!(said.contains(&expected), "{expected}\n{said}");
+    }
 }
 
 #[test]

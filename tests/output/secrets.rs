@@ -62,10 +62,10 @@ fn refuse_items(request: &Request) -> Reply {
 }
 
 /// A place in which the binary runs; all that it says comes back.
-struct Place(tempfile::TempDir);
+pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new(output: &str, top: &str) -> Self {
+    pub(super) fn new(output: &str, top: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let logs = directory.path().join("logs");
         std::fs::create_dir(&logs).unwrap();
@@ -81,7 +81,7 @@ impl Place {
         Self(directory)
     }
 
-    fn says(&self, arguments: &[&str]) -> String {
+    pub(super) fn says(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
         command.current_dir(self.0.path()).args(arguments).env("EXTRA", "pw-geheim-1");
         let output = command.stdin(Stdio::null()).output().unwrap();

@@ -1,6 +1,7 @@
 //! The detour of documents whose target takes none now.
 
-use super::{Delivery, Sorted};
+use super::Delivery;
+use super::verdicts::Sorted;
 use crate::disk::Disk;
 use crate::outputs::elasticsearch::blocked::target_of;
 use crate::outputs::elasticsearch::bulk::Fault;
