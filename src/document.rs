@@ -26,7 +26,10 @@ use crate::settings::{ComesFrom, Format, InputSettings, Namespace, ServerFormat,
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
 use columns::Columns;
 use constants::{constants, flatten, leaf, members, merge, nested};
-use dataset::{KindOfLines, OF_NO_SERVER, datasets, members_of, number_of, recognised};
+use dataset::{
+    KindOfLines, OF_NO_SERVER, datasets, members_of, members_of_all, number_of, recognised,
+    unrecognised,
+};
 use item::{Content, Frame, Ids};
 use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
@@ -139,10 +142,12 @@ impl Writer {
         let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
             let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
             let target = resolve(format, dataset, &constants, &operators, &extras);
+            let is_found_out = input.format == Format::Auto;
             KindOfLines {
                 dataset,
                 target,
                 recognised: recognised(dataset),
+                unrecognised: if is_found_out { Vec::new() } else { unrecognised(dataset) },
                 layout: None,
                 columns: None,
             }
@@ -171,8 +176,9 @@ impl Writer {
             let groups = groups(constants, &operators, &more);
             for kind in &mut kinds {
                 let (dataset, inside) = (kind.dataset, &groups.inside);
+                let manner = (is_sent, input.format == Format::Auto);
                 let layout =
-                    layout(dataset, &operators, in_layout, inside, parser, of_lines, is_sent);
+                    layout(dataset, &operators, in_layout, inside, parser, of_lines, manner);
                 kind.layout = Some(Arc::new(layout));
             }
             constants = groups.outside;
@@ -262,6 +268,10 @@ impl Writer {
         frame.path_fields = Arc::clone(&source.path_fields);
         frame.layout.clone_from(&kind.layout);
         frame.columns.clone_from(&kind.columns);
+        frame.unrecognised.clear();
+        if kind.layout.is_none() {
+            frame.unrecognised.extend_from_slice(&kind.unrecognised);
+        }
         let run = &mut frame.run;
         run.clear();
         if !source.path_json.is_empty() {
@@ -526,7 +536,7 @@ fn layout(
     constants: &Map<String, Value>,
     parser: &Parser,
     of_lines: &[Extra],
-    is_sent: bool,
+    (is_sent, is_found_out): (bool, bool),
 ) -> Layout {
     let mut entries = Vec::new();
     flatten("", operators, &mut entries);
@@ -554,6 +564,10 @@ fn layout(
         entries.push(known(&Field::Message));
     } else {
         entries.extend(Field::ALL.iter().map(known));
+        let of_all = if is_found_out { Vec::new() } else { members_of_all(dataset) };
+        for (name, value) in of_all {
+            entries.push(named(name, Origin::Constant(value.to_string().into_bytes())));
+        }
         for (name, value) in members_of(dataset) {
             let text = value.to_string().into_bytes();
             entries.push(named(name, Origin::ConstantOfRecognised(text)));

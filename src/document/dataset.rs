@@ -18,6 +18,8 @@ pub(super) struct KindOfLines {
     pub(super) target: FormatString,
     /// Members of those that were recognised, `event` last and open.
     pub(super) recognised: Vec<u8>,
+    /// Members of the others, each with a comma before it.
+    pub(super) unrecognised: Vec<u8>,
     /// How they are laid out, when they have fields among ours that are not the known ones.
     pub(super) layout: Option<Arc<Layout>>,
     /// How they are ordered, when their parser has fields of its own and they have no layout.
@@ -57,18 +59,27 @@ pub(super) fn number_of(format: &Format, server: Server) -> usize {
     }
 }
 
-/// Returns the members that recognised lines of a kind have beside their fields, by dotted name.
-pub(super) fn members_of(dataset: &Dataset) -> Vec<(&'static str, serde_json::Value)> {
+/// Returns the members that all lines of a kind have, recognised or not, by dotted name: Filebeat's modules set them
+/// before a pipeline reads the line.
+pub(super) fn members_of_all(dataset: &Dataset) -> Vec<(&'static str, serde_json::Value)> {
     if !dataset.is_known() {
         return Vec::new();
     }
-    let mut members = vec![
+    vec![
         ("fileset.name", json!(dataset.fileset)),
         ("service.type", json!(dataset.module)),
         ("event.module", json!(dataset.module)),
         ("event.dataset", json!(dataset.name)),
-        ("event.kind", json!("event")),
-    ];
+    ]
+}
+
+/// Returns the members that recognised lines of a kind have beside their fields, by dotted name.
+pub(super) fn members_of(dataset: &Dataset) -> Vec<(&'static str, serde_json::Value)> {
+    let mut members = members_of_all(dataset);
+    if members.is_empty() {
+        return members;
+    }
+    members.push(("event.kind", json!("event")));
     for (name, values) in [("event.category", dataset.category), ("event.type", dataset.types)] {
         if !values.is_empty() {
             members.push((name, json!(values)));
@@ -79,14 +90,34 @@ pub(super) fn members_of(dataset: &Dataset) -> Vec<(&'static str, serde_json::Va
 
 /// Renders what recognised lines of a kind have in common, as far as the time of reading.
 pub(super) fn recognised(dataset: &Dataset) -> Vec<u8> {
-    let mut outside = String::new();
-    let mut inside = String::new();
-    for (name, value) in members_of(dataset) {
+    let (mut text, inside) = rendered(members_of(dataset));
+    text.push_str(",\"event\":{");
+    for member in inside {
+        text.push_str(&member);
+        text.push(',');
+    }
+    text.push_str("\"created\":\"");
+    text.into_bytes()
+}
+
+/// Renders what the other lines of a kind have in common.
+pub(super) fn unrecognised(dataset: &Dataset) -> Vec<u8> {
+    let (mut text, inside) = rendered(members_of_all(dataset));
+    if !inside.is_empty() {
+        text.push_str(&format!(",\"event\":{{{}}}", inside.join(",")));
+    }
+    text.into_bytes()
+}
+
+/// Renders members: the objects at the top level, each with a comma before it, and what is inside of `event`.
+fn rendered(members: Vec<(&'static str, serde_json::Value)>) -> (String, Vec<String>) {
+    let (mut outside, mut inside) = (String::new(), Vec::new());
+    for (name, value) in members {
         if let Some(name) = name.strip_prefix("event.") {
-            inside.push_str(&format!("\"{name}\":{value},"));
+            inside.push(format!("\"{name}\":{value}"));
         } else if let Some((outer, inner)) = name.split_once('.') {
             outside.push_str(&format!(",\"{outer}\":{{\"{inner}\":{value}}}"));
         }
     }
-    format!("{outside},\"event\":{{{inside}\"created\":\"").into_bytes()
+    (outside, inside)
 }

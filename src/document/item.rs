@@ -30,6 +30,8 @@ pub struct Frame {
     pub run_log: usize,
     /// Length of `run` without `event` and what else only recognised lines have.
     pub run_generic: usize,
+    /// What lines have that are not recognised, each member with a comma before it; only where there is no `layout`.
+    pub unrecognised: Vec<u8>,
     /// Whether the action carries an id.
     pub ids: Ids,
     /// The id that an event brings, as the inside of a JSON string; empty where it brings none.
@@ -174,6 +176,9 @@ pub fn push_item(
         return push_fields(sink, text, place.length, event);
     }
     sink.push(&frame.run[..frame.run_generic]);
+    if !frame.unrecognised.is_empty() {
+        sink.push(&frame.unrecognised);
+    }
     if !frame.members.is_empty() {
         sink.push(&frame.members);
         if place.length == 0 {
@@ -316,6 +321,7 @@ pub fn push_piecewise_head(sink: &mut impl Sink, frame: &Frame, place: Place) {
     }
     sink.push(b"\"");
     sink.push(&frame.run[frame.run_log..frame.run_generic]);
+    sink.push(&frame.unrecognised);
     if let Some(layout) = &frame.layout {
         layout.push_constants(sink, frame);
     }

@@ -315,7 +315,7 @@ impl Site {
             batches.iter().flat_map(|batch| (0..batch.items()).map(|item| batch.item(item)));
         let documents: Vec<Value> = items.map(|item| read_item(item).1).collect();
         let lost: Vec<&Value> =
-            documents.iter().filter(|document| document["event"]["dataset"].is_null()).collect();
+            documents.iter().filter(|document| document["event"]["kind"].is_null()).collect();
         assert_eq!(consumed.unparsed, 0, "{name}: {lost:#?}");
         documents
     }

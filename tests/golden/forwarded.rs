@@ -134,7 +134,8 @@ fn what_is_no_list_goes_out_as_it_is() {
     let many = vec!["10.0.0.1"; 101].join(", ") + " - -";
     for head in [",, - -", ", - -", "a, b -", many.as_str()] {
         let seen = document(Format::Nginx, NGINX, &[], head);
-        assert_eq!((&seen["source"], &seen["event"]), (&Value::Null, &Value::Null), "{head}");
+        let event = json!({"module": "nginx", "dataset": "nginx.access"});
+        assert_eq!((&seen["source"], &seen["event"]), (&Value::Null, &event), "{head}");
         assert!(seen["message"].as_str().unwrap().starts_with(head));
     }
 }

@@ -209,8 +209,14 @@ proptest! {
     #[test]
     fn property_a_line_in_pieces_is_the_line(
         line in line(), cuts in proptest::collection::vec(1_usize..9, 1..20), truncated in any::<bool>(),
+        (format, dataset) in prop_oneof![
+            Just((Format::Raw, None)),
+            Just((Format::Auto, None)),
+            Just((Format::Nginx, Some("nginx.access"))),
+            Just((Format::Known("haproxy"), Some("haproxy.log"))),
+        ],
     ) {
-        let input = input(Format::Raw);
+        let input = input(format);
         let mut pipeline = Pipeline::new(&input, &shared()).unwrap();
         let source = pipeline.source(Path::new(PATH), epoch());
         let buffer = Pool::new(2 << 20).try_take_jumbo(2 << 20, &Arc::new(Wake::default()));
@@ -241,6 +247,7 @@ proptest! {
             prop_assert_eq!(message, whole);
         }
         prop_assert_eq!(&document["log"]["file"]["path"], PATH);
+        prop_assert_eq!(document["event"]["dataset"].as_str(), dataset);
     }
 }
 
