@@ -37,6 +37,9 @@ const STEP: u64 = 500;
 /// Longest wait for the cluster to be whole again, which is its own business.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// Time without anything new after which it is asked who is at fault.
+const SUSPICIOUS: Duration = Duration::from_secs(45);
+
 /// Failures are noticed in seconds here, and writes without a master are refused, as Elasticsearch does by default.
 const SETTINGS: &str = "cluster.name: three\ncluster.initial_master_nodes: [n0, n1, n2]\n\
                         cluster.no_master_block: write\ncluster.publish.timeout: 10s\n\
@@ -102,25 +105,43 @@ impl Cluster {
         answer["count"].as_u64().unwrap()
     }
 
-    /// Shows what each node says of the shard.
-    fn explain(&self) {
-        for (number, node) in self.0.iter().enumerate() {
-            for path in [
-                "/_cluster/health",
-                "/_cat/nodes?v",
-                "/_cat/shards?v",
-                "/_cat/recovery?v&active_only",
-                "/_cat/pending_tasks?v",
-                "/_cluster/allocation/explain",
-            ] {
-                println!("node {number}, {path}: {:?}", node.call("GET", path, ""));
+    /// Tells whether any node takes a write of anybody's: one that changes nothing. A primary may come out of a change of
+    /// masters "not in primary mode" and stay so (OpenSearch 2.19): no shipper can help that.
+    fn takes_writes(&self) -> bool {
+        let path = format!("/{INDEX}/_doc/nobody?timeout=2s");
+        let is_taken = |node: &Server| {
+            node.call("DELETE", &path, "").is_ok_and(|(status, _)| matches!(status, 200 | 404))
+        };
+        self.0.iter().any(is_taken)
+    }
+
+    /// Starts all nodes anew, as a person does whose cluster takes nothing from anybody.
+    fn restart(&mut self) {
+        for node in &mut self.0 {
+            node.kill();
+        }
+        for node in &mut self.0 {
+            node.begin_again();
+        }
+        for node in &mut self.0 {
+            node.wait(|status| status == 200);
+        }
+        self.wait_for_all();
+    }
+
+    /// Shows what a node says of the shard.
+    fn explain(&self, node: usize) {
+        for path in ["/_cat/nodes?v", "/_cat/shards?v", "/_cat/recovery?v&active_only"] {
+            if let Ok((_, answer)) = self.0[node].call("GET", path, "") {
+                println!("node {node}, {path}:\n{answer}");
             }
         }
     }
 
     /// Waits until this node finds what was written so far, and more.
-    fn goes_on(&self, node: usize, writer: &Writer, what: &str) {
+    fn goes_on(&mut self, node: usize, writer: &Writer, what: &str) {
         let (begun, before) = (Instant::now(), self.count(node));
+        let mut suspected = false;
         let expected = writer.written.load(Ordering::SeqCst) + STEP;
         let mut first = None;
         while self.count(node) < expected {
@@ -129,8 +150,16 @@ impl Cluster {
             } else {
                 first.get_or_insert_with(|| begun.elapsed());
             }
+            if SUSPICIOUS < begun.elapsed() && first.is_none() && !suspected {
+                suspected = true;
+                self.explain(node);
+                if !self.takes_writes() {
+                    println!("{what}: the cluster takes no writes of anybody, and is started anew");
+                    self.restart();
+                }
+            }
             if PATIENCE < begun.elapsed() {
-                self.explain();
+                self.explain(node);
                 panic!("waited in vain: {what}");
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -216,7 +216,10 @@ fn verdict(status: u16, error: Option<Reason>) -> Verdict {
         })),
         429 => Verdict::Retry,
         503 => Verdict::Unavailable(fault(status, error)),
-        500.. => Verdict::Strike(fault(status, error)),
+        500.. => {
+            let fault = fault(status, error);
+            if is_of_server(&fault) { Verdict::Unavailable(fault) } else { Verdict::Strike(fault) }
+        }
         400 => {
             let fault = fault(status, error);
             if is_of_document(&fault) { Verdict::Dead(fault) } else { Verdict::Pause(fault) }
@@ -237,6 +240,33 @@ fn is_of_set_up(fault: &Fault) -> bool {
     KINDS.contains(&fault.kind.as_str())
         || fault.reason.contains("unrecognized parameter")
         || fault.reason.starts_with("pipeline with id")
+}
+
+/// Tells whether a 5xx of an item is of the state in which a shard, a node or its disk is, whatever the documents are: a
+/// primary that is not in primary mode answers 500, and may do so for long.
+fn is_of_server(fault: &Fault) -> bool {
+    const KINDS: [&str; 15] = [
+        "already_closed_exception",
+        "engine_closed_exception",
+        "failed_to_commit_cluster_state_exception",
+        "i_o_exception",
+        "illegal_index_shard_state_exception",
+        "index_shard_closed_exception",
+        "index_shard_not_started_exception",
+        "index_shard_recovering_exception",
+        "node_closed_exception",
+        "not_cluster_manager_exception",
+        "not_master_exception",
+        "process_cluster_event_timeout_exception",
+        "retry_on_primary_exception",
+        "shard_not_found_exception",
+        "translog_exception",
+    ];
+    let kind = fault.kind.as_str();
+    KINDS.contains(&kind)
+        || ["_transport_exception", "connected_exception", "_primary_mode_exception"]
+            .iter()
+            .any(|end| kind.ends_with(end))
 }
 
 /// Tells whether a 400 is the document's own fault, known by type or, where the type says nothing, by its reason.
@@ -376,6 +406,13 @@ mod tests {
             (r#"{"status":409,"error":{"type":"version_conflict_engine_exception"}}"#, "duplicate"),
             (r#"{"status":429,"error":{"type":"es_rejected_execution_exception"}}"#, "retry"),
             (r#"{"status":503,"error":{"type":"unavailable_shards_exception"}}"#, "unavailable"),
+            (r#"{"status":500,"error":{"type":"retry_on_primary_exception"}}"#, "unavailable"),
+            (r#"{"status":500,"error":{"type":"node_disconnected_exception"}}"#, "unavailable"),
+            (
+                r#"{"status":500,"error":{"type":"receive_timeout_transport_exception"}}"#,
+                "unavailable",
+            ),
+            (r#"{"status":500,"error":{"type":"null_pointer_exception"}}"#, "strike"),
             (r#"{"status":500,"error":{"type":"fail_processor_exception"}}"#, "strike"),
             (
                 r#"{"status":403,"error":{"type":"cluster_block_exception","reason":"read-only"}}"#,
