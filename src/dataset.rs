@@ -25,6 +25,10 @@ pub static APACHE_ACCESS: Dataset = Dataset::of_access("apache.access", "apache"
 /// Access lines of nginx.
 pub static NGINX_ACCESS: Dataset = Dataset::of_access("nginx.access", "nginx", "access");
 
+/// Access lines of Kubernetes' ingress controller, which is nginx.
+pub static NGINX_INGRESS: Dataset =
+    Dataset::of_access("nginx.ingress_controller", "nginx", "ingress_controller");
+
 /// Error lines of Apache.
 pub static APACHE_ERROR: Dataset = Dataset::of_errors("apache.error", "apache", "error");
 
@@ -58,6 +62,22 @@ pub static PHP_FPM_SLOW: Dataset =
 
 /// Access lines of any server that writes JSON.
 pub static JSON_ACCESS: Dataset = Dataset::of_access("web.access", "web", "access");
+
+/// All that have a name of their own.
+pub static DATASETS: [&Dataset; 12] = [
+    &APACHE_ACCESS,
+    &APACHE_ERROR,
+    &CADDY_ACCESS,
+    &HAPROXY_LOG,
+    &IIS_ACCESS,
+    &JSON_ACCESS,
+    &NGINX_ACCESS,
+    &NGINX_ERROR,
+    &NGINX_INGRESS,
+    &PHP_FPM_ACCESS,
+    &PHP_FPM_SLOW,
+    &TRAEFIK_ACCESS,
+];
 
 impl Dataset {
     /// Makes the kind of a web server's access lines.

@@ -11,6 +11,7 @@ pub mod item;
 pub mod layout;
 pub mod path;
 
+mod arrangement;
 mod constants;
 mod source;
 
@@ -24,44 +25,20 @@ use crate::parsers::timestamp::{Rendered, render};
 use crate::position::{EPOCH_TEXT_BYTES, Epoch};
 use crate::settings::{ComesFrom, Format, InputSettings, Namespace, ServerFormat, WebServer};
 use crate::target::{FILEBEAT_VERSION, FormatString, default_target};
-use columns::Columns;
-use constants::{constants, flatten, leaf, members, merge, nested};
-use dataset::{
-    KindOfLines, OF_NO_SERVER, datasets, members_of, members_of_all, number_of, recognised,
-    unrecognised,
+use arrangement::{
+    first_part, groups, layout, lies_among, operators, order, top_level, written_by_line,
 };
+use constants::{constants, leaf, members, merge, nested};
+use dataset::{KindOfLines, OF_NO_SERVER, datasets, number_of, recognised, unrecognised};
 use item::{Content, Frame, Ids};
-use layout::{Entry, Layout, Origin};
 use path::{PathFields, TemplateError};
 use serde_json::{Map, Value};
 pub use source::Source;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 /// `ecs.version` of our documents: what Filebeat 8 writes.
 const ECS_VERSION: &str = "8.0.0";
-
-/// Objects that are not constant: `fields_under_root` cannot simply be put beside them.
-const WRITTEN_BY_LINE: [&str; 14] = [
-    "@timestamp",
-    "destination",
-    "event",
-    "fileset",
-    "http",
-    "log",
-    "message",
-    "nginx",
-    "related",
-    "service",
-    "source",
-    "url",
-    "user",
-    "user_agent",
-];
-
-/// The same where lines are not taken apart.
-const OF_RAW_LINES: [&str; 3] = ["@timestamp", "log", "message"];
 
 /// What is the same for all events of a process.
 #[derive(Debug, Clone, Default)]
@@ -139,15 +116,14 @@ impl Writer {
         let mut operators = operators(input, &mut constants)?;
         let index = index.or_else(|| shared.index.clone());
         let extras: Vec<String> = of_lines.iter().map(|extra| extra.name.clone()).collect();
-        let kinds = datasets(&input.format, parser).into_iter().map(|dataset| {
+        let kinds = datasets(input, parser).into_iter().map(|dataset| {
             let format = index.clone().unwrap_or_else(|| own_target(input.namespace, dataset));
             let target = resolve(format, dataset, &constants, &operators, &extras);
-            let is_found_out = input.format == Format::Auto;
             KindOfLines {
                 dataset,
                 target,
                 recognised: recognised(dataset),
-                unrecognised: if is_found_out { Vec::new() } else { unrecognised(dataset) },
+                unrecognised: if is_found_out(input) { Vec::new() } else { unrecognised(dataset) },
                 layout: None,
                 columns: None,
             }
@@ -157,7 +133,7 @@ impl Writer {
         let own = constants.keys().chain(operators.keys()).chain(&extras);
         path_fields.in_layout = lies_among(&path_fields.names, own);
         let names = path_fields.names.iter().chain(&extras);
-        let by_lines = written_by_line(parser, input.enrich.bots);
+        let by_lines = written_by_line(parser, &kinds, input.enrich.bots);
         let names = names.chain(constants.keys()).chain(operators.keys());
         let names = top_level(&by_lines, names);
         let in_layout: &[String] = if path_fields.in_layout { &path_fields.names } else { &[] };
@@ -176,7 +152,7 @@ impl Writer {
             let groups = groups(constants, &operators, &more);
             for kind in &mut kinds {
                 let (dataset, inside) = (kind.dataset, &groups.inside);
-                let manner = (is_sent, input.format == Format::Auto);
+                let manner = (is_sent, is_found_out(input));
                 let layout =
                     layout(dataset, &operators, in_layout, inside, parser, of_lines, manner);
                 kind.layout = Some(Arc::new(layout));
@@ -448,134 +424,14 @@ enum Settled {
     ForFile,
 }
 
+/// Tells whether it is only known of recognised lines from which log they are.
+fn is_found_out(input: &InputSettings) -> bool {
+    input.format == Format::Auto && input.dataset.is_none()
+}
+
 fn own_target(namespace: Namespace, dataset: &Dataset) -> FormatString {
     let text = default_target(namespace, dataset.name);
     FormatString::parse(&text).expect("our own default is a format string")
-}
-
-/// Returns the objects that are not constant in documents of a parser's lines.
-fn written_by_line(parser: &Parser, are_labelled: bool) -> Vec<&'static str> {
-    if matches!(parser, Parser::Raw(_)) {
-        return OF_RAW_LINES.to_vec();
-    }
-    let labels = are_labelled.then(|| first_part(Field::LabelClient.name()));
-    WRITTEN_BY_LINE.into_iter().chain(labels).collect()
-}
-
-/// Returns the names at the top level of all that documents may have, `more` among them.
-fn top_level<'a>(by_lines: &[&str], more: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let more = more.map(|name| first_part(name));
-    let all: BTreeSet<&str> = by_lines.iter().copied().chain(more).collect();
-    all.into_iter().map(str::to_owned).collect()
-}
-
-fn first_part(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
-}
-
-/// Returns what the operator adds at the top level; what lies below `fields` goes to the constants.
-fn operators(
-    input: &InputSettings,
-    constants: &mut Map<String, Value>,
-) -> Result<Map<String, Value>, FieldsError> {
-    let Some(fields) = &input.fields else { return Ok(Map::new()) };
-    let object: Map<String, Value> =
-        serde_json::from_str(&fields.json_object).map_err(FieldsError::NoObject)?;
-    if fields.under_root {
-        return Ok(object);
-    }
-    if !object.is_empty() {
-        constants.insert("fields".to_owned(), Value::Object(object));
-    }
-    Ok(Map::new())
-}
-
-/// Tells whether one of these fields lies in an object of ours, or of others.
-fn lies_among<'a>(names: &[String], others: impl Iterator<Item = &'a String> + Clone) -> bool {
-    names.iter().any(|name| {
-        let same = |other: &str| first_part(other) == first_part(name);
-        Field::ALL.iter().any(|field| same(field.name()))
-            || WRITTEN_BY_LINE.iter().any(|other| same(other))
-            || others.clone().any(|key| same(key))
-    })
-}
-
-/// Orders the fields of the lines' parser among the known ones, if that can be done for all kinds.
-fn order(kinds: &mut [KindOfLines], extras: &[Extra], constants: &Map<String, Value>) -> bool {
-    let closed: Vec<&str> = constants.keys().map(String::as_str).collect();
-    for kind in kinds.iter_mut() {
-        let members = members_of(kind.dataset);
-        let same: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-        kind.columns = Columns::new(extras, &closed, &same).map(Arc::new);
-    }
-    kinds.iter().all(|kind| kind.columns.is_some())
-}
-
-/// Our constants, apart by whether fields of a parser or of the operator lie in the same objects.
-struct Groups {
-    inside: Map<String, Value>,
-    outside: Map<String, Value>,
-}
-
-fn groups(
-    constants: Map<String, Value>,
-    operators: &Map<String, Value>,
-    extras: &[String],
-) -> Groups {
-    let others: Vec<&String> = operators.keys().chain(extras).collect();
-    let touched = |key: &str| others.iter().any(|name| first_part(name) == key);
-    let (inside, outside) = constants.into_iter().partition(|(key, _)| touched(key));
-    Groups { inside, outside }
-}
-
-/// Orders all fields that documents of an input may have; those before others win where they exclude each other.
-fn layout(
-    dataset: &Dataset,
-    operators: &Map<String, Value>,
-    path_fields: &[String],
-    constants: &Map<String, Value>,
-    parser: &Parser,
-    of_lines: &[Extra],
-    (is_sent, is_found_out): (bool, bool),
-) -> Layout {
-    let mut entries = Vec::new();
-    flatten("", operators, &mut entries);
-    for (number, name) in path_fields.iter().enumerate() {
-        entries.push(Entry { name: name.clone(), origin: Origin::Path(number) });
-    }
-    entries.retain(|entry| !matches!(first_part(&entry.name), "@timestamp" | "message"));
-    let known =
-        |field: &Field| Entry { name: field.name().to_owned(), origin: Origin::Known(*field) };
-    for (number, Extra { name, kind }) in of_lines.iter().enumerate() {
-        entries.push(Entry { name: name.clone(), origin: Origin::Extra(number, *kind) });
-    }
-    let named = |name: &str, origin| Entry { name: name.to_owned(), origin };
-    entries.push(named("log.offset", Origin::Offset));
-    let place = if is_sent { "log.source.address" } else { "log.file.path" };
-    entries.push(named(place, Origin::FilePath));
-    entries.push(named("log.flags", Origin::Flags));
-    let of_operator: Option<Vec<Field>> = match parser.inner() {
-        Parser::Regex(regex) => Some(regex.known().collect()),
-        Parser::Other(other) => other.known().map(<[Field]>::to_vec),
-        _ => None,
-    };
-    if let Some(of_operator) = of_operator {
-        entries.extend(of_operator.into_iter().chain(Field::added()).map(|field| known(&field)));
-        entries.push(known(&Field::Message));
-    } else {
-        entries.extend(Field::ALL.iter().map(known));
-        let of_all = if is_found_out { Vec::new() } else { members_of_all(dataset) };
-        for (name, value) in of_all {
-            entries.push(named(name, Origin::Constant(value.to_string().into_bytes())));
-        }
-        for (name, value) in members_of(dataset) {
-            let text = value.to_string().into_bytes();
-            entries.push(named(name, Origin::ConstantOfRecognised(text)));
-        }
-        entries.push(named("event.created", Origin::Created));
-    }
-    flatten("", constants, &mut entries);
-    Layout::new(entries)
 }
 
 /// Puts into a target's name what is the same for all lines of a dataset.

@@ -30,6 +30,7 @@ pub use rescue::{OnFull, RescueSettings};
 pub mod enrich;
 pub mod reading;
 
+use crate::dataset::Dataset;
 use crate::packing::Compression;
 use enrich::EnrichSettings;
 use jiff::tz::TimeZone;
@@ -83,6 +84,8 @@ pub struct InputSettings {
     pub exclude_files: Vec<String>,
     /// How a line is understood.
     pub format: Format,
+    /// `dataset`: what events say of where they come from. Default: as the format says.
+    pub dataset: Option<&'static Dataset>,
     /// Whether `message` keeps the raw line of a recognised line; `true` unless `keep_original: false`.
     pub keep_original: bool,
     /// How its bytes become events.
@@ -128,6 +131,7 @@ impl Default for InputSettings {
             paths: Vec::new(),
             exclude_files: Vec::new(),
             format: Format::Auto,
+            dataset: None,
             keep_original: true,
             reading: ReadingSettings::default(),
             message_max_bytes: 10 << 20,

@@ -58,7 +58,7 @@ const INPUT: Table = &[
             "multiline.flush_pattern", "multiline.count_lines", "multiline.max_lines",
             "multiline.timeout", "multiline.skip_newline", "parsers.**", "json.keys_under_root",
             "json.overwrite_keys", "json.expand_keys", "json.add_error_key", "json.message_key",
-            "json.document_id", "json.ignore_decoding_error", "keep_null", "trusted_proxies", "timezone",
+            "json.document_id", "json.ignore_decoding_error", "keep_null", "trusted_proxies", "timezone", "dataset",
         ],
     ),
     (

@@ -1,5 +1,10 @@
 //! The modules: ready-made inputs for the logs of a program, under the names and with the places of Filebeat's.
 
+use crate::dataset::{
+    APACHE_ACCESS, APACHE_ERROR, Dataset, GENERIC, HAPROXY_LOG, IIS_ACCESS, NGINX_ACCESS,
+    NGINX_ERROR, NGINX_INGRESS, TRAEFIK_ACCESS,
+};
+
 /// Logs of one program.
 #[derive(Debug)]
 pub struct Module {
@@ -20,6 +25,8 @@ pub struct Fileset {
     pub paths: &'static [&'static str],
     /// The format of its lines.
     pub format: FilesetFormat,
+    /// What its events say of where they come from, in whichever format its lines are.
+    pub dataset: &'static Dataset,
     /// Whether lines may come by syslog, and do where nothing else is said.
     pub by_syslog: bool,
     /// Whether it is switched on in the file that `modules enable` writes.
@@ -45,6 +52,7 @@ const FILESET: Fileset = Fileset {
     about: "Access logs",
     paths: &[],
     format: Named("raw"),
+    dataset: &GENERIC,
     by_syslog: false,
     is_usual: true,
 };
@@ -61,6 +69,7 @@ pub static MODULES: &[Module] = &[
                     "/var/log/httpd/access_log*",
                 ],
                 format: Named("apache"),
+                dataset: &APACHE_ACCESS,
                 ..FILESET
             },
             Fileset {
@@ -68,6 +77,7 @@ pub static MODULES: &[Module] = &[
                 about: "Error logs",
                 paths: &["/var/log/apache2/error.log*", "/var/log/httpd/error_log*"],
                 format: Named("apache_error"),
+                dataset: &APACHE_ERROR,
                 ..FILESET
             },
         ],
@@ -79,20 +89,30 @@ pub static MODULES: &[Module] = &[
             about: "All logs",
             paths: &["/var/log/haproxy.log*"],
             format: Named("haproxy"),
+            dataset: &HAPROXY_LOG,
             by_syslog: true,
             ..FILESET
         }],
     },
-    Module { name: "iis", filesets: &[Fileset { format: Named("iis"), ..FILESET }] },
+    Module {
+        name: "iis",
+        filesets: &[Fileset { format: Named("iis"), dataset: &IIS_ACCESS, ..FILESET }],
+    },
     Module {
         name: "nginx",
         filesets: &[
-            Fileset { paths: &["/var/log/nginx/access.log*"], format: Named("nginx"), ..FILESET },
+            Fileset {
+                paths: &["/var/log/nginx/access.log*"],
+                format: Named("nginx"),
+                dataset: &NGINX_ACCESS,
+                ..FILESET
+            },
             Fileset {
                 name: "error",
                 about: "Error logs",
                 paths: &["/var/log/nginx/error.log*"],
                 format: Named("nginx_error"),
+                dataset: &NGINX_ERROR,
                 ..FILESET
             },
             Fileset {
@@ -100,6 +120,7 @@ pub static MODULES: &[Module] = &[
                 about: "Access logs of the ingress controller of Kubernetes",
                 paths: &["/var/log/nginx/ingress.log*"],
                 format: Nginx(INGRESS),
+                dataset: &NGINX_INGRESS,
                 is_usual: false,
                 ..FILESET
             },
@@ -110,6 +131,7 @@ pub static MODULES: &[Module] = &[
         filesets: &[Fileset {
             paths: &["/var/log/traefik/access.log*"],
             format: Named("traefik"),
+            dataset: &TRAEFIK_ACCESS,
             ..FILESET
         }],
     },

@@ -238,6 +238,9 @@ fn stanza(input: &InputSettings) -> Mapping {
         put(&mut out, "paths", list(&input.paths));
     }
     put(&mut out, "format", format(&input.format));
+    if let Some(dataset) = input.dataset {
+        put(&mut out, "dataset", dataset.name);
+    }
     put(&mut out, "keep_original", input.keep_original);
     if input.kind != "syslog" && input.zone != TimeZone::system() {
         listener::put_zone(&mut out, &input.zone);

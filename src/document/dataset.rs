@@ -5,7 +5,7 @@ use super::layout::Layout;
 use crate::dataset::{APACHE_ACCESS, Dataset, GENERIC, NGINX_ACCESS};
 use crate::parsers::Parser;
 use crate::parsers::access_log::Server;
-use crate::settings::{Format, WebServer};
+use crate::settings::{Format, InputSettings, WebServer};
 use crate::target::FormatString;
 use serde_json::json;
 use std::sync::Arc;
@@ -30,9 +30,12 @@ pub(super) struct KindOfLines {
 pub(super) const OF_NO_SERVER: usize = 2;
 
 /// Returns the kinds of lines of an input. Those of an `auto` one are the two servers' and then all others; any other
-/// has one kind.
-pub(super) fn datasets(format: &Format, parser: &Parser) -> Vec<&'static Dataset> {
-    match format {
+/// has one kind, unless a dataset is named.
+pub(super) fn datasets(input: &InputSettings, parser: &Parser) -> Vec<&'static Dataset> {
+    if let Some(dataset) = input.dataset {
+        return vec![dataset; if input.format == Format::Auto { 3 } else { 1 }];
+    }
+    match &input.format {
         Format::Auto => vec![&APACHE_ACCESS, &NGINX_ACCESS, &GENERIC],
         Format::Nginx => vec![&NGINX_ACCESS],
         Format::Apache | Format::Common | Format::Combined | Format::VhostCombined => {

@@ -1,6 +1,7 @@
 //! `modules list`, `enable` and `disable`.
 
 use crate::rig::Place;
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 
 const CONFIG: &str =
@@ -177,5 +178,52 @@ fn directory_that_cannot_be_written_is_told_with_what_to_do() {
             "error: cannot {what}: permission denied\nhint: run this as the user that owns `modules.d`\n"
         );
         assert_eq!((output.status.code(), told), (Some(1), expected));
+    }
+}
+
+/// For every format that a fileset may be given: its events say which module and fileset they come from.
+#[test]
+fn events_of_a_fileset_say_so_in_whichever_format_its_lines_are() {
+    let line = r#"203.0.113.9 - - [21/Nov/2026:03:20:13 +0100] "GET / HTTP/1.1" 200 1 "-" "-""#;
+    for (module, fileset, options, line, recognised) in [
+        ("nginx", "access", "", line, true),
+        ("nginx", "access", "", "of no format", false),
+        ("nginx", "access", "input.format: {grok: '%{IP:source.ip} %{WORD:own}'}", "::1 a", true),
+        ("nginx", "access", "input.format: {grok: '%{IP:source.ip} %{WORD:own}'}", "no", false),
+        ("apache", "error", "input.format: {regex: {pattern: '^(?P<own>[a-z])$'}}", "a", true),
+        ("apache", "access", "input.format: json_access", r#"{"status":200}"#, true),
+        ("apache", "access", "input.pipeline: web", line, true),
+        (
+            "nginx",
+            "access",
+            "input: {pipeline: web, fields_under_root: true, fields: {event.own: 1}}",
+            line,
+            true,
+        ),
+        ("nginx", "ingress_controller", "", line, false),
+        (
+            "nginx",
+            "access",
+            "input: {type: filestream, pipeline: web, parsers: [{ndjson: {target: ''}}]}",
+            r#"{"event":{"action":"of the line"},"message":"text"}"#,
+            true,
+        ),
+    ] {
+        let place = Place::new();
+        place.write("access.log", &format!("{line}\n"));
+        let text = format!(
+            "filebeat.modules:\n- module: {module}\n  {fileset}:\n    var.paths: [{}]\n    {options}\noutput.console: {{}}\n",
+            place.path().join("access.log").display(),
+        );
+        place.write("shipper.yml", &text);
+        let said = place.run(&["-c", "shipper.yml", "try", "access.log"]);
+        let case = format!("{options} {line}: {} {}", said.out, said.err);
+        let document: Value = serde_json::from_str(&said.out).expect(&case);
+        assert_eq!(said.code == 0, recognised, "{case}");
+        assert_eq!(document["event"]["module"], module, "{case}");
+        assert_eq!(document["event"]["dataset"], format!("{module}.{fileset}"), "{case}");
+        assert_eq!(document["fileset"]["name"], fileset, "{case}");
+        assert_eq!(document["service"]["type"], module, "{case}");
+        assert_eq!(said.out.matches("\"event\":").count(), 1, "{case}");
     }
 }

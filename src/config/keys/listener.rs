@@ -24,6 +24,7 @@ const COMMON: &[&str] = &[
     "fields_under_root",
     "timezone",
     "trusted_proxies",
+    "dataset",
 ];
 
 const STREAM: &[&str] =

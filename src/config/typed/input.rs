@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::config::check::{not_one_of, unknown_key};
+use crate::config::check::{nearest, not_one_of, unknown_key};
 use crate::config::keys::LISTENERS;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Node, Value};
@@ -20,6 +20,7 @@ use crate::config::typed::modules;
 use crate::config::typed::own;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
+use crate::dataset::{DATASETS, Dataset};
 use crate::packing::{Compression, Format as Packing};
 use crate::parsers::known::{KNOWN, known};
 use crate::parsers::regex::RegexParser;
@@ -235,6 +236,7 @@ fn input(
         enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
         trusted_proxies: networks(&at.get("trusted_proxies")),
+        dataset: dataset(&at.get("dataset")),
         ..InputSettings::default()
     })
 }
@@ -242,6 +244,20 @@ fn input(
 fn tags(at: &At<'_>, shared: &Shared) -> Vec<String> {
     let own = texts(&at.get("tags")).into_iter().filter(|tag| !shared.tags.contains(tag));
     shared.tags.iter().cloned().chain(own).collect()
+}
+
+fn dataset(at: &At<'_>) -> Option<&'static Dataset> {
+    let name = at.text_if_any()?;
+    let found = DATASETS.into_iter().find(|dataset| dataset.name == name);
+    if found.is_none() {
+        let names: Vec<&str> = DATASETS.iter().map(|dataset| dataset.name).collect();
+        let hint = match nearest(&name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are `{}`", names.join("`, `")),
+        };
+        at.problem_with(format!("there is no dataset `{name}`"), hint);
+    }
+    found
 }
 
 fn networks(list: &At<'_>) -> Vec<Network> {

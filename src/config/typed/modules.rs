@@ -167,6 +167,7 @@ impl Stanza<'_, '_> {
                 put("exclude_files", self.texts(&[r"\.gz$"]));
             }
         }
+        put("dataset", self.text(self.fileset.dataset.name));
         // What a pipeline of the server reads is sent as it is, unless something else is asked for.
         if !own.get("pipeline").is_there() {
             put("format", self.format());
