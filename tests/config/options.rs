@@ -273,7 +273,7 @@ const ROWS: &[Row] = &[
     Row { keys: &["json.ignore_decoding_error", "parsers.ndjson.ignore_decoding_error"],
         beside: &[("expand_keys", "false")], decides: Some(|i| shown(i.reading.parsers.len())), default: "1",
         taken: &[("true", "1")], refused: BOOLEAN },
-    Row { keys: &["dataset"], beside: &[], decides: Some(|i| shown(&i.dataset.map(|dataset| dataset.name))),
+    Row { keys: &["dataset"], beside: &[], decides: Some(|i| shown(i.dataset.map(|dataset| dataset.name))),
         default: "None", taken: &[("''", "None"), ("nginx.access", "Some(\"nginx.access\")"), ("haproxy.log", "Some(\"haproxy.log\")")],
         refused: &[("nginx.acess", "there is no dataset `nginx.acess`"), ("[a]", "{key} takes a text, found a list")] },
     Row { keys: &["trusted_proxies"], beside: &[], decides: Some(|i| shown(&i.trusted_proxies)), default: "[]",
