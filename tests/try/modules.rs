@@ -210,7 +210,7 @@ fn events_of_a_fileset_say_so_in_whichever_format_its_lines_are() {
         ),
     ] {
         let place = Place::new();
-        place.write("access.log", &format!("{line}\n"));
+        place.write("access.log", format!("{line}\n"));
         let text = format!(
             "filebeat.modules:\n- module: {module}\n  {fileset}:\n    var.paths: [{}]\n    {options}\noutput.console: {{}}\n",
             place.path().join("access.log").display(),
