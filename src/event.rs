@@ -256,13 +256,23 @@ pub enum Parsed {
     Enveloped,
     /// The event has none; its document carries `message` alone.
     Unrecognised,
+    /// The line says something of those that follow and is no event: there is no document.
+    NoEvent,
+}
+
+impl From<Option<()>> for Parsed {
+    /// What was read is recognised.
+    fn from(read: Option<()>) -> Self {
+        if read.is_some() { Self::Recognised } else { Self::Unrecognised }
+    }
 }
 
 /// Fills an event from a line.
 pub trait Parse {
     /// Parses `line`, without its line end, into `event`, which was begun for it.
     ///
-    /// What an event holds after [`Parsed::Unrecognised`] is not used.
+    /// What an event holds after [`Parsed::Unrecognised`] and [`Parsed::NoEvent`] is not used. The same line may be given
+    /// once more, when what became of it found no room.
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed;
 
     /// Says how many bytes of each line that follows are a syslog header that was taken for one already.

@@ -131,7 +131,7 @@ pub struct Consumed {
     pub events: u64,
     /// Events among them whose line was not recognised although a format is set.
     pub unparsed: u64,
-    /// Empty lines, and what the filters of the input say is not sent.
+    /// Empty lines, those that are no events, and what the filters of the input say is not sent.
     pub filtered: u64,
     /// Their bytes.
     pub filtered_bytes: u64,
@@ -399,7 +399,12 @@ impl Encoder {
                 length: line.len(),
                 flags: Flags::default(),
             };
-            let content = self.parse(parser, line);
+            let Some(content) = self.parse(parser, line) else {
+                consumed.filtered += 1;
+                consumed.filtered_bytes += raw_length as u64;
+                consumed.bytes += raw_length;
+                continue;
+            };
             if self.append(text, place, content, batch) == Fit::Full {
                 consumed.stop = Stop::Full;
                 break;
@@ -434,16 +439,22 @@ impl Encoder {
                         is_multiline: message.is_multiline,
                     };
                     let place = Place { start, raw_length: end - start, length, flags };
-                    let (content, fit) =
-                        self.append_found(parser, lines.bytes, message, place, batch);
-                    if fit == Fit::Full {
-                        consumed.stop = Stop::Full;
-                        return consumed;
+                    match self.append_found(parser, lines.bytes, message, place, batch) {
+                        Some((_, Fit::Full)) => {
+                            consumed.stop = Stop::Full;
+                            return consumed;
+                        }
+                        Some((content, _)) => {
+                            consumed.filtered_bytes += (message.start - consumed.bytes) as u64;
+                            consumed.skipped_bytes += message.skipped_bytes;
+                            self.count(content, &mut consumed);
+                        }
+                        None => {
+                            consumed.filtered += 1;
+                            consumed.filtered_bytes += (message.end - consumed.bytes) as u64;
+                        }
                     }
-                    consumed.filtered_bytes += (message.start - consumed.bytes) as u64;
-                    consumed.skipped_bytes += message.skipped_bytes;
                     consumed.bytes = message.end;
-                    self.count(content, &mut consumed);
                     if large_end.is_some() {
                         return consumed;
                     }
@@ -460,7 +471,7 @@ impl Encoder {
         }
     }
 
-    /// Appends what was found in `bytes`.
+    /// Appends what was found in `bytes`; `None` when that is no event.
     fn append_found<P: Parse + ?Sized>(
         &mut self,
         parser: &mut P,
@@ -468,7 +479,7 @@ impl Encoder {
         message: &mut assembly::Message,
         place: Place,
         batch: &mut BatchBuilder,
-    ) -> (Content, Fit) {
+    ) -> Option<(Content, Fit)> {
         if let Some(length) = message.head_length {
             parser.set_head(length);
         }
@@ -477,14 +488,17 @@ impl Encoder {
             Some((from, _)) => &bytes[from..],
             None => message.text(bytes),
         };
-        let mut content = self.parse(parser, &text[..place.length]);
+        let Some(mut content) = self.parse(parser, &text[..place.length]) else {
+            message.members = members;
+            return None;
+        };
         let fit = if members.is_empty() {
             self.append(text, place, content, batch)
         } else {
             self.append_members(text, place, &mut content, &mut members, batch)
         };
         message.members = members;
-        (content, fit)
+        Some((content, fit))
     }
 
     /// Counts an event that is in the batch.
@@ -502,9 +516,9 @@ impl Encoder {
         }
     }
 
-    /// Parses a line into the event.
+    /// Parses a line into the event; `None` when it is none.
     #[inline]
-    fn parse<P: Parse + ?Sized>(&mut self, parser: &mut P, line: &[u8]) -> Content {
+    fn parse<P: Parse + ?Sized>(&mut self, parser: &mut P, line: &[u8]) -> Option<Content> {
         let look = look(line);
         let known = if !look.is_ascii && std::str::from_utf8(line).is_err() {
             LineText::Broken
@@ -523,12 +537,13 @@ impl Encoder {
             Parsed::Recognised => {}
             Parsed::Enveloped => {
                 self.event.set(Field::Message, Span::line(0, line.len()));
-                return Content::Envelope;
+                return Some(Content::Envelope);
             }
             Parsed::Unrecognised => {
                 self.event.clear_fields();
-                return Content::Line;
+                return Some(Content::Line);
             }
+            Parsed::NoEvent => return None,
         }
         if self.keep_original || self.event.has_residue() {
             self.event.set(Field::Message, Span::line(0, line.len()));
@@ -538,7 +553,7 @@ impl Encoder {
         if let Some(enricher) = &mut self.enricher {
             enricher.apply(line, &mut self.event);
         }
-        Content::Fields
+        Some(Content::Fields)
     }
 
     /// Appends one item to the batch.

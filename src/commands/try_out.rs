@@ -271,7 +271,7 @@ fn summarise(format: &Format, counts: Counts, screen: &Screen) {
     }
     let filtered = lines.saturating_sub(sent_lines);
     if filtered != 0 {
-        text.push_str(&format!(", {filtered} empty or filtered"));
+        text.push_str(&format!(", {filtered} left out (empty, filtered or no event)"));
     }
     if screen.left == Some(0) {
         text.push_str("; stopped there, as --limit says");

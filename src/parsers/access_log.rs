@@ -213,10 +213,7 @@ impl AccessLog {
 impl Parse for AccessLog {
     #[inline]
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
-        match self.read(line, event) {
-            Some(()) => Parsed::Recognised,
-            None => Parsed::Unrecognised,
-        }
+        self.read(line, event).into()
     }
 }
 

@@ -119,8 +119,8 @@ impl SyslogLines {
         Some(header)
     }
 
-    /// Has the text of a message parsed; tells whether it was recognised.
-    fn parse_text(&mut self, line: &[u8], header: &Header, event: &mut EventBuf) -> bool {
+    /// Has the text of a message parsed.
+    fn parse_text(&mut self, line: &[u8], header: &Header, event: &mut EventBuf) -> Parsed {
         let text = &line[header.message.start()..];
         event.forget_quotes();
         let parsed = match &mut self.inner {
@@ -143,7 +143,7 @@ impl SyslogLines {
             event.clear_fields();
         }
         event.shift(header.message.start());
-        parsed == Parsed::Recognised
+        parsed
     }
 
     fn set_header(&self, line: &[u8], header: &Header, event: &mut EventBuf) {
@@ -210,13 +210,16 @@ impl Parse for SyslogLines {
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
         self.last_server = self.server;
         let Some(header) = self.header(line) else { return Parsed::Unrecognised };
-        let recognised = self.parse_text(line, &header, event);
+        let parsed = self.parse_text(line, &header, event);
+        if parsed == Parsed::NoEvent {
+            return parsed;
+        }
         // A parser may take only a part of the text for its message.
         if event.text_part().is_none() {
             event.set_text_part(header.message);
         }
         self.set_header(line, &header, event);
-        if recognised { Parsed::Recognised } else { Parsed::Enveloped }
+        if parsed == Parsed::Recognised { parsed } else { Parsed::Enveloped }
     }
 
     fn set_head(&mut self, length: usize) {

@@ -1,9 +1,9 @@
 //! Lines of IIS in W3C's extended format, whose columns a `#Fields:` line names.
 //!
 //! Lines of several files may come in turns, so the columns of each are kept by its epoch. A file may be read on behind its
-//! `#Fields:`: then columns of other files are tried, and the sets that Filebeat's module knows. No columns are taken on
-//! trust: a line has as many words as there are columns, and those that are dates, addresses or numbers have to be. Lines
-//! that begin with `#` are sent as they are.
+//! `#Fields:`: then columns of other files are tried, and the sets that Filebeat's module knows. These are not taken on
+//! trust: a line has as many words as there are columns, and those that are dates, addresses or numbers have to be. Of columns
+//! that the file names itself, a value that is none of its column's is left out. Lines that begin with `#` are no events.
 
 use super::address::Address;
 use super::escapes::{form_decoded, percent_decoded};
@@ -13,7 +13,7 @@ use super::values::{
     self, OF_MILLISECONDS, body_bytes, duration, extras, line_parser, number, text,
 };
 use crate::dataset::IIS_ACCESS;
-use crate::event::{EventBuf, Field, Span};
+use crate::event::{EventBuf, Field, Parsed, Span};
 
 extras! {
     Duration = "event.duration" Raw,
@@ -124,13 +124,17 @@ impl Default for Iis {
 line_parser!(Iis, |_| &IIS_ACCESS; begin_file);
 
 impl Iis {
-    fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
+    fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
         if line.first() == Some(&b'#') {
             if let Some(columns) = line.strip_prefix(FIELDS).and_then(columns_of) {
                 self.learn(columns);
             }
-            return None;
+            return Parsed::NoEvent;
         }
+        self.read_line(line, event).into()
+    }
+
+    fn read_line(&self, line: &[u8], event: &mut EventBuf) -> Option<()> {
         let mut words = [Span::default(); COLUMNS_MAX];
         let (mut count, mut at) = (0, 0);
         while let Some((word, next)) = values::word(line, at) {
@@ -173,7 +177,7 @@ impl Iis {
     /// Returns the columns of the file, and where these are not known, the first of all others that a line fits.
     fn columns_for(&self, line: &[u8], words: &[Span]) -> Option<&[Column]> {
         if let Some((_, own)) = self.files.first().filter(|(file, _)| *file == self.epoch) {
-            return fits(own, line, words).then_some(own);
+            return has_time(own, line, words).then_some(own);
         }
         let others = self.files.iter().map(|(_, columns)| columns);
         others.chain(&self.defaults).find(|set| fits(set, line, words)).map(Vec::as_slice)
@@ -190,6 +194,17 @@ fn columns_of(names: &[u8]) -> Option<Vec<Column>> {
         })
         .collect();
     (1..=COLUMNS_MAX).contains(&columns.len()).then_some(columns)
+}
+
+/// Tells whether as many words as columns are there, and date and time are some.
+fn has_time(columns: &[Column], line: &[u8], words: &[Span]) -> bool {
+    let is_time = |column: &Column| matches!(column, Column::Date | Column::Time);
+    columns.len() == words.len()
+        && columns
+            .iter()
+            .zip(words)
+            .filter(|(column, _)| is_time(column))
+            .all(|(column, word)| may_be(*column, &line[word.start()..word.end()]))
 }
 
 /// Tells whether the words of a line may stand in these columns.
@@ -239,10 +254,14 @@ fn without_zone(text: &[u8]) -> &[u8] {
 }
 
 fn set_column(column: Column, line: &[u8], word: Span, event: &mut EventBuf) {
-    if values::is_absent(event.bytes(line, word)) {
+    let bytes = &line[word.start()..word.end()];
+    if values::is_absent(bytes) {
         return;
     }
-    let without_zone = word.part(0, without_zone(event.bytes(line, word)).len());
+    if !may_be(column, bytes) {
+        return event.leave_residue();
+    }
+    let without_zone = word.part(0, without_zone(bytes).len());
     match column {
         Column::Date | Column::Time => {}
         Column::Client => {
@@ -280,7 +299,11 @@ fn set_column(column: Column, line: &[u8], word: Span, event: &mut EventBuf) {
             }
         }
         Column::Version => values::protocol(event, line, word),
-        Column::Status => drop(values::status(event, line, word)),
+        Column::Status => {
+            if !values::status(event, line, word) {
+                event.leave_residue();
+            }
+        }
         Column::SubStatus => drop(number(event, line, Own::SubStatus, word)),
         Column::Win32Status => drop(number(event, line, Own::Win32Status, word)),
         Column::Sent => body_bytes(event, line, word),

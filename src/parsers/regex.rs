@@ -155,10 +155,7 @@ impl RegexParser {
 
 impl Parse for RegexParser {
     fn parse(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
-        match self.read(line, event) {
-            Some(()) => Parsed::Recognised,
-            None => Parsed::Unrecognised,
-        }
+        self.read(line, event).into()
     }
 }
 

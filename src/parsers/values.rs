@@ -61,7 +61,7 @@ macro_rules! extras {
 }
 pub(super) use extras;
 
-/// Makes a type with `read(&mut self, line, event) -> Option<()>` a parser of lines of one kind; the fields named last
+/// Makes a type with `read(&mut self, line, event)`, which returns `Option<()>` or [`Parsed`], a parser of lines of one kind; the fields named last
 /// know the zone of times that say none, and the time of reading; a method behind a semicolon is told of each file.
 macro_rules! line_parser {
     ($type:ident, $dataset:expr $(, $zone:ident)* $(; $set_file:ident)?) => {
@@ -107,12 +107,12 @@ macro_rules! line_parser {
 pub(super) use line_parser;
 
 /// Says what was read; of a line that was not understood, nothing is left.
-pub(super) fn parsed(read: Option<()>, event: &mut EventBuf) -> Parsed {
-    if read.is_some() {
-        return Parsed::Recognised;
+pub(super) fn parsed(read: impl Into<Parsed>, event: &mut EventBuf) -> Parsed {
+    let parsed = read.into();
+    if parsed != Parsed::Recognised {
+        event.clear_fields();
     }
-    event.clear_fields();
-    Parsed::Unrecognised
+    parsed
 }
 
 /// Tells whether a text says that there is no value.

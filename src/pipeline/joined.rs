@@ -119,13 +119,14 @@ impl Encoder {
         batch: &mut BatchBuilder,
     ) -> Consumed {
         let mut consumed = Consumed::default();
-        let (content, fit) = self.append_found(parser, &[], event, place, batch);
-        if fit == Fit::Full {
-            consumed.stop = Stop::Full;
-            return consumed;
+        match self.append_found(parser, &[], event, place, batch) {
+            Some((_, Fit::Full)) => consumed.stop = Stop::Full,
+            Some((content, _)) => {
+                consumed.bytes = usize::try_from(place.raw_length).unwrap_or(usize::MAX);
+                self.count(content, &mut consumed);
+            }
+            None => (consumed.filtered, consumed.filtered_bytes) = (1, place.raw_length),
         }
-        consumed.bytes = usize::try_from(place.raw_length).unwrap_or(usize::MAX);
-        self.count(content, &mut consumed);
         consumed
     }
 }

@@ -80,9 +80,13 @@ impl Encoder {
         let place = Place { start, raw_length: raw_length as u64, length: text.len(), flags };
         let content = if truncated {
             self.event.begin(LineText::Broken, None);
-            Content::Line
+            Some(Content::Line)
         } else {
             self.parse(parser, text)
+        };
+        let Some(content) = content else {
+            (consumed.filtered, consumed.filtered_bytes) = (1, raw_length as u64);
+            return consumed;
         };
         if self.append(text, place, content, batch) == Fit::Full {
             consumed.stop = Stop::Full;
@@ -115,13 +119,17 @@ impl Encoder {
             length: found.text(lines.bytes).len(),
             flags: Flags { is_truncated, is_multiline: false },
         };
-        let (content, fit) = self.append_found(parser, lines.bytes, found, place, batch);
-        if fit == Fit::Full {
-            consumed.stop = Stop::Full;
-            return consumed;
+        match self.append_found(parser, lines.bytes, found, place, batch) {
+            Some((_, Fit::Full)) => consumed.stop = Stop::Full,
+            Some((content, _)) => {
+                consumed.bytes = message.raw_length;
+                self.count(content, &mut consumed);
+            }
+            None => {
+                consumed.filtered += 1;
+                consumed.filtered_bytes = message.raw_length as u64;
+            }
         }
-        consumed.bytes = message.raw_length;
-        self.count(content, &mut consumed);
         consumed
     }
 }

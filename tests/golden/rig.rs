@@ -79,6 +79,7 @@ pub(crate) fn run_cut(
         sum.events += consumed.events;
         sum.unparsed += consumed.unparsed;
         sum.filtered += consumed.filtered;
+        sum.filtered_bytes += consumed.filtered_bytes;
         sum.response_bytes += consumed.response_bytes;
         for (sum, more) in sum.status.iter_mut().zip(consumed.status) {
             *sum += more;
