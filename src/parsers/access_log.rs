@@ -408,12 +408,19 @@ fn is_method_byte(byte: u8) -> bool {
 /// Reads ` status bytes` from `at`; returns where that ends: at a space or the line's end.
 #[inline]
 fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> {
-    let [b' ', status @ .., b' '] = line.get(at..)?.first_chunk::<5>()? else { return None };
-    if !status.iter().all(u8::is_ascii_digit) {
+    let mut start = at + 5;
+    let rest = line.get(at..)?;
+    if let Some([b' ', status @ .., b' ']) = rest.first_chunk::<5>()
+        && status.iter().all(u8::is_ascii_digit)
+    {
+        set_status(*status, Span::line(at + 1, at + 4), event);
+    } else if rest.starts_with(b" - ") {
+        // No status was sent.
+        start = at + 3;
+    } else {
         return None;
     }
-    set_status(*status, Span::line(at + 1, at + 4), event);
-    let (start, mut end, mut bytes) = (at + 5, at + 5, 0_u64);
+    let (mut end, mut bytes) = (start, 0_u64);
     while let Some(digit) = line.get(end).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
     {
@@ -426,7 +433,8 @@ fn read_response(line: &[u8], at: usize, event: &mut EventBuf) -> Option<usize> 
         }
         end += 1;
     } else if DIGITS_MAX < end - start {
-        return None;
+        bytes = 0;
+        event.leave_residue();
     } else {
         let zeros = leading_zeros(&line[start..end]);
         event.set(Field::BodyBytes, Span::line(start + zeros, end));

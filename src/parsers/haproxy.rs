@@ -71,6 +71,9 @@ impl Default for HaProxy {
 
 line_parser!(HaProxy, |_| &HAPROXY_LOG, zone, header);
 
+/// Begins a line of a connection without a request.
+const CONNECT: &[u8] = b"Connect from ";
+
 /// What connections there are, behind the termination state: active, of frontend, backend and server, retries.
 const CONNECTIONS: [Own; 5] =
     [Own::Active, Own::AtFrontend, Own::AtBackend, Own::AtServer, Own::Retries];
@@ -82,6 +85,10 @@ impl HaProxy {
             at = header.message.start();
             if let Some(time) = header.time {
                 event.set_timestamp(super::timestamp::render(time));
+            }
+            // All others say themselves when it was.
+            if let Some(offset) = header.offset.filter(|_| line[at..].starts_with(CONNECT)) {
+                values::timezone(event, Own::Timezone, offset);
             }
             let mut set = |own: Own, span: Option<Span>| {
                 if let Some(span) = span {
@@ -108,7 +115,7 @@ impl HaProxy {
     }
 
     fn read_message(&mut self, line: &[u8], at: usize, event: &mut EventBuf) -> Option<()> {
-        if line[at..].starts_with(b"Connect from ") {
+        if line[at..].starts_with(CONNECT) {
             return read_connect(line, at, event);
         }
         let (address, at) = word(line, at)?;
@@ -154,7 +161,7 @@ fn read_error(
 
 /// Reads `Connect from address:port to address:port (frontend/mode)`.
 fn read_connect(line: &[u8], at: usize, event: &mut EventBuf) -> Option<()> {
-    let mut at = at + b"Connect from ".len();
+    let mut at = at + CONNECT.len();
     let (source, next) = word(line, at)?;
     client_with_port(event, line, Own::Port, source)?;
     let (to, next) = word(line, next)?;
@@ -327,8 +334,7 @@ fn read_tls(line: &[u8], at: usize, event: &mut EventBuf) {
             if 1 < from {
                 text(event, line, Own::TlsName, item.part(0, from - 1));
             }
-            values::set(event, Own::TlsProtocol, item.part(from, from + 3));
-            text(event, line, Own::TlsVersion, item.part(from + 4, end));
+            values::tls(event, line, item.part(from, end), Own::TlsProtocol, Own::TlsVersion);
             if end < item.len() {
                 text(event, line, Own::TlsCipher, item.part(end + 1, item.len()));
             }

@@ -63,7 +63,7 @@ pub(super) enum Take<O: 'static> {
     Time,
     /// The same, where nothing says it better.
     LaterTime,
-    /// `TLSv1.3`, for the fields of protocol and version.
+    /// `TLSv1.3`, or `1.3`, for the fields of protocol and version.
     TlsName(O, O),
     /// A version of TLS by its number, and the field of its name.
     TlsVersion(O, O),
@@ -227,7 +227,7 @@ impl<O: Copy + Into<To>> JsonLines<O> {
                 event.timestamp().is_some()
                     || values::time(event, line, value, zone, self.timezone).is_some()
             }
-            Take::TlsName(protocol, version) => tls_name(event, line, value, protocol, version),
+            Take::TlsName(protocol, version) => values::tls(event, line, value, protocol, version),
             Take::TlsVersion(protocol, version) => {
                 tls_version(event, line, value, protocol, version)
             }
@@ -425,27 +425,6 @@ fn of_servers(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some(&text[..end])
     });
     parts.filter(|part| !values::is_absent(part))
-}
-
-/// Sets protocol and version of `TLSv1.3`.
-fn tls_name<O: Into<To>>(
-    event: &mut EventBuf,
-    line: &[u8],
-    value: Span,
-    protocol: O,
-    version: O,
-) -> bool {
-    if !event.bytes(line, value).starts_with(b"TLSv") {
-        return false;
-    }
-    let number = value.part(4, value.len());
-    if event.bytes(line, number) == b"1" {
-        values::literal(event, version, b"1.0");
-    } else {
-        values::text(event, line, version, number);
-    }
-    values::literal(event, protocol, b"tls");
-    true
 }
 
 /// Sets protocol and version of TLS, by the number that the protocol has for it.

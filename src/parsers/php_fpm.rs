@@ -43,7 +43,9 @@ impl PhpFpmAccess {
             text(event, line, Field::UserName, Span::line(user, time.start() - 1));
         }
         let start = quote + 2;
-        let end = start + memchr::memmem::rfind(&line[start..], b"\" ")?;
+        // A script's name may hold a quote: the last one with a status behind it ends the request.
+        let mut quotes = memchr::memmem::rfind_iter(&line[start..], b"\" ").map(|at| start + at);
+        let end = quotes.find(|end| is_status(&line[end + 2..]))?;
         // PHP-FPM writes no version: a line with one is another server's.
         if memchr::memmem::find(&line[start..end], b" HTTP/").is_some() {
             return None;
@@ -56,6 +58,12 @@ impl PhpFpmAccess {
         read_rest(line, at, event);
         Some(())
     }
+}
+
+fn is_status(rest: &[u8]) -> bool {
+    rest.len() >= 3
+        && rest[..3].iter().all(u8::is_ascii_digit)
+        && matches!(rest.get(3), None | Some(b' '))
 }
 
 /// Returns the time that ends at `end`, with its brackets where it has some.
@@ -84,24 +92,69 @@ fn read_request(line: &[u8], request: Span, event: &mut EventBuf) {
     }
 }
 
-/// Reads script, milliseconds, kilobytes and per cent.
+/// Reads script, milliseconds, kilobytes and per cent; any but the script may be missing.
 fn read_rest(line: &[u8], at: usize, event: &mut EventBuf) {
-    let Some((script, at)) = word(line, at) else { return };
-    text(event, line, Own::Script, script);
-    let mut at = at;
-    let mut many = 0;
-    while let Some((value, next)) = word(line, at).filter(|(value, _)| value.start() < line.len()) {
-        let is_taken = match many {
-            0 => duration(event, line, Own::Duration, value, OF_MILLISECONDS),
-            1 => number(event, line, Own::Memory, value).is_some(),
-            2 => read_per_cent(line, value, event),
-            _ => false,
-        };
+    if at == line.len() {
+        return;
+    }
+    let Some(length) = script_length(&line[at..]) else { return event.leave_residue() };
+    text(event, line, Own::Script, Span::line(at, at + length));
+    let mut at = at + length + 1;
+    for figure in 0.. {
+        if line.len() <= at {
+            break;
+        }
+        let Some((value, _)) = word(line, at) else { return event.leave_residue() };
+        let is_taken = values::is_absent(event.bytes(line, value))
+            || match figure {
+                0 => duration(event, line, Own::Duration, value, OF_MILLISECONDS),
+                1 => number(event, line, Own::Memory, value).is_some(),
+                2 => read_per_cent(line, value, event),
+                _ => false,
+            };
         if !is_taken {
             event.leave_residue();
         }
-        many += 1;
-        at = next;
+        at = value.end() + 1;
+    }
+}
+
+/// Finds where the script ends, which may hold blanks: before the figures, as many as may be, with which the line ends, or
+/// behind the first word where all of them follow that. `None` where something else stands.
+fn script_length(rest: &[u8]) -> Option<usize> {
+    let are_figures = |from: usize, many: usize| {
+        let mut words = rest[from..].split(|byte| *byte == b' ');
+        (0..many).all(|figure| words.next().is_some_and(|word| may_be(figure, word)))
+    };
+    let mut found = None;
+    let blanks = memchr::memrchr_iter(b' ', rest).take(FIGURES);
+    for (many, blank) in (1..).zip(blanks) {
+        if are_figures(blank + 1, many) {
+            found = Some(blank);
+        }
+    }
+    found.or_else(|| match memchr::memchr(b' ', rest) {
+        None => Some(rest.len()),
+        Some(blank) => are_figures(blank + 1, FIGURES).then_some(blank),
+    })
+}
+
+/// What may stand behind the script: milliseconds, kilobytes and per cent.
+const FIGURES: usize = 3;
+
+/// Tells whether a word may be the figure of this number.
+fn may_be(figure: usize, word: &[u8]) -> bool {
+    let digits = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let is_decimal = |word: &[u8]| {
+        let point = memchr::memchr(b'.', word);
+        digits(&word[..point.unwrap_or(word.len())])
+            && point.is_none_or(|point| digits(&word[point + 1..]))
+    };
+    match figure {
+        _ if word == b"-" => true,
+        0 => is_decimal(word),
+        1 => digits(word),
+        _ => is_decimal(word.strip_suffix(b"%").unwrap_or(word)),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Header {
     pub version: Option<Span>,
     /// When it happened: milliseconds since 1970.
     pub time: Option<i64>,
+    /// The offset of the zone that it was taken for, in seconds, where it names none.
+    pub offset: Option<i32>,
     /// Who sent it.
     pub hostname: Option<Span>,
     /// The program.
@@ -100,7 +102,7 @@ impl Syslog {
     /// Makes a reader; `zone` is that of times that name none.
     #[must_use]
     pub fn new(format: SyslogFormat, zone: TimeZone) -> Self {
-        let clock = Clock { zone: Zone::new(zone), known: [0; CLOCK_BYTES], time: 0 };
+        let clock = Clock { zone: Zone::new(zone), known: [0; CLOCK_BYTES], time: 0, offset: 0 };
         Self { format, clock }
     }
 
@@ -371,17 +373,18 @@ struct Clock {
     zone: Zone,
     known: [u8; CLOCK_BYTES],
     time: i64,
+    offset: i32,
 }
 
 impl Clock {
     /// Reads what follows the priority, if there is one: a time, a host perhaps, and a program perhaps.
     fn read_3164(&mut self, line: &[u8], at: usize, mut header: Header) -> Option<Header> {
         header.message = Span::line(at, line.len());
-        let Some((time, end)) = self.time(line, at) else {
+        let Some((time, offset, end)) = self.time(line, at) else {
             // A priority and no time: the rest is the text (RFC 3164, section 4.3.2).
             return header.priority.map(|_| header);
         };
-        header.time = Some(time);
+        (header.time, header.offset) = (Some(time), offset);
         let mut at = end;
         if !read_tag(line, at, &mut header) {
             if let Some((hostname, next)) = word(line, at) {
@@ -395,13 +398,13 @@ impl Clock {
         Some(header)
     }
 
-    /// Reads a time; returns it and where the next word begins.
-    fn time(&mut self, line: &[u8], at: usize) -> Option<(i64, usize)> {
+    /// Reads a time; returns it, the zone's offset where it names none, and where the next word begins.
+    fn time(&mut self, line: &[u8], at: usize) -> Option<(i64, Option<i32>, usize)> {
         let rest = line.get(at..)?;
         if rest.first()?.is_ascii_digit() {
             let length = memchr::memchr(b' ', rest).unwrap_or(rest.len());
             let time = parse_rfc3339(&rest[..length])?;
-            return Some((time, (at + length + 1).min(line.len())));
+            return Some((time, None, (at + length + 1).min(line.len())));
         }
         let (civil, length) = civil_time(rest)?;
         let end = match rest.get(length..) {
@@ -416,22 +419,22 @@ impl Clock {
         if is_short {
             key[..length].copy_from_slice(&rest[..length]);
             if key == self.known {
-                return Some((self.time, at + end));
+                return Some((self.time, Some(self.offset), at + end));
             }
         }
-        let time = self.resolve(civil)?;
+        let (time, offset) = self.resolve(civil)?;
         if is_short {
-            (self.known, self.time) = (key, time);
+            (self.known, self.time, self.offset) = (key, time, offset);
         }
-        Some((time, at + end))
+        Some((time, Some(offset), at + end))
     }
 
-    /// Returns when it was that the clocks of the zone said so.
-    fn resolve(&mut self, civil: Civil) -> Option<i64> {
+    /// Returns when it was that the clocks of the zone said so, and its offset.
+    fn resolve(&mut self, civil: Civil) -> Option<(i64, i32)> {
         let Civil { year, month, day, in_day } = civil;
         let Some(year) = year else { return self.zone.last(month, day, in_day) };
         let days = days_from_civil(year, month, day)?;
-        self.zone.utc(days * DAY_MS + in_day).map(|(time, _)| time)
+        self.zone.utc(days * DAY_MS + in_day)
     }
 }
 

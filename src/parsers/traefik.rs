@@ -29,8 +29,10 @@ extras! {
     Overhead = "traefik.access.overhead" Raw,
     Retries = "traefik.access.retry_attempts" Raw,
     Level = "log.level" Text,
+    TlsProtocol = "tls.version_protocol" Text,
     TlsVersion = "tls.version" Text,
     TlsCipher = "tls.cipher" Text,
+    TlsSubject = "tls.client.subject" Text,
     Trace = "trace.id" Text,
     SpanId = "span.id" Text,
 }
@@ -75,8 +77,9 @@ const MEMBERS: &[(&str, Take<Own>)] = &[
     ("msg", Take::Nothing),
     ("request_User-Agent", Take::Known(Field::UserAgent)),
     ("request_Referer", Take::Known(Field::Referrer)),
-    ("TLSVersion", Take::Text(Own::TlsVersion)),
+    ("TLSVersion", Take::TlsName(Own::TlsProtocol, Own::TlsVersion)),
     ("TLSCipher", Take::Text(Own::TlsCipher)),
+    ("TLSClientSubject", Take::Text(Own::TlsSubject)),
     ("TraceId", Take::Text(Own::Trace)),
     ("SpanId", Take::Text(Own::SpanId)),
 ];

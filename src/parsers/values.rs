@@ -368,9 +368,38 @@ pub(super) fn local_time(
 ) -> Option<()> {
     let (time, offset) = zone.utc(local)?;
     event.set_timestamp(render(time));
-    let span = scratch(event, |out| push_offset(out, offset));
-    set(event, timezone, span);
+    self::timezone(event, timezone, offset);
     Some(())
+}
+
+/// Sets a zone's offset, which is in seconds.
+pub(super) fn timezone(event: &mut EventBuf, to: impl Into<To>, offset: i32) {
+    let span = scratch(event, |out| push_offset(out, offset));
+    set(event, to, span);
+}
+
+/// Sets protocol and version of `TLSv1.3`, `TLSv1` (1.0) or `SSLv3` (3.0), or of `1.3` alone; tells whether it is one of
+/// these.
+pub(super) fn tls(
+    event: &mut EventBuf,
+    line: &[u8],
+    span: Span,
+    protocol: impl Into<To>,
+    version: impl Into<To>,
+) -> bool {
+    let text = event.bytes(line, span);
+    let (name, at): (&[u8], _) = match text.get(..4) {
+        Some(b"TLSv") => (b"tls", 4),
+        Some(b"SSLv") => (b"ssl", 4),
+        _ => (b"tls", 0),
+    };
+    match text[at..] {
+        [digit @ b'1'..=b'9'] if at != 0 => literal(event, version, &[digit, b'.', b'0']),
+        [b'1'..=b'9', b'.', b'0'..=b'9'] => set(event, version, span.part(at, at + 3)),
+        _ => return false,
+    }
+    literal(event, protocol, name);
+    true
 }
 
 /// Sets an array of texts, as JSON.

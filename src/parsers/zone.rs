@@ -83,16 +83,16 @@ impl Zone {
     }
 
     /// Returns when clocks of the zone last showed a time of day, in milliseconds, on a day of a year that is not said:
-    /// the latest such time that is not more than a day ahead of the time of reading.
-    pub fn last(&mut self, month: i64, day: i64, in_day: i64) -> Option<i64> {
+    /// the latest such time that is not more than a day ahead of the time of reading; and the zone's offset then, in seconds.
+    pub fn last(&mut self, month: i64, day: i64, in_day: i64) -> Option<(i64, i32)> {
         let (this, ..) = civil_from_days(self.now.div_euclid(DAY_MS));
         let latest = self.now.saturating_add(AHEAD_MS);
         // 29 February was up to eight years ago.
         let mut years = std::iter::once(this + 1).chain((this - 8..=this).rev());
         years.find_map(|year| {
             let days = days_from_civil(year, month, day)?;
-            let (time, _) = self.utc(days * DAY_MS + in_day)?;
-            (time <= latest).then_some(time)
+            let (time, offset) = self.utc(days * DAY_MS + in_day)?;
+            (time <= latest).then_some((time, offset))
         })
     }
 
@@ -226,7 +226,7 @@ mod tests {
             ("2026-11-21T00:00:00Z", (2, 30), None),
         ] {
             zone.set_now(u64::try_from(ms(read)).expect("it is positive"));
-            let time = zone.last(month, day, DAY_MS / 2).map(text);
+            let time = zone.last(month, day, DAY_MS / 2).map(|(time, _)| text(time));
             assert_eq!(time.as_deref(), happened, "{month}-{day}, read at {read}");
         }
     }

@@ -21,7 +21,7 @@ fn compiled(server: WebServer, text: &str, escape: Escape) -> InputSettings {
 fn lines_of_an_apache_format_become_these_documents() {
     let input = compiled(WebServer::Apache, EXTRAS, Escape::Default);
     let consumed = check("compiled/apache", "compiled/apache", APACHE, &input, &shared());
-    assert_eq!((consumed.events, consumed.unparsed), (28, 12));
+    assert_eq!((consumed.events, consumed.unparsed), (28, 10));
 }
 
 #[test]

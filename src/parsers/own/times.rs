@@ -1,7 +1,7 @@
 //! Times of lines in formats that an operator describes.
 
 use crate::parsers::timestamp::{
-    DAY_MS, Rendered, When, can_be_rendered, digits, month_of, parse_any, parse_clock, render,
+    Rendered, When, can_be_rendered, digits, month_of, parse_any, parse_clock, render,
 };
 use crate::parsers::zone::Zone;
 use jiff::fmt::strtime;
@@ -87,12 +87,7 @@ fn of_zone((time, offset): (i64, i32)) -> Found {
 
 /// Returns when a time was that says no year, and the offset of the zone then.
 fn last(zone: &mut Zone, month: i64, day: i64, in_day: i64) -> Option<Found> {
-    let time = zone.last(month, day, in_day)?;
-    // Which day it was there is not said, so each is tried; an hour that clocks left out is found on none.
-    let midnight = time - time.rem_euclid(DAY_MS);
-    let mut days = [midnight, midnight + DAY_MS, midnight - DAY_MS].into_iter();
-    let offset = days.find_map(|day| zone.utc(day + in_day).filter(|(found, _)| *found == time));
-    Some((time, offset.map(|(_, offset)| offset)))
+    zone.last(month, day, in_day).map(of_zone)
 }
 
 /// Reads `Nov 21 03:20:13`, which says no year.
