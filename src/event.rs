@@ -63,6 +63,7 @@ fields! {
     SourceDomain = "source.domain" Text,
     SourceGeo = "source.geo" Raw,
     SourceAs = "source.as" Raw,
+    SourceNatIp = "source.nat.ip" Text,
     UserName = "user.name" Text,
     DestinationDomain = "destination.domain" Text,
     DestinationIp = "destination.ip" Text,

@@ -141,6 +141,16 @@ impl Parser {
         }
     }
 
+    /// Tells whether [`Parser::trust`] may change what becomes of a line.
+    #[must_use]
+    pub fn heeds_proxies(&self) -> bool {
+        match self.inner() {
+            Self::Access(_) => true,
+            Self::Other(parser) => parser.heeds_proxies(),
+            Self::Raw(_) | Self::Regex(_) | Self::Syslog(_) => false,
+        }
+    }
+
     /// Says when the lines that come next were read, in milliseconds since 1970.
     pub fn set_now(&mut self, unix_ms: u64) {
         match self {

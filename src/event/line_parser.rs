@@ -48,6 +48,11 @@ pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
     /// Says of which networks proxies are whose word on who the client is counts.
     fn trust(&mut self, _proxies: &[Network]) {}
 
+    /// Tells whether a line may bring a list of addresses of which these networks decide who the client is.
+    fn heeds_proxies(&self) -> bool {
+        false
+    }
+
     /// Says of which file the lines that come next are, by its epoch as text.
     fn set_file(&mut self, _epoch: &[u8]) {}
 }

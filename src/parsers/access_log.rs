@@ -5,7 +5,7 @@
 
 use super::address::{Address, IPV4_WINDOW_BYTES, ipv4_length, split_port};
 use super::escapes::unescaped;
-use super::forwarded::{is_list, set_list};
+use super::forwarded::{is_list, set_behind_proxies, set_list};
 use super::timestamp::{CLF_BYTES, ClfCache};
 use super::url::{leading_zeros, set_target};
 use crate::event::{EventBuf, Field, LineText, Parse, Parsed, Span};
@@ -203,9 +203,28 @@ impl AccessLog {
             None => Some(()),
             Some(b' ') => {
                 leave_rest(line, agent_end + 1, event);
+                if !self.trusted.is_empty() {
+                    self.read_forwarded(line, agent_end + 1, event);
+                }
                 Some(())
             }
             Some(_) => None,
+        }
+    }
+}
+
+impl AccessLog {
+    /// Has the list that may stand in quotes behind the user agent, as nginx's `main` has it, say who the client is.
+    #[cold]
+    fn read_forwarded(&self, line: &[u8], at: usize, event: &mut EventBuf) {
+        let start = at + 2;
+        if line.get(at..start) == Some(b" \"")
+            && let Some(end) = closing_escaped_quote(line, start)
+            && matches!(line.get(end + 1), None | Some(b' '))
+            && event.get(Field::RemoteIps).is_none()
+        {
+            let is_nginx = self.server == Server::Nginx;
+            set_behind_proxies(line, Span::line(start, end), &self.trusted, is_nginx, event);
         }
     }
 }

@@ -46,7 +46,7 @@ const MEMBERS: &[(&str, Take<Own>)] = &[
     ("request.headers.User-Agent", Take::Known(Field::UserAgent)),
     ("request.headers.Referer", Take::Known(Field::Referrer)),
     ("request.headers.Content-Type", Take::Text(Own::RequestType)),
-    ("request.headers.X-Forwarded-For", Take::Ip(Own::ForwardedIp)),
+    ("request.headers.X-Forwarded-For", Take::Forwarded(Some(Own::ForwardedIp))),
     ("request.headers.X-Request-Id", Take::Text(Own::RequestId)),
     ("request.tls.version", Take::TlsVersion(Own::TlsProtocol, Own::TlsVersion)),
     ("request.tls.cipher_suite", Take::TlsCipher(Own::TlsCipher)),
@@ -73,11 +73,11 @@ pub struct Caddy {
 
 impl Default for Caddy {
     fn default() -> Self {
-        Self { zone: Zone::default(), json: JsonLines::new(MEMBERS, Own::Timezone) }
+        Self { zone: Zone::default(), json: JsonLines::new(MEMBERS, Own::Timezone, Own::Port) }
     }
 }
 
-line_parser!(Caddy, |_| &CADDY_ACCESS, zone);
+line_parser!(Caddy, |_| &CADDY_ACCESS, zone => json);
 
 impl Caddy {
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {

@@ -28,7 +28,7 @@ use crate::settings::network::Network;
 use crate::settings::{Escape, ServerFormat, WebServer};
 use apply::Found;
 use beginning::Beginning;
-use meaning::{Meanings, meanings};
+use meaning::{Meaning, Meanings, meanings};
 use pieces::{Directive, Piece, Role};
 use program::{Steps, joined, steps};
 use std::sync::Arc;
@@ -153,6 +153,11 @@ impl LineParser for Compiled {
         if let Some(beginning) = &mut self.beginning {
             beginning.log.trust(proxies);
         }
+    }
+
+    fn heeds_proxies(&self) -> bool {
+        let is_list = |(_, meaning): &(usize, Meaning)| *meaning == Meaning::Forwarded;
+        self.meanings.forwarded.is_some() || self.meanings.values.iter().any(is_list)
     }
 
     fn set_zone(&mut self, zone: &Zone) {

@@ -1,13 +1,26 @@
-//! Lists of addresses where a client stands, as `X-Forwarded-For` brings them: which of them is the client.
+//! Lists of addresses, as `X-Forwarded-For` brings them: which of them is the client.
 //!
-//! Without trusted proxies the client is the first of the list that is no private address, as Filebeat's nginx module
-//! has it; anyone can put anything there. With them it is the last that is none of theirs, which nobody can forge.
+//! Where a list stands as the client, and no proxies are trusted, it is the first that is no private address, as
+//! Filebeat's nginx module has it; anyone can put anything there. With them it is the last that is none of theirs, which
+//! nobody can forge. A list beside the client counts only when that is a trusted proxy, as with nginx's `real_ip_recursive`.
 
 use super::address::{Address, split_port};
 use crate::event::{EventBuf, Field, Span};
 use crate::json_text::push_string;
 use crate::settings::network::Network;
 use core::net::IpAddr;
+use std::sync::Arc;
+
+/// Networks whose word on who the client is counts.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies(pub Arc<[Network]>);
+
+impl Proxies {
+    /// Says which they are.
+    pub fn trust(&mut self, proxies: &[Network]) {
+        self.0 = proxies.into();
+    }
+}
 
 /// Most addresses of a list; a longer one is not recognised.
 const ADDRESSES_MAX: usize = 100;
@@ -52,11 +65,8 @@ pub fn set_list(line: &[u8], list: Span, trusted: &[Network], event: &mut EventB
     let client = chosen.client(trusted)?;
     event.set(Field::RemoteIps, Span::scratch(start, event.scratch().len()));
     event.set(Field::SourceAddress, client);
-    let text = &line[client.start()..client.end()];
-    let mut alone = split_port(text).map_or(client, |(length, _)| client.part(0, length));
-    if text.starts_with(b"[") && line[alone.end() - 1] == b']' {
-        alone = alone.part(1, alone.len() - 1);
-    }
+    let (from, to) = alone(&line[client.start()..client.end()]);
+    let alone = client.part(from, to);
     match Address::of(&line[alone.start()..alone.end()]) {
         Address::Ip => event.set(Field::SourceIp, alone),
         Address::Name => event.set(Field::SourceDomain, alone),
@@ -79,9 +89,7 @@ impl Chosen {
         if !address.is_some_and(is_private) {
             self.first_public.get_or_insert(word);
         }
-        let is_trusted =
-            address.is_some_and(|address| trusted.iter().any(|network| network.contains(address)));
-        if !is_trusted {
+        if !address.is_some_and(|address| is_trusted(address, trusted)) {
             self.last_untrusted = Some(word);
         }
     }
@@ -92,11 +100,104 @@ impl Chosen {
     }
 }
 
+/// Has a list beside the client say who that is, when whoever connected is a trusted proxy, whose address becomes
+/// `source.nat.ip`; tells whether somebody else is the client now.
+///
+/// Trusted proxies are passed over from the end of the list; what is no address ends the walk. With `keeps_list`, all
+/// addresses are kept, whoever connected last.
+#[cold]
+pub fn set_behind_proxies(
+    line: &[u8],
+    list: Span,
+    trusted: &[Network],
+    keeps_list: bool,
+    event: &mut EventBuf,
+) -> bool {
+    let Some(peer) = event.get(Field::SourceIp) else { return false };
+    let is_proxy =
+        address_of(event.bytes(line, peer)).is_some_and(|peer| is_trusted(peer, trusted));
+    if !is_proxy || !set_last_untrusted(line, list, trusted, event) {
+        return false;
+    }
+    event.set(Field::SourceNatIp, peer);
+    if keeps_list {
+        let mut words: Vec<&[u8]> =
+            words_from_end(event.bytes(line, list)).map(|(_, word)| word).collect();
+        words.reverse();
+        let peer = event.bytes(line, peer);
+        if words.last() != Some(&peer) {
+            words.push(peer);
+        }
+        if words.len() <= ADDRESSES_MAX {
+            let mut json = Vec::new();
+            for word in words {
+                json.push(if json.is_empty() { b'[' } else { b',' });
+                push_string(&mut json, word);
+            }
+            json.push(b']');
+            let start = event.scratch().len();
+            event.scratch_mut().extend_from_slice(&json);
+            event.set(Field::RemoteIps, Span::scratch(start, event.scratch().len()));
+        }
+    }
+    true
+}
+
+/// Sets the client that a list says, passing over trusted proxies from its end: of what is no address, whoever stands behind
+/// it. Tells whether there is one.
+#[cold]
+pub fn set_last_untrusted(
+    line: &[u8],
+    list: Span,
+    trusted: &[Network],
+    event: &mut EventBuf,
+) -> bool {
+    let mut client = None;
+    for (at, word) in words_from_end(event.bytes(line, list)) {
+        let Some(address) = address_of(word) else { break };
+        client = Some((list.part(at, at + word.len()), alone(word)));
+        if !is_trusted(address, trusted) {
+            break;
+        }
+    }
+    let Some((client, (from, to))) = client else { return false };
+    event.set(Field::SourceAddress, client);
+    event.set(Field::SourceIp, client.part(from, to));
+    event.unset(Field::SourceDomain);
+    true
+}
+
+/// Returns the words of a list, the last first, and where each begins. IIS writes `+` for a blank.
+fn words_from_end(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let is_between = |byte: &u8| matches!(byte, b',' | b' ' | b'"' | b'+' | b'\t');
+    let mut end = text.len();
+    std::iter::from_fn(move || {
+        end = text[..end].iter().rposition(|byte| !is_between(byte))? + 1;
+        let at = text[..end].iter().rposition(is_between).map_or(0, |between| between + 1);
+        let word = (at, &text[at..end]);
+        end = at;
+        Some(word)
+    })
+}
+
+/// Returns where the address in a word begins and ends: without a port, and without brackets.
+fn alone(word: &[u8]) -> (usize, usize) {
+    let length = split_port(word).map_or(word.len(), |(length, _)| length);
+    if word.starts_with(b"[") && word[..length].ends_with(b"]") {
+        (1, length - 1)
+    } else {
+        (0, length)
+    }
+}
+
+fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.contains(address))
+}
+
 /// Reads an address, with a port or without.
 fn address_of(text: &[u8]) -> Option<IpAddr> {
-    let length = split_port(text).map_or(text.len(), |(length, _)| length);
-    let text = std::str::from_utf8(&text[..length]).ok()?;
-    text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    let (from, to) = alone(text);
+    std::str::from_utf8(&text[from..to]).ok()?.parse().ok()
 }
 
 fn is_private(address: IpAddr) -> bool {

@@ -7,6 +7,7 @@
 
 use super::address::Address;
 use super::escapes::{form_decoded, percent_decoded};
+use super::forwarded::{Proxies, set_behind_proxies};
 use super::timestamp::{DAY_MS, parse_clock, parse_date, render};
 use super::url::set_target;
 use super::values::{
@@ -112,16 +113,18 @@ pub struct Iis {
     files: Vec<(Vec<u8>, Vec<Column>)>,
     epoch: Vec<u8>,
     defaults: Vec<Vec<Column>>,
+    proxies: Proxies,
 }
 
 impl Default for Iis {
     fn default() -> Self {
         let defaults = DEFAULTS.into_iter().filter_map(columns_of).collect();
-        Self { files: Vec::new(), epoch: Vec::new(), defaults }
+        let proxies = Proxies::default();
+        Self { files: Vec::new(), epoch: Vec::new(), defaults, proxies }
     }
 }
 
-line_parser!(Iis, |_| &IIS_ACCESS; begin_file);
+line_parser!(Iis, |_| &IIS_ACCESS; begin_file => proxies);
 
 impl Iis {
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {
@@ -151,6 +154,11 @@ impl Iis {
             set_column(*column, line, *word, event);
         }
         set_time(set, line, words, event);
+        if let Some(list) = set.iter().position(|column| *column == Column::ForwardedFor)
+            && !self.proxies.0.is_empty()
+        {
+            set_behind_proxies(line, words[list], &self.proxies.0, false, event);
+        }
         values::related(event, line);
         let is_request = set.iter().any(|one| matches!(one, Column::Status | Column::Method));
         is_request.then_some(())

@@ -60,9 +60,9 @@ const MEMBERS: &[(&str, Take<Own>)] = &[
     ("client.address", Take::LaterClient),
     ("remote_port", Take::Number(Own::Port)),
     ("source.port", Take::Number(Own::Port)),
-    ("http_x_forwarded_for", Take::Ip(Own::ForwardedIp)),
-    ("x_forwarded_for", Take::Ip(Own::ForwardedIp)),
-    ("xff", Take::Ip(Own::ForwardedIp)),
+    ("http_x_forwarded_for", Take::Forwarded(Some(Own::ForwardedIp))),
+    ("x_forwarded_for", Take::Forwarded(Some(Own::ForwardedIp))),
+    ("xff", Take::Forwarded(Some(Own::ForwardedIp))),
     ("network.forwarded_ip", Take::Ip(Own::ForwardedIp)),
     ("remote_user", Take::Known(Field::UserName)),
     ("remoteUser", Take::Known(Field::UserName)),
@@ -210,7 +210,7 @@ impl Default for JsonAccess {
     }
 }
 
-line_parser!(JsonAccess, |this| this.dataset, zone);
+line_parser!(JsonAccess, |this| this.dataset, zone => json);
 
 impl JsonAccess {
     /// Makes the parser of lines that Apache writes.
@@ -226,7 +226,11 @@ impl JsonAccess {
     }
 
     fn of(dataset: &'static Dataset) -> Self {
-        Self { zone: Zone::default(), json: JsonLines::new(MEMBERS, Own::Timezone), dataset }
+        Self {
+            zone: Zone::default(),
+            json: JsonLines::new(MEMBERS, Own::Timezone, Own::Port),
+            dataset,
+        }
     }
 
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {

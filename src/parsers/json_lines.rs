@@ -5,12 +5,15 @@
 //! the same members in the same order. What the table does not know stays in the line, which is kept then.
 
 use super::address::Address;
+use super::forwarded::{is_list, set_behind_proxies, set_last_untrusted};
 use super::url::set_target;
 use super::values::{self, To};
 use super::zone::Zone;
 use crate::assembly::object::{Object, push_unescaped};
 use crate::event::{EventBuf, Field, Span};
 use crate::json_text::push_string;
+use crate::settings::network::Network;
+use std::sync::Arc;
 
 /// Most members of a line whose rows are remembered.
 const REMEMBERED_MAX: usize = 64;
@@ -45,6 +48,8 @@ pub(super) enum Take<O: 'static> {
     ClientWithPort(O),
     /// A text that is an IP address.
     Ip(O),
+    /// A list of addresses beside the client's; the field is for one that is alone.
+    Forwarded(Option<O>),
     /// The host that was asked, and perhaps its port.
     Host,
     /// The target of the request as it was sent.
@@ -86,6 +91,12 @@ pub(super) struct JsonLines<O: 'static> {
     /// Sorted by name.
     table: Vec<(&'static str, Take<O>)>,
     timezone: O,
+    /// The port from which somebody connected.
+    port: O,
+    /// Networks whose word on who the client is counts.
+    trusted: Arc<[Network]>,
+    /// The list of addresses of this line, as it is written.
+    forwarded: Option<Span>,
     /// The members of the last line, and their rows.
     known: Vec<(Vec<u8>, Found)>,
     objects: [Object; DEPTH_MAX],
@@ -103,11 +114,25 @@ struct Found {
 }
 
 impl<O: Copy + Into<To>> JsonLines<O> {
-    pub(super) fn new(rows: &[(&'static str, Take<O>)], timezone: O) -> Self {
+    pub(super) fn new(rows: &[(&'static str, Take<O>)], timezone: O, port: O) -> Self {
         let mut table = rows.to_vec();
         table.sort_by_key(|(name, _)| *name);
-        let objects = std::array::from_fn(|_| Object::default());
-        Self { table, timezone, known: Vec::new(), objects, path: Vec::new(), is_request: false }
+        Self {
+            table,
+            timezone,
+            port,
+            trusted: Arc::default(),
+            forwarded: None,
+            known: Vec::new(),
+            objects: std::array::from_fn(|_| Object::default()),
+            path: Vec::new(),
+            is_request: false,
+        }
+    }
+
+    /// Says of which networks proxies are whose word on who the client is counts.
+    pub(super) fn trust(&mut self, proxies: &[Network]) {
+        self.trusted = proxies.into();
     }
 
     /// Reads a line; `None` when it is no object, or none of a request.
@@ -119,9 +144,33 @@ impl<O: Copy + Into<To>> JsonLines<O> {
     ) -> Option<()> {
         self.path.clear();
         self.is_request = false;
+        self.forwarded = None;
         let mut number = 0;
         self.walk(line, Span::line(0, line.len()), 0, &mut number, zone, event)?;
+        if !self.trusted.is_empty() {
+            self.find_client(line, event);
+        }
         self.is_request.then_some(())
+    }
+
+    /// Has a list of addresses say who the client is: one beside it, or one in its place.
+    #[cold]
+    fn find_client(&self, line: &[u8], event: &mut EventBuf) {
+        let client = event.get(Field::SourceAddress);
+        let in_place = client.filter(|client| is_list(event.bytes(line, *client)));
+        let is_found = match (in_place, self.forwarded) {
+            (Some(list), _) => set_last_untrusted(line, list, &self.trusted, event),
+            (None, Some(list)) => set_behind_proxies(line, list, &self.trusted, false, event),
+            (None, None) => false,
+        };
+        // The port is that of whoever connected.
+        if let To::Extra(port) = self.port.into()
+            && is_found
+            && event.extra(port).is_some()
+        {
+            event.unset_extra(port);
+            event.leave_residue();
+        }
     }
 
     /// Goes through the members of an object in the line; `number` counts all of them.
@@ -151,6 +200,9 @@ impl<O: Copy + Into<To>> JsonLines<O> {
             } else if let Some(row) = found.row {
                 let (_, take) = self.table[row];
                 self.is_request |= take.is_of_request();
+                if let Take::Forwarded(_) = take {
+                    self.forwarded = Some(inside_array(line, value));
+                }
                 self.take(take, line, value, zone, event)
             } else {
                 None
@@ -218,7 +270,8 @@ impl<O: Copy + Into<To>> JsonLines<O> {
                 event.get(Field::SourceAddress).is_some()
                     || values::client_with_port(event, line, port, value).is_some()
             }
-            Take::Ip(own) => {
+            Take::Forwarded(None) => false,
+            Take::Ip(own) | Take::Forwarded(Some(own)) => {
                 let is_ip = Address::of(event.bytes(line, value)) == Address::Ip;
                 is_ip && values::text(event, line, own, value)
             }
@@ -271,6 +324,14 @@ fn take_of_request<O>(take: Take<O>, line: &[u8], value: Span, event: &mut Event
             event.get(Field::BodyBytes).is_some()
         }
         _ => false,
+    }
+}
+
+/// Returns what is between the brackets of an array, or the value.
+fn inside_array(line: &[u8], value: Span) -> Span {
+    match line[value.start()..value.end()] {
+        [b'[', .., b']'] => value.part(1, value.len() - 1),
+        _ => value,
     }
 }
 

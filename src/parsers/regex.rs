@@ -174,7 +174,10 @@ fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) -> Opt
             _ => {}
         }
     }
-    let is_address = matches!(field, Field::SourceIp | Field::DestinationIp | Field::RelatedIp);
+    let is_address = matches!(
+        field,
+        Field::SourceIp | Field::SourceNatIp | Field::DestinationIp | Field::RelatedIp
+    );
     if is_address && Address::of(text) != Address::Ip {
         return None;
     }

@@ -77,6 +77,7 @@ const MEMBERS: &[(&str, Take<Own>)] = &[
     ("msg", Take::Nothing),
     ("request_User-Agent", Take::Known(Field::UserAgent)),
     ("request_Referer", Take::Known(Field::Referrer)),
+    ("request_X-Forwarded-For", Take::Forwarded(None)),
     ("TLSVersion", Take::TlsName(Own::TlsProtocol, Own::TlsVersion)),
     ("TLSCipher", Take::Text(Own::TlsCipher)),
     ("TLSClientSubject", Take::Text(Own::TlsSubject)),
@@ -93,11 +94,11 @@ pub struct Traefik {
 
 impl Default for Traefik {
     fn default() -> Self {
-        Self { zone: Zone::default(), json: JsonLines::new(MEMBERS, Own::Timezone) }
+        Self { zone: Zone::default(), json: JsonLines::new(MEMBERS, Own::Timezone, Own::Port) }
     }
 }
 
-line_parser!(Traefik, |_| &TRAEFIK_ACCESS, zone);
+line_parser!(Traefik, |_| &TRAEFIK_ACCESS, zone => json);
 
 impl Traefik {
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {

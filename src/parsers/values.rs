@@ -62,9 +62,9 @@ macro_rules! extras {
 pub(super) use extras;
 
 /// Makes a type with `read(&mut self, line, event)`, which returns `Option<()>` or [`Parsed`], a parser of lines of one kind; the fields named last
-/// know the zone of times that say none, and the time of reading; a method behind a semicolon is told of each file.
+/// know the zone of times that say none, and the time of reading; a method behind a semicolon is told of each file, a field behind an arrow of trusted proxies.
 macro_rules! line_parser {
-    ($type:ident, $dataset:expr $(, $zone:ident)* $(; $set_file:ident)?) => {
+    ($type:ident, $dataset:expr $(, $zone:ident)* $(; $set_file:ident)? $(=> $trusting:ident)?) => {
         impl $crate::event::Parse for $type {
             fn parse(
                 &mut self,
@@ -101,6 +101,16 @@ macro_rules! line_parser {
             fn set_file(&mut self, _epoch: &[u8]) {
                 $(self.$set_file(_epoch);)?
             }
+
+            $(
+                fn trust(&mut self, proxies: &[$crate::settings::network::Network]) {
+                    self.$trusting.trust(proxies);
+                }
+
+                fn heeds_proxies(&self) -> bool {
+                    true
+                }
+            )?
         }
     };
 }

@@ -203,6 +203,34 @@ fn an_unset_variable_stops_the_start_except_in_sections_that_filebeat_does_not_r
 }
 
 #[test]
+fn proxies_that_decide_nothing_are_told() {
+    let warnings = |format: &str| {
+        let text = format!(
+            "inputs: [{{type: log, paths: [/a], trusted_proxies: 10.0.0.0/8{format}}}]\noutput.console: {{}}\n"
+        );
+        load_with(&text, &[], &[]).map(|loaded| loaded.warnings)
+    };
+    let told = "`inputs[0].trusted_proxies` decides nothing: what the `format` of this input reads brings no list of addresses";
+    for (format, is_told) in [
+        ("", false),
+        (", format: nginx", false),
+        (", format: caddy", false),
+        (", format: {nginx: '$remote_addr $http_x_forwarded_for'}", false),
+        (", format: {nginx: '$remote_addr $status'}", true),
+        (", format: nginx_error", true),
+        (", format: apache_error", true),
+        (", format: haproxy", true),
+        (", format: raw", true),
+        (", pipeline: p", true),
+        (", format: {dissect: '%{source.ip} %{message}'}", true),
+        (", format: {regex: {pattern: '(?<a>.*)'}}", true),
+    ] {
+        let expected = if is_told { vec![told.to_owned()] } else { Vec::new() };
+        assert_eq!(warnings(format), Ok(expected), "{format}");
+    }
+}
+
+#[test]
 fn own_values_beside_a_preset_stand_and_that_is_told_once() {
     let warnings = |lines: &str| {
         let text = format!("inputs: [{{type: log, paths: [/a]}}]\noutput.elasticsearch: {lines}\n");

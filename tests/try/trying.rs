@@ -60,7 +60,10 @@ fn what_there_is_to_say_of_nothing_and_of_lines_as_they_are() {
     assert_eq!(said.member("/message"), ["a", "b"]);
     assert_eq!(said.member("/input/type"), ["stdin", "stdin"]);
     let said = place.run_with(&["try", "-"], b"\n");
-    assert_eq!((said.code, &*said.err), (0, "1 line: no document, 1 left out (empty, filtered or no event)\n"));
+    assert_eq!(
+        (said.code, &*said.err),
+        (0, "1 line: no document, 1 left out (empty, filtered or no event)\n")
+    );
 }
 
 #[test]
@@ -103,7 +106,10 @@ fn lines_go_the_way_of_the_input_that_is_named_or_that_would_read_them() {
     assert_eq!(said.err, "3 lines: 2 documents, as they are (format `raw`)\n");
     let said = place.run(&["try", "b.log", "-c", "my.yml"]);
     assert_eq!(said.member("/message"), ["x", "y"]);
-    assert_eq!(said.err, "3 lines: 2 documents, as they are (format `raw`), 1 left out (empty, filtered or no event)\n");
+    assert_eq!(
+        said.err,
+        "3 lines: 2 documents, as they are (format `raw`), 1 left out (empty, filtered or no event)\n"
+    );
     let said = place.run(&["try", "b.log", "-c", "my.yml", "--input", "first"]);
     assert_eq!(said.member("/message"), ["x\n# left out\ny"]);
     let input = std::fs::read(&a).unwrap();

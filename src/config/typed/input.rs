@@ -22,6 +22,7 @@ use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::dataset::{DATASETS, Dataset};
 use crate::packing::{Compression, Format as Packing};
+use crate::parsers::Parser;
 use crate::parsers::known::{KNOWN, known};
 use crate::parsers::regex::RegexParser;
 use crate::settings::enrich::EnrichSettings;
@@ -207,6 +208,7 @@ fn input(
     {
         join_lines(name, &mut reading);
     }
+    let trusted_proxies = trusted_proxies(at, &format);
     let zone = if kind == "syslog" { TimeZone::UTC } else { listener::zone(at) };
     Some(InputSettings {
         id,
@@ -235,7 +237,7 @@ fn input(
         tags: tags(at, shared),
         enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
-        trusted_proxies: networks(&at.get("trusted_proxies")),
+        trusted_proxies,
         dataset: dataset(&at.get("dataset")),
         ..InputSettings::default()
     })
@@ -258,6 +260,18 @@ fn dataset(at: &At<'_>) -> Option<&'static Dataset> {
         at.problem_with(format!("there is no dataset `{name}`"), hint);
     }
     found
+}
+
+fn trusted_proxies(at: &At<'_>, format: &Format) -> Vec<Network> {
+    let list = at.get("trusted_proxies");
+    let networks = networks(&list);
+    if !networks.is_empty() && Parser::new(format).is_ok_and(|parser| !parser.heeds_proxies()) {
+        list.warn(format!(
+            "`{}` decides nothing: what the `format` of this input reads brings no list of addresses",
+            list.path()
+        ));
+    }
+    networks
 }
 
 fn networks(list: &At<'_>) -> Vec<Network> {

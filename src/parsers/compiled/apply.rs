@@ -6,11 +6,11 @@ use super::values::{
     DIGITS_MAX, decimal, decoded, json_list, nanoseconds, number, scratch_number, scratch_text,
     whole_number,
 };
-use crate::event::{EventBuf, Field, Span};
+use crate::event::{EventBuf, Extra, Field, Span};
 use crate::parsers::access_log::{add_related, set_client, set_host, set_request, set_status};
 use crate::parsers::address::Address;
 use crate::parsers::escapes::percent_decoded;
-use crate::parsers::forwarded::set_list;
+use crate::parsers::forwarded::{set_behind_proxies, set_list};
 use crate::parsers::url::{set_decoded_path, set_target};
 use crate::parsers::zone::Zone;
 use crate::settings::Escape;
@@ -44,12 +44,27 @@ impl Found<'_> {
         {
             event.set(Field::UrlDomain, host);
         }
+        if let Some(list) = meanings.forwarded.filter(|_| !self.trusted.is_empty()) {
+            self.set_forwarded(self.spans[list], &meanings.extras, is_nginx, event);
+        }
         if is_nginx {
             add_related(event);
         } else {
             event.unset(Field::RemoteIps);
         }
         Some(())
+    }
+
+    /// Has a list say who the client is; the port is that of whoever connected.
+    #[cold]
+    fn set_forwarded(&self, list: Span, extras: &[Extra], is_nginx: bool, event: &mut EventBuf) {
+        if set_behind_proxies(self.line, list, self.trusted, is_nginx, event)
+            && let Some(port) = extras.iter().position(|extra| extra.name == "source.port")
+            && event.extra(port).is_some()
+        {
+            event.unset_extra(port);
+            event.leave_residue();
+        }
     }
 
     fn set_times(

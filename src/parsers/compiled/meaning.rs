@@ -58,6 +58,8 @@ pub(super) struct Meanings {
     pub(super) end: Clock,
     pub(super) end_slots: Vec<usize>,
     pub(super) end_extra: Option<usize>,
+    /// The number of the value that is a list of addresses beside the client.
+    pub(super) forwarded: Option<usize>,
 }
 
 /// Finds the fields of all directives of a module's format.
@@ -98,7 +100,10 @@ pub(super) fn meanings(pieces: &[Piece], module: &str) -> Result<Meanings, Fault
             resolver.meanings.values.push((slot, meaning));
         }
     }
-    let mut meanings = resolver.meanings;
+    let forwarded = |slot: &usize| matches!(directives[*slot].role, Role::Forwarded { .. });
+    let beside =
+        (0..directives.len()).find(forwarded).filter(|slot| resolver.client != Some(*slot));
+    let mut meanings = Meanings { forwarded: beside, ..resolver.meanings };
     if EXTRAS_MAX < meanings.extras.len() {
         let last = directives.last().map_or(0..0, |last| last.range.clone());
         return Err(Fault::new(

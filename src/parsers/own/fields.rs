@@ -265,8 +265,10 @@ fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) {
             Field::BodyBytes => event.set_body_bytes(number),
             _ => {}
         }
-    } else if matches!(field, Field::SourceIp | Field::DestinationIp | Field::RelatedIp)
-        && Address::of(text) != Address::Ip
+    } else if matches!(
+        field,
+        Field::SourceIp | Field::SourceNatIp | Field::DestinationIp | Field::RelatedIp
+    ) && Address::of(text) != Address::Ip
     {
         return event.leave_residue();
     }
