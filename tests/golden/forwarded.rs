@@ -129,7 +129,7 @@ fn list_beside_the_client_counts_in_every_format_that_has_one() {
         (nginx(r#"$remote_addr:$remote_port "$http_x_forwarded_for" $status"#), r#"PEER:4711 "LIST" 200"#.to_owned()),
         (nginx("$status $proxy_add_x_forwarded_for $remote_addr"), "200 LIST, PEER PEER".to_owned()),
         (apache(r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{X-Forwarded-For}i""#), format!(r#"PEER - - {ACCESS} "LIST""#)),
-        (apache(r#"%{X-Forwarded-For}i %a %{remote}p %>s"#), "LIST PEER 4711 200".to_owned()),
+        (apache("%{X-Forwarded-For}i %a %{remote}p %>s"), "LIST PEER 4711 200".to_owned()),
         (Format::Known("json_access"), r#"{"remote_addr":"PEER","remote_port":4711,"xff":"LIST","status":200}"#.to_owned()),
         (Format::Known("nginx_json"), r#"{"http_x_forwarded_for":"LIST","remote_addr":"PEER","status":"200"}"#.to_owned()),
         (Format::Known("caddy"), r#"{"request":{"remote_ip":"PEER","remote_port":"4711","client_ip":"PEER","method":"GET","uri":"/","headers":{"X-Forwarded-For":["LIST"]}},"status":200}"#.to_owned()),
