@@ -16,9 +16,11 @@ mod pieces;
 mod program;
 mod split;
 mod values;
+mod variables;
 
 pub use apache::{nicknamed, nicknames};
 pub use pieces::Fault;
+pub use variables::variables;
 
 use super::access_log::Shape;
 use super::zone::Zone;
@@ -97,6 +99,15 @@ impl Compiled {
     #[must_use]
     pub fn directives(&self) -> &[String] {
         &self.texts
+    }
+
+    /// Returns the names of nginx's variables in it that nginx has not by itself, headers of requests among them that are
+    /// seldom logged. They are legal: configurations make variables, and clients send any header.
+    pub fn own_variables(&self) -> impl Iterator<Item = &str> {
+        let is_nginx = self.server == WebServer::Nginx;
+        let all = self.texts.iter().filter(move |_| is_nginx).flat_map(|text| text.split('$'));
+        let names = all.map(|text| text.trim_matches(['{', '}'])).filter(|name| !name.is_empty());
+        names.filter(|name| !variables::is_of_nginx(&name.to_ascii_lowercase()))
     }
 
     /// Returns where the values of a line lie; `None` for a line of another format.
@@ -221,6 +232,14 @@ fn tag(directive: &Directive) -> Option<&'static [u8]> {
 #[cfg(test)]
 #[path = "compiled/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "compiled/apache_tests.rs"]
+mod apache_tests;
+
+#[cfg(test)]
+#[path = "compiled/nginx_tests.rs"]
+mod nginx_tests;
 
 #[cfg(test)]
 #[path = "compiled/property_tests.rs"]

@@ -140,11 +140,10 @@ impl Found<'_> {
             Meaning::Path { with_query } => self.set_path(raw, with_query, event),
             Meaning::Query { has_mark } => self.set_query(raw, has_mark, event),
             Meaning::Host => set_host(self.line, raw, event),
-            Meaning::Port => {
-                if let Some(port) = whole_number(text, raw) {
-                    event.set(Field::DestinationPort, port);
-                }
-            }
+            Meaning::Port => match whole_number(text, raw) {
+                Some(port) => event.set(Field::DestinationPort, port),
+                None => self.keep(raw, event),
+            },
             Meaning::Method => self.set_text(Field::RequestMethod, raw, event),
             Meaning::Protocol => {
                 let version = text.strip_prefix(b"HTTP/").unwrap_or_default();

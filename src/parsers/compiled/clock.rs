@@ -284,7 +284,8 @@ impl Item {
             Self::Minute => parts.minute = Some(0),
             Self::Epoch { per_second } => parts.epoch = Some((0, *per_second)),
             Self::Fraction(_) => parts.thousandths = Some(0),
-            Self::Text(_) | Self::Second | Self::Zone { .. } | Self::ZoneName => {}
+            Self::Zone { .. } | Self::ZoneName => parts.offset = Some(0),
+            Self::Text(_) | Self::Second => {}
             Self::Weekday { .. } | Self::Ignored(_) => {}
         }
     }
@@ -345,7 +346,7 @@ impl Parts {
     fn milliseconds(&self, local: impl FnOnce(i64) -> Option<i64>) -> Option<i64> {
         let fraction = self.thousandths.unwrap_or(0);
         match self.epoch {
-            Some((seconds, 1)) => return Some(seconds * 1000 + fraction),
+            Some((seconds, 1)) => return seconds.checked_mul(1000)?.checked_add(fraction),
             Some((units, per_second)) => return Some(units / (per_second / 1000)),
             None => {}
         }
@@ -397,7 +398,8 @@ impl Clock {
         self.patterns.push(pattern);
     }
 
-    /// Tells whether its directives say together when it was, and how exactly: 1 seconds, 2 less.
+    /// Tells whether its directives say together when it was, and how well: 0 not at all, 1 to the second or minute, one
+    /// more where to less than a second, two more where in which zone.
     pub(super) fn precision(&self) -> u8 {
         let mut known = Parts::default();
         for pattern in &self.patterns {
@@ -412,12 +414,14 @@ impl Clock {
             known.hour_of_half = known.hour_of_half.or(parts.hour_of_half);
             known.is_second_half = known.is_second_half.or(parts.is_second_half);
             known.minute = known.minute.or(parts.minute);
+            known.offset = known.offset.or(parts.offset);
             known.thousandths = known.thousandths.or(parts.thousandths);
             known.epoch = finer(known.epoch, parts.epoch);
         }
         let is_fine = known.thousandths.is_some() || known.epoch.is_some_and(|(_, many)| 1 < many);
+        let has_zone = known.offset.is_some() || known.epoch.is_some();
         match known.milliseconds(Some) {
-            Some(_) => 1 + u8::from(is_fine),
+            Some(_) => 1 + u8::from(is_fine) + 2 * u8::from(has_zone),
             None => 0,
         }
     }
@@ -440,6 +444,7 @@ impl Clock {
             return self.rendered;
         }
         self.text.clear();
+        self.rendered = None;
         let mut parts = Parts::default();
         for (pattern, text) in self.patterns.iter().zip(texts) {
             let before = parts.epoch;
@@ -449,7 +454,6 @@ impl Clock {
         }
         let time = parts.milliseconds(local)?;
         let days = time.div_euclid(86_400_000);
-        self.rendered = None;
         if !(0..=9999).contains(&civil_from_days(days).0) {
             return None;
         }

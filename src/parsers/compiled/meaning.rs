@@ -143,6 +143,22 @@ fn port(pieces: &[Piece]) -> Option<usize> {
 /// Ends the name of a field whose own is taken.
 const OTHERWISE: &str = "_value";
 
+/// Tells whether a field has a name, or lies in an object of it.
+fn is_taken(name: &str, extras: &[Extra]) -> bool {
+    let known = Field::ALL.iter().map(|field| field.name());
+    let mut all = known.chain(extras.iter().map(|extra| extra.name.as_str()));
+    all.any(|other| other == name || lies_in(other, name))
+}
+
+/// Makes a name that is not taken of one that is.
+fn free_name(name: &str, extras: &[Extra]) -> String {
+    let mut name = format!("{name}{OTHERWISE}");
+    while is_taken(&name, extras) {
+        name.push_str(OTHERWISE);
+    }
+    name
+}
+
 /// Tells whether a field lies in an object.
 fn lies_in(name: &str, object: &str) -> bool {
     name.strip_prefix(object).is_some_and(|rest| rest.starts_with('.'))
@@ -252,18 +268,12 @@ impl Resolver<'_> {
     /// Makes a field. Where one has the name of another, or of an object in which another lies, it gets another name.
     fn extra(&mut self, name: &str, kind: Kind) -> usize {
         let extras = &mut self.meanings.extras;
-        for other in extras.iter_mut().filter(|other| lies_in(name, &other.name)) {
-            other.name.push_str(OTHERWISE);
+        let moved: Vec<usize> =
+            (0..extras.len()).filter(|number| lies_in(name, &extras[*number].name)).collect();
+        for number in moved {
+            extras[number].name = free_name(&extras[number].name, extras);
         }
-        let mut name = name.to_owned();
-        let is_taken = |name: &str| {
-            let known = Field::ALL.iter().map(|field| field.name());
-            let mut all = known.chain(extras.iter().map(|extra| extra.name.as_str()));
-            all.any(|other| other == name || lies_in(other, name))
-        };
-        while is_taken(&name) {
-            name.push_str(OTHERWISE);
-        }
+        let name = if is_taken(name, extras) { free_name(name, extras) } else { name.to_owned() };
         extras.push(Extra { name, kind });
         extras.len() - 1
     }

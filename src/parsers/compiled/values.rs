@@ -150,21 +150,22 @@ pub(super) fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     let parts = std::iter::from_fn(move || {
         let text = rest?;
-        let comma = memchr::memmem::find(text, b",");
-        let colon = memchr::memmem::find(text, b" : ");
-        let (end, length) = match (comma, colon) {
-            (Some(comma), Some(colon)) if colon < comma => (colon, 3),
-            (Some(comma), _) => (comma, 1),
-            (None, Some(colon)) => (colon, 3),
-            (None, None) => {
-                rest = None;
-                return Some(text);
-            }
-        };
-        rest = Some(&text[end + length..]);
+        let (end, behind) = separator(text).unwrap_or((text.len(), text.len() + 1));
+        rest = text.get(behind..);
         Some(&text[..end])
     });
     parts.map(<[u8]>::trim_ascii).filter(|part| !matches!(*part, b"" | b"-"))
+}
+
+/// Finds the first `,` or ` : `: where it begins, and what follows it. It is one pass: a line may hold many of either.
+fn separator(text: &[u8]) -> Option<(usize, usize)> {
+    memchr::memchr2_iter(b',', b':', text).find_map(|at| {
+        if text[at] == b',' {
+            return Some((at, at + 1));
+        }
+        let before = at.checked_sub(1)?;
+        (text[before] == b' ' && text.get(at + 1) == Some(&b' ')).then_some((before, at + 2))
+    })
 }
 
 /// Writes a list as JSON: one value as it is, several as an array; nothing of an empty one, or where a part is no number
