@@ -135,6 +135,13 @@ impl Walk<'_> {
         if let Some((kind, key)) =
             known.strip_prefix("listener.").and_then(|known| known.split_once('.'))
         {
+            if key == "format_from" {
+                let message = format!(
+                    "`{shown}` finds the format by `paths`, and what is sent to an input of type `{kind}` has none"
+                );
+                let hint = "write the server's own format: `format: {nginx: '$remote_addr …'}`, `format: {apache: '%h …'}`";
+                return self.problems.push(Problem::new(entry.place, message).hint(hint));
+            }
             let keys = keys::of_listener(kind);
             let hint = match nearest(key, keys.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),

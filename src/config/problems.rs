@@ -24,6 +24,19 @@ pub struct Place {
     pub length: usize,
 }
 
+/// Some characters of a text that may stand in several lines, as behind `|` and `>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The text as it was read.
+    pub text: String,
+    /// Characters before those that are meant.
+    pub before: usize,
+    /// How many these are.
+    pub length: usize,
+    /// The part with carets under it, for a text that is written otherwise than it is read.
+    pub drawn: String,
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -35,6 +48,8 @@ pub struct Problem {
     pub other: Option<(Place, String)>,
     /// What to do.
     pub hint: Option<String>,
+    /// Which characters at `place` are meant, where the text may go on in the lines below.
+    part: Option<Part>,
     /// What is not to be shown, here and elsewhere.
     secrets: Vec<String>,
 }
@@ -47,7 +62,8 @@ impl Problem {
 
     /// Makes a problem of the whole configuration.
     pub fn general(message: impl Into<String>) -> Self {
-        Self { place: None, message: message.into(), other: None, hint: None, secrets: Vec::new() }
+        let message = message.into();
+        Self { place: None, message, other: None, hint: None, part: None, secrets: Vec::new() }
     }
 
     fn mask(&mut self, secrets: &[String]) {
@@ -56,6 +72,26 @@ impl Problem {
         self.hint = self.hint.as_deref().map(masked);
         if let Some((_, message)) = &mut self.other {
             *message = masked(message);
+        }
+    }
+
+    /// Says which characters of the text at its place are meant; `place` is where that begins.
+    #[must_use]
+    pub fn part(mut self, part: Part) -> Self {
+        self.part = Some(part);
+        self
+    }
+
+    /// Finds the place of the characters that are meant in its source; else they are shown below the advice.
+    fn find_part(&mut self, sources: &[Source]) {
+        let (Some(part), Some(place)) = (self.part.take(), self.place) else { return };
+        let text = sources.get(place.source).map_or("", |source| &source.text);
+        if let Some(found) = part.place_in(text, place) {
+            self.place = Some(found);
+        } else {
+            let hint = self.hint.get_or_insert_default();
+            hint.push('\n');
+            hint.push_str(&part.drawn);
         }
     }
 
@@ -78,6 +114,39 @@ impl Problem {
     pub fn other(mut self, place: Place, message: impl Into<String>) -> Self {
         self.other = Some((place, message.into()));
         self
+    }
+}
+
+impl Part {
+    /// Finds its characters in a source where its text begins at a place: each line of it stands in one of the source,
+    /// whatever is between them.
+    fn place_in(&self, source: &str, at: Place) -> Option<Place> {
+        let byte = |characters: usize| {
+            let found = self.text.char_indices().nth(characters).map(|(byte, _)| byte);
+            found.unwrap_or(self.text.len())
+        };
+        let (start, end) = (byte(self.before), byte(self.before + self.length));
+        let mut done = 0;
+        for (number, line) in (1..).zip(source.lines()).skip(at.line.checked_sub(1)?) {
+            let skipped = if number == at.line { at.column.checked_sub(1)? } else { 0 };
+            let from = line.char_indices().nth(skipped).map_or(line.len(), |(byte, _)| byte);
+            let written = line[from..].trim();
+            let blank = |text: &str| text.len() - text.trim_start().len();
+            done += blank(&self.text[done..]);
+            if !self.text[done..].starts_with(written) {
+                return None;
+            }
+            let line_end = done + written.len();
+            if start < line_end || self.text[line_end..].trim_start().is_empty() {
+                let before = from + blank(&line[from..]) + start.checked_sub(done)?;
+                let column = line.get(..before)?.chars().count() + 1;
+                let length = self.text.get(start..end.min(line_end)).unwrap_or_default();
+                let length = length.chars().count().max(1);
+                return Some(Place { line: number, column, length, ..at });
+            }
+            done = line_end;
+        }
+        None
     }
 }
 
@@ -124,6 +193,9 @@ impl Problems {
     /// `secrets` are hidden wherever they stand; what looks like one in the texts is so by itself.
     #[must_use]
     pub fn new(mut list: Vec<Problem>, sources: Vec<Source>, mut secrets: Vec<String>) -> Self {
+        for problem in &mut list {
+            problem.find_part(&sources);
+        }
         for source in &sources {
             for secret in mask::secrets_in(&source.text) {
                 mask::add_secret(&secret, &mut secrets);

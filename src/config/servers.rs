@@ -6,15 +6,20 @@
 
 mod apache;
 mod nginx;
+mod paths;
 mod words;
 
 pub use nginx::COMBINED;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::config::check::nearest;
 use crate::settings::{ServerFormat, WebServer};
+
+pub use paths::chosen;
 
 /// Most files of one configuration that are read.
 const FILES_MAX: usize = 5_000;
@@ -28,7 +33,7 @@ pub trait Files {
     ///
     /// # Errors
     /// When it cannot be read.
-    fn read(&self, path: &Path) -> std::io::Result<String>;
+    fn read(&self, path: &Path) -> io::Result<String>;
 
     /// Returns the files that match a pattern of the shell, in order, or the files below a directory of that name.
     fn matching(&self, pattern: &Path) -> Vec<PathBuf>;
@@ -52,7 +57,7 @@ impl fmt::Display for Spot {
 /// A log that a server writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// Its path; `*` where it differs from request to request.
+    /// Its path; `*` where it differs from request to request, or from day to day.
     pub path: String,
     /// Name of its format; empty where it has none.
     pub name: String,
@@ -70,13 +75,50 @@ pub struct ServerError {
     pub spot: Option<Spot>,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 impl ServerError {
-    fn at(spot: &Spot, message: impl Into<String>) -> Self {
-        Self { spot: Some(spot.clone()), message: message.into() }
+    fn at(spot: &Spot, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { spot: Some(spot.clone()), message: message.into(), hint: hint.into() }
+    }
+
+    /// A file that another one includes cannot be read.
+    fn of_included(spot: &Spot, path: &Path, error: &io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::PermissionDenied => READABLE,
+            _ => {
+                "put it there, or take the line that includes it out of the server's configuration"
+            }
+        };
+        let message = format!("the included `{}` cannot be read: {error}", path.display());
+        Self::at(spot, message, hint)
+    }
+
+    /// A log has a format that is defined nowhere.
+    fn undefined<'a>(
+        spot: &Spot,
+        message: String,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
+        known.sort_unstable();
+        known.dedup();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => {
+                "define it in a file that this configuration includes".to_owned()
+            }
+            None => format!("define it, or name one that is there: `{}`", known.join("`, `")),
+        };
+        Self::at(spot, message, hint)
     }
 }
+
+/// What to do about a file that may not be read.
+const READABLE: &str = "let the user that runs shipper read it, and the directories above it";
 
 /// Tells whose configuration a file is, by its name and then its text.
 #[must_use]
@@ -103,6 +145,14 @@ pub fn logs(path: &Path, files: &dyn Files) -> Result<Vec<Log>, ServerError> {
     let text = files.read(path).map_err(|error| ServerError {
         spot: None,
         message: format!("`{}` cannot be read: {error}", path.display()),
+        hint: match error.kind() {
+            io::ErrorKind::PermissionDenied => READABLE,
+            _ => {
+                "name the server's main file, such as /etc/nginx/nginx.conf, /etc/apache2/apache2.conf or \
+                 /etc/httpd/conf/httpd.conf"
+            }
+        }
+        .to_owned(),
     })?;
     match server_of(path, &text) {
         WebServer::Nginx => nginx::logs(path, text, files),
@@ -122,7 +172,9 @@ impl Budget {
         self.files += 1;
         self.depth += 1;
         if DEPTH_MAX < self.depth || FILES_MAX < self.files {
-            return Err(ServerError::at(spot, "its files include each other without end"));
+            let hint =
+                "take the line out that includes a file which is being read, or this one again";
+            return Err(ServerError::at(spot, "its files include each other without end", hint));
         }
         Ok(())
     }

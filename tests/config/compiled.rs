@@ -76,10 +76,42 @@ shipper.yml:4:35: nothing stands between `$a` and `$b`, so nobody can tell where
     |                                   ^^^^
 "),
         ("format:\n      apache: >-\n        %h\n        %i", "
+shipper.yml:7:9: `%i` does not say of what
+  7 |         %i
+    |         ^^
   hint: write a name in braces, as in `%{Name}i`
-          %h %i
-             ^^
 "),
+        ("format:\n      apache: |\n        %t %h%l %u\n", "
+shipper.yml:6:12: nothing stands between `%h` and `%l`, so nobody can tell where one ends
+  6 |         %t %h%l %u
+    |            ^^^^
+"),
+        ("format:\n      apache: >\n\n        %t\n          \\\"%r\\\"\n\n        %>s %y ä\n", "
+shipper.yml:10:13: Apache has no directive `%y`
+  10 |         %>s %y ä
+     |             ^^
+"),
+        ("format:\n      nginx: $remote_addr\n        $status\n        $a$b $c", "
+shipper.yml:7:9: nothing stands between `$a` and `$b`, so nobody can tell where one ends
+  7 |         $a$b $c
+    |         ^^^^
+"),
+        ("format:\n      nginx: >-\n        $host\n        $", "
+shipper.yml:7:9: a dollar sign without the name of a variable
+  7 |         $
+    |         ^
+"),
+        // What is written otherwise than it is read is drawn.
+        ("format:\n      nginx: >-\n        $${host} $a$b", "
+shipper.yml:6:9: nothing stands between `$a` and `$b`, so nobody can tell where one ends
+  6 |         $${host} $a$b
+    |         ^
+  hint: write something between them that neither holds, in the server's configuration as well, for example `$a $b` or `$a \"$b\"`
+          ${host} $a$b
+                  ^^^^
+"),
+        ("format:\n      grok: >-\n        %{IP:client}\n        %{NUBMER:status}", "
+shipper.yml:7:9: there is no pattern `NUBMER`"),
         ("format: {apache: combinde}", "
 shipper.yml:4:22: `filebeat.inputs[0].format.apache` cannot be `combinde`, only `common`, `combined`, `combinedio`, \
 `vhost_combined`, `vhost_common`, `referer`, `agent`, `ssl_request_log`
@@ -96,5 +128,147 @@ shipper.yml:4:22: `filebeat.inputs[0].format.apache` cannot be `combinde`, only 
     ] {
         let problems = load_text(&yaml(written)).expect_err(written).to_string();
         assert!(problems.contains(expected.trim_start_matches('\n')), "{written}:\n{problems}\n{expected}");
+    }
+}
+
+#[test]
+fn variables_near_one_of_nginx_are_told_and_taken() {
+    for (text, expected) in [
+        ("$remote_adr", Some("remote_addr")),
+        ("\"$http_referrer\" ${http_user_agnet}", Some("http_referer")),
+        ("$upstream_reponse_time", Some("upstream_response_time")),
+        ("$remote_addr $tenant $http_x_shop $upstream_http_x_a $geoip2_data_city", None),
+    ] {
+        let loaded =
+            load_text(&yaml(&format!("format: {{nginx: '{}'}}", text.replace("${", "$${"))));
+        let warnings = loaded.expect(text).warnings;
+        assert_eq!(warnings.is_empty(), expected.is_none(), "{text}: {warnings:?}");
+        if let Some(near) = expected {
+            let told = format!("did you mean `${near}`?");
+            assert!(warnings[0].contains(&told), "{text}: {warnings:?}");
+            assert!(warnings[0].starts_with("`filebeat.inputs[0].format.nginx` has `$"));
+        }
+    }
+}
+
+/// Writes a server's configuration into a directory of its own.
+fn server(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).expect("it can be written");
+    let path = path.display().to_string();
+    (directory, path)
+}
+
+const NGINX_CONF: &str = "http {\n  log_format own '$remote_addr $status';\n  log_format bad '$a$b';\n  \
+                          access_log /v/access.log;\n  access_log /v/$host.log own;\n  access_log /v/bad.txt bad;\n}\n";
+
+/// The format that an input of `paths` gets.
+fn from(conf: &str, paths: &str) -> Result<Format, String> {
+    let text = format!(
+        "filebeat.inputs:\n  - {{type: log, paths: {paths}, format_from: '{conf}'}}\noutput.console: {{}}\n"
+    );
+    let loaded = load_text(&text).map_err(|problems| problems.to_string())?;
+    Ok(loaded.settings.inputs[0].format.clone())
+}
+
+#[test]
+fn format_is_found_in_the_configuration_of_a_server() {
+    let own = |server, text: &str| {
+        Format::Compiled(ServerFormat { server, text: text.to_owned(), escape: Escape::Default })
+    };
+    let (_directory, conf) = server("nginx.conf", NGINX_CONF);
+    assert_eq!(
+        from(&conf, "[/v/a.example.org.log]"),
+        Ok(own(WebServer::Nginx, "$remote_addr $status"))
+    );
+    let combined = from(&conf, "[/v/access.log*]").expect("a format");
+    assert!(matches!(combined, Format::Compiled(format) if format.text.contains("$http_referer")));
+    let piped = "CustomLog \"|rotatelogs /var/log/apache2/access.%Y.%m.%d 86400\" \"%h %>s\"\n";
+    let (_directory, conf) = server("apache2.conf", piped);
+    for path in ["[/var/log/apache2/access.2026.11.22]", "[/var/log/apache2/access.*]"] {
+        assert_eq!(from(&conf, path), Ok(own(WebServer::Apache, "%h %>s")), "{path}");
+    }
+}
+
+#[test]
+fn each_problem_of_a_server_s_configuration_says_what_to_do() {
+    let (directory, conf) = server("nginx.conf", NGINX_CONF);
+    let (_apache, silent) = server("apache2.conf", "ServerName a\n");
+    let (_include, includes) = server("nginx.conf", "include gone.conf;\n");
+    let here = directory.path().display().to_string();
+    for (conf, paths, expected, hint) in [
+        (
+            &conf,
+            "[/v/other.txt]",
+            "has no log of requests that `paths` leads to",
+            "let `paths` lead to one that it has: /v/acc",
+        ),
+        (&conf, "[/v/*.log]", "have several formats", "make an input for each of them"),
+        (
+            &conf,
+            "[/v/bad.txt]",
+            "nothing stands between `$a` and `$b`",
+            "write something between them",
+        ),
+        (
+            &silent,
+            "[/v/a.log]",
+            "has no log of requests that `paths` leads to",
+            "it writes none to files: name the file",
+        ),
+        (&includes, "[/v/a.log]", "nginx.conf:1: the included `", "put it there, or take the line"),
+        (&here, "[/v/a.log]", "cannot be read: Is a directory", "name the server's main file"),
+    ] {
+        let told = from(conf, paths).expect_err(paths);
+        assert!(told.contains(expected), "{paths}: {told}");
+        assert!(told.contains(&format!("  hint: {hint}")), "{paths}: {told}");
+    }
+}
+
+#[test]
+fn filesets_of_access_logs_may_ask_a_server_and_what_has_no_paths_may_not() {
+    let (_directory, conf) = server("nginx.conf", NGINX_CONF);
+    let fileset = |module: &str, fileset: &str, lines: &str| {
+        load_text(&format!(
+            "filebeat.modules: [{{module: {module}, {fileset}: {{{lines}, input.format_from: '{conf}'}}}}]\n\
+             output.console: {{}}\n"
+        ))
+    };
+    let loaded = fileset("nginx", "access", "var.paths: [/v/a.example.org.log]").expect("valid");
+    let input = &loaded.settings.inputs[0];
+    assert!(
+        matches!(&input.format, Format::Compiled(format) if format.text == "$remote_addr $status")
+    );
+    assert!(input.enrich.user_agent);
+    for (module, name, lines, expected) in [
+        ("nginx", "error", "enabled: true", "and `nginx`, fileset `error`, has others"),
+        ("haproxy", "log", "enabled: true", "and `haproxy`, fileset `log`, has others"),
+        ("nginx", "access", "input.format: auto", "input.format` is there as well"),
+        (
+            "nginx",
+            "access",
+            "input.type: udp, input.host: ':9'",
+            "finds the format by `paths`, and what is sent",
+        ),
+        (
+            "nginx",
+            "access",
+            "var.format_from: x",
+            "unknown variable `filebeat.modules[0].access.var.format_from`",
+        ),
+    ] {
+        let told = fileset(module, name, lines).expect_err(lines).to_string();
+        assert!(told.contains(expected), "{module} {name} {lines}: {told}");
+        assert!(told.contains("hint: "), "{told}");
+    }
+    for kind in ["udp", "syslog", "stdin"] {
+        let text = format!(
+            "filebeat.inputs: [{{type: {kind}, format_from: '{conf}'}}]\noutput.console: {{}}\n"
+        );
+        let told = load_text(&text).expect_err(kind).to_string();
+        let reason = format!("and what is sent to an input of type `{kind}` has none");
+        assert!(told.contains(&reason), "{told}");
+        assert!(told.contains("hint: write the server's own format"), "{told}");
     }
 }

@@ -37,6 +37,9 @@ pub(super) fn logs(path: &Path, text: String, files: &dyn Files) -> Result<Vec<L
     reader.logs.iter().map(|log| reader.log(log)).collect()
 }
 
+/// What to do about a quote that is not closed.
+const QUOTE: &str = "close it on that line; `apachectl configtest` tells more";
+
 /// Directives that are read.
 const READ: [&str; 10] = [
     "define",
@@ -117,8 +120,8 @@ impl Reader<'_> {
         if !READ.contains(&name.as_str()) {
             return Ok(());
         }
-        let words =
-            words(&self.with_variables(rest)).map_err(|message| ServerError::at(spot, message))?;
+        let words = words(&self.with_variables(rest))
+            .map_err(|message| ServerError::at(spot, message, QUOTE))?;
         let word =
             |number: usize| words.get(number).map(|word| unescaped(word)).unwrap_or_default();
         match name.as_str() {
@@ -138,10 +141,10 @@ impl Reader<'_> {
                 let format = words.get(1).filter(|_| name != "transferlog").cloned();
                 let format =
                     format.filter(|word| !word.starts_with("env=") && !word.starts_with("expr="));
-                self.logs.extend(log_path(&word(0), &self.root).map(|path| Written {
+                self.logs.extend(log_paths(&word(0), &self.root).into_iter().map(|path| Written {
                     host: self.host,
                     path,
-                    format: format.unwrap_or_default(),
+                    format: format.clone().unwrap_or_default(),
                     spot: spot.clone(),
                 }));
             }
@@ -200,11 +203,7 @@ impl Reader<'_> {
             match self.files.read(&path) {
                 Ok(text) => self.file(&path, &text)?,
                 Err(_) if is_optional => {}
-                Err(error) => {
-                    let path = path.display();
-                    let message = format!("the included `{path}` cannot be read: {error}");
-                    return Err(ServerError::at(spot, message));
-                }
+                Err(error) => return Err(ServerError::of_included(spot, &path, &error)),
             }
         }
         Ok(())
@@ -246,34 +245,64 @@ impl Reader<'_> {
             (nicknamed("common").unwrap_or_default().to_owned(), written.spot.clone())
         } else {
             let message = format!("there is no `LogFormat` with the nickname `{name}`");
-            return Err(ServerError::at(&written.spot, message));
+            let known = self.formats.iter().filter(|one| [0, written.host].contains(&one.host));
+            let known = known.map(|format| format.name.as_str());
+            return Err(ServerError::undefined(&written.spot, message, &name, known));
         };
         let format = ServerFormat { server: WebServer::Apache, text, escape: Escape::Default };
         Ok(Log { path: written.path.clone(), name, format, spot })
     }
 }
 
-/// Returns where a log lies; of a program that is piped to, the file that it is told to write, if it is.
-fn log_path(path: &str, root: &Path) -> Option<String> {
+/// Options of `rotatelogs` and `cronolog` that take a word behind them.
+const WITH_WORD: [&str; 8] = ["-n", "-p", "-H", "-P", "-z", "-s", "-k", "-d"];
+
+/// Those whose word is a link to the log that is written now.
+const WITH_LINK: [&str; 2] = ["-L", "-S"];
+
+/// Returns where a log lies; of a program that is piped to, the files that it is told to write, if they have whole paths.
+fn log_paths(path: &str, root: &Path) -> Vec<String> {
     let Some(command) = path.strip_prefix('|') else {
         if path.starts_with("syslog") {
-            return None;
+            return Vec::new();
         }
-        return Some(root.join(path).to_string_lossy().into_owned());
+        return vec![root.join(path).to_string_lossy().into_owned()];
     };
-    let mut words = command.trim_start_matches(['$', '|']).split_whitespace().skip(1);
-    let file = words.find(|word| word.trim_matches(['"', '\'']).starts_with('/'))?;
-    let mut pattern = String::new();
-    let mut chars = file.trim_matches(['"', '\'']).chars();
-    while let Some(c) = chars.next() {
-        if c == '%' {
-            chars.next();
-            pattern.push('*');
-        } else {
-            pattern.push(c);
+    let words = command.trim_start_matches(['$', '|']).split_whitespace();
+    let mut words = words.map(|word| word.trim_matches(['"', '\'']));
+    let is_rotated = words.next().is_some_and(|program| program.ends_with("rotatelogs"));
+    let mut paths = Vec::new();
+    while let Some(word) = words.next() {
+        if WITH_LINK.contains(&word) {
+            paths.extend(words.next().map(str::to_owned));
+        } else if WITH_WORD.contains(&word) {
+            words.next();
+        } else if let Some((_, link)) = word.split_once('=').filter(|_| word.starts_with("--")) {
+            paths.push(link.to_owned());
+        } else if word.starts_with('/') {
+            paths.push(dated(word));
+            if is_rotated && !word.contains('%') {
+                // Seconds since 1970 are appended, or a number.
+                paths.push(format!("{word}.*"));
+            }
+            break;
         }
     }
-    Some(pattern)
+    paths.retain(|path| path.starts_with('/'));
+    paths
+}
+
+/// Puts `*` where strftime puts a part of a time.
+fn dated(file: &str) -> String {
+    let mut pattern = String::new();
+    let mut chars = file.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => pattern.push(if chars.next() == Some('%') { '%' } else { '*' }),
+            c => pattern.push(c),
+        }
+    }
+    pattern
 }
 
 /// Takes the arguments of a directive apart; each as it stands within its quotes.

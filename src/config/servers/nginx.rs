@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Budget, Files, Log, ServerError, Spot};
+use crate::config::check::nearest;
 use crate::settings::{Escape, ServerFormat, WebServer};
 
 /// The format that needs no definition.
@@ -73,7 +74,9 @@ impl Reader<'_> {
         loop {
             let line = tokens.line;
             let spot = |line| Spot { file: Rc::clone(&file), line };
-            let token = tokens.next().map_err(|message| ServerError::at(&spot(line), message))?;
+            let token = tokens.next().map_err(|message| {
+                ServerError::at(&spot(line), message, "close it; `nginx -t` tells more")
+            })?;
             match token {
                 None => break,
                 Some(Token::Word(word)) => {
@@ -96,7 +99,8 @@ impl Reader<'_> {
         }
         if let Some(word) = words.first() {
             let spot = Spot { file, line: first_line };
-            return Err(ServerError::at(&spot, format!("`{word}` has no `;` at its end")));
+            let hint = "write `;` behind its last word; `nginx -t` tells more";
+            return Err(ServerError::at(&spot, format!("`{word}` has no `;` at its end"), hint));
         }
         self.budget.leave();
         Ok(())
@@ -114,12 +118,10 @@ impl Reader<'_> {
                     vec![pattern.clone()]
                 };
                 for path in found {
-                    let text = self.files.read(&path).map_err(|error| {
-                        ServerError::at(
-                            spot,
-                            format!("the included `{}` cannot be read: {error}", path.display()),
-                        )
-                    })?;
+                    let text = self
+                        .files
+                        .read(&path)
+                        .map_err(|error| ServerError::of_included(spot, &path, &error))?;
                     self.file(&path, &text)?;
                 }
             }
@@ -239,7 +241,8 @@ struct Named {
 
 fn format(statement: &Statement) -> Result<Named, ServerError> {
     let [_, name, parts @ ..] = statement.words.as_slice() else {
-        return Err(ServerError::at(&statement.spot, "`log_format` has no name"));
+        let hint = "write `log_format`, a name, and the format; `nginx -t` tells more";
+        return Err(ServerError::at(&statement.spot, "`log_format` has no name", hint));
     };
     let (escape, parts) = match parts.first().and_then(|part| part.strip_prefix("escape=")) {
         Some("json") => (Escape::Json, &parts[1..]),
@@ -247,7 +250,11 @@ fn format(statement: &Statement) -> Result<Named, ServerError> {
         Some("default") => (Escape::Default, &parts[1..]),
         Some(other) => {
             let message = format!("`escape={other}` is none of `default`, `json` and `none`");
-            return Err(ServerError::at(&statement.spot, message));
+            let hint = match nearest(other, ["default", "json", "none"].into_iter()) {
+                Some(near) => format!("did you mean `escape={near}`?"),
+                None => "write one of them, or leave it out, which is `default`".to_owned(),
+            };
+            return Err(ServerError::at(&statement.spot, message, hint));
         }
         None => (Escape::Default, parts),
     };
@@ -258,7 +265,8 @@ fn format(statement: &Statement) -> Result<Named, ServerError> {
 /// Makes a log of a statement, if it is one in a file.
 fn log(statement: &Statement, formats: &[Named]) -> Result<Option<Log>, ServerError> {
     let Some(path) = statement.words.get(1).map(|path| unescaped(path)) else {
-        return Err(ServerError::at(&statement.spot, "`access_log` has no path"));
+        let hint = "write the path of a file, or `off`; `nginx -t` tells more";
+        return Err(ServerError::at(&statement.spot, "`access_log` has no path", hint));
     };
     if path == "off" || path.starts_with("syslog:") || path.starts_with("memory:") {
         return Ok(None);
@@ -273,7 +281,9 @@ fn log(statement: &Statement, formats: &[Named]) -> Result<Option<Log>, ServerEr
     if name == "combined" {
         return Ok(Some(combined(path, statement.spot.clone())));
     }
-    Err(ServerError::at(&statement.spot, format!("there is no `log_format {name}`")))
+    let known = formats.iter().map(|format| format.name.as_str()).chain(["combined"]);
+    let message = format!("there is no `log_format {name}`");
+    Err(ServerError::undefined(&statement.spot, message, name, known))
 }
 
 fn combined(path: String, spot: Spot) -> Log {

@@ -35,7 +35,11 @@ impl Files for Tree {
 
 /// Reads the logs of the first file: `path name text`, and where each is defined.
 fn read(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
-    let logs = logs(Path::new(files[0].0), &Tree::of(files)).map_err(|error| error.to_string())?;
+    let logs = logs(Path::new(files[0].0), &Tree::of(files)).map_err(|error| {
+        // Of the advice what tells it from that of other problems is enough.
+        let hint: Vec<&str> = error.hint.split_whitespace().take(4).collect();
+        format!("{error} | {}", hint.join(" "))
+    })?;
     let shown = logs.iter().map(|log| {
         let escape = match log.format.escape {
             crate::settings::Escape::Default => "",
@@ -185,47 +189,137 @@ fn what_is_wrong_is_told_with_file_and_line() {
     for (files, expected) in [
         (
             &[("/etc/nginx/nginx.conf", "http {\naccess_log /a.log main;\n}")][..],
-            "/etc/nginx/nginx.conf:2: there is no `log_format main`",
+            "/etc/nginx/nginx.conf:2: there is no `log_format main` | define it, or name",
         ),
         (
             &[("/etc/nginx/nginx.conf", "\nlog_format a 'x")],
-            "/etc/nginx/nginx.conf:2: a quote is not closed",
+            "/etc/nginx/nginx.conf:2: a quote is not closed | close it; `nginx -t`",
         ),
         (
             &[("/etc/nginx/nginx.conf", "\n\naccess_log /a.log")],
-            "/etc/nginx/nginx.conf:3: `access_log` has no `;` at its end",
+            "/etc/nginx/nginx.conf:3: `access_log` has no `;` at its end | write `;` behind its",
         ),
         (
             &[("/etc/nginx/nginx.conf", "log_format a escape=xml 'x';")],
-            "/etc/nginx/nginx.conf:1: `escape=xml` is none of `default`, `json` and `none`",
+            "/etc/nginx/nginx.conf:1: `escape=xml` is none of `default`, `json` and `none` | write one of them,",
         ),
         (
             &[("/etc/nginx/nginx.conf", "\ninclude mime.types;")],
-            "/etc/nginx/nginx.conf:2: the included `/etc/nginx/mime.types` cannot be read: entity not found",
+            "/etc/nginx/nginx.conf:2: the included `/etc/nginx/mime.types` cannot be read: entity not found | put it there, or",
         ),
         (
             &[("/etc/nginx/nginx.conf", "include nginx.conf;")],
-            "/etc/nginx/nginx.conf:1: its files include each other without end",
+            "/etc/nginx/nginx.conf:1: its files include each other without end | take the line out",
         ),
         (
-            &[("/etc/apache2/apache2.conf", "\nCustomLog a.log shop")],
-            "/etc/apache2/apache2.conf:2: there is no `LogFormat` with the nickname `shop`",
+            &[("/etc/apache2/apache2.conf", "LogFormat %h shopp\nCustomLog a.log shop")],
+            "/etc/apache2/apache2.conf:2: there is no `LogFormat` with the nickname `shop` | did you mean `shopp`?",
         ),
         (
             &[("/etc/apache2/apache2.conf", "LogFormat \"%h")],
-            "/etc/apache2/apache2.conf:1: a quote is not closed",
+            "/etc/apache2/apache2.conf:1: a quote is not closed | close it on that",
         ),
         (
             &[("/etc/apache2/apache2.conf", "\n\nInclude ports.conf")],
-            "/etc/apache2/apache2.conf:3: the included `/etc/apache2/ports.conf` cannot be read: entity not found",
+            "/etc/apache2/apache2.conf:3: the included `/etc/apache2/ports.conf` cannot be read: entity not found | put it there, or",
         ),
         (
             &[("/etc/apache2/apache2.conf", "Include apache2.conf")],
-            "/etc/apache2/apache2.conf:1: its files include each other without end",
+            "/etc/apache2/apache2.conf:1: its files include each other without end | take the line out",
         ),
     ] {
         assert_eq!(read(files), Err(expected.to_owned()));
     }
+    for (text, expected) in [
+        ("http {\naccess_log /a.log;\nlog_format;\n}", "define"),
+        ("access_log;", "write the path"),
+        ("log_format a escape=jsn x;", "did you mean `escape=json`?"),
+        ("access_log /a.log combind;", "did you mean `combined`?"),
+    ] {
+        let told = read(&[("/etc/nginx/nginx.conf", text)]).expect_err(text);
+        let is_of_format =
+            text.contains("log_format;") && told.contains("`log_format` has no name");
+        assert!(told.contains(expected) || is_of_format, "{text}: {told}");
+    }
     let missing = logs(Path::new("/etc/nginx/nginx.conf"), &Tree::default()).unwrap_err();
     assert_eq!(missing.to_string(), "`/etc/nginx/nginx.conf` cannot be read: entity not found");
+    assert!(missing.hint.starts_with("name the server's main file"), "{}", missing.hint);
+}
+
+#[test]
+fn logs_of_rotating_programs_have_the_names_that_these_make() {
+    for (command, expected) in [
+        ("|rotatelogs /v/access.%Y.%m.%d 86400", &["/v/access.*.*.*"][..]),
+        ("|/usr/bin/rotatelogs -l -f /v/a.%F.log 5M", &["/v/a.*.log"]),
+        ("|$/usr/bin/rotatelogs -n 5 /v/a.log 1M", &["/v/a.log", "/v/a.log.*"]),
+        (
+            "||bin/rotatelogs -L /v/now -p /bin/pack /v/a.log 60",
+            &["/v/now", "/v/a.log", "/v/a.log.*"],
+        ),
+        ("|/usr/sbin/cronolog --symlink=/v/now '/v/%Y/100%%.log'", &["/v/now", "/v/*/100%.log"]),
+        ("|/usr/sbin/cronolog -S /v/now -z UTC /v/%Y.log", &["/v/now", "/v/*.log"]),
+        ("|/usr/bin/logger -t apache", &[]),
+        ("|bin/rotatelogs logs/a 60", &[]),
+        ("|", &[]),
+        ("syslog:local1", &[]),
+    ] {
+        let text = format!("CustomLog \"{command}\" %h");
+        let seen = logs(Path::new("/etc/a.conf"), &Tree::of(&[("/etc/a.conf", &text)]));
+        let seen = seen.expect("it is read");
+        let seen: Vec<&str> = seen.iter().map(|log| &*log.path).collect();
+        assert_eq!(seen, expected, "{command}");
+    }
+}
+
+#[test]
+fn paths_lead_to_logs_whichever_side_has_the_pattern() {
+    let named = ["/v/access.log", "/v/ssl/access.log", "/v/a.d/x.log"];
+    let varying =
+        ["/v/*.log", "/v/day.*.*.*", "/srv/*/logs/*-access.log", "logs/host.log", "/v/[x].log"];
+    for (path, expected) in [
+        // Of those that are written out and those that may happen to be the same.
+        ("/v/access.log", &["/v/access.log"][..]),
+        ("/v/access.log*", &["/v/access.log"]),
+        ("/v/access.log.1", &["/v/access.log"]),
+        ("/v/access.log-2026*", &["/v/access.log"]),
+        ("/v//./access.log", &["/v/access.log"]),
+        ("/v/*.log", &["/v/access.log", "/v/*.log", "/v/[x].log"]),
+        ("/v/*", &["/v/access.log", "/v/*.log", "/v/day.*.*.*", "/v/[x].log"]),
+        ("/v/**/access.log", &["/v/access.log", "/v/ssl/access.log"]),
+        // What differs from request to request.
+        ("/v/a.example.org.log", &["/v/*.log"]),
+        ("/v/a.example.org.log*", &["/v/*.log"]),
+        ("/v/[ab].example.?rg.log", &["/v/*.log"]),
+        ("/v/a.example.org.txt", &[]),
+        ("/v/b/a.log", &[]),
+        ("/v/day.2026.11.22", &["/v/day.*.*.*"]),
+        ("/v/day.2026*", &["/v/*.log", "/v/day.*.*.*"]),
+        ("/v/day.2026", &[]),
+        ("/srv/shop/logs/de-access.log", &["/srv/*/logs/*-access.log"]),
+        ("/srv/**", &["/srv/*/logs/*-access.log"]),
+        ("/srv/*/logs/[^a-d]*-access.log", &["/srv/*/logs/*-access.log"]),
+        // A class on our side, and the same signs as they stand in a server's.
+        ("/v/ss[k-m]/access.log", &["/v/ssl/access.log"]),
+        ("/v/ss[^k-m]/access.log", &[]),
+        (r"/v/\[x].log", &["/v/[x].log"]),
+        ("/v/[", &[]),
+        // A relative one begins where the server was started.
+        ("/usr/share/nginx/logs/host.log", &["logs/host.log"]),
+        ("/usr/share/nginx/host.log", &[]),
+    ] {
+        let log = |path: &&str| Log {
+            path: (*path).to_owned(),
+            name: String::new(),
+            format: ServerFormat {
+                server: WebServer::Nginx,
+                text: String::new(),
+                escape: crate::settings::Escape::Default,
+            },
+            spot: Spot { file: Rc::from(Path::new("/c")), line: 1 },
+        };
+        let logs: Vec<Log> = named.iter().chain(&varying).map(log).collect();
+        let seen = chosen(&logs, &[path.to_owned()]);
+        let seen: Vec<&str> = seen.iter().map(|log| &*log.path).collect();
+        assert_eq!(seen, expected, "{path}");
+    }
 }

@@ -3,15 +3,13 @@
 use std::ops::Range;
 use std::path::Path;
 
-use globset::GlobBuilder;
-
-use crate::config::check::not_one_of;
+use crate::config::check::{nearest, not_one_of};
 use crate::config::files::ServerFiles;
-use crate::config::problems::{Place, Problem};
-use crate::config::servers::{COMBINED, Log, logs};
+use crate::config::problems::{Part, Place, Problem};
+use crate::config::servers::{COMBINED, Log, chosen, logs};
 use crate::config::tree::Value;
 use crate::config::typed::value::At;
-use crate::parsers::compiled::{Compiled, Fault, nicknamed, nicknames};
+use crate::parsers::compiled::{Compiled, Fault, nicknamed, nicknames, variables};
 use crate::settings::{Escape, Format, ServerFormat, WebServer};
 
 /// Keys of `format` that this file reads.
@@ -108,21 +106,57 @@ fn checked(
     skipped: usize,
 ) -> Option<Format> {
     let format = ServerFormat { server, text: text.to_owned(), escape };
-    let Err(fault) = Compiled::new(&format) else { return Some(Format::Compiled(format)) };
-    let before = skipped + text[..fault.range.start].chars().count();
-    let length = text[fault.range.clone()].chars().count().max(1);
-    if let Some(place) = place_within(at, before, length) {
-        at.push(Problem::new(place, fault.message).hint(fault.hint));
-    } else {
-        let hint = format!("{}\n{}", fault.hint, drawn(text, &fault.range));
-        at.problem_with(fault.message, hint);
+    match Compiled::new(&format) {
+        Ok(compiled) => {
+            tell_of_slips(at, &compiled);
+            Some(Format::Compiled(format))
+        }
+        Err(fault) => {
+            let before = skipped + text[..fault.range.start].chars().count();
+            let length = text[fault.range.clone()].chars().count().max(1);
+            let drawn = drawn(text, &fault.range);
+            tell_within(at, before, length, (fault.message, fault.hint), drawn);
+            None
+        }
     }
-    None
+}
+
+/// Warns of variables that nginx has not, and that are nearly one that it has. They may be meant all the same.
+fn tell_of_slips(at: &At<'_>, compiled: &Compiled) {
+    for name in compiled.own_variables() {
+        if let Some(near) = nearest(&name.to_ascii_lowercase(), variables()) {
+            at.warn(format!(
+                "`{}` has `${name}`: did you mean `${near}`? If the server's configuration makes `${name}`, all is well",
+                at.path()
+            ));
+        }
+    }
+}
+
+/// Notes what is wrong with some characters of a text, and what to do: with a caret under them where the text stands in the
+/// configuration as it is read, else below `drawn`.
+pub(super) fn tell_within(
+    at: &At<'_>,
+    before: usize,
+    length: usize,
+    (message, hint): (String, String),
+    drawn: String,
+) {
+    if let Some(place) = place_within(at, before, length) {
+        return at.push(Problem::new(place, message).hint(hint));
+    }
+    let Some((place, Value::Scalar(scalar))) = at.place().zip(at.node().map(|node| &node.value))
+    else {
+        return at.problem_with(message, format!("{hint}\n{drawn}"));
+    };
+    let text = scalar.text.clone();
+    let part = Part { text, before, length, drawn };
+    at.push(Problem::new(place, message).hint(hint).part(part));
 }
 
 /// Finds the place of some characters of a text that stands in one line, by how many more it has there: quotes and
 /// their escapes.
-pub(super) fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
+fn place_within(at: &At<'_>, before: usize, length: usize) -> Option<Place> {
     let place = at.place()?;
     let Value::Scalar(scalar) = &at.node()?.value else { return None };
     let characters: Vec<char> = scalar.text.chars().collect();
@@ -165,17 +199,22 @@ pub(super) fn format_from(
     let logs = match logs(&file, &ServerFiles) {
         Ok(logs) => logs,
         Err(error) => {
-            let hint = "name the server's main file, such as /etc/nginx/nginx.conf or \
-                        /etc/apache2/apache2.conf, and let the user that runs this read it";
-            at.problem_with(error.to_string(), hint);
+            at.problem_with(error.to_string(), error.hint);
             return None;
         }
     };
-    let written: Vec<&Log> = logs.iter().filter(|log| leads_to(paths, &log.path)).collect();
+    let written = chosen(&logs, paths);
     let Some(first) = written.first() else {
+        let message = format!("`{}` has no log of requests that `paths` leads to", file.display());
         at.problem_with(
-            format!("`{}` has no log of requests that `paths` leads to", file.display()),
-            format!("it has {}", listed(logs.iter())),
+            message,
+            if logs.is_empty() {
+                "it writes none to files: name the file that has `access_log`, `CustomLog` or what includes them, or write \
+                 the format itself, as in `format: {nginx: …}`"
+                    .to_owned()
+            } else {
+                format!("let `paths` lead to one that it has: {}", listed(logs.iter()))
+            },
         );
         return None;
     };
@@ -183,7 +222,10 @@ pub(super) fn format_from(
     if others.peek().is_some() {
         at.problem_with(
             format!("the logs that `paths` leads to have several formats in `{}`", file.display()),
-            format!("make an input for each of them: {}", listed(written.iter().copied())),
+            format!(
+                "make an input for each of them, of a module an entry with `var.paths` for each: {}",
+                listed(written.iter().copied())
+            ),
         );
         return None;
     }
@@ -201,23 +243,6 @@ fn fault_of(at: &At<'_>, log: &Log, fault: &Fault) -> Problem {
     problem.unwrap_or_else(|| Problem::general(message)).hint(hint)
 }
 
-/// Tells whether patterns lead to a log, or to what a rotation makes of it.
-fn leads_to(paths: &[String], log: &str) -> bool {
-    let log = log.replace('*', "x");
-    let names = [log.clone(), format!("{log}.1"), format!("{log}-20260101"), format!("{log}.1.gz")];
-    paths.iter().any(|path| {
-        let glob = GlobBuilder::new(path).literal_separator(true).build();
-        glob.is_ok_and(|glob| {
-            let matcher = glob.compile_matcher();
-            names.iter().any(|name| {
-                // Of a relative path nobody knows where it begins.
-                matcher.is_match(name)
-                    || !log.starts_with('/') && path.ends_with(&format!("/{name}"))
-            })
-        })
-    })
-}
-
 fn listed<'a>(logs: impl Iterator<Item = &'a Log>) -> String {
     const SHOWN_MAX: usize = 12;
     let mut shown: Vec<String> = Vec::new();
@@ -233,5 +258,5 @@ fn listed<'a>(logs: impl Iterator<Item = &'a Log>) -> String {
     if 0 < more {
         shown.push(format!("and {more} more"));
     }
-    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    shown.join(", ")
 }

@@ -127,6 +127,9 @@ impl Stanza<'_, '_> {
         if !by_syslog && self.has_no_paths(&own) {
             return;
         }
+        if !self.may_ask_a_server(&own) {
+            return;
+        }
         let mut map = self.defaults(&own, by_syslog);
         if let Some(own) = own.node()
             && let Value::Map(own) = &own.value
@@ -170,7 +173,9 @@ impl Stanza<'_, '_> {
         put("dataset", self.text(self.fileset.dataset.name));
         // What a pipeline of the server reads is sent as it is, unless something else is asked for.
         if !own.get("pipeline").is_there() {
-            put("format", self.format());
+            if !own.get("format_from").is_there() {
+                put("format", self.format());
+            }
             if self.fileset.names_agents() {
                 put("enrich", self.map(vec![("user_agent", self.text("true"))]));
             }
@@ -230,6 +235,20 @@ impl Stanza<'_, '_> {
             self.at.push(problem.hint("say where they are: `var.paths: [/srv/logs/*.log]`"));
         }
         is_missing
+    }
+
+    /// Tells whether `format_from` is not there, or stands where lines have a format that a server's configuration says.
+    fn may_ask_a_server(&self, own: &At<'_>) -> bool {
+        let from = own.get("format_from");
+        let has_none = matches!(self.fileset.format, FilesetFormat::Named(name) if !matches!(name, "apache" | "nginx"));
+        if has_none && from.is_there() {
+            let (module, fileset) = (self.module.name, self.fileset.name);
+            from.problem_with(
+                format!("`{}` finds formats of Apache's and nginx's access logs, and `{module}`, fileset `{fileset}`, has others", from.path()),
+                "leave it out: the module knows the format",
+            );
+        }
+        !(has_none && from.is_there())
     }
 
     fn protocol(&self) -> Node {

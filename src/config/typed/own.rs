@@ -1,9 +1,8 @@
 //! `format: {grok: …}`, `dissect`, `csv` and `kv`: formats that an operator describes, checked by making their parsers.
 
 use crate::config::check::unknown_key;
-use crate::config::problems::Problem;
 use crate::config::tree::Value;
-use crate::config::typed::compiled::{drawn, place_within};
+use crate::config::typed::compiled::{drawn, tell_within};
 use crate::config::typed::value::At;
 use crate::parsers::own::{OwnError, OwnLines, Part};
 use crate::settings::Format;
@@ -260,8 +259,5 @@ fn tell(at: &At<'_>, error: OwnError) {
     };
     let before = text[..range.start].chars().count();
     let length = text[range.clone()].chars().count().max(1);
-    match place_within(at, before, length) {
-        Some(place) => at.push(Problem::new(place, message).hint(hint)),
-        None => at.problem_with(message, format!("{hint}\n{}", drawn(text, &range))),
-    }
+    tell_within(at, before, length, (message, hint), drawn(text, &range));
 }
