@@ -19,6 +19,18 @@ const BYTES_MAX: u64 = 1 << 30;
 /// Age at which a database is called old; MaxMind makes its free ones anew twice a week.
 const OLD: Duration = Duration::from_hours(90 * 24);
 
+/// What there is to say of a file to who runs this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// Who is told.
+type Tell<'a> = &'a mut dyn FnMut(Notice);
+
 /// Reads the files.
 #[derive(Debug)]
 pub struct GeoFiles {
@@ -60,10 +72,15 @@ impl GeoFiles {
         self.files.is_empty()
     }
 
-    /// Looks at the files, and reads those that have changed; `now` is in seconds since 1970.
+    /// Looks at the files, and reads those that have changed; `now` is in seconds since 1970. What is wrong is logged.
     pub fn step<D: Disk>(&mut self, disk: &D, now: u64) {
+        self.step_telling(disk, now, &mut |notice| warn!(hint = notice.hint, "{}", notice.message));
+    }
+
+    /// Does what [`GeoFiles::step`] does, for who has no log.
+    pub fn step_telling<D: Disk>(&mut self, disk: &D, now: u64, tell: Tell<'_>) {
         for file in &mut self.files {
-            if file.look(disk, now) {
+            if file.look(disk, now, tell) {
                 self.tables.put(&file.path, file.table.clone());
             }
         }
@@ -72,23 +89,23 @@ impl GeoFiles {
 
 impl GeoFile {
     /// Tells whether another database is to be used.
-    fn look<D: Disk>(&mut self, disk: &D, now: u64) -> bool {
+    fn look<D: Disk>(&mut self, disk: &D, now: u64, tell: Tell<'_>) -> bool {
         let stat = match disk.stat(&self.path) {
             Ok(stat) => stat,
             Err(error) => {
-                self.tell_unreadable(&error);
+                self.tell_unreadable(&error, tell);
                 // What was read before stays in use: a file may be away for a moment while another takes its place.
                 return false;
             }
         };
         if self.read.as_ref() == Some(&stat) {
-            self.tell_damage();
+            self.tell_damage(tell);
             return false;
         }
         let bytes = match disk.read_all(&self.path, BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.tell_unreadable(&error);
+                self.tell_unreadable(&error, tell);
                 return false;
             }
         };
@@ -96,18 +113,17 @@ impl GeoFile {
         match GeoTable::new(bytes) {
             Ok(table) => {
                 self.told = None;
-                self.tell_read(&table, now);
+                self.tell_read(&table, now, tell);
                 self.table = Some(Arc::new(table));
                 true
             }
             Err(error) => {
                 if self.told.replace(Fault::NoDatabase) != Some(Fault::NoDatabase) {
                     let path = self.path.display();
-                    let goes_on = self.goes_on();
-                    warn!(
-                        hint = "fetch it again, a `City`, `Country` or `ASN` one; it is read when it has changed",
-                        "cannot use {path}: {error}; {goes_on}"
-                    );
+                    tell(Notice {
+                        message: format!("cannot use {path}: {error}; {}", self.goes_on()),
+                        hint: "fetch it again, a `City`, `Country` or `ASN` one; it is read when it has changed",
+                    });
                 }
                 false
             }
@@ -122,51 +138,41 @@ impl GeoFile {
         }
     }
 
-    fn tell_unreadable(&mut self, error: &io::Error) {
+    fn tell_unreadable(&mut self, error: &io::Error, tell: Tell<'_>) {
         let fault = Fault::Unreadable(error.kind());
         if self.told.replace(fault) != Some(fault) {
-            let (path, goes_on) = (self.path.display(), self.goes_on());
-            warn!(
-                hint = "put it there, readable for the user that runs shipper; it is read by itself then",
-                "cannot read {path}: {error}; {goes_on}"
-            );
+            let path = self.path.display();
+            tell(Notice {
+                message: format!("cannot read {path}: {error}; {}", self.goes_on()),
+                hint: "put it there, readable for the user that runs shipper; it is read by itself then",
+            });
         }
     }
 
-    fn tell_damage(&mut self) {
+    fn tell_damage(&mut self, tell: Tell<'_>) {
         let is_damaged = self.table.as_ref().is_some_and(|table| table.is_damaged());
         if is_damaged && self.told.replace(Fault::Damaged) != Some(Fault::Damaged) {
             let path = self.path.display();
-            warn!(
-                hint = "fetch it again; it is read when it has changed",
-                "parts of {path} are damaged: lines of addresses in them go on without it"
-            );
+            tell(Notice {
+                message: format!(
+                    "parts of {path} are damaged: lines of addresses in them go on without it"
+                ),
+                hint: "fetch it again; it is read when it has changed",
+            });
         }
     }
 
-    fn tell_read(&mut self, table: &GeoTable, now: u64) {
+    fn tell_read(&mut self, table: &GeoTable, now: u64, tell: Tell<'_>) {
         let (path, kind) = (self.path.display(), table.kind());
         let age = now.saturating_sub(table.built());
         let days = age / (24 * 3600);
         info!("{path} is in use: {kind}, {days} days old");
         if OLD.as_secs() < age {
             self.told = Some(Fault::Old);
-            warn!(
-                hint = "have it fetched regularly, as with `geoipupdate`; it is read when it has changed",
-                "{path} is {days} days old: addresses may have moved since"
-            );
+            tell(Notice {
+                message: format!("{path} is {days} days old: addresses may have moved since"),
+                hint: "have it fetched regularly, as with `geoipupdate`; it is read when it has changed",
+            });
         }
     }
-}
-
-/// Reads the files once, for whoever does not go on to look at them.
-#[must_use]
-pub fn read_once<D: Disk>(
-    disk: &D,
-    paths: impl IntoIterator<Item = PathBuf>,
-    now: u64,
-) -> Arc<GeoTables> {
-    let tables = Arc::new(GeoTables::new(paths));
-    GeoFiles::new(Arc::clone(&tables)).step(disk, now);
-    tables
 }

@@ -2,10 +2,12 @@
 
 use super::plan::{self, PlanError};
 use crate::disk::RealDisk;
+use crate::enrich::GeoTables;
+use crate::host;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::Pipeline;
 use crate::settings::{InputSettings, Settings};
-use crate::{geoip, host};
+use std::sync::Arc;
 
 /// The id of an agent that nobody knows.
 const NO_AGENT: &str = "00000000-0000-0000-0000-000000000000";
@@ -23,18 +25,20 @@ pub fn targets(settings: &Settings) -> Result<Vec<TemplateTarget>, PlanError> {
 }
 
 /// Makes the pipeline of one input as a run has it, but that each document says by its id where its lines are. Nothing is
-/// written: where no run has made an id of the agent, it is all zeros.
+/// written: where no run has made an id of the agent, it is all zeros. `geo` has the databases of the input.
 ///
 /// # Errors
 /// When the input's settings make none.
-pub fn trial(settings: &Settings, input: &InputSettings) -> Result<Pipeline, PlanError> {
+pub fn trial(
+    settings: &Settings,
+    input: &InputSettings,
+    geo: Arc<GeoTables>,
+) -> Result<Pipeline, PlanError> {
     let id = host::known_agent_id(&RealDisk, &settings.paths.data);
     let id = id.unwrap_or_else(|| NO_AGENT.to_owned());
     let mut host = host::host_facts(&RealDisk, &id);
     if let Some(name) = &settings.name {
         host.name.clone_from(name);
     }
-    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-    let geo = geoip::read_once(&RealDisk, input.enrich.geoip.iter().cloned(), now);
     plan::trial(settings, &host, input, geo)
 }

@@ -10,15 +10,19 @@ use super::report::{err, out};
 use super::trial::{Found, Opened, Trial, Viewer};
 use super::{BAD_USAGE, FAILED};
 use crate::advice;
+use crate::assembly::charset;
 use crate::cli::DetectArgs;
+use crate::enrich::GeoTables;
 use crate::hint::{self, Advised};
 use crate::settings::Settings;
-use candidates::{Candidate, candidates, stanza};
+use crate::settings::reading::EncodingSettings;
+use candidates::{Candidate, candidates, item, new_id};
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit code when a file has no format that is known.
 const NOT_KNOWN: u8 = FAILED;
@@ -41,16 +45,23 @@ const JSON_CHARACTERS_MAX: usize = 1000;
 /// Documents of which it is weighed how much they tell.
 const WEIGHED_MAX: u64 = 100;
 
-/// One document of so many has to have what only lines of its format have.
+/// One document of so many has to prove its format, where that takes lines of others as well.
 const PROOFS_OF: u64 = 4;
 
 /// Bytes by which it is judged whether a file holds lines at all.
 const JUDGED_BYTES: usize = 8 << 10;
 
+/// The byte order mark, which is no part of a text.
+const MARK: char = '\u{feff}';
+
+/// Stands before the inputs of a configuration.
+const INPUTS: &str = "filebeat.inputs:\n";
+
 /// Says which format each file has.
 pub(super) fn run(args: &DetectArgs) -> ExitCode {
     let mut worst = 0;
     let mut told = Vec::new();
+    let mut inputs = Inputs::default();
     for (number, file) in args.files.iter().enumerate() {
         let result = detect(file, args.lines);
         worst = worst.max(match &result {
@@ -58,8 +69,12 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
             Ok(_) => NOT_KNOWN,
             Err(_) => UNREADABLE,
         });
+        let input = result.as_ref().ok().and_then(|found| inputs.take(found));
         if args.json {
-            told.push(result.map_or_else(|error| fault_json(file, &error), |found| found.json()));
+            told.push(match result {
+                Ok(found) => found.json(input),
+                Err(error) => fault_json(file, &error),
+            });
             continue;
         }
         if 0 < number {
@@ -72,8 +87,33 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
     }
     if args.json {
         out(&format!("{}\n", Value::from(told)));
+    } else if !inputs.all.is_empty() {
+        show(&format!("\n{INPUTS}{}", inputs.all));
     }
     ExitCode::from(worst)
+}
+
+/// The inputs for all files.
+#[derive(Default)]
+struct Inputs {
+    all: String,
+    ids: Vec<String>,
+    paths: Vec<PathBuf>,
+}
+
+impl Inputs {
+    /// Adds the input for a file, if its format is known, and returns it; a file that is named twice has one.
+    fn take(&mut self, found: &Detected) -> Option<String> {
+        if !found.is_known() || self.paths.contains(&found.path) {
+            return None;
+        }
+        let id = new_id(&found.path, &self.ids);
+        let input = item(&found.best, &found.path, &id);
+        self.all.push_str(&input);
+        self.ids.push(id);
+        self.paths.push(found.path.clone());
+        Some(input)
+    }
 }
 
 /// Prints what may have colours, in which all else is escaped already.
@@ -84,13 +124,14 @@ fn show(text: &str) {
 /// The beginning of a file.
 struct Sample {
     bytes: Vec<u8>,
+    encoding: EncodingSettings,
     /// Why there is no more of it, where that is no end.
     fault: Option<io::Error>,
 }
 
 /// What was found of a file.
 struct Detected {
-    path: std::path::PathBuf,
+    path: PathBuf,
     best: Candidate,
     score: Score,
     fault: Option<String>,
@@ -109,28 +150,29 @@ struct Score {
 
 /// Judges documents of one format.
 struct Judge {
-    needs: Option<&'static str>,
-    /// Documents with that member.
+    proof: Option<fn(&Value) -> bool>,
+    /// Documents of which that is so.
     proofs: u64,
+    encoding: EncodingSettings,
     score: Score,
 }
 
 impl Viewer for Judge {
     fn take(&mut self, found: &Found<'_>) -> ControlFlow<()> {
-        let Self { needs, proofs, score } = self;
+        let Self { proof, proofs, encoding, score } = self;
         let is_weighed = found.is_recognised && score.recognised < WEIGHED_MAX;
-        let document: Value = if is_weighed || (found.is_recognised && needs.is_some()) {
+        let document: Value = if is_weighed || (found.is_recognised && proof.is_some()) {
             serde_json::from_slice(found.document).unwrap_or_default()
         } else {
             Value::Null
         };
         score.events += 1;
-        *proofs += u64::from(needs.is_some_and(|member| document.get(member).is_some()));
         if found.is_recognised {
             score.recognised += 1;
+            *proofs += u64::from(proof.is_some_and(|proves| proves(&document)));
             score.fields += if is_weighed { fields(&document) } else { 0 };
         } else if score.others.len() < SHOWN_MAX {
-            let line = String::from_utf8_lossy(found.raw);
+            let line = text_of(found.raw, encoding);
             let line = line.trim_end_matches(['\n', '\r']);
             score.others.push((found.line, line.chars().take(JSON_CHARACTERS_MAX).collect()));
         }
@@ -159,7 +201,7 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
     }
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut best: Option<(Candidate, Score)> = None;
-    for candidate in candidates(&path) {
+    for candidate in candidates(&path, &sample.encoding) {
         let score = score(&candidate, &sample.bytes, &path);
         // Of those that are as good the first stays.
         let is_better = best.as_ref().is_none_or(|(_, best)| best.rank() < score.rank());
@@ -168,10 +210,17 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         }
     }
     let (best, score) = best.expect("there are formats");
-    if score.recognised == 0 && is_binary(&sample.bytes) {
+    let is_text = sample.encoding != EncodingSettings::Utf8 || !is_binary(&sample.bytes);
+    if score.recognised == 0 && !is_text {
         return Err(Advised::new(
             format!("`{shown}` holds no lines of text: it is a binary file"),
             "name a log; compressed ones (gzip, zstd, bzip2, xz) are read as what they unpack to",
+        ));
+    }
+    if score.events == 0 {
+        return Err(Advised::new(
+            format!("`{shown}` holds nothing but empty lines, or ones that begin with `#`"),
+            "name one that has others, such as the one before it was rotated",
         ));
     }
     let fault = sample.fault.map(|error| advice::reason(&error));
@@ -181,45 +230,87 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
 /// Reads the first lines of a file.
 fn sample(file: &Path, lines: u64) -> Result<Sample, Advised> {
     let mut opened = Opened::open(file)?;
-    let mut sample = Sample { bytes: Vec::new(), fault: None };
+    let mut sample = Sample { bytes: Vec::new(), encoding: EncodingSettings::Utf8, fault: None };
     let mut piece = vec![0; 64 << 10];
-    let mut left = lines;
-    while 0 < left && sample.bytes.len() < SAMPLE_BYTES_MAX {
-        let length = match opened.read(&mut piece) {
+    let mut read = 0;
+    while read < lines && sample.bytes.len() < SAMPLE_BYTES_MAX {
+        match opened.read(&mut piece) {
             Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Ok(length) => {
+                read += memchr::memchr_iter(b'\n', &piece[..length]).count() as u64;
+                sample.bytes.extend_from_slice(&piece[..length]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 sample.fault = Some(error);
                 break;
             }
-        };
-        let piece = &piece[..length];
-        let last = usize::try_from(left - 1).ok();
-        let mut ends = memchr::memchr_iter(b'\n', piece);
-        let end = last.and_then(|last| ends.nth(last)).map(|end| end + 1);
-        sample.bytes.extend_from_slice(&piece[..end.unwrap_or(length)]);
-        if end.is_some() {
-            break;
         }
-        left -= memchr::memchr_iter(b'\n', piece).count() as u64;
     }
-    if sample.bytes.len() == SAMPLE_BYTES_MAX
-        && let Some(end) = memchr::memrchr(b'\n', &sample.bytes)
-    {
-        sample.bytes.truncate(end + 1);
+    sample.encoding = encoding_of(&sample.bytes);
+    let end = if lines <= read {
+        let last = usize::try_from(lines - 1).unwrap_or(usize::MAX);
+        memchr::memchr_iter(b'\n', &sample.bytes).nth(last)
+    } else if SAMPLE_BYTES_MAX <= sample.bytes.len() {
+        memchr::memrchr(b'\n', &sample.bytes)
+    } else {
+        None
+    };
+    if let Some(end) = end {
+        // A line end of UTF-16 has two bytes.
+        let is_wide = sample.encoding != EncodingSettings::Utf8;
+        sample.bytes.truncate(if is_wide { (end + 1).next_multiple_of(2) } else { end + 1 });
     }
     Ok(sample)
 }
 
+/// Tells UTF-16 by its byte order mark, or by the half of all bytes that is 0 where text is mostly Latin; all else may be
+/// taken for UTF-8.
+fn encoding_of(sample: &[u8]) -> EncodingSettings {
+    let utf16 = |big_endian, mark_decides| EncodingSettings::Utf16 { big_endian, mark_decides };
+    if sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff") {
+        return utf16(sample[0] == 0xfe, true);
+    }
+    let sample = &sample[..sample.len().min(JUDGED_BYTES)];
+    let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    let is_half = |many: usize, few: usize| sample.len() < 3 * many && 20 * few < many;
+    match (is_half(even, odd), is_half(odd, even)) {
+        (true, _) => utf16(true, false),
+        (_, true) => utf16(false, false),
+        _ => EncodingSettings::Utf8,
+    }
+}
+
+/// Returns the text of a line.
+fn text_of(raw: &[u8], encoding: &EncodingSettings) -> String {
+    let EncodingSettings::Utf16 { big_endian, .. } = encoding else {
+        return String::from_utf8_lossy(raw).into_owned();
+    };
+    let unit = |bytes: &[u8]| match (bytes, big_endian) {
+        ([one, two], true) => u16::from_be_bytes([*one, *two]),
+        ([one, two], false) => u16::from_le_bytes([*one, *two]),
+        _ => 0xfffd,
+    };
+    let letters = char::decode_utf16(raw.chunks(2).map(unit));
+    let mut text: String =
+        letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    if text.starts_with(MARK) {
+        text.remove(0);
+    }
+    text
+}
+
 fn score(candidate: &Candidate, mut sample: &[u8], path: &Path) -> Score {
-    let needs = candidate.needs;
-    let mut judge = Judge { needs, proofs: 0, score: Score::default() };
+    let proof = candidate.proof;
+    let encoding = candidate.input.reading.encoding.clone();
+    let mut judge = Judge { proof, proofs: 0, encoding, score: Score::default() };
+    let geo = Arc::new(GeoTables::new([]));
     // One that makes no pipeline recognises nothing.
-    if let Ok(mut trial) = Trial::new(&Settings::default(), &candidate.input, path) {
+    if let Ok(mut trial) = Trial::new(&Settings::default(), &candidate.input, path, geo) {
         let _ = trial.run(&mut sample, &mut judge);
     }
-    if needs.is_some() && judge.proofs * PROOFS_OF < judge.score.recognised {
+    if proof.is_some() && judge.proofs * PROOFS_OF < judge.score.recognised {
         judge.score.recognised = 0;
     }
     judge.score
@@ -275,6 +366,10 @@ impl Detected {
         if self.is_known() {
             colours.push(&mut text, Ink::Good, &self.best.name);
             text.push_str(&format!("\n  {}\n  {share}\n", self.best.about));
+            let encoding = &self.best.input.reading.encoding;
+            if *encoding != EncodingSettings::Utf8 {
+                text.push_str(&format!("  in `{}`\n", charset::name_of(encoding)));
+            }
         } else {
             colours.push(&mut text, Ink::Bad, "no format that is known");
             if *recognised == 0 {
@@ -298,19 +393,16 @@ impl Detected {
         if let Some(fault) = &self.fault {
             text.push_str(&format!("  what comes behind these lines cannot be read: {fault}\n"));
         }
-        text.push('\n');
-        if self.is_known() {
-            text.push_str(&stanza(&self.best, &self.path));
-        } else {
+        if !self.is_known() {
             text.push_str(
-                "hint: say what its lines are like with `format: {regex: {pattern: …}}`, or send them as they are with \
+                "\nhint: say what its lines are like with `format: {regex: {pattern: …}}`, or send them as they are with \
                  `format: raw`\n",
             );
         }
         text
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, input: Option<String>) -> Value {
         let Score { events, recognised, others, .. } = &self.score;
         let is_known = self.is_known();
         let others: Vec<Value> =
@@ -322,7 +414,7 @@ impl Detected {
             "recognised": recognised,
             "percent": (self.percent() * 10.0).round() / 10.0,
             "not_recognised": others,
-            "configuration": is_known.then(|| stanza(&self.best, &self.path)),
+            "configuration": input.map(|input| format!("{INPUTS}{input}")),
             "error": self.fault,
         })
     }

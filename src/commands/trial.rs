@@ -10,6 +10,7 @@ use crate::assembly::terminator::Terminator;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::disk::{Disk as _, Kind, ReadFile, RealDisk, RealFile};
 use crate::document::item::{Flags, Place};
+use crate::enrich::GeoTables;
 use crate::harvester::READ_BYTES;
 use crate::hint::Advised;
 use crate::outputs::dead_letters::letter;
@@ -112,13 +113,14 @@ struct Origin {
 }
 
 impl Trial {
-    /// Makes one of lines that stand at `path`; of standard input that is empty.
+    /// Makes one of lines that stand at `path`; of standard input that is empty. `geo` has the databases of the input.
     pub(super) fn new(
         settings: &Settings,
         input: &InputSettings,
         path: &Path,
+        geo: Arc<GeoTables>,
     ) -> Result<Self, Failure> {
-        let pipeline = app::trial(settings, input)?;
+        let pipeline = app::trial(settings, input, geo)?;
         let source = pipeline.source(path, Epoch::from_random(EPOCH));
         let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         Ok(Self {

@@ -9,13 +9,16 @@ use crate::cli::{ConfigArgs, TryArgs};
 use crate::config::options::{CommandLineValue, Reading};
 use crate::config::{self, Loaded, Sources};
 use crate::discovery::glob::Pattern;
-use crate::disk::{Disk as _, RealDisk};
+use crate::disk::RealDisk;
+use crate::enrich::GeoTables;
+use crate::geoip::GeoFiles;
 use crate::hint::{self, Advised};
 use crate::settings::{Format, InputSettings, Settings};
 use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit code when not all lines were recognised.
 const UNRECOGNISED: u8 = FAILED;
@@ -35,8 +38,10 @@ pub(super) fn run(config: &ConfigArgs, args: &TryArgs) -> Result<ExitCode, Failu
         std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone())
     };
     let (settings, input) = chosen(config, args, &path)?;
-    tell_databases(&input);
-    let mut trial = Trial::new(&settings, &input, &path)?;
+    let tables = Arc::new(GeoTables::new(input.enrich.geoip.iter().cloned()));
+    let mut databases = GeoFiles::new(Arc::clone(&tables));
+    look_at(&mut databases);
+    let mut trial = Trial::new(&settings, &input, &path, tables)?;
     let mut reader: Box<dyn Read> = if is_stdin {
         Box::new(io::stdin().lock())
     } else {
@@ -56,8 +61,14 @@ pub(super) fn run(config: &ConfigArgs, args: &TryArgs) -> Result<ExitCode, Failu
         Some(error) => return Err(error.into()),
         None => {}
     }
+    // What is damaged inside is known when an address was looked for there.
+    look_at(&mut databases);
     let counts = trial.counts();
     summarise(&input.format, counts, &screen);
+    if counts.unrecognised != 0 && !is_stdin {
+        let file = hint::one_line(&args.file.to_string_lossy());
+        err(&format!("hint: `shipper detect {file}` tells which format its lines have"));
+    }
     if let Err(error) = read {
         let shown = args.file.display();
         let reason = advice::reason(&error);
@@ -99,19 +110,24 @@ fn chosen(
 
 /// Reads `--format` as `format` of an input; what else such an input has comes with it.
 fn format_of(text: &str) -> Result<InputSettings, Failure> {
-    let value = |name: &str, text: String| CommandLineValue {
+    let value = |name: &str, text: &str, reading| CommandLineValue {
         name: name.to_owned(),
-        text,
-        reading: Reading::ShortForm,
+        text: text.to_owned(),
+        reading,
     };
     let overrides = vec![
-        value("input", "inputs=[{type: log, paths: [/log]}]".to_owned()),
-        value("output", "output.console.enabled=true".to_owned()),
-        value("--format", format!("inputs.0.format={text}")),
+        value("input", "inputs=[{type: log, paths: [/log]}]", Reading::ShortForm),
+        value("output", "output.console.enabled=true", Reading::ShortForm),
+        value("--format", text, Reading::Of("inputs.0.format")),
     ];
     let sources = Sources { files: Vec::new(), overrides };
-    let loaded = config::load(&sources, &report::environment)
-        .map_err(|problems| Failure::Configuration(problems.to_string()))?;
+    let loaded = config::load(&sources, &report::environment).map_err(|problems| {
+        // Nobody wrote the input around it.
+        Failure::Configuration(problems.to_string().replace("inputs[0].format", "format"))
+    })?;
+    for warning in &loaded.warnings {
+        err(&format!("warning: {}", warning.replace("inputs[0].format", "--format")));
+    }
     Ok(loaded.settings.inputs.into_iter().next().expect("the stanza above is an input"))
 }
 
@@ -157,14 +173,12 @@ fn reads(input: &InputSettings, path: &Path) -> bool {
     input.paths.iter().filter_map(|text| parse(text).ok()).any(|pattern| pattern.matches(path))
 }
 
-/// Tells of databases that are not there; with logging that is told by who reads them.
-fn tell_databases(input: &InputSettings) {
-    for path in &input.enrich.geoip {
-        if let Err(error) = RealDisk.stat(path) {
-            let (path, reason) = (path.display(), advice::reason(&error));
-            err(&format!("warning: cannot read {path}: {reason}; documents are without it"));
-        }
-    }
+/// Reads databases of places, and tells what is new of what is wrong with them.
+fn look_at(databases: &mut GeoFiles) {
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    databases.step_telling(&RealDisk, now, &mut |notice| {
+        err(&format!("warning: {}\nhint: {}", notice.message, notice.hint));
+    });
 }
 
 /// Where documents are shown.

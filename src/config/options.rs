@@ -9,7 +9,7 @@ use crate::config::tree::{KeyText, Map, Merge, Node, Scalar, Value};
 pub struct CommandLineValue {
     /// How it is told from the others: `-E option 2`, `--path.data`.
     pub name: String,
-    /// `key=value`.
+    /// `key=value`; the value alone of [`Reading::Of`].
     pub text: String,
     /// How the value is to be read.
     pub reading: Reading,
@@ -22,6 +22,8 @@ pub enum Reading {
     ShortForm,
     /// As it stands: a path may begin with a bracket.
     AsItStands,
+    /// As [`Reading::ShortForm`], for this key, which the command line does not name.
+    Of(&'static str),
 }
 
 /// Gives the values of `-E` the numbers that they have on the command line, from 1.
@@ -44,6 +46,13 @@ pub fn insert(
 ) {
     let text = given.text.as_str();
     let whole = Place { source, line: 1, column: 1, length: text.chars().count() };
+    if let Reading::Of(key) = given.reading {
+        let key = KeyText { text: key.to_owned(), place: whole, quoted: false };
+        if let Some(value) = read_value(text, source, 0, problems) {
+            root.insert(&key, value, Merge::Override, problems);
+        }
+        return;
+    }
     let Some((key, value)) = text.split_once('=') else {
         let problem = Problem::new(whole, "there is no `=` between a key and a value");
         problems.push(problem.hint("write -E key=value, such as -E name=web1"));
@@ -60,7 +69,7 @@ pub fn insert(
     let place = Place { column: spaces + 1, length: key.chars().count(), ..whole };
     let key = KeyText { text: key.to_owned(), place, quoted: false };
     let value = match given.reading {
-        Reading::ShortForm => read_value(value, source, length + 1, problems),
+        Reading::ShortForm | Reading::Of(_) => read_value(value, source, length + 1, problems),
         Reading::AsItStands => Some(as_it_stands(value, source, length + 1)),
     };
     if let Some(value) = value {

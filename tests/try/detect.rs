@@ -40,7 +40,7 @@ fn configuration_that_is_printed_reads_the_file() {
 }
 
 /// The format of a file by its lines and its name.
-fn format_of(name: &str, lines: &str) -> (i32, String) {
+fn format_of(name: &str, lines: impl AsRef<[u8]>) -> (i32, String) {
     let place = Place::new();
     let file = place.write(name, lines);
     let said = place.run(&["detect", "--json", &file]);
@@ -55,7 +55,14 @@ fn of_formats_that_fit_the_one_that_says_more_is_told() {
         ("a.log", COMMON.to_owned(), "common"),
         ("a.log", COMBINED.to_owned(), "combined"),
         ("nginx/a.log", COMBINED.to_owned(), "nginx"),
-        ("a.log", vhost, "vhost_combined"),
+        ("a.log", vhost.clone(), "vhost_combined"),
+        ("nginx/a.log", vhost.clone(), "nginx_vhost"),
+        ("nginx/a.log", vhost.replace(":443", ""), "nginx_vhost"),
+        ("a.log", vhost.replace("www.example.org", "192.0.2.1"), "vhost_combined"),
+        // One who asked, and a list of clients.
+        ("a.log", format!("198.51.100.7 {COMBINED}"), "forwarded"),
+        ("a.log", format!("198.51.100.7 10.0.0.1, 192.0.2.9{}", &COMBINED[11..]), "forwarded"),
+        ("a.log", format!("198.51.100.7 {COMMON}"), ""),
         ("a.log", format!("{COMMON}{COMBINED}"), "apache"),
         ("nginx/a.log", format!("{COMMON}{COMBINED}"), "auto"),
         ("a.log", format!("{COMMON}{COMBINED}{COMBINED}"), "apache"),
@@ -85,43 +92,128 @@ fn of_formats_that_fit_the_one_that_says_more_is_told() {
     }
 }
 
-/// Lines of formats that are known by a name, as far as these are there.
+/// Lines of formats that are known by a name: all of them have to take part.
 #[test]
 fn known_formats_are_told_from_each_other() {
+    const FIXTURES: &[(&str, &str, &[u8])] = &[
+        ("apache_error", "a.log", include_bytes!("../../fixtures/apache_error/both.log")),
+        ("nginx_error", "a.log", include_bytes!("../../fixtures/nginx_error/lines.log")),
+        ("haproxy", "a.log", include_bytes!("../../fixtures/haproxy/lines.log")),
+        ("traefik", "a.log", include_bytes!("../../fixtures/traefik/lines.log")),
+        ("caddy", "a.log", include_bytes!("../../fixtures/caddy/lines.log")),
+        ("iis", "a.log", include_bytes!("../../fixtures/iis/lines.log")),
+        ("iis", "a.log", include_bytes!("../../fixtures/iis/headless.log")),
+        ("php_fpm_access", "a.log", include_bytes!("../../fixtures/php_fpm/access.log")),
+        ("php_fpm_slow", "a.log", include_bytes!("../../fixtures/php_fpm/slow.log")),
+        ("json_access", "a.log", include_bytes!("../../fixtures/json_access/lines.log")),
+        ("nginx_json", "nginx/a.log", include_bytes!("../../fixtures/json_access/lines.log")),
+        ("apache_json", "apache2/a.log", include_bytes!("../../fixtures/json_access/apache.log")),
+    ];
+    for known in KNOWN {
+        assert!(FIXTURES.iter().any(|(name, ..)| *name == known.name), "{}", known.name);
+    }
+    for (name, file, lines) in FIXTURES {
+        assert_eq!(format_of(file, lines), (0, (*name).to_owned()));
+    }
     for (name, lines) in [
         (
             "apache_error",
-            "[Sat Nov 21 05:12:34.123456 2026] [core:error] [pid 12:tid 34] [client 203.0.113.7:9] AH00126: Invalid URI\n",
+            "[Sat Nov 21 05:12:34 2026] [error] [client 203.0.113.7] File does not exist: /srv/x\n",
         ),
+        ("nginx_error", "2026/11/21 05:12:35 [notice] 12#12: signal process started\n"),
         (
             "nginx_error",
             "2026/11/21 05:12:34 [error] 12#34: *5 FastCGI sent in stderr: \"PHP message: a\nStack trace:\n#0 {main}\" while \
-             reading upstream, client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\", host: \"a\"\n2026/11/21 \
-             05:12:35 [notice] 12#12: signal process started\n",
-        ),
-        (
-            "traefik",
-            "203.0.113.7 - - [21/Nov/2026:05:12:34 +0100] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl\" 1 \"a@docker\" \"http://10.0.0.1\" 2ms\n",
-        ),
-        (
-            "iis",
-            "#Software: Microsoft Internet Information Services 10.0\n#Fields: date time s-ip cs-method cs-uri-stem \
-             cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken\n\
-             2026-11-21 05:12:34 10.0.0.1 GET / - 80 - 203.0.113.7 curl/8.5 200 0 0 12\n",
-        ),
-        (
-            "haproxy",
-            "Nov 21 05:12:34 web haproxy[12]: 203.0.113.7:9 [21/Nov/2026:05:12:34.123] http-in static/srv1 10/0/30/69/109 200 \
-             2750 - - ---- 1/1/1/1/0 0/0 \"GET /index.html HTTP/1.1\"\n",
-        ),
-        (
-            "php_fpm_slow",
-            "[21-Nov-2026 05:12:34]  [pool www] pid 12\nscript_filename = /a.php\n[0x00007f0] sleep() /a.php:2\n\n",
+             reading upstream, client: 203.0.113.7, server: a, request: \"GET / HTTP/1.1\", host: \"a\"\n",
         ),
     ] {
-        if KNOWN.iter().any(|known| known.name == name) {
-            assert_eq!(format_of("a.log", &lines.repeat(3)), (0, name.to_owned()));
-        }
+        assert_eq!(format_of("a.log", lines.repeat(3)), (0, name.to_owned()));
+    }
+}
+
+#[test]
+fn several_files_make_one_configuration_that_loads() {
+    let place = Place::new();
+    let names = [
+        "a/access.log",
+        "b/access.log",
+        "c/b-access.log",
+        "d/b/access.log",
+        "junk.log",
+        "a/access.log",
+        "none.log",
+    ];
+    for name in names {
+        let lines = if name == "junk.log" { "x\ny\n".to_owned() } else { COMBINED.repeat(3) };
+        place.write(name, lines);
+    }
+    std::fs::remove_file(place.path().join("none.log")).unwrap();
+    let said = place.run(&[&["detect"][..], &names].concat());
+    assert_eq!(said.code, 2);
+    assert_eq!(said.out.matches("filebeat.inputs:").count(), 1, "{}", said.out);
+    let at = said.out.find("filebeat.inputs").unwrap();
+    let yaml = &said.out[at..];
+    let ids: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("id: ")).collect();
+    assert_eq!(ids, ["access", "b-access", "c-b-access", "b-access-2"]);
+    place.write("shipper.yml", format!("{yaml}output.console.enabled: true\n"));
+    let sent = place.run(&["--once", "-e"]);
+    assert_eq!((sent.code, sent.documents().len()), (0, 12), "{}", sent.err);
+    let said = place.run(&["detect", "--json", "a/access.log", "b/access.log"]);
+    let told: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    for (one, id) in told.iter().zip(["access", "b-access"]) {
+        let yaml = one["configuration"].as_str().unwrap();
+        assert!(yaml.starts_with("filebeat.inputs:\n") && yaml.contains(&format!("id: {id}\n")));
+    }
+}
+
+#[test]
+fn utf_16_is_read_as_such() {
+    let text = format!("{}sch\u{f6}n\n", COMBINED.repeat(1500));
+    let bytes = |text: &str, big: bool| -> Vec<u8> {
+        let unit = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        text.encode_utf16().flat_map(unit).collect()
+    };
+    for (mark, big, name) in [
+        ("", false, "utf-16le"),
+        ("", true, "utf-16be"),
+        ("\u{feff}", false, "utf-16le-bom"),
+        ("\u{feff}", true, "utf-16be-bom"),
+    ] {
+        let place = Place::new();
+        place.write("a.log", bytes(&format!("{mark}{text}"), big));
+        let said = place.run(&["detect", "a.log"]);
+        assert_eq!((said.code, &*said.err), (0, ""), "{name}");
+        assert!(said.out.contains("1000 of 1000 lines (100.0 %)\n"), "{name}: {}", said.out);
+        assert!(said.out.contains(&format!("    encoding: {name}\n    format: combined\n")));
+        let at = said.out.find("filebeat.inputs").unwrap();
+        place.write("shipper.yml", format!("{}output.console.enabled: true\n", &said.out[at..]));
+        let sent = place.run(&["--once", "-e"]);
+        assert_eq!(sent.member("/event/dataset")[1499], "apache.access", "{}", sent.err);
+        place.write("b.log", bytes(&format!("{mark}sch\u{f6}n \u{1f601}\n"), big));
+        let said = place.run(&["detect", "b.log"]);
+        assert_eq!(said.code, 1, "{}", said.err);
+        assert!(said.out.contains("line 1: sch\u{f6}n \u{1f601}\n"), "{}", said.out);
+    }
+    let place = Place::new();
+    for (name, bytes, expected) in [
+        // Neither zeros alone nor text with a few of them.
+        ("zeros", vec![0; 9000], "it is a binary file"),
+        ("halves", [1, 0, 2, 3].repeat(2000), "it is a binary file"),
+    ] {
+        place.write(name, bytes);
+        let said = place.run(&["detect", name]);
+        assert!(said.err.contains(expected), "{name}: {}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn nothing_but_empty_lines_is_no_log() {
+    let place = Place::new();
+    for text in ["\n", "\n\r\n\n", "#Software: x\n#Version: 1.0\n"] {
+        place.write("a.log", text);
+        let said = place.run(&["detect", "a.log"]);
+        assert_eq!((said.code, &*said.out), (2, ""), "{text:?}");
+        assert!(said.err.contains("holds nothing but empty lines, or ones that"), "{}", said.err);
     }
 }
 

@@ -40,7 +40,8 @@ fn lines_that_are_not_recognised_are_sent_alone_and_counted() {
     assert_eq!(said.code, 1);
     assert_eq!(
         said.err,
-        "5 lines: 2 recognised, 2 not recognised (lines 2, 5), 1 left out (empty, filtered or no event)\n"
+        "5 lines: 2 recognised, 2 not recognised (lines 2, 5), 1 left out (empty, filtered or no event)\nhint: `shipper \
+         detect a.log` tells which format its lines have\n"
     );
     assert_eq!(said.member("/message")[1], "junk");
     assert_eq!(said.member("/message")[3], "more junk");
@@ -72,21 +73,71 @@ fn any_format_that_an_input_takes_may_be_asked_for() {
     place.write("a.log", format!("{COMMON}{COMBINED}"));
     for (format, code, expected) in [
         ("common", 0, "2 lines: 2 recognised\n"),
-        ("combined", 1, "2 lines: 1 recognised, 1 not recognised (line 1)\n"),
+        (
+            "combined",
+            1,
+            "2 lines: 1 recognised, 1 not recognised (line 1)\nhint: `shipper detect a.log` tells which format its lines \
+             have\n",
+        ),
         ("apache", 0, "2 lines: 2 recognised\n"),
         ("{regex: {pattern: '^(?<client>\\S+) '}}", 0, "2 lines: 2 recognised\n"),
     ] {
         let said = place.run(&["try", "a.log", "--format", format]);
         assert_eq!((said.code, &*said.err), (code, expected), "{format}");
     }
+    for (format, expected) in [
+        ("combind", "--format: `format` cannot be `combind`, only `raw`, `auto`, "),
+        (
+            "{nginx: '$a $b$c'}",
+            "--format: nothing stands between `$b` and `$c`, so nobody can tell where one ends\n  | {nginx: '$a $b$c'}\n  |             \
+             ^^^^\n",
+        ),
+        ("{nginx: '$a", "--format: this is not YAML: "),
+        (
+            "{ngnix: x}",
+            "--format: unknown key `format.ngnix`\n  | {ngnix: x}\n  |  ^^^^^\n  hint: did you mean `nginx`?\n",
+        ),
+    ] {
+        let said = place.run(&["try", "a.log", "--format", format]);
+        assert_eq!(said.code, 78, "{format}");
+        assert!(said.err.starts_with(expected), "{}", said.err);
+        assert!(!said.err.contains("inputs"), "{}", said.err);
+    }
     let said = place.run(&["try", "a.log", "--format", "combind"]);
-    assert_eq!(said.code, 78);
+    assert!(said.err.ends_with("hint: did you mean `combined`?\n"), "{}", said.err);
+    let said = place.run(&["try", "a.log", "--format", "{nginx: '$remote_adr $any'}"]);
     assert!(
-        said.err.starts_with("--format: `inputs[0].format` cannot be `combind`"),
+        said.err.starts_with("warning: `--format.nginx` has `$remote_adr`: did you"),
         "{}",
         said.err
     );
-    assert!(said.err.ends_with("hint: did you mean `combined`?\n"), "{}", said.err);
+}
+
+#[test]
+fn databases_that_cannot_be_used_are_told_once() {
+    let place = Place::new();
+    let file = place.write("a.log", COMBINED.repeat(3));
+    let damaged = place.write("City.mmdb", "no database");
+    for (path, expected) in [
+        (damaged, "City.mmdb: it is no database in MaxMind's format, or damaged"),
+        (place.path().join("none.mmdb").display().to_string(), "none.mmdb: No such file"),
+    ] {
+        place.write(
+            "shipper.yml",
+            format!(
+                "filebeat.inputs: [{{type: log, paths: ['{file}'], enrich.geoip: ['{path}']}}]\noutput.console: {{}}\n"
+            ),
+        );
+        let said = place.run(&["try", "a.log", "-c", "shipper.yml"]);
+        assert_eq!((said.code, said.documents().len()), (0, 3));
+        let lines: Vec<&str> = said.err.lines().collect();
+        let [warning, hint, "3 lines: 3 recognised"] = lines[..] else { panic!("{}", said.err) };
+        assert!(warning.starts_with("warning: cannot ") && warning.contains(expected), "{warning}");
+        assert!(
+            warning.ends_with("lines go on without it") && hint.starts_with("hint: "),
+            "{hint}"
+        );
+    }
 }
 
 #[test]
@@ -235,7 +286,10 @@ fn lines_of_any_length_and_bytes_keep_their_numbers() {
     let lines = [COMBINED, &long, COMBINED, &longer, COMBINED, "\x01\u{feff}\n", &hole, COMBINED];
     place.write("a.log", lines.concat());
     let said = place.run(&["try", "a.log"]);
-    assert_eq!(said.err, "7 lines: 4 recognised, 3 not recognised (lines 2, 4, 6)\n");
+    assert_eq!(
+        said.err,
+        "7 lines: 4 recognised, 3 not recognised (lines 2, 4, 6)\nhint: `shipper detect a.log` tells which format its lines have\n"
+    );
     let lengths: Vec<usize> = said.member("/message").iter().map(String::len).collect();
     let line = COMBINED.len() - 1;
     assert_eq!(lengths, [line, 700 << 10, line, 10 << 20, line, 4, line]);

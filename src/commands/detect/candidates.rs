@@ -1,10 +1,13 @@
 //! The formats that are tried, and the configuration for each.
 
+use crate::assembly::charset;
 use crate::config::modules::INGRESS;
 use crate::parsers::compiled::{nicknamed, nicknames};
 use crate::parsers::known::{KNOWN, Known, known};
-use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings};
+use crate::settings::reading::{EncodingSettings, LineParser, MultilineRule, MultilineSettings};
 use crate::settings::{Escape, Format, InputSettings, ServerFormat, WebServer};
+use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// A format that is tried.
@@ -20,8 +23,8 @@ pub(super) struct Candidate {
     format: String,
     /// Whether an event may have several lines.
     pub(super) joins: bool,
-    /// A member that documents have only of lines that no other format has, where others recognise the rest as well.
-    pub(super) needs: Option<&'static str>,
+    /// Tells of a document whether its line can be of this format alone, where the format takes those of others as well.
+    pub(super) proof: Option<fn(&Value) -> bool>,
 }
 
 /// Formats of which others say the same more exactly, with what a path says of one that is the server's own.
@@ -34,58 +37,100 @@ const NOT_TRIED: [&str; 5] = ["common", "combined", "vhost_combined", "referer",
 /// What nginx.org's own packages, and others, configure as `main`.
 const MAIN: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#;
 
-/// Returns the formats to try; of those from whose lines as much is known, the first is meant.
-pub(super) fn candidates(path: &Path) -> Vec<Candidate> {
+/// The name that is told of nginx's lines with host and port in front, and their format.
+const NGINX_VHOST: &str = "nginx_vhost";
+const NGINX_VHOST_FORMAT: &str = r#"$host:$server_port $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
+
+/// Apache's combined lines with a list of clients behind the one that asked.
+const FORWARDED: &str =
+    r#"%h %{X-Forwarded-For}i %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i""#;
+
+/// Returns the formats to try, of lines in an encoding; of those from whose lines as much is known, the first is meant.
+pub(super) fn candidates(path: &Path, encoding: &EncodingSettings) -> Vec<Candidate> {
     let path = path.to_string_lossy();
     let is_nginx = path.contains("nginx");
     let of_known =
         |known: &Known| Candidate::new(known.name, known.about, Format::Known(known.name));
     let general = GENERAL.iter().filter(|(_, word)| path.contains(word)).map(|(name, _)| *name);
     let is_general = |name: &str| GENERAL.iter().any(|(general, _)| *general == name);
-    let combined = if is_nginx {
-        Candidate::new("nginx", "access lines of nginx (combined)", Format::Nginx)
-    } else {
-        Candidate::new(
-            "combined",
-            "access lines of Apache (combined); of nginx, say `nginx`",
-            Format::Combined,
-        )
+    let nginx = |name, about, text: &str| {
+        let written = format!("\n      nginx: '{text}'");
+        Candidate::compiled(name, about, WebServer::Nginx, text, &written)
     };
-    let any = if is_nginx {
+    let mut all = if is_nginx {
+        let about = "access lines of nginx with host and port in front";
+        vec![nginx(NGINX_VHOST, about, NGINX_VHOST_FORMAT)]
+    } else {
+        Vec::new()
+    };
+    all.extend(access_lines(is_nginx));
+    all.extend(of_apache());
+    all.push(nginx("main", "access lines of nginx, as its packages configure them", MAIN));
+    let about = "access lines of the ingress controller of Kubernetes";
+    all.push(nginx("ingress", about, INGRESS));
+    all.push(if is_nginx {
         Candidate::new("auto", "access lines of several kinds", Format::Auto)
     } else {
         Candidate::new("apache", "access lines of Apache, of several kinds", Format::Apache)
-    };
-    let mut all = vec![Candidate::new(
-        "vhost_combined",
-        "access lines of Apache with the host in front",
-        Format::VhostCombined,
-    )];
-    all.push(combined);
-    all.push(Candidate::new("common", "access lines of Apache (common)", Format::Common));
-    let of_apache = nicknames().filter(|name| !NOT_TRIED.contains(name));
-    all.extend(of_apache.filter_map(|name| {
-        let about = "access lines of Apache, as its own or Debian's configuration names them";
-        let text = nicknamed(name)?;
-        Some(Candidate::compiled(
-            name,
-            about,
-            WebServer::Apache,
-            text,
-            &format!("{{apache: {name}}}"),
-        ))
-    }));
-    for (name, about, text) in [
-        ("main", "access lines of nginx, as its packages configure them", MAIN),
-        ("ingress", "access lines of the ingress controller of Kubernetes", INGRESS),
-    ] {
-        let written = format!("\n      nginx: '{text}'");
-        all.push(Candidate::compiled(name, about, WebServer::Nginx, text, &written));
-    }
-    all.push(any);
+    });
     all.extend(KNOWN.iter().filter(|known| !is_general(known.name)).map(of_known));
     all.extend(general.filter_map(known).map(of_known));
+    for candidate in &mut all {
+        candidate.input.reading.encoding = encoding.clone();
+    }
     all
+}
+
+/// The formats of access lines that have names.
+fn access_lines(is_nginx: bool) -> [Candidate; 3] {
+    let (vhost, combined) = if is_nginx {
+        (
+            "access lines with the host in front, as Apache's",
+            Candidate::new("nginx", "access lines of nginx (combined)", Format::Nginx),
+        )
+    } else {
+        (
+            "access lines of Apache with the host in front; of nginx, say `{nginx: '$host:$server_port $remote_addr …'}`",
+            Candidate::new(
+                "combined",
+                "access lines of Apache (combined); of nginx, say `nginx`",
+                Format::Combined,
+            ),
+        )
+    };
+    [
+        Candidate::new("vhost_combined", vhost, Format::VhostCombined),
+        combined,
+        Candidate::new("common", "access lines of Apache (common)", Format::Common),
+    ]
+}
+
+/// Apache's other formats.
+fn of_apache() -> impl Iterator<Item = Candidate> {
+    let about = "access lines of Apache, as its own or Debian's configuration names them";
+    let of = |name, about, text, written: &str| {
+        Candidate::compiled(name, about, WebServer::Apache, text, written)
+    };
+    let named = nicknames().filter(|name| !NOT_TRIED.contains(name));
+    let named = named.filter_map(move |name| {
+        Some(of(name, about, nicknamed(name)?, &format!("{{apache: {name}}}")))
+    });
+    let about = "access lines of Apache (combined), with `X-Forwarded-For` behind the client";
+    let written = format!("\n      apache: '{FORWARDED}'");
+    named.chain([of("forwarded", about, FORWARDED, &written)])
+}
+
+/// Tells whether a document says more of Traefik than what stands in all access lines.
+fn is_of_traefik(document: &Value) -> bool {
+    let members = document.pointer("/traefik/access").and_then(Value::as_object);
+    members.is_some_and(|members| members.keys().any(|name| name != "user_identifier"))
+}
+
+/// Tells whether a document has a host that was asked, rather than one who asked: a name, or an address with a port.
+fn has_host(document: &Value) -> bool {
+    let destination = &document["destination"];
+    destination.get("domain").is_some()
+        && (destination.get("port").is_some() || destination.get("ip").is_none())
 }
 
 impl Candidate {
@@ -113,25 +158,47 @@ impl Candidate {
             input,
             format: name.to_owned(),
             joins: begins.is_some(),
-            // It reads what begins like its lines as well, as all access lines do.
-            needs: (name == "traefik").then_some("traefik"),
+            proof: match name {
+                // It reads what begins like its lines as well, as all access lines do.
+                "traefik" => Some(is_of_traefik),
+                "vhost_combined" | "vhost_common" | NGINX_VHOST => Some(has_host),
+                "forwarded" => Some(|document| document.pointer("/source/ip").is_some()),
+                _ => None,
+            },
         }
     }
 }
 
-/// Returns the configuration of an input for a file.
-pub(super) fn stanza(candidate: &Candidate, path: &Path) -> String {
-    let id = path.file_stem().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let id: String = id
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
-        .collect();
+/// Returns the item of `filebeat.inputs` that reads a file.
+pub(super) fn item(candidate: &Candidate, path: &Path, id: &str) -> String {
+    let reading = &candidate.input.reading;
+    let encoding = if reading.encoding == EncodingSettings::Utf8 {
+        String::new()
+    } else {
+        format!("    encoding: {}\n", charset::name_of(&reading.encoding))
+    };
     format!(
-        "filebeat.inputs:\n  - type: filestream\n    id: {id}\n    paths: [{}]\n    format:{}{}\n",
+        "  - type: filestream\n    id: {id}\n    paths: [{}]\n{encoding}    format:{}{}\n",
         quoted(&as_pattern(&path.to_string_lossy())),
         if candidate.format.starts_with('\n') { "" } else { " " },
         candidate.format,
     )
+}
+
+/// Returns an id for a file that none of the others has: of its name, that of its directory, and a number, as far as it
+/// takes.
+pub(super) fn new_id(path: &Path, others: &[String]) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let word = |name: Option<&OsStr>| -> String {
+        name.unwrap_or_default().to_string_lossy().chars().map(plain).collect()
+    };
+    let name = word(path.file_stem());
+    let above = word(path.parent().and_then(Path::file_name));
+    let is_free = |id: &String| !others.contains(id);
+    let first = [name.clone(), format!("{above}-{name}")].into_iter().find(is_free);
+    let numbers = 2..=others.len() + 2;
+    let numbered = || numbers.map(|number| format!("{above}-{name}-{number}")).find(is_free);
+    first.or_else(numbered).unwrap_or(name)
 }
 
 /// Returns the pattern that matches a path and nothing else.
@@ -147,5 +214,5 @@ fn quoted(text: &str) -> String {
         |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
     // As `$${` is `${`, so that no path is taken for a reference.
     let text = text.replace("${", "$${");
-    if text.chars().all(is_plain) { text } else { serde_json::Value::from(text).to_string() }
+    if text.chars().all(is_plain) { text } else { Value::from(text).to_string() }
 }
