@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod address;
 pub mod apache_error;
 pub mod caddy;
+pub mod captures;
 pub mod compiled;
 pub mod escapes;
 pub mod forwarded;

@@ -10,9 +10,9 @@ mod standard;
 use super::fields::Fields;
 use super::{OwnError, Part};
 use crate::event::{EventBuf, Span};
+use crate::parsers::captures::Captures;
 use crate::settings::own::GrokFormat;
 use expand::{Expanded, Expander};
-use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 /// Matches lines.
 #[derive(Debug, Clone)]
@@ -22,8 +22,7 @@ pub(super) struct Grok {
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    regex: Regex,
-    locations: CaptureLocations,
+    captures: Captures,
     /// For each group from the first on: the number of its field.
     groups: Vec<usize>,
 }
@@ -52,14 +51,14 @@ impl Grok {
     ) -> Option<()> {
         let mut found = None;
         for pattern in &mut self.patterns {
-            if pattern.regex.captures_read(&mut pattern.locations, line).is_some() {
+            if pattern.captures.read(line) {
                 found = Some(pattern);
                 break;
             }
         }
-        let Pattern { locations, groups, .. } = found?;
+        let Pattern { captures, groups } = found?;
         for (number, field) in groups.iter().enumerate() {
-            let Some((start, end)) = locations.get(number + 1) else { continue };
+            let Some((start, end)) = captures.get(number + 1) else { continue };
             // Where a name is in several places, the first value stays.
             if !fields.is_set(*field, event) {
                 fields.set(*field, line, Span::line(start, end), event)?;
@@ -85,12 +84,12 @@ impl Pattern {
                 "name what becomes one: `%{IP:source.ip}`",
             ));
         }
-        let regex = RegexBuilder::new(&expanded.regex).unicode(false).build().map_err(|error| {
+        let captures = Captures::new(&expanded.regex).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let message = format!("`{text}` makes no expression: {reason}");
             OwnError::new(expanded.part.clone(), message, "make it shorter")
         })?;
-        Ok(Self { locations: regex.capture_locations(), regex, groups })
+        Ok(Self { captures, groups })
     }
 }
