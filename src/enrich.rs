@@ -11,8 +11,8 @@ mod parts;
 
 use crate::event::{EventBuf, Extra, Field, Kind, Span};
 use crate::parsers::address::Address;
-use crate::parsers::escapes::percent_decoded;
-use crate::settings::enrich::EnrichSettings;
+use crate::parsers::escapes::{form_decoded, is_percent_encoded_of};
+use crate::settings::enrich::{EnrichSettings, field_of_parameter};
 use agents::Agent;
 use cache::Cache;
 use clients::Client;
@@ -25,9 +25,6 @@ const AGENTS: usize = 1024;
 
 /// Addresses that are kept.
 const ADDRESSES: usize = 4096;
-
-/// What names of fields of a query's parameters begin with.
-const QUERY_FIELDS: &str = "url.params.";
 
 /// Adds to events of one input.
 #[derive(Debug, Clone)]
@@ -51,7 +48,7 @@ impl Enricher {
     /// Makes one, if anything is to be added; its own extra fields come behind the first `first` ones.
     #[must_use]
     pub fn new(settings: &EnrichSettings, tables: &Arc<GeoTables>, first: usize) -> Option<Self> {
-        let names = settings.query.iter().map(|name| format!("{QUERY_FIELDS}{name}"));
+        let names = settings.query.iter().map(|name| field_of_parameter(name));
         let geo = !settings.geoip.is_empty();
         (!settings.is_empty()).then(|| Self {
             extras: names.map(|name| Extra::new(&name, Kind::Text)).collect(),
@@ -135,12 +132,13 @@ impl Enricher {
             let stop = memchr::memchr(b'&', &text[at..end]).map_or(end, |length| at + length);
             let equals = memchr::memchr(b'=', &text[at..stop]).map(|length| at + length);
             let name = &text[at..equals.unwrap_or(stop)];
-            let number = self.settings.query.iter().position(|known| known.as_bytes() == name);
+            let is_name = |known: &String| is_percent_encoded_of(name, known.as_bytes());
+            let number = self.settings.query.iter().position(is_name);
             if let Some((number, equals)) = number.zip(equals)
                 && event.extra(self.first + number).is_none()
                 && equals + 1 < stop
             {
-                let value = percent_decoded(event, line, target.part(equals + 1, stop));
+                let value = form_decoded(event, line, target.part(equals + 1, stop));
                 event.set_extra(self.first + number, value);
             }
             at = stop + 1;

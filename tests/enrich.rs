@@ -209,11 +209,19 @@ fn clients_that_are_no_browsers_are_labelled() {
 #[test]
 fn parameters_of_a_query_become_fields() {
     let settings = EnrichSettings {
-        query: vec!["q".to_owned(), "page".to_owned()],
+        query: ["q", "page", "filter[color]", "ids[]", "user.id"].map(str::to_owned).to_vec(),
         ..EnrichSettings::default()
     };
     for (target, expected) in [
         ("/s?q=a%20b&page=2", json!({"q": "a b", "page": "2"})),
+        ("/s?q=a+%2B+b&page=+", json!({"q": "a + b", "page": " "})),
+        ("/s?q=+%ff&page=1%2", json!({"q": "+%ff", "page": "1%2"})),
+        (
+            "/s?filter[color]=red&ids[]=1&ids[]=2&user.id=7",
+            json!({"filter_color": "red", "ids": "1", "user_id": "7"}),
+        ),
+        ("/s?filter%5bcolor%5D=a+b&%69ds%5B%5D=3", json!({"filter_color": "a b", "ids": "3"})),
+        ("/s?filter=1&ids=2&user_id=3&user%2Fid=4&%=5&%5", Value::Null),
         ("/s?page=2&page=3&x=1", json!({"page": "2"})),
         ("/s?q=&page", Value::Null),
         ("/s?&&q=%ff#q=1", json!({"q": "%ff"})),

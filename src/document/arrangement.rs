@@ -155,7 +155,7 @@ pub(super) fn layout(
     entries.push(named(place, Origin::FilePath));
     entries.push(named("log.flags", Origin::Flags));
     let of_operator: Option<Vec<Field>> = match parser.inner() {
-        Parser::Regex(regex) => Some(regex.known().collect()),
+        Parser::Regex(regex) => Some(regex.known()),
         Parser::Other(other) => other.known().map(<[Field]>::to_vec),
         _ => None,
     };

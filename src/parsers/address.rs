@@ -3,6 +3,7 @@
 //! `source.ip` is mapped as an address by every ECS template: a value that is not one would be refused by the
 //! server, so the check is strict.
 
+use crate::event::{EventBuf, Field};
 // `core` and not `std`: parsing an address is no network access.
 use core::net::Ipv6Addr;
 
@@ -35,6 +36,29 @@ impl Address {
         let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let starts = text.first().is_some_and(u8::is_ascii_alphanumeric);
         if starts && text.iter().all(named) { Self::Name } else { Self::Other }
+    }
+}
+
+/// Fields of which one is the IP address that the other one may be.
+const PAIRS: [(Field, Field); 2] =
+    [(Field::SourceAddress, Field::SourceIp), (Field::DestinationDomain, Field::DestinationIp)];
+
+/// Returns the fields that [`set_ips`] may set beside some others.
+pub fn ips_of(fields: &[Field]) -> impl Iterator<Item = Field> {
+    let pairs = PAIRS.into_iter();
+    let added = pairs.filter(|(address, ip)| fields.contains(address) && !fields.contains(ip));
+    added.map(|(_, ip)| ip)
+}
+
+/// Sets `source.ip` and `destination.ip` where a line gives them in `source.address` or `destination.domain` alone.
+pub fn set_ips(line: &[u8], event: &mut EventBuf) {
+    for (address, ip) in PAIRS {
+        if event.get(ip).is_none()
+            && let Some(span) = event.get(address)
+            && Address::of(event.bytes(line, span)) == Address::Ip
+        {
+            event.set(ip, span);
+        }
     }
 }
 

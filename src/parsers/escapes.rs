@@ -62,6 +62,21 @@ pub fn form_decoded(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
     .unwrap_or(span)
 }
 
+/// Tells whether a part of a URL, `%HH` decoded, is a text.
+#[must_use]
+pub fn is_percent_encoded_of(part: &[u8], text: &[u8]) -> bool {
+    let mut rest = part;
+    for byte in text {
+        let Some(first) = rest.first() else { return false };
+        let (decoded, length) = percent_escape(rest).map_or((*first, 1), |byte| (byte, 3));
+        if decoded != *byte {
+            return false;
+        }
+        rest = &rest[length..];
+    }
+    rest.is_empty()
+}
+
 fn percent_escape(text: &[u8]) -> Option<u8> {
     match text {
         [b'%', high, low, ..] => Some(hex(*high)? << 4 | hex(*low)?),

@@ -10,13 +10,14 @@ mod grok;
 mod kv;
 mod times;
 
+use super::address::set_ips;
 use super::zone::Zone;
 use crate::dataset::{Dataset, GENERIC};
 use crate::event::{EventBuf, Extra, Field, LineParser, Parse, Parsed};
-use crate::settings::own::{How, OwnFormat};
+use crate::settings::own::{How, OwnFormat, ValueType};
 use csv::Csv;
 use dissect::Dissect;
-use fields::Fields;
+use fields::{FieldFault, Fields};
 use grok::Grok;
 use kv::Kv;
 use std::fmt;
@@ -38,8 +39,12 @@ pub enum Part {
     Others,
     /// In what stands between key and value of `kv`.
     ValueSplit,
-    /// In what values of `kv` lose.
-    TrimValue,
+    /// In what keys or values of `kv` lose: which of both.
+    Trim(&'static str),
+    /// In the type of a column or field.
+    Type(String),
+    /// In a name that `types` or `rename` has: which of both, and the name.
+    Name(&'static str, String),
     /// In a format of times.
     Timestamp(usize),
 }
@@ -67,9 +72,23 @@ impl OwnError {
     }
 
     /// Makes the error of a field's name or type.
-    fn of_field(part: Part, message: String) -> Self {
-        let hint = "`rename` gives a field another name: `rename: {agent: user_agent.original}`";
-        Self::new(part, message, hint)
+    fn of_field(part: Part, fault: FieldFault) -> Self {
+        let rename = "`rename` gives a field another name: `rename: {agent: user_agent.original}`";
+        match fault {
+            FieldFault::Name(message) => Self::new(part, message, rename),
+            FieldFault::Type(message) => {
+                Self::new(part, message, "give it one type, its own or none")
+            }
+        }
+    }
+
+    /// The same of a field that has its type in `types`, under `name`.
+    fn of_typed_field(part: Part, name: &str, fault: FieldFault) -> Self {
+        let part = match fault {
+            FieldFault::Type(_) => Part::Type(name.to_owned()),
+            FieldFault::Name(_) => part,
+        };
+        Self::of_field(part, fault)
     }
 }
 
@@ -118,6 +137,8 @@ impl OwnLines {
             How::Csv(csv) => Steps::Csv(Box::new(Csv::new(csv, &mut fields)?)),
             How::Kv(kv) => Steps::Kv(Box::new(Kv::new(kv, &mut fields)?)),
         };
+        fields.check_renamed()?;
+        fields.complete();
         Ok(Self { how, fields })
     }
 }
@@ -134,6 +155,7 @@ impl Parse for OwnLines {
             Steps::Kv(kv) => kv.read(line, fields, event),
         };
         if read.is_some() {
+            set_ips(line, event);
             if !self.fields.found {
                 event.leave_residue();
             }
@@ -170,12 +192,47 @@ impl LineParser for OwnLines {
     }
 }
 
-/// Types that have no column or field of theirs.
-fn unknown_type<'a>(
-    types: &'a [(String, crate::settings::own::ValueType)],
-    names: &[&str],
-) -> Option<&'a str> {
-    types.iter().map(|(name, _)| name.as_str()).find(|name| !names.contains(name))
+/// Checks that types are those of columns or fields that there are.
+fn check_types(types: &[(String, ValueType)], names: &[&str], what: &str) -> Result<(), OwnError> {
+    let Some((name, _)) = types.iter().find(|(name, _)| !names.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let message = format!("`types` has `{name}`, which is no {what}");
+    Err(OwnError::new(
+        Part::Name("types", name.clone()),
+        message,
+        nearest(name, names.iter().copied()),
+    ))
+}
+
+/// Says which of some names was probably meant, or which there are.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = known.clone().map(|known| (distance(name, known), known)).min();
+    match near {
+        Some((distance, known)) if distance <= 2.max(name.len() / 3) && distance < known.len() => {
+            format!("did you mean `{known}`?")
+        }
+        _ => {
+            let known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
+            format!("there are `{}`", known.join("`, `"))
+        }
+    }
+}
+
+/// Counts the changes of a character that make one word another, letters of either case alike.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<u8> = other.bytes().map(|byte| byte.to_ascii_uppercase()).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (number, byte) in one.bytes().enumerate() {
+        let mut before = row[0];
+        row[0] = number + 1;
+        for (column, known) in other.iter().enumerate() {
+            let change = before + usize::from(byte.to_ascii_uppercase() != *known);
+            before = row[column + 1];
+            row[column + 1] = change.min(row[column] + 1).min(before + 1);
+        }
+    }
+    row[other.len()]
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! `timestamp` gives the event's time. This is the only parser with regular expressions: it costs ten times a parser
 //! written by hand.
 
-use super::address::Address;
+use super::address::{Address, ips_of, set_ips};
 use super::timestamp::{CLF_BYTES, Rendered, parse_clf, parse_rfc3339, render};
 use super::url::leading_zeros;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, Parse, Parsed, Span};
@@ -120,11 +120,16 @@ impl RegexParser {
     }
 
     /// Returns the known fields that it may set.
-    pub fn known(&self) -> impl Iterator<Item = Field> + '_ {
-        self.groups.iter().filter_map(|(_, meaning)| match meaning {
+    #[must_use]
+    pub fn known(&self) -> Vec<Field> {
+        let named = self.groups.iter().filter_map(|(_, meaning)| match meaning {
             Meaning::Known(field) => Some(*field),
             Meaning::Time | Meaning::Message | Meaning::Extra(_) => None,
-        })
+        });
+        let mut known: Vec<Field> = named.collect();
+        let more: Vec<Field> = ips_of(&known).collect();
+        known.extend(more);
+        known
     }
 
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Option<()> {
@@ -149,6 +154,7 @@ impl RegexParser {
                 Meaning::Known(field) => set_known(*field, line, Span::line(start, end), event)?,
             }
         }
+        set_ips(line, event);
         Some(())
     }
 }

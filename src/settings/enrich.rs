@@ -24,3 +24,21 @@ impl EnrichSettings {
         *self == Self::default()
     }
 }
+
+/// What names of fields of a query's parameters begin with.
+const QUERY_FIELDS: &str = "url.params.";
+
+/// Returns the name of the field of a query's parameter: what is no letter, digit, `_` or `-` in it becomes one `_`, or
+/// nothing at its end, so that `filter[color]` is `url.params.filter_color` and no field can lie in another.
+#[must_use]
+pub fn field_of_parameter(name: &str) -> String {
+    let mut field = QUERY_FIELDS.to_owned();
+    let is_kept = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+    for part in name.split(|character| !is_kept(character)).filter(|part| !part.is_empty()) {
+        if field.len() != QUERY_FIELDS.len() {
+            field.push('_');
+        }
+        field.push_str(part);
+    }
+    field
+}

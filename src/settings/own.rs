@@ -90,6 +90,8 @@ pub struct CsvFormat {
     pub quote: Option<u8>,
     /// Whether blanks and tabs before a value are no part of it.
     pub trim_leading_space: bool,
+    /// Whether those before and behind a value that is not in quotes are no part of it.
+    pub trim: bool,
     /// Types of columns that are no text.
     pub types: Vec<(String, ValueType)>,
     /// Which lines name the columns and are not sent.
@@ -117,6 +119,7 @@ impl CsvFormat {
             separator: b',',
             quote: Some(b'"'),
             trim_leading_space: false,
+            trim: false,
             types: Vec::new(),
             header: Header::None,
         }
@@ -157,8 +160,12 @@ pub struct KvFormat {
     pub exclude_keys: Vec<String>,
     /// Name of the field that has a list of all other pairs, each as one text.
     pub others: Option<String>,
+    /// Characters that keys lose at both ends.
+    pub trim_key: String,
     /// Characters that values lose at both ends.
     pub trim_value: String,
+    /// Whether values lose brackets around them: `()`, `<>` or `[]`.
+    pub strip_brackets: bool,
     /// Types of fields that are no text.
     pub types: Vec<(String, ValueType)>,
 }
@@ -173,7 +180,9 @@ impl KvFormat {
             fields,
             exclude_keys: Vec::new(),
             others: None,
+            trim_key: String::new(),
             trim_value: String::new(),
+            strip_brackets: false,
             types: Vec::new(),
         }
     }
@@ -215,6 +224,13 @@ impl ValueType {
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
+    }
+
+    /// Says which words there are.
+    #[must_use]
+    pub fn known() -> String {
+        let words: Vec<String> = Self::WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
+        format!("known are {}", words.join(", "))
     }
 
     /// Returns its word.

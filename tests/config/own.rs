@@ -36,28 +36,52 @@ fn formats_of_operators_are_read() {
             (
                 "format: {csv: {columns: ['@timestamp', '', null, a.b]}}",
                 "Own(OwnFormat { how: Csv(CsvFormat { columns: [\"@timestamp\", \"\", \"\", \"a.b\"], \
-                 separator: 44, quote: Some(34), trim_leading_space: false, types: [], header: None }), \
+                 separator: 44, quote: Some(34), trim_leading_space: false, trim: false, types: [], header: None }), \
                  rename: [], timestamp_formats: [] })",
+            ),
+            (
+                "format: {csv: [a, b.c]}",
+                "Own(OwnFormat { how: Csv(CsvFormat { columns: [\"a\", \"b.c\"], separator: 44, quote: Some(34), \
+                 trim_leading_space: false, trim: false, types: [], header: None }), rename: [], \
+                 timestamp_formats: [] })",
+            ),
+            (
+                "format: {csv: {target_fields: [a], trim: true}}",
+                "Own(OwnFormat { how: Csv(CsvFormat { columns: [\"a\"], separator: 44, quote: Some(34), \
+                 trim_leading_space: false, trim: true, types: [], header: None }), rename: [], \
+                 timestamp_formats: [] })",
+            ),
+            (
+                "format: {kv: [level, {msg: message}]}",
+                "Own(OwnFormat { how: Kv(KvFormat { field_split: \" \", value_split: \"=\", fields: \
+                 [(\"level\", \"level\"), (\"msg\", \"message\")], exclude_keys: [], others: None, trim_key: \"\", \
+                 trim_value: \"\", strip_brackets: false, types: [] }), rename: [], timestamp_formats: [] })",
+            ),
+            (
+                "format: {kv: {fields: [a], field_split: '\\t', trim_key: '<>', strip_brackets: yes}}",
+                "Own(OwnFormat { how: Kv(KvFormat { field_split: \"\\t\", value_split: \"=\", fields: \
+                 [(\"a\", \"a\")], exclude_keys: [], others: None, trim_key: \"<>\", trim_value: \"\", \
+                 strip_brackets: true, types: [] }), rename: [], timestamp_formats: [] })",
             ),
             (
                 "format: {csv: {columns: [a, b.c], separator: '\\t', quote: '', trim_leading_space: true, \
                  types: {b.c: int, a: ip}, skip_header: 'A;B'}}",
                 "Own(OwnFormat { how: Csv(CsvFormat { columns: [\"a\", \"b.c\"], separator: 9, quote: None, \
-                 trim_leading_space: true, types: [(\"b.c\", Integer), (\"a\", Ip)], header: Line(\"A;B\") }), \
+                 trim_leading_space: true, trim: false, types: [(\"b.c\", Integer), (\"a\", Ip)], header: Line(\"A;B\") }), \
                  rename: [], timestamp_formats: [] })",
             ),
             (
                 "format: {kv: {fields: [level, {msg: message, user.id: u.i}]}}",
                 "Own(OwnFormat { how: Kv(KvFormat { field_split: \" \", value_split: \"=\", fields: \
                  [(\"level\", \"level\"), (\"msg\", \"message\"), (\"user.id\", \"u.i\")], exclude_keys: [], \
-                 others: None, trim_value: \"\", types: [] }), rename: [], timestamp_formats: [] })",
+                 others: None, trim_key: \"\", trim_value: \"\", strip_brackets: false, types: [] }), rename: [], timestamp_formats: [] })",
             ),
             (
                 "format: {kv: {field_split: '&', value_split: ':', prefix: app., include_keys: [a, b], \
                  exclude_keys: [c], others: app.others, trim_value: '[]', types: {app.a: long}}}",
                 "Own(OwnFormat { how: Kv(KvFormat { field_split: \"&\", value_split: \":\", fields: \
                  [(\"a\", \"app.a\"), (\"b\", \"app.b\")], exclude_keys: [\"c\"], others: Some(\"app.others\"), \
-                 trim_value: \"[]\", types: [(\"app.a\", Integer)] }), rename: [], timestamp_formats: [] })",
+                 trim_key: \"\", trim_value: \"[]\", strip_brackets: false, types: [(\"app.a\", Integer)] }), rename: [], timestamp_formats: [] })",
             ),
         ],
     );
@@ -117,6 +141,23 @@ fn wrong_formats_of_operators_are_told() {
             ),
             ("format: {kv: {field_split: ' '}}", "no key becomes a field"),
             (
+                "format: {kv: {fields: [a], field_split: '\\s+'}}",
+                "`\\s+` is taken as it stands, not as an expression",
+            ),
+            ("format: {kv: {fields: [a], trim_key: 'ä'}}", "`ä` cannot be trimmed"),
+            (
+                "format: {csv: {columns: [a], target_fields: [a]}}",
+                "`filebeat.inputs[0].format.csv.target_fields` means the same as `filebeat.inputs[0].format.csv.columns`",
+            ),
+            (
+                "format: {csv: {columns: [a, source.ip], types: {source.ip: long}}}",
+                "`source.ip` is an IP address and cannot be of the type `long`",
+            ),
+            (
+                "format: {csv: {columns: [client, x], rename: {clent: source.ip}}}",
+                "`rename` has `clent`, which the format does not name",
+            ),
+            (
                 "format: {kv: {fields: [a], value_split: ' = '}}",
                 "` = ` cannot stand between key and value",
             ),
@@ -138,10 +179,10 @@ fn exported_formats_of_operators_load_as_the_same() {
         "{grok: {patterns: ['%{X:a} ''\"', '%{IP:a}'], definitions: {X: '\\d{2}'}, rename: {a: b.c}, \
          timestamp_format: ['%s', '%Y-%m-%d']}}",
         "{dissect: {tokenizer: ' %{a} %{b} ', trim_values: left, trim_chars: ' '}}",
-        "{csv: {columns: [a, '', 'yes'], separator: \"\\t\", quote: '', skip_header: true, types: {a: long}}}",
+        "{csv: {columns: [a, '', 'yes'], separator: \"\\t\", quote: '', skip_header: true, trim: true, types: {a: long}}}",
         "{csv: {columns: [a], skip_header: ' A '}}",
         "{kv: {field_split: ' ', prefix: app., fields: [a, {b: c.d}, {e.f: g}], others: x, trim_value: ' ', \
-         exclude_keys: [z], types: {c.d: bool}}}",
+         exclude_keys: [z], trim_key: '<', strip_brackets: true, types: {c.d: bool}}}",
     ] {
         let text = format!(
             "output.elasticsearch.hosts: [a]\ninputs: [{{type: log, paths: [/a], format: {format}}}]\n"
@@ -170,6 +211,14 @@ fn carets_stand_under_what_is_wrong_in_formats_of_operators() {
         "{grok: {definitions: {X: 'a(?=b)'}, pattern: \"%{IP:a} \\\"%{X}\\\"\"}}",
         "{dissect: 'x %{a}%{b}'}",
         "{csv: {columns: [a, host]}}",
+        "{csv: [a, host]}",
+        "{csv: {columns: [took, b.c], types: {took: date}}}",
+        "{csv: {columns: [took, b.c], types: {took: long, tok: long}}}",
+        "{csv: {columns: [took, b.c], types: {b: {d: long}}}}",
+        "{csv: {columns: [took, source.ip], types: {source.ip: long}}}",
+        "{kv: {fields: [level, {clent: c}], rename: {level: log.level, d: source.ip}}}",
+        "{grok: {pattern: '%{IP:client} %{INT:n:nint}', rename: {clinet: source.ip}}}",
+        "{grok: {pattern: '%{IP:client}', rename: {clinet: source.ip}}}",
         "{kv: {fields: [a], timestamp_format: ['%Y-%m-%d', soon]}}",
     ]
     .map(shown);

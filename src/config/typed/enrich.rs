@@ -1,7 +1,7 @@
 //! `enrich`: what is added to recognised lines.
 
 use crate::config::typed::value::At;
-use crate::settings::enrich::EnrichSettings;
+use crate::settings::enrich::{EnrichSettings, field_of_parameter};
 use std::path::PathBuf;
 
 /// Most parameters of a query that may become fields.
@@ -38,16 +38,23 @@ fn databases(at: &At<'_>) -> Vec<PathBuf> {
 }
 
 fn parameters(at: &At<'_>) -> Vec<String> {
-    let mut names = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for (text, item) in at.texts() {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        if text.is_empty() || !text.bytes().all(is_name) {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+        let field = field_of_parameter(&text);
+        let same = names.iter().find(|other| field_of_parameter(other) == field);
+        if !text.bytes().all(is_name) || field.ends_with('.') {
             item.problem_with(
                 format!("`{text}` cannot be the name of a field"),
-                "letters, digits, `_` and `-` can",
+                "letters, digits, `_`, `-`, `.`, `[` and `]` can, of which the last three become `_`",
             );
-        } else if !names.contains(&text) {
+        } else if same.is_none() {
             names.push(text);
+        } else if let Some(same) = same.filter(|same| **same != text) {
+            item.problem_with(
+                format!("`{text}` and `{same}` are both `{field}`"),
+                "name one of them: a document has only one field of a name",
+            );
         }
     }
     if PARAMETERS_MAX < names.len() {

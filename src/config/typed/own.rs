@@ -1,6 +1,7 @@
 //! `format: {grok: …}`, `dissect`, `csv` and `kv`: formats that an operator describes, checked by making their parsers.
 
 use crate::config::check::unknown_key;
+use crate::config::problems::{Place, Problem};
 use crate::config::tree::Value;
 use crate::config::typed::compiled::{drawn, tell_within};
 use crate::config::typed::value::At;
@@ -21,7 +22,16 @@ const OF_ALL: [&str; 2] = ["rename", "timestamp_format"];
 const OF_EACH: [&[&str]; 4] = [
     &["pattern", "patterns", "definitions"],
     &["tokenizer", "trim_values", "trim_chars"],
-    &["columns", "separator", "quote", "trim_leading_space", "types", "skip_header"],
+    &[
+        "columns",
+        "target_fields",
+        "separator",
+        "quote",
+        "trim_leading_space",
+        "trim",
+        "types",
+        "skip_header",
+    ],
     &[
         "field_split",
         "value_split",
@@ -30,7 +40,9 @@ const OF_EACH: [&[&str]; 4] = [
         "include_keys",
         "exclude_keys",
         "others",
+        "trim_key",
         "trim_value",
+        "strip_brackets",
         "types",
     ],
 ];
@@ -73,7 +85,11 @@ pub(super) fn format(at: &At<'_>) -> Option<Format> {
     match OwnLines::new(&own) {
         Ok(_) => Some(Format::Own(Box::new(own))),
         Err(error) => {
-            tell(&place_of(&at, &error.part, &columns, is_short), error);
+            let place = place_of(&at, &error.part, &columns, is_short);
+            match place_of_name(&place, &error.part) {
+                Some(name) => place.push(Problem::new(name, error.message).hint(error.hint)),
+                None => tell(&place, error),
+            }
             None
         }
     }
@@ -131,7 +147,10 @@ fn dissect(at: &At<'_>) -> Option<How> {
 
 /// Returns the format, and where its columns stand.
 fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
-    let columns = at.get("columns").items();
+    let columns = match at.node()?.value {
+        Value::Map(_) => at.first_of(&["columns", "target_fields"]).items(),
+        _ => at.items(),
+    };
     let names = columns.iter().map(|item| match item.node() {
         Some(_) => item.text(),
         None => Some(String::new()),
@@ -147,6 +166,9 @@ fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     }
     if let Some(trims) = at.get("trim_leading_space").boolean() {
         csv.trim_leading_space = trims;
+    }
+    if let Some(trims) = at.get("trim").boolean() {
+        csv.trim = trims;
     }
     csv.types = types(&at.get("types"));
     let header = at.get("skip_header");
@@ -180,7 +202,11 @@ fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     let prefix = at.get("prefix");
     let prefix = if prefix.is_there() { prefix.text()? } else { String::new() };
     let (mut fields, mut places) = (Vec::new(), Vec::new());
-    for item in at.get("fields").items().into_iter().chain(at.get("include_keys").items()) {
+    let listed = match at.node()?.value {
+        Value::Map(_) => at.get("fields").items(),
+        _ => at.items(),
+    };
+    for item in listed.into_iter().chain(at.get("include_keys").items()) {
         let pairs = if let Some(Value::Map(_)) = item.node().map(|node| &node.value) {
             item.flat_texts()
         } else {
@@ -191,14 +217,28 @@ fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
         fields.extend(pairs);
     }
     let mut kv = KvFormat::new(fields);
-    for (key, text) in [
-        ("field_split", &mut kv.field_split),
-        ("value_split", &mut kv.value_split),
-        ("trim_value", &mut kv.trim_value),
+    for (key, text, is_between) in [
+        ("field_split", &mut kv.field_split, true),
+        ("value_split", &mut kv.value_split, true),
+        ("trim_key", &mut kv.trim_key, false),
+        ("trim_value", &mut kv.trim_value, false),
     ] {
-        if at.get(key).is_there() {
-            *text = at.get(key).text()?;
+        let at = at.get(key);
+        if at.is_there() {
+            *text = at.text()?;
+            if is_between {
+                *text = text.replace("\\t", "\t");
+                if text.contains('\\') {
+                    at.problem_with(
+                        format!("`{text}` is taken as it stands, not as an expression"),
+                        "write the text itself; any number of `field_split` may stand between pairs",
+                    );
+                }
+            }
         }
+    }
+    if let Some(strips) = at.get("strip_brackets").boolean() {
+        kv.strip_brackets = strips;
     }
     kv.exclude_keys = texts(&at.get("exclude_keys"));
     kv.others = at.get("others").text_if_any();
@@ -215,9 +255,8 @@ fn types(at: &At<'_>) -> Vec<(String, ValueType)> {
         if let Some(value) = ValueType::of_word(&word) {
             types.push((name, value));
         } else {
-            let known = ValueType::WORDS.map(|(word, _)| word).join("`, `");
             let message = format!("`{word}` is no type of `{name}`");
-            at.get(&name).problem_with(message, format!("known are `{known}`"));
+            at.get(&name).problem_with(message, ValueType::known());
         }
     }
     types
@@ -242,9 +281,23 @@ fn place_of<'a>(at: &At<'a>, part: &Part, columns: &[At<'a>], is_short: bool) ->
         Part::Column(number) => columns.get(*number).cloned().unwrap_or_else(|| at.clone()),
         Part::Others => there("others"),
         Part::ValueSplit => there("value_split"),
-        Part::TrimValue => there("trim_value"),
+        Part::Trim(key) => there(key),
+        Part::Type(name) => there(&format!("types.{name}")),
+        Part::Name(key, _) => there(key),
         Part::Timestamp(number) => item(there("timestamp_format"), *number),
     }
+}
+
+/// Finds where a name stands that is wrong itself, rather than what it has.
+fn place_of_name(at: &At<'_>, part: &Part) -> Option<Place> {
+    let Part::Name(_, name) = part else { return None };
+    let (mut node, mut place) = (at.node()?, None);
+    for part in name.split('.') {
+        let Value::Map(map) = &node.value else { return None };
+        let entry = map.get(part)?;
+        (node, place) = (&entry.value, Some(entry.place));
+    }
+    place
 }
 
 /// Tells an error where it is: with a caret under it, if its text stands in one line.

@@ -47,6 +47,9 @@ fn csv(out: &mut Mapping, csv: &CsvFormat) -> &'static str {
     put(out, "separator", char::from(csv.separator).to_string());
     put(out, "quote", csv.quote.map_or(String::new(), |quote| char::from(quote).to_string()));
     put(out, "trim_leading_space", csv.trim_leading_space);
+    if csv.trim {
+        put(out, "trim", true);
+    }
     match &csv.header {
         Header::None => {}
         Header::Columns => put(out, "skip_header", true),
@@ -69,8 +72,13 @@ fn kv(out: &mut Mapping, kv: &KvFormat) -> &'static str {
     if let Some(others) = &kv.others {
         put(out, "others", others.as_str());
     }
-    if !kv.trim_value.is_empty() {
-        put(out, "trim_value", kv.trim_value.as_str());
+    for (key, characters) in [("trim_key", &kv.trim_key), ("trim_value", &kv.trim_value)] {
+        if !characters.is_empty() {
+            put(out, key, characters.as_str());
+        }
+    }
+    if kv.strip_brackets {
+        put(out, "strip_brackets", true);
     }
     types(out, &kv.types);
     "kv"

@@ -4,7 +4,7 @@
 //! there are columns has no more; one with more is kept as it is beside its fields.
 
 use super::fields::Fields;
-use super::{OwnError, Part, unknown_type};
+use super::{OwnError, Part, check_types};
 use crate::event::{EventBuf, Span};
 use crate::scan::find;
 use crate::settings::own::{CsvFormat, ValueType};
@@ -16,20 +16,19 @@ pub(super) struct Csv {
     columns: Vec<Option<usize>>,
     separator: u8,
     quote: Option<u8>,
+    /// Whether blanks before a value are no part of it, and those behind it.
     trims: bool,
+    trims_end: bool,
 }
 
 impl Csv {
     pub(super) fn new(format: &CsvFormat, fields: &mut Fields) -> Result<Self, OwnError> {
         let names: Vec<&str> = format.columns.iter().map(String::as_str).collect();
-        if let Some(name) = unknown_type(&format.types, &names) {
-            let message = format!("`types` has `{name}`, which is no column");
-            return Err(OwnError::new(Part::Column(0), message, "name a column as in `columns`"));
-        }
         if names.iter().all(|name| name.is_empty()) {
             let hint = "name them in their order: `columns: [\"@timestamp\", source.ip]`";
             return Err(OwnError::new(Part::Column(0), "no column has a name", hint));
         }
+        check_types(&format.types, &names, "column")?;
         if Some(format.separator) == format.quote {
             let message = "separator and quote are the same";
             return Err(OwnError::new(Part::Column(0), message, "usual are `,` and `\"`"));
@@ -49,10 +48,12 @@ impl Csv {
             let typed = format.types.iter().find(|(typed, _)| typed == name);
             let value = typed.map_or(ValueType::Text, |(_, value)| *value);
             let added = fields.add(name, value);
-            columns.push(Some(added.map_err(|message| OwnError::of_field(part, message))?));
+            let added = added.map_err(|fault| OwnError::of_typed_field(part, name, fault));
+            columns.push(Some(added?));
         }
-        let CsvFormat { separator, quote, trim_leading_space: trims, .. } = *format;
-        Ok(Self { columns, separator, quote, trims })
+        let CsvFormat { separator, quote, trim_leading_space, trim, .. } = *format;
+        let (trims, trims_end) = (trim_leading_space || trim, trim);
+        Ok(Self { columns, separator, quote, trims, trims_end })
     }
 
     pub(super) fn read(
@@ -88,15 +89,20 @@ impl Csv {
         event: &mut EventBuf,
     ) -> Option<(Span, Option<usize>)> {
         let mut start = start;
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != self.separator;
         if self.trims {
-            let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != self.separator;
             start += line[start..].iter().take_while(|byte| is_blank(byte)).count();
         }
         if self.quote.is_some() && line.get(start) == self.quote.as_ref() {
             return self.quoted(line, start + 1, event);
         }
         let end = find(line, start, [self.separator]).unwrap_or(line.len());
-        Some((Span::line(start, end), self.behind(line, end)))
+        let blanks = if self.trims_end {
+            line[start..end].iter().rev().take_while(|byte| is_blank(byte)).count()
+        } else {
+            0
+        };
+        Some((Span::line(start, end - blanks), self.behind(line, end)))
     }
 
     fn behind(&self, line: &[u8], end: usize) -> Option<usize> {
@@ -126,7 +132,10 @@ impl Csv {
         }
         scratch.extend_from_slice(&line[from..close]);
         let end = find(line, close + 1, [self.separator]).unwrap_or(line.len());
-        scratch.extend_from_slice(&line[close + 1..end]);
+        let behind = &line[close + 1..end];
+        if !(self.trims_end && behind.iter().all(|byte| matches!(byte, b' ' | b'\t'))) {
+            scratch.extend_from_slice(behind);
+        }
         let span = Span::scratch(first, scratch.len());
         Some((span, self.behind(line, end)))
     }

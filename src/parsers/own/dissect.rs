@@ -124,8 +124,8 @@ impl Dissect {
             let mut field = None;
             if !key.name.is_empty() {
                 let added = fields.add(key.name, key.value);
-                let added = added.map_err(|message| {
-                    OwnError::of_field(Part::Tokenizer, message).at(key.range.clone())
+                let added = added.map_err(|fault| {
+                    OwnError::of_field(Part::Tokenizer, fault).at(key.range.clone())
                 })?;
                 if is_joined {
                     appended.push((key.name, added));
@@ -328,8 +328,7 @@ fn key_of(tokenizer: &str, inner: Range<usize>) -> Result<Written<'_>, OwnError>
     let mut value = ValueType::Text;
     if let Some((key, word)) = text.split_once('|') {
         value = ValueType::of_word(word).ok_or_else(|| {
-            let hint = "known are `integer`, `long`, `float`, `double`, `boolean` and `ip`";
-            wrong(range.clone(), format!("`{word}` is no type"), hint)
+            wrong(range.clone(), format!("`{word}` is no type"), ValueType::known())
         })?;
         text = key;
     }

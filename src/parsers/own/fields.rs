@@ -5,8 +5,9 @@
 //! document; `-` and nothing at all are no values.
 
 use super::times::Clock;
+use super::{OwnError, Part, nearest};
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, LineText, Span};
-use crate::parsers::address::Address;
+use crate::parsers::address::{Address, ips_of};
 use crate::parsers::regex::{OBJECTS, OURS};
 use crate::parsers::url::leading_zeros;
 use crate::parsers::zone::push_offset;
@@ -27,6 +28,21 @@ const DIGITS_MAX: usize = 18;
 
 /// Most bytes of a number with a fraction.
 const FLOAT_BYTES_MAX: usize = 64;
+
+/// What is wrong with a field that a format names.
+#[derive(Debug)]
+pub(super) enum FieldFault {
+    /// Its name.
+    Name(String),
+    /// Its type.
+    Type(String),
+}
+
+impl From<String> for FieldFault {
+    fn from(message: String) -> Self {
+        Self::Name(message)
+    }
+}
 
 /// What a value becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +65,8 @@ struct Slot {
 pub(super) struct Fields {
     slots: Vec<Slot>,
     rename: Vec<(String, String)>,
+    /// Names that the format has for its fields, before they are renamed.
+    names: Vec<String>,
     extras: Vec<Extra>,
     known: Vec<Field>,
     /// Numbers of [`ORIGINAL`] and [`TIMEZONE`] among the extras.
@@ -64,6 +82,7 @@ impl Fields {
         Self {
             slots: Vec::new(),
             rename: rename.to_vec(),
+            names: Vec::new(),
             extras: Vec::new(),
             known: Vec::new(),
             original: None,
@@ -81,18 +100,49 @@ impl Fields {
         &self.known
     }
 
+    /// Tells whether a name of the format's is to be another one.
+    pub(super) fn is_renamed(&self, name: &str) -> bool {
+        self.rename.iter().any(|(from, _)| from == name)
+    }
+
+    /// Checks that what is renamed is there.
+    ///
+    /// # Errors
+    /// With the first name that is none of the format's.
+    pub(super) fn check_renamed(&self) -> Result<(), OwnError> {
+        let is_known = |name: &String| self.names.contains(name);
+        match self.rename.iter().find(|(from, _)| !is_known(from)) {
+            None => Ok(()),
+            Some((from, _)) => {
+                let message = format!("`rename` has `{from}`, which the format does not name");
+                let hint = nearest(from, self.names.iter().map(String::as_str));
+                Err(OwnError::new(Part::Name("rename", from.clone()), message, hint))
+            }
+        }
+    }
+
+    /// Adds the fields that come with others, once all of the format's are there.
+    pub(super) fn complete(&mut self) {
+        let more: Vec<Field> = ips_of(&self.known).collect();
+        self.known.extend(more);
+    }
+
     /// Returns the number of the field that the format calls `name`; the same for the same name.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn add(&mut self, name: &str, value: ValueType) -> Result<usize, String> {
+    pub(super) fn add(&mut self, name: &str, value: ValueType) -> Result<usize, FieldFault> {
+        if !self.names.iter().any(|known| known == name) {
+            self.names.push(name.to_owned());
+        }
         let renamed = self.rename.iter().find(|(from, _)| from == name);
         let name = renamed.map_or(name, |(_, to)| to).to_owned();
+        check_type(&name, value)?;
         if let Some(number) = self.slots.iter().position(|slot| slot.name == name) {
             let slot = &self.slots[number];
-            if slot.value != value {
+            if slot.value != value && matches!(slot.to, To::Extra(_)) {
                 let (one, other) = (slot.value.word(), value.word());
-                return Err(format!("field `{name}` is a {one} and a {other}"));
+                return Err(FieldFault::Type(format!("field `{name}` is a {one} and a {other}")));
             }
             return Ok(number);
         }
@@ -125,12 +175,12 @@ impl Fields {
     ///
     /// # Errors
     /// What is wrong with its name.
-    pub(super) fn add_json(&mut self, name: &str) -> Result<usize, String> {
+    pub(super) fn add_json(&mut self, name: &str) -> Result<usize, FieldFault> {
         self.check(name)?;
         if Field::from_name(name).is_some() || TIMESTAMPS.contains(&name) {
-            return Err(format!("`{name}` is no list"));
+            return Err(format!("`{name}` is no list").into());
         }
-        self.extra(name, Kind::Raw)
+        Ok(self.extra(name, Kind::Raw)?)
     }
 
     /// Adds a field that comes with another one, unless the format has it itself.
@@ -242,6 +292,31 @@ impl Fields {
     }
 }
 
+/// Tells when a field that has a type of its own is given another one.
+fn check_type(name: &str, value: ValueType) -> Result<(), FieldFault> {
+    let own = match Field::from_name(name) {
+        _ if TIMESTAMPS.contains(&name) => "the event's time",
+        Some(field) if is_address(field) && value == ValueType::Ip => return Ok(()),
+        Some(field) if is_address(field) => "an IP address",
+        Some(field) if field.kind() == Kind::Raw && value == ValueType::Integer => return Ok(()),
+        Some(field) if field.kind() == Kind::Raw => "a whole number",
+        Some(_) => "a text",
+        None => return Ok(()),
+    };
+    // Whether somebody wrote `text` is not known, and a type of its own is as good.
+    match value {
+        ValueType::Text => Ok(()),
+        other => {
+            let message = format!("`{name}` is {own} and cannot be of the type `{}`", other.word());
+            Err(FieldFault::Type(message))
+        }
+    }
+}
+
+fn is_address(field: Field) -> bool {
+    matches!(field, Field::SourceIp | Field::SourceNatIp | Field::DestinationIp | Field::RelatedIp)
+}
+
 /// Tells whether `name` is `outer`, or lies in it.
 fn is_in(name: &str, outer: &str) -> bool {
     name.strip_prefix(outer).is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
@@ -265,11 +340,7 @@ fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) {
             Field::BodyBytes => event.set_body_bytes(number),
             _ => {}
         }
-    } else if matches!(
-        field,
-        Field::SourceIp | Field::SourceNatIp | Field::DestinationIp | Field::RelatedIp
-    ) && Address::of(text) != Address::Ip
-    {
+    } else if is_address(field) && Address::of(text) != Address::Ip {
         return event.leave_residue();
     }
     event.set(field, value);

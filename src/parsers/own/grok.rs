@@ -4,6 +4,7 @@
 //! `regex` crate, which reads any bytes and never goes back, whatever the pattern. What it cannot know (look-around) has a
 //! definition of ours (`standard`).
 
+mod access;
 mod expand;
 mod standard;
 
@@ -12,6 +13,7 @@ use super::{OwnError, Part};
 use crate::event::{EventBuf, Span};
 use crate::parsers::captures::Captures;
 use crate::settings::own::GrokFormat;
+use access::Access;
 use expand::{Expanded, Expander};
 
 /// Matches lines.
@@ -23,6 +25,8 @@ pub(super) struct Grok {
 #[derive(Debug, Clone)]
 struct Pattern {
     captures: Captures,
+    /// Finds the groups of most lines, if it is a pattern of access lines.
+    access: Option<Access>,
     /// For each group from the first on: the number of its field.
     groups: Vec<usize>,
 }
@@ -49,32 +53,45 @@ impl Grok {
         fields: &mut Fields,
         event: &mut EventBuf,
     ) -> Option<()> {
-        let mut found = None;
-        for pattern in &mut self.patterns {
-            if pattern.captures.read(line) {
-                found = Some(pattern);
-                break;
+        for Pattern { captures, access, groups } in &mut self.patterns {
+            if let Some(found) = access.as_ref().and_then(|access| access.read(line)) {
+                return set_all(groups, |number| found[number], line, fields, event);
+            }
+            if captures.read(line) {
+                return set_all(groups, |number| captures.get(number + 1), line, fields, event);
             }
         }
-        let Pattern { captures, groups } = found?;
-        for (number, field) in groups.iter().enumerate() {
-            let Some((start, end)) = captures.get(number + 1) else { continue };
-            // Where a name is in several places, the first value stays.
-            if !fields.is_set(*field, event) {
-                fields.set(*field, line, Span::line(start, end), event)?;
-            }
-        }
-        Some(())
+        None
     }
+}
+
+/// Sets the fields of groups, of which `place` says where they lie.
+fn set_all(
+    groups: &[usize],
+    place: impl Fn(usize) -> Option<(usize, usize)>,
+    line: &[u8],
+    fields: &mut Fields,
+    event: &mut EventBuf,
+) -> Option<()> {
+    for (number, field) in groups.iter().enumerate() {
+        let Some((start, end)) = place(number) else { continue };
+        // Where a name is in several places, the first value stays.
+        if !fields.is_set(*field, event) {
+            fields.set(*field, line, Span::line(start, end), event)?;
+        }
+    }
+    Some(())
 }
 
 impl Pattern {
     fn new(expanded: &Expanded, text: &str, fields: &mut Fields) -> Result<Self, OwnError> {
         let mut groups = Vec::new();
         for group in &expanded.groups {
-            let added = fields.add(&group.name, group.value);
-            groups.push(added.map_err(|message| {
-                OwnError::of_field(group.part.clone(), message).at(group.range.clone())
+            // An operator may know a standard pattern's field by the name that it has there.
+            let old = group.old.as_deref().filter(|old| fields.is_renamed(old));
+            let added = fields.add(old.unwrap_or(&group.name), group.value);
+            groups.push(added.map_err(|fault| {
+                OwnError::of_field(group.part.clone(), fault).at(group.range.clone())
             })?);
         }
         if groups.is_empty() {
@@ -90,6 +107,6 @@ impl Pattern {
             let message = format!("`{text}` makes no expression: {reason}");
             OwnError::new(expanded.part.clone(), message, "make it shorter")
         })?;
-        Ok(Self { captures, groups })
+        Ok(Self { captures, access: Access::new(&expanded.regex), groups })
     }
 }

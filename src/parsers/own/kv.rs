@@ -4,12 +4,13 @@
 //! server's mapping grow without end. So the keys that become fields are named; all others stand, as texts, in one list.
 
 use super::fields::Fields;
-use super::{OwnError, Part, unknown_type};
+use super::{OwnError, Part, check_types};
 use crate::event::{EventBuf, Span};
 use crate::json_text::push_string;
 use crate::scan::find;
 use crate::settings::own::{KvFormat, ValueType};
 use memchr::memmem;
+use std::ops::Range;
 
 /// Most bytes of the list of other pairs, as text; what goes beyond it is in the line alone.
 const OTHERS_BYTES_MAX: usize = 32 << 10;
@@ -22,7 +23,9 @@ pub(super) struct Kv {
     keys: Vec<(Vec<u8>, usize)>,
     excluded: Vec<Vec<u8>>,
     others: Option<usize>,
+    trim_key: Vec<u8>,
     trim: Vec<u8>,
+    strips_brackets: bool,
     /// The list of other pairs of a line, as JSON.
     list: Vec<u8>,
     /// Another pair as text.
@@ -32,23 +35,21 @@ pub(super) struct Kv {
 impl Kv {
     pub(super) fn new(format: &KvFormat, fields: &mut Fields) -> Result<Self, OwnError> {
         let names: Vec<&str> = format.fields.iter().map(|(_, name)| name.as_str()).collect();
-        if let Some(name) = unknown_type(&format.types, &names) {
-            let message = format!("`types` has `{name}`, which is no field");
-            return Err(OwnError::new(Part::Column(0), message, "name it as in `fields`"));
-        }
         if format.fields.is_empty() && format.others.is_none() {
             let hint = "list the keys that become fields: `fields: [level, {msg: message}]`";
             return Err(OwnError::new(Part::Column(0), "no key becomes a field", hint));
         }
+        check_types(&format.types, &names, "field")?;
         let splits = [&format.field_split, &format.value_split];
         if splits.iter().any(|split| split.is_empty()) || splits[1].contains(splits[0]) {
             let message = format!("`{}` cannot stand between key and value", splits[1]);
             let hint = "both need a text, and that between pairs is no part of the other";
             return Err(OwnError::new(Part::ValueSplit, message, hint));
         }
-        if !format.trim_value.is_ascii() {
-            let message = format!("`{}` cannot be trimmed", format.trim_value);
-            return Err(OwnError::new(Part::TrimValue, message, "ASCII characters can"));
+        let trims = [("trim_key", &format.trim_key), ("trim_value", &format.trim_value)];
+        if let Some((key, characters)) = trims.into_iter().find(|(_, all)| !all.is_ascii()) {
+            let message = format!("`{characters}` cannot be trimmed");
+            return Err(OwnError::new(Part::Trim(key), message, "ASCII characters can"));
         }
         let mut keys: Vec<(Vec<u8>, usize)> = Vec::new();
         for (number, (key, name)) in format.fields.iter().enumerate() {
@@ -60,7 +61,7 @@ impl Kv {
             let typed = format.types.iter().find(|(typed, _)| typed == name);
             let value = typed.map_or(ValueType::Text, |(_, value)| *value);
             let added = fields.add(name, value);
-            let field = added.map_err(|message| OwnError::of_field(part, message))?;
+            let field = added.map_err(|fault| OwnError::of_typed_field(part, name, fault))?;
             keys.push((key.as_bytes().to_vec(), field));
         }
         let others = format.others.as_deref().map(|name| fields.add_json(name)).transpose();
@@ -69,8 +70,10 @@ impl Kv {
             value_split: format.value_split.as_bytes().to_vec(),
             keys,
             excluded: format.exclude_keys.iter().map(|key| key.as_bytes().to_vec()).collect(),
-            others: others.map_err(|message| OwnError::of_field(Part::Others, message))?,
+            others: others.map_err(|fault| OwnError::of_field(Part::Others, fault))?,
+            trim_key: format.trim_key.as_bytes().to_vec(),
             trim: format.trim_value.as_bytes().to_vec(),
+            strips_brackets: format.strip_brackets,
             list: Vec::new(),
             pair: Vec::new(),
         })
@@ -97,6 +100,7 @@ impl Kv {
                 continue;
             };
             let key = line[at..at + split].trim_ascii();
+            let key = &key[trimmed(key, &self.trim_key)];
             let start = at + split + self.value_split.len();
             let (value, end) = self.value(line, start, event);
             at = end;
@@ -139,8 +143,8 @@ impl Kv {
     /// Reads a value, and returns where it ends. A quote that is not closed, or behind which the value goes on, is a
     /// character of it.
     fn value(&self, line: &[u8], start: usize, event: &mut EventBuf) -> (Span, usize) {
-        if line.get(start) == Some(&b'"')
-            && let Some(close) = closing(line, start + 1)
+        if let Some(quote) = line.get(start).copied().filter(|byte| matches!(byte, b'"' | b'\''))
+            && let Some(close) = closing(line, start + 1, quote)
             && (close + 1 == line.len() || line[close + 1..].starts_with(&self.field_split))
         {
             return (unescaped(line, start + 1, close, event), close + 1);
@@ -151,10 +155,14 @@ impl Kv {
 
     fn trimmed(&self, line: &[u8], value: Span, event: &EventBuf) -> Span {
         let text = event.bytes(line, value);
-        let is_kept = |byte: &u8| !self.trim.contains(byte);
-        let Some(first) = text.iter().position(is_kept) else { return value.part(0, 0) };
-        let last = text.iter().rposition(is_kept).unwrap_or(first);
-        value.part(first, last + 1)
+        let kept = trimmed(text, &self.trim);
+        let is_in_brackets = self.strips_brackets
+            && matches!(
+                &text[kept.clone()],
+                [b'(', .., b')'] | [b'[', .., b']'] | [b'<', .., b'>']
+            );
+        let inside = usize::from(is_in_brackets);
+        value.part(kept.start + inside, kept.end - inside)
     }
 
     /// Adds a pair to the list.
@@ -174,12 +182,19 @@ impl Kv {
     }
 }
 
+/// Returns what is left of a text without some characters at its ends.
+fn trimmed(text: &[u8], characters: &[u8]) -> Range<usize> {
+    let is_kept = |byte: &u8| !characters.contains(byte);
+    let Some(first) = text.iter().position(is_kept) else { return 0..0 };
+    first..text.iter().rposition(is_kept).map_or(first, |last| last + 1)
+}
+
 /// Finds the quote that closes a value.
-fn closing(line: &[u8], from: usize) -> Option<usize> {
+fn closing(line: &[u8], from: usize, quote: u8) -> Option<usize> {
     let mut at = from;
     loop {
-        at = find(line, at, [b'"', b'\\'])?;
-        if line[at] == b'"' {
+        at = find(line, at, [quote, b'\\'])?;
+        if line[at] == quote {
             return Some(at);
         }
         at += 2;

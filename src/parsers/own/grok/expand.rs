@@ -4,7 +4,7 @@
 //! shown in the operator's own text.
 
 use super::standard::{definition, names, renamed};
-use crate::parsers::own::{OwnError, Part};
+use crate::parsers::own::{OwnError, Part, distance};
 use crate::settings::own::ValueType;
 use regex_syntax::ParserBuilder;
 use regex_syntax::ast::ErrorKind;
@@ -33,6 +33,8 @@ pub(super) struct Expanded {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) name: String,
+    /// Its name in the standard definition, where that is another one.
+    pub(super) old: Option<String>,
     pub(super) value: ValueType,
     /// Where the operator wrote it, or what has it in it.
     pub(super) part: Part,
@@ -173,8 +175,7 @@ impl<'a> Expander<'a> {
             (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or("text"));
         let Some(value) = ValueType::of_word(word) else {
             let message = format!("`{word}` is no type");
-            let hint = "known are `int`, `long`, `float`, `double`, `boolean`";
-            return Err(place.error(range, message, hint.to_owned()));
+            return Err(place.error(range, message, ValueType::known()));
         };
         let own = self.own.iter().find(|(known, _)| known == name);
         let own = own.filter(|_| place.path.last().is_none_or(|last| last != name));
@@ -193,11 +194,13 @@ impl<'a> Expander<'a> {
         out.regex.push_str(if field.is_some() { "(" } else { "(?:" });
         if let Some(field) = field {
             let (part, range) = (place.part.clone(), place.range(range.clone()));
-            let mut name = dotted(field);
-            if place.within.is_some() {
-                name = renamed(name);
-            }
-            out.groups.push(Group { name, value, part, range });
+            let name = dotted(field);
+            let new = place.within.as_ref().and_then(|_| renamed(&name));
+            let (name, old) = match new {
+                Some(new) => (new.to_owned(), Some(name)),
+                None => (name, None),
+            };
+            out.groups.push(Group { name, old, value, part, range });
         }
         let path = [&place.path[..], &[name.to_owned()]].concat();
         let part = Part::Definition(name.to_owned());
@@ -212,11 +215,9 @@ impl<'a> Expander<'a> {
 
     fn nearest(&self, name: &str) -> String {
         let own = self.own.iter().map(|(name, _)| name.as_str());
-        let mut near: Vec<(usize, &str)> =
-            own.chain(names()).map(|known| (distance(name, known), known)).collect();
-        near.sort_unstable();
-        match near.first() {
-            Some((distance, known)) if *distance <= 2.max(name.len() / 3) => {
+        let near = own.chain(names()).map(|known| (distance(name, known), known)).min();
+        match near {
+            Some((distance, known)) if distance <= 2.max(name.len() / 3) => {
                 format!("did you mean `{known}`?")
             }
             _ => "give it a definition under `definitions`".to_owned(),
@@ -279,7 +280,7 @@ fn write_group(text: &str, at: usize, place: &Place<'_>, out: &mut Expanded) -> 
         let length = named.len() + end + 1;
         let (part, range) = (place.part.clone(), place.range(at..at + length));
         let name = dotted(&name[..end]);
-        out.groups.push(Group { name, value: ValueType::Text, part, range });
+        out.groups.push(Group { name, old: None, value: ValueType::Text, part, range });
         out.regex.push('(');
         out.piece(place, at + length);
         return length;
@@ -320,20 +321,4 @@ fn opens_class(text: &str, at: usize) -> bool {
 fn dotted(name: &str) -> String {
     let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     inner.map_or_else(|| name.to_owned(), |inner| inner.replace("][", "."))
-}
-
-/// Counts the changes of a character that make one word another, letters of either case alike.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<u8> = other.bytes().map(|byte| byte.to_ascii_uppercase()).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (number, byte) in one.bytes().enumerate() {
-        let mut before = row[0];
-        row[0] = number + 1;
-        for (column, known) in other.iter().enumerate() {
-            let change = before + usize::from(byte.to_ascii_uppercase() != *known);
-            before = row[column + 1];
-            row[column + 1] = change.min(row[column] + 1).min(before + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -47,10 +47,9 @@ const RENAMED: [(&str, &str); 7] = [
     ("user_agent", "user_agent.original"),
 ];
 
-/// Returns the name of a field that a standard definition calls `name`.
-pub(super) fn renamed(name: String) -> String {
-    let found = RENAMED.iter().find(|(old, _)| *old == name);
-    found.map_or(name, |(_, new)| (*new).to_owned())
+/// Returns the name of a field that a standard definition calls `name`, where it has another one.
+pub(super) fn renamed(name: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new)
 }
 
 /// Finds a definition by its name.
