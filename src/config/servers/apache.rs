@@ -1,6 +1,6 @@
 //! Apache's configuration: lines that go on, quotes, sections, variables and includes.
 
-use super::words::unescaped;
+use super::words::{unescaped, with_wildcards};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -233,13 +233,16 @@ impl Reader<'_> {
     fn log(&self, written: &Written) -> Result<Log, ServerError> {
         let is_text = written.format.contains('%');
         let name = if is_text { String::new() } else { unescaped(&written.format) };
-        let of = |host: usize| {
+        let of = |host: usize, name: &str| {
             let mut formats = self.formats.iter().rev();
             formats.find(|format| format.host == host && format.name == name)
         };
+        let of = |name: &str| of(written.host, name).or_else(|| of(0, name));
         let (text, spot) = if is_text {
             (written.format.clone(), written.spot.clone())
-        } else if let Some(format) = of(written.host).or_else(|| of(0)) {
+        } else if let Some(format) = of(&name) {
+            // A format may be the nickname of another.
+            let format = of(&unescaped(&format.text)).unwrap_or(format);
             (format.text.clone(), format.spot.clone())
         } else if name.is_empty() || name.eq_ignore_ascii_case("clf") {
             (nicknamed("common").unwrap_or_default().to_owned(), written.spot.clone())
@@ -266,7 +269,12 @@ fn log_paths(path: &str, root: &Path) -> Vec<String> {
         if path.starts_with("syslog") {
             return Vec::new();
         }
-        return vec![root.join(path).to_string_lossy().into_owned()];
+        // Where a variable begins it that is not set here, nobody knows where the rest lies.
+        let behind = path.strip_prefix("${").and_then(|rest| rest.split_once("}/"));
+        if let Some((_, rest)) = behind {
+            return vec![with_wildcards(rest)];
+        }
+        return vec![root.join(with_wildcards(path)).to_string_lossy().into_owned()];
     };
     let words = command.trim_start_matches(['$', '|']).split_whitespace();
     let mut words = words.map(|word| word.trim_matches(['"', '\'']));

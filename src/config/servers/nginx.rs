@@ -1,6 +1,6 @@
 //! nginx's configuration: words, quotes, blocks and includes.
 
-use super::words::unescaped;
+use super::words::{unescaped, with_wildcards};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -30,6 +30,8 @@ enum Token {
 struct Statement {
     words: Vec<String>,
     spot: Spot,
+    /// It stands in `stream`, whose formats are others than those of `http`, under the same names maybe.
+    is_of_stream: bool,
 }
 
 /// Reads a configuration, beginning with the text of its main file.
@@ -38,7 +40,13 @@ struct Statement {
 /// When an included file cannot be read, a quote is not closed, or a format is not defined.
 pub(super) fn logs(path: &Path, text: String, files: &dyn Files) -> Result<Vec<Log>, ServerError> {
     let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let mut reader = Reader { files, directory, budget: Budget::default(), found: Vec::new() };
+    let mut reader = Reader {
+        files,
+        directory,
+        budget: Budget::default(),
+        found: Vec::new(),
+        blocks: Vec::new(),
+    };
     reader.file(path, &text)?;
     let mut formats = Vec::new();
     for statement in reader.found.iter().filter(|found| found.words[0] == "log_format") {
@@ -47,7 +55,7 @@ pub(super) fn logs(path: &Path, text: String, files: &dyn Files) -> Result<Vec<L
     let mut logs = Vec::new();
     let mut has_log = false;
     for statement in reader.found.iter().filter(|found| found.words[0] == "access_log") {
-        has_log = true;
+        has_log |= !statement.is_of_stream;
         logs.extend(log(statement, &formats)?);
     }
     if !has_log {
@@ -62,6 +70,8 @@ struct Reader<'a> {
     directory: PathBuf,
     budget: Budget,
     found: Vec<Statement>,
+    /// Whether each block that is open is `stream`.
+    blocks: Vec<bool>,
 }
 
 impl Reader<'_> {
@@ -91,10 +101,15 @@ impl Reader<'_> {
                 Some(Token::Open) => {
                     if words.first().is_some_and(|word| word.ends_with("_by_lua_block")) {
                         tokens.skip_block();
+                    } else {
+                        self.blocks.push(words.first().is_some_and(|word| word == "stream"));
                     }
                     words.clear();
                 }
-                Some(Token::Close) => words.clear(),
+                Some(Token::Close) => {
+                    self.blocks.pop();
+                    words.clear();
+                }
             }
         }
         if let Some(word) = words.first() {
@@ -126,7 +141,8 @@ impl Reader<'_> {
                 }
             }
             Some("log_format" | "access_log") => {
-                self.found.push(Statement { words, spot: spot.clone() });
+                let is_of_stream = self.blocks.contains(&true);
+                self.found.push(Statement { words, spot: spot.clone(), is_of_stream });
             }
             _ => {}
         }
@@ -235,6 +251,7 @@ impl Tokens<'_> {
 
 struct Named {
     name: String,
+    is_of_stream: bool,
     format: ServerFormat,
     spot: Spot,
 }
@@ -259,7 +276,8 @@ fn format(statement: &Statement) -> Result<Named, ServerError> {
         None => (Escape::Default, parts),
     };
     let format = ServerFormat { server: WebServer::Nginx, text: parts.concat(), escape };
-    Ok(Named { name: name.clone(), format, spot: statement.spot.clone() })
+    let Statement { spot, is_of_stream, .. } = statement;
+    Ok(Named { name: name.clone(), is_of_stream: *is_of_stream, format, spot: spot.clone() })
 }
 
 /// Makes a log of a statement, if it is one in a file.
@@ -274,14 +292,15 @@ fn log(statement: &Statement, formats: &[Named]) -> Result<Option<Log>, ServerEr
     let path = with_wildcards(&path);
     let name =
         statement.words.get(2).filter(|word| !is_option(word)).map_or("combined", String::as_str);
-    if let Some(named) = formats.iter().rev().find(|format| format.name == name) {
+    let formats = || formats.iter().filter(|one| one.is_of_stream == statement.is_of_stream);
+    if let Some(named) = formats().filter(|format| format.name == name).last() {
         let (format, spot) = (named.format.clone(), named.spot.clone());
         return Ok(Some(Log { path, name: name.to_owned(), format, spot }));
     }
     if name == "combined" {
         return Ok(Some(combined(path, statement.spot.clone())));
     }
-    let known = formats.iter().map(|format| format.name.as_str()).chain(["combined"]);
+    let known = formats().map(|format| format.name.as_str()).chain(["combined"]);
     let message = format!("there is no `log_format {name}`");
     Err(ServerError::undefined(&statement.spot, message, name, known))
 }
@@ -294,19 +313,4 @@ fn combined(path: String, spot: Spot) -> Log {
 
 fn is_option(word: &str) -> bool {
     word == "gzip" || ["buffer=", "flush=", "gzip=", "if="].iter().any(|key| word.starts_with(key))
-}
-
-/// Puts `*` where variables stand.
-fn with_wildcards(path: &str) -> String {
-    let mut out = String::new();
-    let mut rest = path;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let name = rest[at + 1..].trim_start_matches('{');
-        let name = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        rest = name.strip_prefix('}').unwrap_or(name);
-        out.push('*');
-    }
-    out.push_str(rest);
-    out
 }

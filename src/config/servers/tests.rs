@@ -160,7 +160,7 @@ export APACHE_LOG_DIR=/var/log/apache2$SUFFIX
         r#"/etc/apache2/logs/own.log  %t \"%U\" %D (/etc/apache2/sites-enabled/000.conf:4)"#,
         r#"/var/log/apache2/piped.*-*-*.log common %h \"%r\" (/etc/apache2/apache2.conf:9)"#,
         r#"/etc/apache2/t.log  %h %l %u %t "%r" %>s %b (/etc/apache2/sites-enabled/000.conf:6)"#,
-        r#"/etc/apache2/${NOT_SET}/x.log common %h \"%r\" (/etc/apache2/apache2.conf:9)"#,
+        r#"x.log common %h \"%r\" (/etc/apache2/apache2.conf:9)"#,
     ];
     assert_eq!(seen, Ok(expected.map(str::to_owned).to_vec()));
     let second = read(&[
@@ -244,6 +244,30 @@ fn what_is_wrong_is_told_with_file_and_line() {
     let missing = logs(Path::new("/etc/nginx/nginx.conf"), &Tree::default()).unwrap_err();
     assert_eq!(missing.to_string(), "`/etc/nginx/nginx.conf` cannot be read: entity not found");
     assert!(missing.hint.starts_with("name the server's main file"), "{}", missing.hint);
+}
+
+#[test]
+fn names_of_formats_are_those_of_their_block() {
+    let main = "stream { log_format main '$protocol'; access_log /v/stream.log main; }\n\
+                http { log_format main '$status'; access_log /v/http.log main; server { access_log /v/b{2}.log main; } }\n";
+    let seen = read(&[("/etc/nginx/nginx.conf", main)]).expect("it is read");
+    assert_eq!(seen[0], "/v/stream.log main $protocol (/etc/nginx/nginx.conf:1)");
+    assert_eq!(seen[1], "/v/http.log main $status (/etc/nginx/nginx.conf:2)");
+    let main = "stream { log_format other '$protocol'; access_log off; }\nhttp { server { } }";
+    let seen = read(&[("/etc/nginx/nginx.conf", main)]).expect("it is read");
+    assert!(seen[0].starts_with("/var/log/nginx/access.log combined "), "{seen:?}");
+    let main = "stream { log_format other '$protocol'; }\nhttp { access_log /v/a other; }";
+    let told = read(&[("/etc/nginx/nginx.conf", main)]).expect_err("it is of another block");
+    assert!(told.starts_with("/etc/nginx/nginx.conf:2: there is no `log_format other`"), "{told}");
+    let apache = "LogFormat \"%h own\" own\nLogFormat own\nTransferLog /v/a.log\nCustomLog /v/$site/${B}.log own";
+    let seen = read(&[("/etc/apache2/apache2.conf", apache)]).expect("it is read");
+    assert_eq!(
+        seen,
+        [
+            "/v/a.log  %h own (/etc/apache2/apache2.conf:1)",
+            "/v/*/*.log own %h own (/etc/apache2/apache2.conf:1)",
+        ]
+    );
 }
 
 #[test]

@@ -15,3 +15,18 @@ pub(super) fn unescaped(word: &str) -> String {
     }
     out
 }
+
+/// Puts `*` where variables stand.
+pub(super) fn with_wildcards(path: &str) -> String {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let name = rest[at + 1..].trim_start_matches('{');
+        let name = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        rest = name.strip_prefix('}').unwrap_or(name);
+        out.push('*');
+    }
+    out.push_str(rest);
+    out
+}
