@@ -164,7 +164,7 @@ fn changed(line: &str, changes: &[(u16, u8, u8)]) -> Vec<u8> {
         match kind % 4 {
             0 => bytes.insert(at, *byte),
             1 if at < bytes.len() => drop(bytes.remove(at)),
-            2 if at < bytes.len() => bytes[at] = b" \"\\|;,[]-"[usize::from(*byte) % 9],
+            2 if at < bytes.len() => bytes[at] = b" \"\\|;,[]-01239"[usize::from(*byte) % 14],
             _ => bytes.truncate(at.max(bytes.len().saturating_sub(8))),
         }
     }
@@ -198,6 +198,27 @@ proptest! {
             for (number, span) in spans.iter().enumerate() {
                 let group = found.get(number + 1).expect("a group for each value");
                 prop_assert_eq!((span.start(), span.end()), (group.start(), group.end()), "{} {:?}", text, line);
+            }
+        }
+    }
+
+    /// For every format and lines near ones of it, a line is read as if no other had come before it.
+    #[test]
+    fn property_what_came_before_changes_no_line(
+        (server, parts) in parts(),
+        changes in proptest::collection::vec(proptest::collection::vec(any::<(u16, u8, u8)>(), 0..3), 1..6),
+    ) {
+        let text = together(&parts, |part, _| part.text.to_owned(), str::to_owned);
+        let line = together(&parts, |part, _| part.value.clone(), str::to_owned);
+        let fresh = compiled(server, &text, Escape::Default).expect("a format");
+        let mut used = fresh.clone();
+        for changes in changes {
+            // Most changes of a time make it none: those that come twice as well.
+            let line = changed(&line, &changes);
+            for _ in 0..2 {
+                let expected = super::tests::fields(&mut fresh.clone(), &line);
+                let seen = super::tests::fields(&mut used, &line);
+                prop_assert_eq!(seen, expected, "{:?} of {}", String::from_utf8_lossy(&line), text);
             }
         }
     }
