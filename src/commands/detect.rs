@@ -219,7 +219,7 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
     }
     if score.events == 0 {
         return Err(Advised::new(
-            format!("`{shown}` holds nothing but empty lines, or ones that begin with `#`"),
+            format!("`{shown}` holds nothing but empty lines"),
             "name one that has others, such as the one before it was rotated",
         ));
     }

@@ -209,11 +209,11 @@ fn utf_16_is_read_as_such() {
 #[test]
 fn nothing_but_empty_lines_is_no_log() {
     let place = Place::new();
-    for text in ["\n", "\n\r\n\n", "#Software: x\n#Version: 1.0\n"] {
+    for text in ["\n", "\n\r\n\n"] {
         place.write("a.log", text);
         let said = place.run(&["detect", "a.log"]);
         assert_eq!((said.code, &*said.out), (2, ""), "{text:?}");
-        assert!(said.err.contains("holds nothing but empty lines, or ones that"), "{}", said.err);
+        assert!(said.err.contains("holds nothing but empty lines\n"), "{}", said.err);
     }
 }
 

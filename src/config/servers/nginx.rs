@@ -293,7 +293,7 @@ fn log(statement: &Statement, formats: &[Named]) -> Result<Option<Log>, ServerEr
     let name =
         statement.words.get(2).filter(|word| !is_option(word)).map_or("combined", String::as_str);
     let formats = || formats.iter().filter(|one| one.is_of_stream == statement.is_of_stream);
-    if let Some(named) = formats().filter(|format| format.name == name).last() {
+    if let Some(named) = formats().rfind(|format| format.name == name) {
         let (format, spot) = (named.format.clone(), named.spot.clone());
         return Ok(Some(Log { path, name: name.to_owned(), format, spot }));
     }
