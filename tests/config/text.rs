@@ -203,6 +203,35 @@ fn an_unset_variable_stops_the_start_except_in_sections_that_filebeat_does_not_r
 }
 
 #[test]
+fn error_logs_that_are_read_as_access_logs_are_told() {
+    let warnings = |input: &str| {
+        let text = format!("inputs: [{{type: log, {input}}}]\noutput.console: {{}}\n");
+        load_with(&text, &[], &[]).map(|loaded| loaded.warnings)
+    };
+    let told = |path: &str, format: &str| {
+        vec![format!(
+            "`inputs[0]` reads `{path}` as an access log, so its lines become `message` alone: give it an input of its own \
+             with `format: {format}`"
+        )]
+    };
+    for (input, expected) in [
+        (
+            "paths: [/a.log, /var/log/nginx/error.log*]",
+            told("/var/log/nginx/error.log*", "nginx_error"),
+        ),
+        ("paths: /var/log/apache2/error.log", told("/var/log/apache2/error.log", "apache_error")),
+        ("paths: /var/log/httpd/error_log", told("/var/log/httpd/error_log", "apache_error")),
+        ("paths: /var/log/nginx/*.log", Vec::new()),
+        ("paths: /srv/app/error.log", Vec::new()),
+        ("paths: /var/log/nginx/error.log, format: nginx_error", Vec::new()),
+        ("paths: /var/log/nginx/error.log, format: raw", Vec::new()),
+        ("paths: /var/log/nginx/error.log, pipeline: p", Vec::new()),
+    ] {
+        assert_eq!(warnings(input), Ok(expected), "{input}");
+    }
+}
+
+#[test]
 fn proxies_that_decide_nothing_are_told() {
     let warnings = |format: &str| {
         let text = format!(

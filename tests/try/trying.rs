@@ -46,6 +46,10 @@ fn lines_that_are_not_recognised_are_sent_alone_and_counted() {
     assert_eq!(said.member("/message")[1], "junk");
     assert_eq!(said.member("/message")[3], "more junk");
     assert_eq!(said.documents()[1].get("http"), None);
+    let iis = "#Fields: time c-ip sc-status\n03:20:13 192.0.2.7 200\n#Date: today\n";
+    let said = place.run_with(&["try", "-", "--format", "iis"], iis.as_bytes());
+    assert_eq!(said.code, 0);
+    assert_eq!(said.err, "3 lines: 1 recognised, 2 left out (empty, filtered or no event)\n");
     let many = "x\n".repeat(7);
     let said = place.run_with(&["try", "-"], many.as_bytes());
     assert_eq!(said.err, "7 lines: 0 recognised, 7 not recognised (lines 1, 2, 3, 4, 5, …)\n");

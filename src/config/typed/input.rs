@@ -209,6 +209,7 @@ fn input(
         join_lines(name, &mut reading);
     }
     let trusted_proxies = trusted_proxies(at, &format);
+    tell_error_logs(at, &format, &paths);
     let zone = if kind == "syslog" { TimeZone::UTC } else { listener::zone(at) };
     Some(InputSettings {
         id,
@@ -374,6 +375,27 @@ fn paths(at: &At<'_>) -> Vec<String> {
         }
     }
     all
+}
+
+/// Warns of error logs that are read as if they were access logs.
+fn tell_error_logs(at: &At<'_>, format: &Format, paths: &[String]) {
+    let format_of = |path: &str| match path.rsplit_once('/')? {
+        (_, name) if !name.contains("error") => None,
+        _ if path.contains("nginx") => Some("nginx_error"),
+        (above, _) if ["apache", "httpd"].iter().any(|name| above.contains(name)) => {
+            Some("apache_error")
+        }
+        _ => None,
+    };
+    if *format == Format::Auto
+        && let Some((path, name)) = paths.iter().find_map(|path| Some((path, format_of(path)?)))
+    {
+        at.warn(format!(
+            "`{}` reads `{path}` as an access log, so its lines become `message` alone: give it an input of its own with \
+             `format: {name}`",
+            at.path()
+        ));
+    }
 }
 
 fn absolute_hint(path: &str) -> String {
