@@ -11,7 +11,8 @@ pub fn unescaped(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
     if memchr::memchr(b'\\', text).is_none() {
         return span;
     }
-    decoded(event, line, span, |text| match text {
+    let special = |text: &[u8]| memchr::memchr(b'\\', text);
+    decoded(event, line, span, special, |text| match text {
         [b'\\', b'x', high, low, ..] => match (hex(*high), hex(*low)) {
             (Some(high), Some(low)) => (high << 4 | low, 4),
             _ => (b'\\', 1),
@@ -40,7 +41,8 @@ pub fn percent_decoded(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
     if escapes.peek().is_none() || !escapes.all(|at| percent_escape(&text[at..]).is_some()) {
         return span;
     }
-    decoded(event, line, span, |text| match percent_escape(text) {
+    let special = |text: &[u8]| memchr::memchr(b'%', text);
+    decoded(event, line, span, special, |text| match percent_escape(text) {
         Some(byte) => (byte, 3),
         None => (text[0], 1),
     })
@@ -54,7 +56,8 @@ pub fn form_decoded(event: &mut EventBuf, line: &[u8], span: Span) -> Span {
         return span;
     }
     let is_whole = memchr::memchr_iter(b'%', text).all(|at| percent_escape(&text[at..]).is_some());
-    decoded(event, line, span, |text| match (text[0], percent_escape(text)) {
+    let special = |text: &[u8]| memchr::memchr2(b'+', b'%', text);
+    decoded(event, line, span, special, |text| match (text[0], percent_escape(text)) {
         (b'+', _) => (b' ', 1),
         (_, Some(byte)) if is_whole => (byte, 3),
         (byte, _) => (byte, 1),
@@ -84,20 +87,25 @@ fn percent_escape(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// Decodes into the scratch bytes; `next` returns a byte and how many it stood for.
+/// Decodes into the scratch bytes; `special` finds the next byte that does not stand for itself, and `next` returns for
+/// what it stands, with how many others.
 fn decoded(
     event: &mut EventBuf,
     line: &[u8],
     span: Span,
+    special: impl Fn(&[u8]) -> Option<usize>,
     next: impl Fn(&[u8]) -> (u8, usize),
 ) -> Option<Span> {
     let start = event.scratch().len();
     let mut rest = span;
-    while !rest.is_empty() {
+    while let Some(plain) = special(event.bytes(line, rest)) {
+        push_part(event, line, rest.part(0, plain));
+        rest = rest.part(plain, rest.len());
         let (byte, length) = next(event.bytes(line, rest));
         event.scratch_mut().push(byte);
         rest = rest.part(length, rest.len());
     }
+    push_part(event, line, rest);
     let end = event.scratch().len();
     if std::str::from_utf8(&event.scratch()[start..]).is_err() {
         event.scratch_mut().truncate(start);
@@ -106,11 +114,79 @@ fn decoded(
     Some(Span::scratch(start, end))
 }
 
+/// Appends a part of the line, or of the scratch bytes, to these.
+fn push_part(event: &mut EventBuf, line: &[u8], part: Span) {
+    if part.is_scratch() {
+        event.scratch_mut().extend_from_within(part.start()..part.end());
+    } else {
+        event.scratch_mut().extend_from_slice(&line[part.start()..part.end()]);
+    }
+}
+
 fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::LineText;
+    use proptest::prelude::*;
+
+    type Decode = fn(&mut EventBuf, &[u8], Span) -> Span;
+
+    #[test]
+    fn escapes_become_what_they_stand_for() {
+        let cases: [(Decode, &[u8], &[u8]); 14] = [
+            (unescaped, b"plain", b"plain"),
+            (unescaped, br#"a\"b\\c"#, br#"a"b\c"#),
+            (unescaped, br"\x41\n\xc3\xa4", b"A\n\xc3\xa4"),
+            (unescaped, br"\x4\q\", br"\x4\q\"),
+            (unescaped, br"\x41\xff", br"\x41\xff"),
+            (percent_decoded, b"", b""),
+            (percent_decoded, b"a%20b%C3%A4", "a b\u{e4}".as_bytes()),
+            (percent_decoded, b"%41%4", b"%41%4"),
+            (percent_decoded, b"%41%ff", b"%41%ff"),
+            (percent_decoded, b"%2525", b"%25"),
+            (form_decoded, b"a+b%21+", b"a b! "),
+            (form_decoded, b"a+%zz", b"a %zz"),
+            (form_decoded, b"+%ff", b"+%ff"),
+            (form_decoded, b"ab", b"ab"),
+        ];
+        for (decode, text, expected) in cases {
+            let mut event = EventBuf::default();
+            event.begin(LineText::Valid, None);
+            let span = decode(&mut event, text, Span::line(0, text.len()));
+            let shown = String::from_utf8_lossy(text);
+            assert_eq!(event.bytes(text, span), expected, "{shown}");
+        }
+    }
+
+    proptest! {
+        /// For every text, it is the same whether it lies in the line or in the scratch bytes, and what was there stays.
+        #[test]
+        fn property_texts_are_decoded_alike_wherever_they_lie(
+            text in r#"([\\%+"]|x|[0-9a-f]{2}|[nz]|[\PC]){0,12}"#,
+            which in 0..3_usize,
+        ) {
+            let decode: Decode = [unescaped, percent_decoded, form_decoded][which];
+            let line = text.as_bytes();
+            let mut event = EventBuf::default();
+            event.begin(LineText::Valid, None);
+            event.scratch_mut().extend_from_slice(b"before");
+            let start = event.scratch().len();
+            event.scratch_mut().extend_from_slice(line);
+            let copy = Span::scratch(start, event.scratch().len());
+            let of_line = decode(&mut event, line, Span::line(0, line.len()));
+            let of_copy = decode(&mut event, line, copy);
+            prop_assert_eq!(event.bytes(line, of_line), event.bytes(line, of_copy));
+            prop_assert!(event.scratch().starts_with(b"before"));
+            prop_assert!(std::str::from_utf8(event.bytes(line, of_line)).is_ok());
+        }
     }
 }

@@ -334,7 +334,10 @@ fn read_tls(line: &[u8], at: usize, event: &mut EventBuf) {
             if 1 < from {
                 text(event, line, Own::TlsName, item.part(0, from - 1));
             }
-            values::tls(event, line, item.part(from, end), Own::TlsProtocol, Own::TlsVersion);
+            let version = item.part(from, end);
+            if !values::tls(event, line, version, Own::TlsProtocol, Own::TlsVersion) {
+                event.leave_residue();
+            }
             if end < item.len() {
                 text(event, line, Own::TlsCipher, item.part(end + 1, item.len()));
             }

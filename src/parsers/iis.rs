@@ -306,7 +306,12 @@ fn set_column(column: Column, line: &[u8], word: Span, event: &mut EventBuf) {
                 event.set(Field::DestinationDomain, name);
             }
         }
-        Column::Version => values::protocol(event, line, word),
+        Column::Version => {
+            values::protocol(event, line, word);
+            if event.get(Field::HttpVersion).is_none() {
+                event.leave_residue();
+            }
+        }
         Column::Status => {
             if !values::status(event, line, word) {
                 event.leave_residue();

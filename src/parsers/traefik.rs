@@ -144,7 +144,17 @@ impl Traefik {
         }
         let (bytes, at) = word(line, at)?;
         body_bytes(event, line, bytes);
+        if event.get(Field::BodyBytes).is_none() {
+            keep(line, bytes, event);
+        }
         read_rest(line, at, event)
+    }
+}
+
+/// Says that a value has no field, because it is not what its field takes.
+fn keep(line: &[u8], value: Span, event: &mut EventBuf) {
+    if !values::is_absent(event.bytes(line, value)) {
+        event.leave_residue();
     }
 }
 
@@ -173,12 +183,19 @@ fn read_rest(line: &[u8], at: usize, event: &mut EventBuf) -> Option<()> {
         match number_of_field {
             0 => escaped(event, line, Field::Referrer, value),
             1 => escaped(event, line, Field::UserAgent, value),
-            2 => drop(number(event, line, Own::RequestCount, value)),
+            2 => {
+                if number(event, line, Own::RequestCount, value).is_none() {
+                    keep(line, value, event);
+                }
+            }
             3 => escaped(event, line, Own::Frontend, value),
             4 => escaped(event, line, Own::BackendUrl, value),
             _ => {
                 let digits = event.bytes(line, value).strip_suffix(b"ms")?.len();
-                duration(event, line, Own::Duration, value.part(0, digits), OF_MILLISECONDS);
+                let digits = value.part(0, digits);
+                if !duration(event, line, Own::Duration, digits, OF_MILLISECONDS) {
+                    keep(line, digits, event);
+                }
             }
         }
         at = next;

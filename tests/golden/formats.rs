@@ -66,6 +66,37 @@ fn lines_of_every_format_become_these_documents() {
 }
 
 #[test]
+fn value_that_no_field_takes_keeps_the_line() {
+    const TRAEFIK: &str = "192.0.2.7 - - [21/Nov/2026:03:20:13 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\" 7 \"r\" \"http://b\" 2ms";
+    const IIS: &str = "#Fields: time c-ip cs-version sc-status\n03:20:13 192.0.2.7 HTTP/1.1 200";
+    const HAPROXY: &str = "192.0.2.7:1 [21/Nov/2026:03:20:13.003] fe be/s1 1/2/3/4/5 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\" TLSv1.3 -";
+    const PHP_FPM: &str =
+        "192.0.2.7 -  21/Nov/2026:03:20:13 +0000 \"GET /\" 200 /srv/a.php 0.1 2 3.5%";
+    for (name, good, part, bad) in [
+        ("traefik", TRAEFIK, " 200 1 ", " 200 1x "),
+        ("traefik", TRAEFIK, " 7 ", " 7x "),
+        ("traefik", TRAEFIK, " 2ms", " -2ms"),
+        ("iis", IIS, "HTTP/1.1 200", "HTTP/x 200"),
+        ("iis", IIS, " 200", " 20"),
+        ("iis", IIS, "192.0.2.7", "192.0.2.777"),
+        ("haproxy", HAPROXY, "TLSv1.3", "TLSv1.x"),
+        ("php_fpm_access", PHP_FPM, " 3.5%", " 3.5% more"),
+        ("php_fpm_access", PHP_FPM, " 0.1 ", " 99999999999999999999 "),
+    ] {
+        let input = InputSettings { keep_original: false, ..of(name) };
+        for (log, is_kept) in [(good.to_owned(), false), (good.replace(part, bad), true)] {
+            let mut pipeline = Pipeline::new(&input, &shared()).expect("a pipeline");
+            let log = format!("{log}\n");
+            let (batches, consumed) =
+                run(&mut pipeline, "/x.log", log.as_bytes(), BatchLimits::default());
+            assert_eq!((consumed.events, consumed.unparsed), (1, 0), "{log}");
+            let (_, document) = read_item(batches[0].item(0));
+            assert_eq!(document["message"].is_string(), is_kept, "{log}");
+        }
+    }
+}
+
+#[test]
 fn lines_that_are_no_events_are_settled_whichever_way_they_go() {
     let log = b"#Fields: time c-ip sc-status\n#Date: today\n03:20:16 192.0.2.7 304\n#Remark\n";
     let joined = {
