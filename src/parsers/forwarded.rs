@@ -42,8 +42,8 @@ pub fn set_list(line: &[u8], list: Span, trusted: &[Network], event: &mut EventB
     let start = event.scratch().len();
     let (mut count, mut at) = (0, 0);
     event.scratch_mut().push(b'[');
+    let is_between = |byte: &u8| matches!(byte, b',' | b' ' | b'"');
     while at < text.len() {
-        let is_between = |byte: &u8| matches!(byte, b',' | b' ' | b'"');
         if is_between(&text[at]) {
             at += 1;
             continue;
@@ -121,26 +121,31 @@ pub fn set_behind_proxies(
     }
     event.set(Field::SourceNatIp, peer);
     if keeps_list {
-        let mut words: Vec<&[u8]> =
-            words_from_end(event.bytes(line, list)).map(|(_, word)| word).collect();
-        words.reverse();
-        let peer = event.bytes(line, peer);
-        if words.last() != Some(&peer) {
-            words.push(peer);
-        }
-        if words.len() <= ADDRESSES_MAX {
-            let mut json = Vec::new();
-            for word in words {
-                json.push(if json.is_empty() { b'[' } else { b',' });
-                push_string(&mut json, word);
-            }
-            json.push(b']');
-            let start = event.scratch().len();
-            event.scratch_mut().extend_from_slice(&json);
-            event.set(Field::RemoteIps, Span::scratch(start, event.scratch().len()));
-        }
+        keep_list(line, list, peer, event);
     }
     true
+}
+
+/// Keeps the addresses of a list, and behind them who connected; more of them than a list may have are not kept.
+fn keep_list(line: &[u8], list: Span, peer: Span, event: &mut EventBuf) {
+    if list.is_scratch() || peer.is_scratch() {
+        return;
+    }
+    let words =
+        || line[list.start()..list.end()].split(is_between).filter(|word: &&[u8]| !word.is_empty());
+    let peer = &line[peer.start()..peer.end()];
+    if ADDRESSES_MAX <= words().count() {
+        return;
+    }
+    let start = event.scratch().len();
+    let out = event.scratch_mut();
+    let is_there = words().last() == Some(peer);
+    for (number, word) in words().chain((!is_there).then_some(peer)).enumerate() {
+        out.push(if number == 0 { b'[' } else { b',' });
+        push_string(out, word);
+    }
+    out.push(b']');
+    event.set(Field::RemoteIps, Span::scratch(start, event.scratch().len()));
 }
 
 /// Sets the client that a list says, passing over trusted proxies from its end: of what is no address, whoever stands behind
@@ -167,9 +172,13 @@ pub fn set_last_untrusted(
     true
 }
 
-/// Returns the words of a list, the last first, and where each begins. IIS writes `+` for a blank.
+/// Tells whether a byte stands between the addresses of a list beside the client. IIS writes `+` for a blank.
+fn is_between(byte: &u8) -> bool {
+    matches!(byte, b',' | b' ' | b'"' | b'+' | b'\t')
+}
+
+/// Returns the words of a list, the last first, and where each begins.
 fn words_from_end(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let is_between = |byte: &u8| matches!(byte, b',' | b' ' | b'"' | b'+' | b'\t');
     let mut end = text.len();
     std::iter::from_fn(move || {
         end = text[..end].iter().rposition(|byte| !is_between(byte))? + 1;
