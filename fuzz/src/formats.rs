@@ -1,4 +1,4 @@
-//! The formats that are known by a name: every line becomes one item of valid JSON in which no value is of a type that its
+//! The formats that are known by a name: every line, but for empty ones and IIS's with `#`, becomes one item of valid JSON in which no value is of a type that its
 //! field has not; a line that is not recognised is kept as it is; and how lines are cut into batches changes nothing.
 
 use super::documents::{input, read_item, run, shared};
@@ -11,15 +11,15 @@ use shipper::settings::Format;
 use std::net::IpAddr;
 
 thread_local! {
-    static PIPELINES: Vec<(bool, Pipeline)> = pipelines();
+    static PIPELINES: Vec<(&'static str, bool, Pipeline)> = pipelines();
 }
 
-fn pipelines() -> Vec<(bool, Pipeline)> {
+fn pipelines() -> Vec<(&'static str, bool, Pipeline)> {
     let both = KNOWN.iter().flat_map(|known| [(known, true), (known, false)]);
     both.map(|(known, keep)| {
         let mut input = input(Format::Known(known.name), keep, 10 << 20);
         input.zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
-        (keep, Pipeline::new(&input, &shared()).expect("it is understood"))
+        (known.name, keep, Pipeline::new(&input, &shared()).expect("it is understood"))
     })
     .collect()
 }
@@ -27,7 +27,7 @@ fn pipelines() -> Vec<(bool, Pipeline)> {
 /// The first byte is the number of the format, twice, and whether the line is kept; the second how many items a batch has.
 pub fn check(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let (keep_original, pipeline) = PIPELINES.with(|pipelines| {
+    let (name, keep_original, pipeline) = PIPELINES.with(|pipelines| {
         let index = usize::from(input.byte()) % pipelines.len();
         pipelines[index].clone()
     });
@@ -44,7 +44,8 @@ pub fn check(bytes: &[u8]) {
     for line in log.split_inclusive(|byte| *byte == b'\n') {
         let content = &line[..line.len() - 1];
         let content = content.strip_suffix(b"\r").unwrap_or(content);
-        if content.is_empty() {
+        let says_columns = name == "iis" && content.starts_with(b"#");
+        if content.is_empty() || says_columns {
             continue;
         }
         let [_, document] = read_item(&items.next().expect("one item for each line"));
