@@ -26,8 +26,10 @@ pub static APACHE_ACCESS: Dataset = Dataset::of_access("apache.access", "apache"
 pub static NGINX_ACCESS: Dataset = Dataset::of_access("nginx.access", "nginx", "access");
 
 /// Access lines of Kubernetes' ingress controller, which is nginx.
-pub static NGINX_INGRESS: Dataset =
-    Dataset::of_access("nginx.ingress_controller", "nginx", "ingress_controller");
+pub static NGINX_INGRESS: Dataset = Dataset {
+    types: &["info"],
+    ..Dataset::of_access("nginx.ingress_controller", "nginx", "ingress_controller")
+};
 
 /// Error lines of Apache.
 pub static APACHE_ERROR: Dataset = Dataset::of_errors("apache.error", "apache", "error");

@@ -19,6 +19,7 @@ pub mod json_access;
 pub mod json_lines;
 pub mod known;
 pub mod nginx_error;
+pub mod nginx_ingress;
 pub mod own;
 pub mod php_fpm;
 pub mod php_fpm_slow;

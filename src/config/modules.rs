@@ -23,8 +23,8 @@ pub struct Fileset {
     pub about: &'static str,
     /// Where its files are when nobody says otherwise; nowhere on this system when there are none.
     pub paths: &'static [&'static str],
-    /// The format of its lines.
-    pub format: FilesetFormat,
+    /// The name of its lines' format.
+    pub format: &'static str,
     /// What its events say of where they come from, in whichever format its lines are.
     pub dataset: &'static Dataset,
     /// Whether lines may come by syslog, and do where nothing else is said.
@@ -33,25 +33,11 @@ pub struct Fileset {
     pub is_usual: bool,
 }
 
-/// The format of a fileset's lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FilesetFormat {
-    /// One that has a name.
-    Named(&'static str),
-    /// A `log_format` of nginx.
-    Nginx(&'static str),
-}
-
-use FilesetFormat::{Named, Nginx};
-
-/// The `log_format` of the ingress controller of Kubernetes.
-pub const INGRESS: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id"#;
-
 const FILESET: Fileset = Fileset {
     name: "access",
     about: "Access logs",
     paths: &[],
-    format: Named("raw"),
+    format: "raw",
     dataset: &GENERIC,
     by_syslog: false,
     is_usual: true,
@@ -68,7 +54,7 @@ pub static MODULES: &[Module] = &[
                     "/var/log/apache2/other_vhosts_access.log*",
                     "/var/log/httpd/access_log*",
                 ],
-                format: Named("apache"),
+                format: "apache",
                 dataset: &APACHE_ACCESS,
                 ..FILESET
             },
@@ -76,7 +62,7 @@ pub static MODULES: &[Module] = &[
                 name: "error",
                 about: "Error logs",
                 paths: &["/var/log/apache2/error.log*", "/var/log/httpd/error_log*"],
-                format: Named("apache_error"),
+                format: "apache_error",
                 dataset: &APACHE_ERROR,
                 ..FILESET
             },
@@ -88,22 +74,19 @@ pub static MODULES: &[Module] = &[
             name: "log",
             about: "All logs",
             paths: &["/var/log/haproxy.log*"],
-            format: Named("haproxy"),
+            format: "haproxy",
             dataset: &HAPROXY_LOG,
             by_syslog: true,
             ..FILESET
         }],
     },
-    Module {
-        name: "iis",
-        filesets: &[Fileset { format: Named("iis"), dataset: &IIS_ACCESS, ..FILESET }],
-    },
+    Module { name: "iis", filesets: &[Fileset { format: "iis", dataset: &IIS_ACCESS, ..FILESET }] },
     Module {
         name: "nginx",
         filesets: &[
             Fileset {
                 paths: &["/var/log/nginx/access.log*"],
-                format: Named("nginx"),
+                format: "nginx",
                 dataset: &NGINX_ACCESS,
                 ..FILESET
             },
@@ -111,7 +94,7 @@ pub static MODULES: &[Module] = &[
                 name: "error",
                 about: "Error logs",
                 paths: &["/var/log/nginx/error.log*"],
-                format: Named("nginx_error"),
+                format: "nginx_error",
                 dataset: &NGINX_ERROR,
                 ..FILESET
             },
@@ -119,7 +102,7 @@ pub static MODULES: &[Module] = &[
                 name: "ingress_controller",
                 about: "Access logs of the ingress controller of Kubernetes",
                 paths: &["/var/log/nginx/ingress.log*"],
-                format: Nginx(INGRESS),
+                format: "nginx_ingress",
                 dataset: &NGINX_INGRESS,
                 is_usual: false,
                 ..FILESET
@@ -130,7 +113,7 @@ pub static MODULES: &[Module] = &[
         name: "traefik",
         filesets: &[Fileset {
             paths: &["/var/log/traefik/access.log*"],
-            format: Named("traefik"),
+            format: "traefik",
             dataset: &TRAEFIK_ACCESS,
             ..FILESET
         }],

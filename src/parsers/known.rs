@@ -8,6 +8,7 @@ use super::haproxy::HaProxy;
 use super::iis::Iis;
 use super::json_access::JsonAccess;
 use super::nginx_error::NginxError;
+use super::nginx_ingress::NginxIngress;
 use super::php_fpm::PhpFpmAccess;
 use super::php_fpm_slow::PhpFpmSlow;
 use super::traefik::Traefik;
@@ -93,6 +94,12 @@ pub static KNOWN: &[Known] = &[
         about: "access lines in JSON, as nginx's",
         begins: None,
         make: || Box::new(JsonAccess::of_nginx()),
+    },
+    Known {
+        name: "nginx_ingress",
+        about: "access log of Kubernetes' ingress controller, nginx's",
+        begins: None,
+        make: || Box::new(NginxIngress::default()),
     },
 ];
 

@@ -239,6 +239,11 @@ pub(super) fn duration(
     number.is_some()
 }
 
+/// Reads a decimal number of seconds as nanoseconds.
+pub(super) fn nanoseconds_of_seconds(text: &[u8]) -> Option<u64> {
+    nanoseconds(text, OF_SECONDS)
+}
+
 /// Reads a decimal number of units that have ten to the `power` nanoseconds.
 fn nanoseconds(text: &[u8], power: usize) -> Option<u64> {
     let point = memchr::memchr(b'.', text).unwrap_or(text.len());

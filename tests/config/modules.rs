@@ -1,12 +1,10 @@
 //! Modules: what each fileset reads where nobody says otherwise, what variables and `input` change, and files of `modules.d`.
 
-use shipper::config::modules::{INGRESS, MODULES};
+use shipper::config::modules::MODULES;
 use shipper::config::{Loaded, export};
 use shipper::parsers::known::known;
 use shipper::settings::reading::{LineParser, MultilineRule};
-use shipper::settings::{
-    Escape, Format, InputSettings, Listen, Namespace, ServerFormat, WebServer,
-};
+use shipper::settings::{Format, InputSettings, Listen, Namespace};
 use std::path::Path;
 
 use crate::load_text;
@@ -41,11 +39,6 @@ fn format(name: &str) -> Format {
     match name {
         "apache" => Format::Apache,
         "nginx" => Format::Nginx,
-        "ingress" => Format::Compiled(ServerFormat {
-            server: WebServer::Nginx,
-            text: INGRESS.to_owned(),
-            escape: Escape::Default,
-        }),
         name => Format::Known(known(name).expect("it is known").name),
     }
 }
@@ -88,7 +81,7 @@ fn each_fileset_reads_the_usual_files() {
         ),
         ("nginx", "access", &["/var/log/nginx/access.log*"], "nginx"),
         ("nginx", "error", &["/var/log/nginx/error.log*"], "nginx_error"),
-        ("nginx", "ingress_controller", &["/var/log/nginx/ingress.log*"], "ingress"),
+        ("nginx", "ingress_controller", &["/var/log/nginx/ingress.log*"], "nginx_ingress"),
         ("haproxy", "log", &["/var/log/haproxy.log*"], "haproxy"),
         ("traefik", "access", &["/var/log/traefik/access.log*"], "traefik"),
     ] {

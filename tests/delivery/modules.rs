@@ -77,6 +77,26 @@ fn nginx_access() -> Value {
     Value::Array(processors)
 }
 
+fn nginx_ingress() -> Value {
+    const LIST: &str = "[^ ,]+(?:(?:, | : )[^ ,]+)*";
+    let list = |name: &str| format!("(?:-|(?<{name}>{LIST}))");
+    let lists = ["upstream_address_list", "length_list", "time_list", "status_code_list"].map(list);
+    let pattern = format!(
+        "^(?:%{{IPORHOST:destination.domain}}:%{{POSINT:destination.port:long}} )?(?<clients>[^\\[]+?) - (?:-|(?<user.name>[^\\[]+)) \\[%{{HTTPDATE:at}}\\] \"%{{DATA:asked}}\" %{{NUMBER:http.response.status_code:long}} %{{NUMBER:http.response.body.bytes:long}} \"(?:-|%{{DATA:http.request.referrer}})\" \"(?:-|%{{DATA:user_agent.original}})\" %{{NUMBER:own.http.request.length:long}} %{{NUMBER:own.http.request.time:double}} \\[%{{DATA:own.upstream.name}}\\] \\[%{{DATA:own.upstream.alternative_name}}\\] {} %{{GREEDYDATA:own.http.request.id}}$",
+        lists.join(" "),
+    );
+    let mut processors = vec![
+        json!({"grok": {"field": "message", "patterns": [pattern]}}),
+        json!({"script": {"source": "def list(def text) { def all = new ArrayList(); for (def one : text.replace(' : ', ', ').splitOnToken(', ')) { all.add(one) } return all } def own = ctx.remove('own'); own.remote_ip_list = list(ctx.remove('clients')); ctx.source = ['address': own.remote_ip_list.stream().filter(one -> !one.startsWith('10.')).findFirst().orElse(own.remote_ip_list[0])]; def addresses = ctx.remove('upstream_address_list'); if (addresses != null) { own.upstream_address_list = list(addresses); def last = own.upstream_address_list[own.upstream_address_list.size() - 1]; int colon = last.lastIndexOf(':'); if (!last.startsWith('unix:')) { own.upstream.ip = last.substring(0, colon).replace('[', '').replace(']', ''); own.upstream.port = Integer.parseInt(last.substring(colon + 1)) } own.upstream.response = [:]; for (def name : ['length', 'status_code', 'time']) { def all = list(ctx.remove(name + '_list')); own.upstream.response[name + '_list'] = all; if (name == 'time') { BigDecimal sum = BigDecimal.ZERO; for (def one : all) { if (one != '-') { sum = sum.add(new BigDecimal(one)) } } own.upstream.response.time = sum.doubleValue() } else { own.upstream.response[name] = Integer.parseInt(all[all.size() - 1]) } } } ctx.nginx = ['ingress_controller': own]; if (ctx.user != null) { ctx.related = ['user': [ctx.user.name]] } else { ctx.related = [:] }"}}),
+        is_address(),
+        http_date(),
+        json!({"script": {"source": "ctx.related.ip = [ctx.source.ip]"}}),
+    ];
+    processors.extend(request_and_outcome());
+    processors.push(json!({"set": {"field": "event.type", "value": ["info"]}}));
+    Value::Array(processors)
+}
+
 fn apache_access() -> Value {
     let mut processors = vec![
         json!({"grok": {
@@ -291,6 +311,14 @@ fn access_lines_are_what_pipelines_of_the_modules_make_of_them() {
             path: "nginx/access.log",
             format: "nginx",
             more: &["message"],
+        },
+        Case {
+            name: "nginx-ingress",
+            pipeline: nginx_ingress(),
+            fixture: "nginx_ingress/lines.log",
+            path: "nginx/ingress.log",
+            format: "nginx_ingress",
+            more: &["message", "event.duration", "http.request.bytes", "http.request.id"],
         },
         Case {
             name: "apache-access",

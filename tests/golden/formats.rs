@@ -33,7 +33,7 @@ fn of(name: &str) -> InputSettings {
 }
 
 /// Formats, their files and paths, and how many lines are not recognised.
-const CASES: [(&str, &str, &str, u64); 18] = [
+const CASES: [(&str, &str, &str, u64); 20] = [
     ("apache_error", "apache_error/both", "/var/log/apache2/error.log", 0),
     ("apache_error", "apache_error/hostile", "/var/log/apache2/error.log", 9),
     ("nginx_error", "nginx_error/lines", "/var/log/nginx/error.log", 0),
@@ -41,6 +41,8 @@ const CASES: [(&str, &str, &str, u64); 18] = [
     ("haproxy", "haproxy/lines", "/var/log/haproxy.log", 0),
     ("haproxy", "haproxy/hostile", "/var/log/haproxy.log", 10),
     ("traefik", "traefik/lines", "/var/log/traefik/access.log", 0),
+    ("nginx_ingress", "nginx_ingress/lines", "/var/log/nginx/ingress.log", 0),
+    ("nginx_ingress", "nginx_ingress/hostile", "/var/log/nginx/ingress.log", 10),
     ("traefik", "traefik/hostile", "/var/log/traefik/access.log", 8),
     ("caddy", "caddy/lines", "/var/log/caddy/access.log", 0),
     ("caddy", "caddy/hostile", "/var/log/caddy/access.log", 4),

@@ -84,7 +84,7 @@ fn of_formats_that_fit_the_one_that_says_more_is_told() {
                 '\n',
                 " 80 0.002 [default-web-80] [] 10.0.0.1:80 12 0.002 200 abcdef\n",
             ),
-            "ingress",
+            "nginx_ingress",
         ),
     ] {
         let code = i32::from(expected.is_empty());

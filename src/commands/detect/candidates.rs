@@ -1,7 +1,6 @@
 //! The formats that are tried, and the configuration for each.
 
 use crate::assembly::charset;
-use crate::config::modules::INGRESS;
 use crate::parsers::compiled::{nicknamed, nicknames};
 use crate::parsers::known::{KNOWN, Known, known};
 use crate::settings::reading::{EncodingSettings, LineParser, MultilineRule, MultilineSettings};
@@ -66,20 +65,24 @@ pub(super) fn candidates(path: &Path, encoding: &EncodingSettings) -> Vec<Candid
     all.extend(access_lines(is_nginx));
     all.extend(of_apache());
     all.push(nginx("main", "access lines of nginx, as its packages configure them", MAIN));
-    let about = "access lines of the ingress controller of Kubernetes";
-    all.push(nginx("ingress", about, INGRESS));
+    all.extend(known(INGRESS).map(of_known));
     all.push(if is_nginx {
         Candidate::new("auto", "access lines of several kinds", Format::Auto)
     } else {
         Candidate::new("apache", "access lines of Apache, of several kinds", Format::Apache)
     });
-    all.extend(KNOWN.iter().filter(|known| !is_general(known.name)).map(of_known));
+    all.extend(
+        KNOWN.iter().filter(|known| !is_general(known.name) && known.name != INGRESS).map(of_known),
+    );
     all.extend(general.filter_map(known).map(of_known));
     for candidate in &mut all {
         candidate.input.reading.encoding = encoding.clone();
     }
     all
 }
+
+/// Its lines begin as those of other formats do, so that it comes before them.
+const INGRESS: &str = "nginx_ingress";
 
 /// The formats of access lines that have names.
 fn access_lines(is_nginx: bool) -> [Candidate; 3] {

@@ -1,7 +1,7 @@
 //! `filebeat.modules`, `modules` and the files of `filebeat.config.modules`: each fileset becomes a stanza of an input.
 
 use crate::config::check;
-use crate::config::modules::{self, Fileset, FilesetFormat, Module, OF_FILEBEAT};
+use crate::config::modules::{self, Fileset, Module, OF_FILEBEAT};
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::{Entry, KeyText, Map, Merge, Node, Scalar, Value};
 use crate::config::typed::value::At;
@@ -174,7 +174,7 @@ impl Stanza<'_, '_> {
         // What a pipeline of the server reads is sent as it is, unless something else is asked for.
         if !own.get("pipeline").is_there() {
             if !own.get("format_from").is_there() {
-                put("format", self.format());
+                put("format", self.text(self.fileset.format));
             }
             if self.fileset.names_agents() {
                 put("enrich", self.map(vec![("user_agent", self.text("true"))]));
@@ -182,10 +182,7 @@ impl Stanza<'_, '_> {
         }
         let is_of_files = matches!(kind, "log" | "filestream");
         // Written out, so that a part of it may be another.
-        let begins = match self.fileset.format {
-            FilesetFormat::Named(name) => known(name).and_then(|known| known.begins),
-            FilesetFormat::Nginx(_) => None,
-        };
+        let begins = known(self.fileset.format).and_then(|known| known.begins);
         if let Some(pattern) = begins
             && is_of_files
             && !own.get("parsers").is_there()
@@ -240,7 +237,7 @@ impl Stanza<'_, '_> {
     /// Tells whether `format_from` is not there, or stands where lines have a format that a server's configuration says.
     fn may_ask_a_server(&self, own: &At<'_>) -> bool {
         let from = own.get("format_from");
-        let has_none = matches!(self.fileset.format, FilesetFormat::Named(name) if !matches!(name, "apache" | "nginx"));
+        let has_none = !matches!(self.fileset.format, "apache" | "nginx" | "nginx_ingress");
         if has_none && from.is_there() {
             let (module, fileset) = (self.module.name, self.fileset.name);
             from.problem_with(
@@ -258,13 +255,6 @@ impl Stanza<'_, '_> {
         let host = text("var.syslog_host", SYSLOG_HOST);
         let host = format!("{host}:{}", text("var.syslog_port", SYSLOG_PORT));
         self.map(vec![("udp", self.map(vec![("host", self.text(&host))]))])
-    }
-
-    fn format(&self) -> Node {
-        match self.fileset.format {
-            FilesetFormat::Named(name) => self.text(name),
-            FilesetFormat::Nginx(text) => self.map(vec![("nginx", self.text(text))]),
-        }
     }
 
     /// Returns what a variable says; an empty list says nothing.
