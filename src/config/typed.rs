@@ -15,6 +15,7 @@ pub mod modules;
 pub mod output;
 pub mod own;
 pub mod process;
+pub mod proxies;
 pub mod reading;
 pub mod tls;
 pub mod value;

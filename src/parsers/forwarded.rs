@@ -131,15 +131,18 @@ fn keep_list(line: &[u8], list: Span, peer: Span, event: &mut EventBuf) {
     if list.is_scratch() || peer.is_scratch() {
         return;
     }
-    let words =
-        || line[list.start()..list.end()].split(is_between).filter(|word: &&[u8]| !word.is_empty());
+    let words = || {
+        line[list.start()..list.end()]
+            .split(|byte| is_between(*byte))
+            .filter(|word: &&[u8]| !word.is_empty())
+    };
     let peer = &line[peer.start()..peer.end()];
     if ADDRESSES_MAX <= words().count() {
         return;
     }
     let start = event.scratch().len();
     let out = event.scratch_mut();
-    let is_there = words().last() == Some(peer);
+    let is_there = words().next_back() == Some(peer);
     for (number, word) in words().chain((!is_there).then_some(peer)).enumerate() {
         out.push(if number == 0 { b'[' } else { b',' });
         push_string(out, word);
@@ -173,7 +176,7 @@ pub fn set_last_untrusted(
 }
 
 /// Tells whether a byte stands between the addresses of a list beside the client. IIS writes `+` for a blank.
-fn is_between(byte: &u8) -> bool {
+fn is_between(byte: u8) -> bool {
     matches!(byte, b',' | b' ' | b'"' | b'+' | b'\t')
 }
 
@@ -181,8 +184,9 @@ fn is_between(byte: &u8) -> bool {
 fn words_from_end(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut end = text.len();
     std::iter::from_fn(move || {
-        end = text[..end].iter().rposition(|byte| !is_between(byte))? + 1;
-        let at = text[..end].iter().rposition(is_between).map_or(0, |between| between + 1);
+        end = text[..end].iter().rposition(|byte| !is_between(*byte))? + 1;
+        let at =
+            text[..end].iter().rposition(|byte| is_between(*byte)).map_or(0, |between| between + 1);
         let word = (at, &text[at..end]);
         end = at;
         Some(word)

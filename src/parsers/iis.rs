@@ -324,14 +324,10 @@ fn set_column(column: Column, line: &[u8], word: Span, event: &mut EventBuf) {
         Column::TimeTaken => drop(duration(event, line, Own::Duration, word, OF_MILLISECONDS)),
         Column::SiteName => values::set(event, Own::SiteName, word),
         Column::ServerName => values::set(event, Own::ServerName, word),
-        Column::ForwardedFor => {
-            if Address::of(event.bytes(line, word)) == Address::Ip {
-                values::set(event, Own::ForwardedIp, word);
-            } else {
-                event.leave_residue();
-            }
+        Column::ForwardedFor if Address::of(bytes) == Address::Ip => {
+            values::set(event, Own::ForwardedIp, word);
         }
-        Column::Other => event.leave_residue(),
+        Column::ForwardedFor | Column::Other => event.leave_residue(),
     }
 }
 

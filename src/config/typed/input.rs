@@ -18,17 +18,17 @@ use crate::config::typed::files::{self, expressions, regex_message};
 use crate::config::typed::listener;
 use crate::config::typed::modules;
 use crate::config::typed::own;
+use crate::config::typed::proxies::trusted_proxies;
 use crate::config::typed::reading::reading;
 use crate::config::typed::value::At;
 use crate::dataset::{DATASETS, Dataset};
 use crate::packing::{Compression, Format as Packing};
-use crate::parsers::Parser;
 use crate::parsers::known::{KNOWN, known};
 use crate::parsers::regex::RegexParser;
 use crate::settings::enrich::EnrichSettings;
 use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use crate::settings::{
-    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, Network, RegexFormat,
+    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
 };
 use crate::target::{FILEBEAT_VERSION, FormatString};
 
@@ -208,7 +208,6 @@ fn input(
     {
         join_lines(name, &mut reading);
     }
-    let trusted_proxies = trusted_proxies(at, &format);
     tell_error_logs(at, &format, &paths);
     let zone = if kind == "syslog" { TimeZone::UTC } else { listener::zone(at) };
     Some(InputSettings {
@@ -219,6 +218,7 @@ fn input(
         exclude_files: expressions(
             &at.first_of(&["prospector.scanner.exclude_files", "exclude_files"]),
         ),
+        trusted_proxies: trusted_proxies(at, &format),
         format,
         keep_original: at.get("keep_original").boolean().unwrap_or(default.keep_original),
         syslog,
@@ -238,7 +238,6 @@ fn input(
         tags: tags(at, shared),
         enrich: enrich(&at.get("enrich"), &shared.enrich),
         fields,
-        trusted_proxies,
         dataset: dataset(&at.get("dataset")),
         ..InputSettings::default()
     })
@@ -261,32 +260,6 @@ fn dataset(at: &At<'_>) -> Option<&'static Dataset> {
         at.problem_with(format!("there is no dataset `{name}`"), hint);
     }
     found
-}
-
-fn trusted_proxies(at: &At<'_>, format: &Format) -> Vec<Network> {
-    let list = at.get("trusted_proxies");
-    let networks = networks(&list);
-    if !networks.is_empty() && Parser::new(format).is_ok_and(|parser| !parser.heeds_proxies()) {
-        list.warn(format!(
-            "`{}` decides nothing: what the `format` of this input reads brings no list of addresses",
-            list.path()
-        ));
-    }
-    networks
-}
-
-fn networks(list: &At<'_>) -> Vec<Network> {
-    let mut networks = Vec::new();
-    for (text, item) in list.texts() {
-        match Network::parse(&text) {
-            Ok(network) => networks.push(network),
-            Err(error) => item.problem_with(
-                error.to_string(),
-                "write an address as `192.0.2.7`, or a network as `10.0.0.0/8`",
-            ),
-        }
-    }
-    networks
 }
 
 /// Joins the lines of formats whose events have several.
