@@ -126,13 +126,17 @@ impl Part {
             found.unwrap_or(self.text.len())
         };
         let (start, end) = (byte(self.before), byte(self.before + self.length));
-        let mut done = 0;
+        let (mut done, mut line_before) = (0, at);
         for (number, line) in (1..).zip(source.lines()).skip(at.line.checked_sub(1)?) {
             let skipped = if number == at.line { at.column.checked_sub(1)? } else { 0 };
             let from = line.char_indices().nth(skipped).map_or(line.len(), |(byte, _)| byte);
             let written = line[from..].trim();
             let blank = |text: &str| text.len() - text.trim_start().len();
             done += blank(&self.text[done..]);
+            if start < done {
+                // What is between two lines is shown behind the first.
+                return Some(line_before);
+            }
             if !self.text[done..].starts_with(written) {
                 return None;
             }
@@ -145,6 +149,8 @@ impl Part {
                 return Some(Place { line: number, column, length, ..at });
             }
             done = line_end;
+            let column = line.trim_end().chars().count() + 1;
+            line_before = Place { line: number, column, length: 1, ..at };
         }
         None
     }

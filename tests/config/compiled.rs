@@ -86,10 +86,19 @@ shipper.yml:6:12: nothing stands between `%h` and `%l`, so nobody can tell where
   6 |         %t %h%l %u
     |            ^^^^
 "),
-        ("format:\n      apache: >\n\n        %t\n          \\\"%r\\\"\n\n        %>s %y ä\n", "
-shipper.yml:10:13: Apache has no directive `%y`
-  10 |         %>s %y ä
-     |             ^^
+        ("format:\n      apache: >-\n        %t\n        \\\"%r\\\"\n        %>s %y ä\n", "
+shipper.yml:8:13: Apache has no directive `%y`
+  8 |         %>s %y ä
+    |             ^^
+"),
+        ("format:\n      apache: |\n        %t\n          %h\n", "
+shipper.yml:6:11: a line end within a format makes several lines of one request
+  6 |         %t
+    |           ^
+  hint: write a blank in its place; in YAML, lines behind `>-` are joined so, those behind `|` are not
+"),
+        ("format:\n      nginx: |\n\n        $status\n", "
+shipper.yml:7:9: a line end within a format makes several lines of one request
 "),
         ("format:\n      nginx: $remote_addr\n        $status\n        $a$b $c", "
 shipper.yml:7:9: nothing stands between `$a` and `$b`, so nobody can tell where one ends

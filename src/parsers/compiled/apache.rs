@@ -50,6 +50,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Piece>, Fault> {
                 reader.pieces.push(Piece::Directive(directive));
             }
             b'\\' => reader.escape()?,
+            b'\n' | b'\r' => return Err(Fault::line_end(reader.at..reader.at + 1)),
             other => reader.push(other, 1),
         }
     }
@@ -93,13 +94,7 @@ impl Reader<'_> {
         match (self.byte(1), self.byte(2)) {
             (Some(quote @ (b'"' | b'\'')), _) => self.push(quote, 2),
             (Some(b't'), _) => self.push(b'\t', 2),
-            (Some(b'n'), _) => {
-                return Err(Fault::new(
-                    self.at..self.at + 2,
-                    "a line end within a format makes several lines of one request",
-                    "write a blank in its place",
-                ));
-            }
+            (Some(b'n'), _) => return Err(Fault::line_end(self.at..self.at + 2)),
             (Some(b'\\'), Some(b't')) => self.push(b'\t', 3),
             (Some(b'\\'), _) => self.push(b'\\', 2),
             _ => self.push(b'\\', 1),

@@ -123,13 +123,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Piece>, Fault> {
                 literal.push(b'\t');
                 at += 1;
             }
-            (b'\\', Some(b'n' | b'r')) | (b'\n', _) => {
-                return Err(Fault::new(
-                    at..at + 1,
-                    "a line end within a format makes several lines of one request",
-                    "write a blank in its place",
-                ));
-            }
+            (b'\\', Some(b'n' | b'r')) => return Err(Fault::line_end(at..at + 2)),
+            (b'\n' | b'\r', _) => return Err(Fault::line_end(at..at + 1)),
             (other, _) => literal.push(*other),
         }
         at += 1;

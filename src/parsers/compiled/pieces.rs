@@ -24,6 +24,15 @@ impl Fault {
     ) -> Self {
         Self { range, message: message.into(), hint: hint.into() }
     }
+
+    /// A line end stands in a format.
+    pub(super) fn line_end(range: Range<usize>) -> Self {
+        Self::new(
+            range,
+            "a line end within a format makes several lines of one request",
+            "write a blank in its place; in YAML, lines behind `>-` are joined so, those behind `|` are not",
+        )
+    }
 }
 
 /// A part of a format.

@@ -97,6 +97,9 @@ fn what_cannot_be_split_is_refused_with_its_place() {
         (Apache, "%!200,302{%H:%Q}t", "%Q", "strftime has no such conversion"),
         (Apache, "ä %!{d %Ä}t", "%Ä", "strftime has no such conversion"),
         (Apache, "%h\\n%s", "\\n", "a line end within a format makes several lines of one request"),
+        (Apache, "%h\n%s", "\n", "a line end within a format makes several lines of one request"),
+        (Nginx, "$a\n$b", "\n", "a line end within a format makes several lines of one request"),
+        (Nginx, "$a\\n$b", "\\n", "a line end within a format makes several lines of one request"),
         (Apache, "hello", "", "the format has no directive"),
         (
             Nginx,
