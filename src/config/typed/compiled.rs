@@ -223,7 +223,7 @@ pub(super) fn format_from(
         at.problem_with(
             format!("the logs that `paths` leads to have several formats in `{}`", file.display()),
             format!(
-                "make an input for each of them, of a module an entry with `var.paths` for each: {}",
+                "make an input for each of them: {}; of a module, an entry with `var.paths` for each",
                 listed(written.iter().copied())
             ),
         );
