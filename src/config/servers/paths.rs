@@ -54,7 +54,13 @@ enum Sign {
 
 impl Pattern {
     fn read(text: &str) -> Self {
-        Self(text.split('/').filter(|part| !matches!(*part, "" | ".")).map(signs).collect())
+        let parts = text.split('/').filter(|part| !matches!(*part, "" | "."));
+        let mut parts: Vec<Part> = parts.map(signs).collect();
+        // At the end it means files at any depth.
+        if parts.last().is_some_and(|part| *part == [Sign::Deep]) {
+            parts.push(vec![Sign::Many]);
+        }
+        Self(parts)
     }
 
     /// Tells whether a log, or what a rotation makes of it, may have a name that matches.

@@ -1,6 +1,8 @@
 //! Configurations of both servers, as their packages and their operators write them.
 
 use super::*;
+use crate::discovery::glob::Pattern;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Files by their paths; patterns may end with `*`.
@@ -295,6 +297,37 @@ fn logs_of_rotating_programs_have_the_names_that_these_make() {
     }
 }
 
+/// A log of some format.
+fn log(path: &str) -> Log {
+    let escape = crate::settings::Escape::Default;
+    let format = ServerFormat { server: WebServer::Nginx, text: String::new(), escape };
+    let spot = Spot { file: Rc::from(Path::new("/c")), line: 1 };
+    Log { path: path.to_owned(), name: String::new(), format, spot }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    /// For every pattern and log, what the server may call the log is led to if the files of the pattern have that name;
+    /// and of a log that is written out, only that, and what rotations make of it.
+    #[test]
+    fn property_paths_lead_to_what_their_files_are_called(
+        pattern in r"(/([ab*?]|\[ab\]|\[\^a\]|\*\*){1,3}){1,3}", path in "(/[ab*]{1,3}){1,3}", value in "[ab]{0,2}",
+    ) {
+        let files = Pattern::parse(&pattern).expect("a pattern");
+        let is_led_to = !chosen(&[log(&path)], std::slice::from_ref(&pattern)).is_empty();
+        let name = path.replace('*', &value);
+        let matches = |end: &str| files.matches(Path::new(&format!("{name}{end}")));
+        let is_matched = ["", ".1", "-20260101", ".1.gz"].into_iter().any(matches);
+        if path.contains('*') {
+            let is_name = !name.contains("//") && !name.ends_with('/');
+            prop_assert!(is_led_to || !is_matched || !is_name, "{} {}", pattern, name);
+        } else {
+            prop_assert_eq!(is_led_to, is_matched, "{} {}", pattern, name);
+        }
+    }
+}
+
 #[test]
 fn paths_lead_to_logs_whichever_side_has_the_pattern() {
     let named = ["/v/access.log", "/v/ssl/access.log", "/v/a.d/x.log"];
@@ -331,17 +364,7 @@ fn paths_lead_to_logs_whichever_side_has_the_pattern() {
         ("/usr/share/nginx/logs/host.log", &["logs/host.log"]),
         ("/usr/share/nginx/host.log", &[]),
     ] {
-        let log = |path: &&str| Log {
-            path: (*path).to_owned(),
-            name: String::new(),
-            format: ServerFormat {
-                server: WebServer::Nginx,
-                text: String::new(),
-                escape: crate::settings::Escape::Default,
-            },
-            spot: Spot { file: Rc::from(Path::new("/c")), line: 1 },
-        };
-        let logs: Vec<Log> = named.iter().chain(&varying).map(log).collect();
+        let logs: Vec<Log> = named.iter().chain(&varying).map(|path| log(path)).collect();
         let seen = chosen(&logs, &[path.to_owned()]);
         let seen: Vec<&str> = seen.iter().map(|log| &*log.path).collect();
         assert_eq!(seen, expected, "{path}");
