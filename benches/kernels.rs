@@ -60,7 +60,11 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         whole_chunk(PARSED, Format::Auto, true),
         whole_chunk("chunk to documents, keep_original: false", Format::Auto, false),
         compiled(COMPILED),
-        own("chunk to documents, grok", OwnFormat::new(How::Grok(grok()))),
+        own("chunk to documents, grok", OwnFormat::new(How::Grok(grok("^%{COMBINEDAPACHELOG}$")))),
+        own(
+            "chunk to documents, grok by its expression",
+            OwnFormat::new(How::Grok(grok("^(?:%{COMBINEDAPACHELOG})$"))),
+        ),
         own("chunk to documents, dissect", OwnFormat::new(How::Dissect(dissect()))),
         rows("chunk to documents, csv"),
         enriched("chunk to documents, parsed, user agents", None),
@@ -176,9 +180,8 @@ fn own(name: &'static str, format: OwnFormat) -> Kernel {
     Kernel { name, lines: count, bytes, call }
 }
 
-fn grok() -> GrokFormat {
-    let patterns = vec!["^%{COMBINEDAPACHELOG}$".to_owned()];
-    GrokFormat { patterns, definitions: Vec::new() }
+fn grok(pattern: &str) -> GrokFormat {
+    GrokFormat { patterns: vec![pattern.to_owned()], definitions: Vec::new() }
 }
 
 fn dissect() -> DissectFormat {

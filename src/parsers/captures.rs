@@ -118,7 +118,13 @@ impl Walk {
                     let ways = self.program.ways(from, to);
                     let allowed = ways.iter().find(|way| self.sets.has(set, way.bit));
                     let Some(way) = allowed else { return Ok(false) };
-                    state = way.state;
+                    if way.is_loop {
+                        // The same is right as long as the set is the same.
+                        at = self.sets.end_of_run(at);
+                        set = self.sets.at(at);
+                    } else {
+                        state = way.state;
+                    }
                 }
                 Step::Group { slot, next } => {
                     #[expect(clippy::cast_possible_truncation, reason = "lines are at most 1 MiB")]

@@ -74,6 +74,8 @@ pub(super) struct Way {
     pub(super) state: u32,
     /// Its state's bit in the sets.
     pub(super) bit: u32,
+    /// Whether it takes one byte and leads back to where it began.
+    pub(super) is_loop: bool,
 }
 
 /// A range of bytes, and where they lead.
@@ -151,6 +153,7 @@ impl Program {
         for state in nfa.states() {
             program.add(state);
         }
+        program.find_loops();
         program.put_in_order()?;
         program.give_bits();
         Some(program)
@@ -212,9 +215,23 @@ impl Program {
 
     fn add_ways(&mut self, states: &[StateID]) -> (Step, Rule) {
         let from = length(&self.ways);
-        self.ways.extend(states.iter().map(|state| Way { state: number(*state), bit: NO_BIT }));
+        self.ways.extend(states.iter().map(|state| Way {
+            state: number(*state),
+            bit: NO_BIT,
+            is_loop: false,
+        }));
         let to = length(&self.ways);
         (Step::Ways { from, to }, Rule::Ways { from, to })
+    }
+
+    fn find_loops(&mut self) {
+        for (state, step) in (0..).zip(&self.steps) {
+            let Step::Ways { from, to } = *step else { continue };
+            for way in &mut self.ways[from as usize..to as usize] {
+                let taken = self.steps[way.state as usize];
+                way.is_loop = matches!(taken, Step::Byte { next } if next == state);
+            }
+        }
     }
 
     /// Puts states behind those to which they lead without a byte; `None` where such a way is a circle.
@@ -281,10 +298,12 @@ impl Program {
         self.bit_of[self.start as usize]
     }
 
+    #[inline]
     pub(super) fn step(&self, state: u32) -> Step {
         self.steps[state as usize]
     }
 
+    #[inline]
     pub(super) fn ways(&self, from: u32, to: u32) -> &[Way] {
         &self.ways[from as usize..to as usize]
     }

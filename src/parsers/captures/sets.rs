@@ -45,7 +45,7 @@ pub(super) struct Sets {
     starts: Vec<bool>,
     /// Numbers of sets by a hash of their bits; one whose hash another has already stands at the next.
     numbers: HashMap<u64, u16>,
-    sets_max: usize,
+    most: usize,
     /// Sets at a line's end, by what stands before it.
     ends: [u16; 4],
     /// The set at each place of the last line, from its end.
@@ -80,7 +80,7 @@ impl Sets {
             words,
             starts: Vec::new(),
             numbers: HashMap::new(),
-            sets_max: (BYTES_MAX / bytes_of_set).clamp(SETS_MIN, SETS_MAX),
+            most: (BYTES_MAX / bytes_of_set).clamp(SETS_MIN, SETS_MAX),
             ends: [UNKNOWN; 4],
             trace: Vec::new(),
             bytes: 0,
@@ -101,15 +101,11 @@ impl Sets {
             return Err(WithoutSets);
         }
         self.bytes += line.len() as u64;
-        let mut start = None;
         if self.trace.len() <= line.len() {
             self.trace.resize(line.len() + 1, 0);
         }
         let mut set = self.at_end(program, line.last().copied());
         self.trace[line.len()] = set;
-        if self.starts[usize::from(set)] {
-            start = Some(line.len());
-        }
         let mut before = line.last().copied();
         for at in (0..line.len()).rev() {
             let byte = before.unwrap_or_default();
@@ -122,26 +118,35 @@ impl Sets {
                 set = self.make(program, cell, byte, before)?;
             }
             self.trace[at] = set;
-            if self.starts[usize::from(set)] {
-                start = Some(at);
-            }
         }
-        Ok(start)
+        let may_begin = |set: &u16| self.starts[usize::from(*set)];
+        Ok(self.trace[..=line.len()].iter().position(may_begin))
     }
 
     /// Returns where the bits of the set at a place begin.
+    #[inline]
     pub(super) fn at(&self, place: usize) -> usize {
         usize::from(self.trace[place]) * self.words
     }
 
+    /// Returns the first place behind one that has another set. Where a byte may be taken there is one: no byte may be
+    /// taken at the line's end.
+    #[inline]
+    pub(super) fn end_of_run(&self, place: usize) -> usize {
+        let set = self.trace[place];
+        let same = self.trace[place + 1..].iter().take_while(|other| **other == set).count();
+        place + 1 + same
+    }
+
     /// Tells whether the set whose bits begin at `set` has a bit.
+    #[inline]
     pub(super) fn has(&self, set: usize, bit: u32) -> bool {
         self.bits[set + (bit / 64) as usize] >> (bit % 64) & 1 == 1
     }
 
     /// Throws all sets away. Where too little was read with them, the next lines do without.
     fn clear(&mut self) {
-        if self.bytes < BYTES_OF_SET * self.sets_max as u64 {
+        if self.bytes < BYTES_OF_SET * self.most as u64 {
             self.without = LINES_WITHOUT;
         }
         self.table.clear();
@@ -173,7 +178,7 @@ impl Sets {
         byte: u8,
         before: Option<u8>,
     ) -> Result<u16, WithoutSets> {
-        if self.sets_max <= self.starts.len() {
+        if self.most <= self.starts.len() {
             self.clear();
             return Err(WithoutSets);
         }

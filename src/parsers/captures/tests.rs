@@ -94,9 +94,9 @@ fn sets_are_thrown_away_before_they_take_too_much() {
         line.push(b'c');
         check(&mut captures, &line);
         if captures.is_walked {
-            walked += 1
+            walked += 1;
         } else {
-            not += 1
+            not += 1;
         }
         assert!(captures.walk.as_ref().unwrap().sets.bytes() < 5 << 20);
     }

@@ -138,16 +138,16 @@ fn read_request(line: &[u8], start: usize, groups: &mut Groups) -> Option<usize>
 /// Reads ` 200 4711`, and returns where it ends; the second may be `-`.
 fn read_numbers(line: &[u8], start: usize, groups: &mut Groups) -> Option<usize> {
     let mut at = start;
-    for group in 7..9 {
+    for (number, group) in groups[7..9].iter_mut().enumerate() {
         (line.get(at)? == &b' ').then_some(())?;
         let rest = &line[at + 1..];
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let end = at + 1 + digits;
-        match (digits, group) {
-            (0, 8) if rest.first() == Some(&b'-') => at = end + 1,
+        match (digits, number) {
+            (0, 1) if rest.first() == Some(&b'-') => at = end + 1,
             (0, _) => return None,
             _ => {
-                groups[group] = Some((at + 1, end));
+                *group = Some((at + 1, end));
                 at = end;
             }
         }

@@ -217,47 +217,6 @@ fn wrong_grok_patterns_are_told_with_their_place() {
             `rename` gives a field another name: `rename: {agent: user_agent.original}`",
         ),
         (
-            "%{IP:a} %{INT:a:int}",
-            &[],
-            "field `a` is a text and a long ‹%{INT:a:int}› give it one type, its own or none",
-        ),
-        (
-            "%{INT:a:}",
-            &[],
-            "`` is no type ‹%{INT:a:}› known are `text`, `string`, `keyword`, `long`, `int`, \
-            `integer`, `double`, `float`, `boolean`, `bool`, `ip`",
-        ),
-        (
-            "%{IP:source.ip:int}",
-            &[],
-            "`source.ip` is an IP address and cannot be of the type `long` ‹%{IP:source.ip:int}› give it \
-            one type, its own or none",
-        ),
-        (
-            "x %{INT:http.response.status_code:float}",
-            &[],
-            "`http.response.status_code` is a whole number and cannot be of the type `double` \
-            ‹%{INT:http.response.status_code:float}› give it one type, its own or none",
-        ),
-        (
-            "%{NUMBER:http.version:float}",
-            &[],
-            "`http.version` is a text and cannot be of the type `double` ‹%{NUMBER:http.version:float}› give \
-            it one type, its own or none",
-        ),
-        (
-            "%{INT:timestamp:long}",
-            &[],
-            "`timestamp` is the event's time and cannot be of the type `long` ‹%{INT:timestamp:long}› give it \
-            one type, its own or none",
-        ),
-        (
-            "%{DATA:message:boolean}",
-            &[],
-            "`message` is a text and cannot be of the type `boolean` ‹%{DATA:message:boolean}› give it one \
-            type, its own or none",
-        ),
-        (
             "%{IP:url}",
             &[],
             "`url` is an object, which holds `url.original`, and no value ‹%{IP:url}› \
@@ -278,6 +237,48 @@ fn wrong_grok_patterns_are_told_with_their_place() {
         ),
     ] {
         assert_eq!(fault(&OwnFormat::new(grok(pattern, definitions))), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn wrong_types_of_grok_are_told_with_their_place() {
+    for (pattern, expected) in [
+        (
+            "%{IP:a} %{INT:a:int}",
+            "field `a` is a text and a long ‹%{INT:a:int}› give it one type, its own or none",
+        ),
+        (
+            "%{INT:a:}",
+            "`` is no type ‹%{INT:a:}› known are `text`, `string`, `keyword`, `long`, `int`, \
+            `integer`, `double`, `float`, `boolean`, `bool`, `ip`",
+        ),
+        (
+            "%{IP:source.ip:int}",
+            "`source.ip` is an IP address and cannot be of the type `long` ‹%{IP:source.ip:int}› give it \
+            one type, its own or none",
+        ),
+        (
+            "x %{INT:http.response.status_code:float}",
+            "`http.response.status_code` is a whole number and cannot be of the type `double` \
+            ‹%{INT:http.response.status_code:float}› give it one type, its own or none",
+        ),
+        (
+            "%{NUMBER:http.version:float}",
+            "`http.version` is a text and cannot be of the type `double` ‹%{NUMBER:http.version:float}› give \
+            it one type, its own or none",
+        ),
+        (
+            "%{INT:timestamp:long}",
+            "`timestamp` is the event's time and cannot be of the type `long` ‹%{INT:timestamp:long}› give it \
+            one type, its own or none",
+        ),
+        (
+            "%{DATA:message:boolean}",
+            "`message` is a text and cannot be of the type `boolean` ‹%{DATA:message:boolean}› give it one \
+            type, its own or none",
+        ),
+    ] {
+        assert_eq!(fault(&OwnFormat::new(grok(pattern, &[]))), expected, "{pattern}");
     }
 }
 
