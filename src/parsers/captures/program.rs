@@ -89,9 +89,25 @@ struct Range {
 /// What has to be beside a place for a state to lead on.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
-    Bytes { from: u32, to: u32 },
-    Look { look: Look, next: u32 },
-    Ways { from: u32, to: u32 },
+    /// Some bytes lead to one state, which has a bit.
+    Byte {
+        from: u32,
+        to: u32,
+        bit: u32,
+    },
+    /// Bytes lead to several states.
+    Bytes {
+        from: u32,
+        to: u32,
+    },
+    Look {
+        look: Look,
+        next: u32,
+    },
+    Ways {
+        from: u32,
+        to: u32,
+    },
     Next(u32),
     Always,
     Never,
@@ -103,9 +119,8 @@ pub(super) struct Program {
     steps: Vec<Step>,
     ways: Vec<Way>,
     ranges: Vec<Range>,
-    rules: Vec<Rule>,
-    /// Numbers of all states, in an order in which those that a state leads to without a byte stand before it.
-    order: Vec<u32>,
+    /// All states, in an order in which those that one leads to without a byte stand before it.
+    rules: Vec<(u32, Rule)>,
     /// States whose bits are in the sets, by bit.
     bits: Vec<u32>,
     /// The bit of a state, if it has one.
@@ -142,7 +157,6 @@ impl Program {
             ways: Vec::new(),
             ranges: Vec::new(),
             rules: Vec::with_capacity(count),
-            order: Vec::with_capacity(count),
             bits: Vec::new(),
             bit_of: vec![NO_BIT; count],
             start: number(nfa.start_anchored()),
@@ -163,18 +177,19 @@ impl Program {
         let (step, rule) = match state {
             State::ByteRange { trans } => {
                 let (from, to) = self.add_ranges(std::slice::from_ref(trans));
-                (Step::Byte { next: number(trans.next) }, Rule::Bytes { from, to })
+                (Step::Byte { next: number(trans.next) }, Rule::Byte { from, to, bit: NO_BIT })
             }
             State::Sparse(sparse) => {
                 let (from, to) = self.add_ranges(&sparse.transitions);
                 let first = sparse.transitions.first().map(|trans| trans.next);
                 let same = first
                     .filter(|first| sparse.transitions.iter().all(|trans| trans.next == *first));
-                let step = match same {
-                    Some(next) => Step::Byte { next: number(next) },
-                    None => Step::Bytes { from, to },
-                };
-                (step, Rule::Bytes { from, to })
+                match same {
+                    Some(next) => {
+                        (Step::Byte { next: number(next) }, Rule::Byte { from, to, bit: NO_BIT })
+                    }
+                    None => (Step::Bytes { from, to }, Rule::Bytes { from, to }),
+                }
             }
             // Made for other automata only.
             State::Dense(_) | State::Fail => (Step::Never, Rule::Never),
@@ -197,7 +212,7 @@ impl Program {
             State::Match { .. } => (Step::Match, Rule::Always),
         };
         self.steps.push(step);
-        self.rules.push(rule);
+        self.rules.push((length(&self.rules), rule));
     }
 
     fn add_ranges(
@@ -237,7 +252,7 @@ impl Program {
     /// Puts states behind those to which they lead without a byte; `None` where such a way is a circle.
     fn put_in_order(&mut self) -> Option<()> {
         let mut seen = vec![Seen::No; self.rules.len()];
-        let mut open = Vec::new();
+        let (mut open, mut ordered) = (Vec::new(), Vec::with_capacity(self.rules.len()));
         for first in 0..length(&self.rules) {
             open.push(first);
             while let Some(state) = open.last().copied() {
@@ -245,7 +260,7 @@ impl Program {
                     Seen::Done => drop(open.pop()),
                     Seen::Open => {
                         seen[state as usize] = Seen::Done;
-                        self.order.push(state);
+                        ordered.push(self.rules[state as usize]);
                         open.pop();
                     }
                     Seen::No => {
@@ -261,15 +276,16 @@ impl Program {
                 }
             }
         }
+        self.rules = ordered;
         Some(())
     }
 
-    /// Returns the states to which one leads without a byte.
+    /// Returns the states to which one leads without a byte, before they are put in order.
     fn silent(&self, state: u32) -> impl Iterator<Item = u32> {
-        let (one, ways) = match self.rules[state as usize] {
+        let (one, ways) = match self.rules[state as usize].1 {
             Rule::Look { next, .. } | Rule::Next(next) => (Some(next), &[][..]),
             Rule::Ways { from, to } => (None, self.ways(from, to)),
-            Rule::Bytes { .. } | Rule::Always | Rule::Never => (None, &[][..]),
+            Rule::Byte { .. } | Rule::Bytes { .. } | Rule::Always | Rule::Never => (None, &[][..]),
         };
         one.into_iter().chain(ways.iter().map(|way| way.state))
     }
@@ -286,6 +302,13 @@ impl Program {
         }
         for way in &mut self.ways {
             way.bit = self.bit_of[way.state as usize];
+        }
+        for (state, rule) in &mut self.rules {
+            if let (Rule::Byte { bit, .. }, Step::Byte { next }) =
+                (rule, self.steps[*state as usize])
+            {
+                *bit = self.bit_of[next as usize];
+            }
         }
         self.bits = asked;
     }
@@ -345,8 +368,11 @@ impl Program {
         leads.clear();
         leads.resize(self.rules.len(), false);
         let after = next.map_or(Beside::Nothing, Beside::of);
-        for state in &self.order {
-            leads[*state as usize] = match self.rules[*state as usize] {
+        for (state, rule) in &self.rules {
+            leads[*state as usize] = match *rule {
+                Rule::Byte { from, to, bit } => {
+                    behind(bit) && next.is_some_and(|byte| self.next_by(byte, from, to).is_some())
+                }
                 Rule::Bytes { from, to } => next
                     .and_then(|byte| self.next_by(byte, from, to))
                     .is_some_and(|next| behind(self.bit_of[next as usize])),
