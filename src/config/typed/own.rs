@@ -148,8 +148,11 @@ fn dissect(at: &At<'_>) -> Option<How> {
 /// Returns the format, and where its columns stand.
 fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     let columns = match at.node()?.value {
-        Value::Map(_) => at.first_of(&["columns", "target_fields"]).items(),
-        _ => at.items(),
+        Value::List(_) => at.items(),
+        _ => {
+            at.map()?;
+            at.first_of(&["columns", "target_fields"]).items()
+        }
     };
     let names = columns.iter().map(|item| match item.node() {
         Some(_) => item.text(),
@@ -203,8 +206,11 @@ fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     let prefix = if prefix.is_there() { prefix.text()? } else { String::new() };
     let (mut fields, mut places) = (Vec::new(), Vec::new());
     let listed = match at.node()?.value {
-        Value::Map(_) => at.get("fields").items(),
-        _ => at.items(),
+        Value::List(_) => at.items(),
+        _ => {
+            at.map()?;
+            at.get("fields").items()
+        }
     };
     for item in listed.into_iter().chain(at.get("include_keys").items()) {
         let pairs = if let Some(Value::Map(_)) = item.node().map(|node| &node.value) {
