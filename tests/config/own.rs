@@ -134,7 +134,10 @@ fn wrong_formats_of_operators_are_told() {
                 "format: {csv: 'a,b'}",
                 "`filebeat.inputs[0].format.csv` takes keys below it, found a single value",
             ),
-            ("format: {kv: a}", "`filebeat.inputs[0].format.kv` takes keys below it, found a single value"),
+            (
+                "format: {kv: a}",
+                "`filebeat.inputs[0].format.kv` takes keys below it, found a single value",
+            ),
             (
                 "format: {csv: {columns: [a], separator: ';;'}}",
                 "`filebeat.inputs[0].format.csv.separator` takes one ASCII character, found `;;`",

@@ -147,13 +147,7 @@ fn dissect(at: &At<'_>) -> Option<How> {
 
 /// Returns the format, and where its columns stand.
 fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
-    let columns = match at.node()?.value {
-        Value::List(_) => at.items(),
-        _ => {
-            at.map()?;
-            at.first_of(&["columns", "target_fields"]).items()
-        }
-    };
+    let columns = listed(at, &["columns", "target_fields"])?;
     let names = columns.iter().map(|item| match item.node() {
         Some(_) => item.text(),
         None => Some(String::new()),
@@ -186,6 +180,15 @@ fn csv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     Some((How::Csv(csv), columns))
 }
 
+/// Returns the items of the first of some keys, or, in the short form of a format, those that stand here.
+fn listed<'a>(at: &At<'a>, keys: &[&str]) -> Option<Vec<At<'a>>> {
+    if matches!(at.node()?.value, Value::List(_)) {
+        return Some(at.items());
+    }
+    at.map()?;
+    Some(at.first_of(keys).items())
+}
+
 /// Reads one ASCII character, or nothing.
 #[expect(clippy::option_option, reason = "a problem, nothing, or a character")]
 fn character(at: &At<'_>) -> Option<Option<u8>> {
@@ -205,14 +208,7 @@ fn kv<'a>(at: &At<'a>) -> Option<(How, Vec<At<'a>>)> {
     let prefix = at.get("prefix");
     let prefix = if prefix.is_there() { prefix.text()? } else { String::new() };
     let (mut fields, mut places) = (Vec::new(), Vec::new());
-    let listed = match at.node()?.value {
-        Value::List(_) => at.items(),
-        _ => {
-            at.map()?;
-            at.get("fields").items()
-        }
-    };
-    for item in listed.into_iter().chain(at.get("include_keys").items()) {
+    for item in listed(at, &["fields"])?.into_iter().chain(at.get("include_keys").items()) {
         let pairs = if let Some(Value::Map(_)) = item.node().map(|node| &node.value) {
             item.flat_texts()
         } else {
