@@ -236,6 +236,12 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 #[cfg(test)]
+mod dissect_tests;
+#[cfg(test)]
+mod grok_tests;
+#[cfg(test)]
 mod property_tests;
+#[cfg(test)]
+mod tables_tests;
 #[cfg(test)]
 mod tests;

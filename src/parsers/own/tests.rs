@@ -1,14 +1,8 @@
-//! Formats that an operator describes: every element of their syntax, and what is wrong with some.
-
-mod dissect;
-mod grok;
-mod tables;
+//! What tests of the formats that an operator describes have in common.
 
 use super::*;
 use crate::event::LineText;
-use crate::settings::own::{
-    CsvFormat, DissectFormat, GrokFormat, Header, KvFormat, Trim, ValueType,
-};
+use crate::settings::own::{CsvFormat, DissectFormat, GrokFormat, KvFormat, Trim};
 
 /// What a line's fields are, `name=value` in the order of documents; nothing when it is not recognised.
 pub(super) fn fields_of(parser: &mut OwnLines, line: &[u8]) -> Option<String> {

@@ -1,6 +1,8 @@
 //! `dissect`: every part of a tokenizer, and what is wrong with some.
 
+use super::tests::{check, dissect, fault, lines};
 use super::*;
+use crate::settings::own::{DissectFormat, Trim};
 
 #[test]
 fn tokenizers_take_lines_apart() {

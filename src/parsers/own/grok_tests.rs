@@ -1,6 +1,8 @@
 //! `grok`: patterns, definitions and standard ones, and what is wrong with some.
 
+use super::tests::{check, fault, fields_of, grok, lines};
 use super::*;
+use crate::settings::own::GrokFormat;
 use std::collections::HashMap;
 
 #[test]

@@ -1,6 +1,8 @@
 //! `csv` and `kv`: rows and pairs, and what is wrong with descriptions of them.
 
+use super::tests::{check, csv, fault, kv, lines};
 use super::*;
+use crate::settings::own::{CsvFormat, Header, KvFormat, ValueType};
 
 #[test]
 fn rows_become_fields() {
