@@ -189,7 +189,13 @@ fn formats_without_such_lists_are_known() {
     for known in KNOWN {
         let expected = matches!(
             known.name,
-            "traefik" | "caddy" | "iis" | "json_access" | "apache_json" | "nginx_json"
+            "traefik"
+                | "caddy"
+                | "iis"
+                | "json_access"
+                | "apache_json"
+                | "nginx_json"
+                | "nginx_ingress"
         );
         assert_eq!(heeds(&Format::Known(known.name)), expected, "{}", known.name);
     }

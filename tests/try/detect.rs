@@ -101,6 +101,7 @@ fn known_formats_are_told_from_each_other() {
         ("haproxy", "a.log", include_bytes!("../../fixtures/haproxy/lines.log")),
         ("traefik", "a.log", include_bytes!("../../fixtures/traefik/lines.log")),
         ("caddy", "a.log", include_bytes!("../../fixtures/caddy/lines.log")),
+        ("nginx_ingress", "a.log", include_bytes!("../../fixtures/nginx_ingress/lines.log")),
         ("iis", "a.log", include_bytes!("../../fixtures/iis/lines.log")),
         ("iis", "a.log", include_bytes!("../../fixtures/iis/headless.log")),
         ("php_fpm_access", "a.log", include_bytes!("../../fixtures/php_fpm/access.log")),
