@@ -290,7 +290,7 @@ fn logs_of_several_formats_are_told_apart_before_anything_is_read() {
     let error = site.load("*").unwrap_err();
     assert!(error.contains("the logs that `paths` leads to have several formats in"), "{error}");
     assert!(
-        error.contains("make an input for each of them, ") && error.contains("formats.conf:"),
+        error.contains("make an input for each of them: ") && error.contains("formats.conf:"),
         "{error}"
     );
     let error = site.load("nothing").unwrap_err();
