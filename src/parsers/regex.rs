@@ -282,4 +282,22 @@ mod tests {
         let twice = RegexParser::new(&format).unwrap_err().to_string();
         assert_eq!(twice, "field `y` is the name of two groups");
     }
+
+    #[test]
+    fn ip_is_that_of_the_address_where_no_group_has_it() {
+        for (pattern, line, expected) in [
+            ("(?<source__address>.*)", "::1", Some("::1")),
+            ("(?<source__address>.*)", "web", None),
+            ("(?<source__address>.*) (?<source__ip>.*)", "::1 ::2", Some("::2")),
+            ("(?<source__address>.*) (?<source__ip>.*)", "::1 -", Some("::1")),
+        ] {
+            let format = RegexFormat { pattern: pattern.to_owned(), rename: Vec::new() };
+            let mut parser = RegexParser::new(&format).unwrap();
+            assert_eq!(parser.known().iter().filter(|field| **field == Field::SourceIp).count(), 1);
+            let mut event = EventBuf::default();
+            assert_eq!(parser.parse(line.as_bytes(), &mut event), Parsed::Recognised);
+            let ip = event.get(Field::SourceIp).map(|ip| event.bytes(line.as_bytes(), ip));
+            assert_eq!(ip, expected.map(str::as_bytes), "{pattern} of {line}");
+        }
+    }
 }

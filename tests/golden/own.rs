@@ -73,6 +73,11 @@ fn lines_by_grok_become_these_documents() {
         check("grok/combined", "grok/combined", "/var/log/access.log", &of(format), &shared());
     assert_eq!((seen.unparsed, seen.status), (4, [1, 0, 2, 1, 2, 1]));
     assert_eq!((seen.filtered, seen.response_bytes), (1, 2554));
+    // Not read byte by byte: the documents are the same.
+    let format = grok(&["^(?:%{COMBINEDAPACHELOG})$"], &[]);
+    let again =
+        check("grok/combined", "grok/combined", "/var/log/access.log", &of(format), &shared());
+    assert_eq!(again, seen);
     let definitions = [("ORDER", "[A-Z]-%{INT:order.number:int}")];
     let format = grok(
         &[
