@@ -6,11 +6,12 @@
 use super::access_log::{AccessLog, Server, Shape, add_related};
 use super::address::{Address, split_port};
 use super::values::{
-    OF_SECONDS, duration, enclosed, extras, is_decimal, line_parser, list, literal, number, set,
-    text, word,
+    OF_SECONDS, duration, enclosed, extras, is_decimal, line_parser, list, nanoseconds_of_seconds,
+    number, scratch, set, text, word,
 };
 use crate::dataset::NGINX_INGRESS;
 use crate::event::{EventBuf, Field, Span};
+use crate::json_text::push_u64;
 
 extras! {
     Duration = "event.duration" Raw,
@@ -33,7 +34,7 @@ extras! {
     ResponseStatuses = "nginx.ingress_controller.upstream.response.status_code_list" Raw,
 }
 
-/// Most digits behind the point of a sum of seconds.
+/// Nanoseconds of a second.
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// Reads access lines of the ingress controller.
@@ -168,19 +169,33 @@ fn set_last(line: &[u8], tries: Span, all: Own, one: Own, event: &mut EventBuf) 
     }
 }
 
-/// Sets all times, and how long they are together, in seconds.
+/// Sets all times, and how long they are together.
 fn set_times(line: &[u8], tries: Span, event: &mut EventBuf) {
     set_list(line, tries, Own::ResponseTimes, event);
+    if let Some(sum) = sum_of(line, tries) {
+        let span = scratch(event, |out| push_seconds(out, sum));
+        set(event, Own::ResponseTime, span);
+    }
+}
+
+/// Returns how many nanoseconds all tries took; `None` where nothing is said of any, or of one something else.
+fn sum_of(line: &[u8], tries: Span) -> Option<u64> {
     let times = each(line, tries).filter(|time| *time != b"-");
-    let sum = times.map(super::values::nanoseconds_of_seconds).try_fold((0, false), |sum, time| {
-        let (sum, _): (u64, bool) = sum;
-        Some((sum.checked_add(time?)?, true))
-    });
-    if let Some((sum, true)) = sum {
-        let (seconds, rest) = (sum / NANOSECONDS, sum % NANOSECONDS);
-        let digits = format!("{rest:09}");
-        let digits = digits.trim_end_matches('0');
-        let digits = if digits.is_empty() { "0" } else { digits };
-        literal(event, Own::ResponseTime, format!("{seconds}.{digits}").as_bytes());
+    let mut times = times.map(nanoseconds_of_seconds).peekable();
+    times.peek()?;
+    times.try_fold(0, |sum: u64, time| sum.checked_add(time?))
+}
+
+/// Appends nanoseconds as seconds with a point, without zeros behind the last digit but one.
+fn push_seconds(out: &mut Vec<u8>, nanoseconds: u64) {
+    push_u64(out, nanoseconds / NANOSECONDS);
+    out.push(b'.');
+    let (mut rest, mut unit) = (nanoseconds % NANOSECONDS, NANOSECONDS / 10);
+    loop {
+        out.push(b'0' + u8::try_from(rest / unit).unwrap_or_default());
+        (rest, unit) = (rest % unit, unit / 10);
+        if rest == 0 {
+            return;
+        }
     }
 }
