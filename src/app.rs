@@ -3,6 +3,7 @@
 //! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
 
 mod descriptors;
+mod exchange;
 mod governor;
 mod offline;
 mod plan;
@@ -15,7 +16,7 @@ use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
 use crate::disk::RealDisk;
 use crate::follow::Report;
 use crate::geoip::GeoFiles;
-use crate::harvester::{Worker, WorkerLinks};
+use crate::harvester::{Worker, WorkerExchange, WorkerLinks};
 use crate::host::{self, HostFacts};
 use crate::ledger::{Audit, Ledger, Note, Progress};
 use crate::listeners::{Listeners, ListenersLinks, ListenersSettings, OnTheWay, Poller};
@@ -26,10 +27,13 @@ use crate::position::Epoch;
 use crate::queue::{Receiver, Sender, queue};
 use crate::registrar::{Opening, Registrar};
 use crate::rescue::Rescue;
-use crate::settings::{OutputSettings, Settings};
+use crate::settings::{InputSettings, OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
+use crate::stats::inputs::InputName;
 use crate::wake::Wake;
+use exchange::Inputs;
+pub use exchange::{ExchangeError, Exchanged};
 pub use offline::{targets, trial};
 use plan::{Plan, PlanError, Starts};
 use pulse::Pulses;
@@ -76,6 +80,8 @@ pub enum AppError {
 pub struct Options {
     /// Where files begin that were never read before.
     pub from: From,
+    /// Whether inputs may come and go.
+    pub exchanges: bool,
 }
 
 /// How far every file was read when all was drained.
@@ -136,6 +142,7 @@ pub struct App {
     auditor: Auditor,
     /// What listeners have sent and nobody has settled yet.
     on_the_way: OnTheWay,
+    inputs: Mutex<Inputs>,
 }
 
 /// Has the registrar compare what was read with what is settled and on its way.
@@ -200,7 +207,8 @@ impl App {
             first: nanoseconds(host::first_start(&disk, data).unwrap_or(this_start)),
             this: nanoseconds(this_start),
         };
-        let mut plan = Plan::new(settings, &host, descriptors::provide(settings), times)?;
+        let open_files_max = descriptors::provide(settings);
+        let mut plan = Plan::new(settings, &host, open_files_max, times, options.exchanges)?;
         plan.tell(settings);
         let (rescue, rescued) = open_rescue(settings)?;
         plan.worker.rescue = (0 < settings.rescue.bytes_max).then(|| rescue.clone());
@@ -228,8 +236,7 @@ impl App {
         let worker_wakes: Vec<Arc<Wake>> = (0..WORKERS).map(|_| Arc::default()).collect();
         let poller = plan.listeners.as_ref().map(|_| Poller::new()).transpose()?;
         let bell = poller.as_ref().map(|poller| Arc::clone(poller.wake()));
-        let readers: Vec<Arc<Wake>> = worker_wakes.iter().chain(&bell).cloned().collect();
-        let (sender, receiver) = queue(readers);
+        let (sender, receiver) = queue(worker_wakes.iter().chain(&bell).cloned().collect());
         let (reports_sender, reports) = mpsc::channel();
         let (hints_sender, hints) = mpsc::channel::<Hint>();
         let runtime = start_runtime()?;
@@ -241,14 +248,16 @@ impl App {
         let on_the_way = opened.as_ref().map(Listeners::on_the_way).unwrap_or_default();
         let (outputs, output_ended) = start_output(&runtime, settings, links);
         let to_prospector = (&reports_sender, &prospector_wake);
-        let (workers, mut readers) =
+        let (workers, exchanges, mut readers) =
             start_workers(&plan, &worker_wakes, &common, to_prospector, &signals)?;
+        let (inputs, exchanges) = Inputs::new(settings, &plan, exchanges, &prospector_wake, &stats);
         let geo_wake = start_geoip(&plan, &signals, &mut readers)?;
         let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
             reports,
             hints,
+            exchanges,
             watch: Box::new(Inotify::start(hints_sender, Arc::clone(&prospector_wake))),
             ledger: parts.ledger,
             wake: Arc::clone(&prospector_wake),
@@ -280,6 +289,7 @@ impl App {
             shutdown_timeout: settings.shutdown_timeout,
             auditor: Auditor(ledger),
             on_the_way,
+            inputs: Mutex::new(inputs),
         })
     }
 
@@ -323,6 +333,14 @@ impl App {
     #[must_use]
     pub fn pulses(&self) -> &Pulses {
         &self.signals.pulses
+    }
+
+    /// Has exactly these inputs of files from now on; what was read of a file is known to whichever input wants it then.
+    ///
+    /// # Errors
+    /// When one of them needs what is made at the start only: then all is as it was.
+    pub fn exchange(&self, inputs: &[InputSettings]) -> Result<Exchanged, ExchangeError> {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).exchange(inputs)
     }
 
     /// Returns when all files that there were at the start are with the workers.
@@ -437,7 +455,7 @@ fn output_links(
     shutdown: watch::Receiver<Shutdown>,
 ) -> OutputLinks<RealDisk> {
     OutputLinks {
-        target: plan.batch_wide.clone(),
+        target: plan.shared.batch_wide.clone(),
         templates: plan.templates.clone(),
         receiver,
         ledger: ledger.clone(),
@@ -502,21 +520,28 @@ fn start_output(
     (task, ended)
 }
 
-/// Starts the workers; returns how to reach them, and their threads.
+/// How to reach workers, how to tell them of inputs, and their threads.
+type StartedWorkers = (Vec<WorkerLink>, Vec<mpsc::Sender<WorkerExchange>>, Vec<JoinHandle<()>>);
+
+/// Starts the workers.
 fn start_workers(
     plan: &Plan,
     wakes: &[Arc<Wake>],
     common: &Common,
     (reports, prospector): (&mpsc::Sender<Report>, &Arc<Wake>),
     signals: &Arc<Signals>,
-) -> std::io::Result<(Vec<WorkerLink>, Vec<JoinHandle<()>>)> {
+) -> std::io::Result<StartedWorkers> {
     let mut workers = Vec::new();
+    let mut exchanges = Vec::new();
     let mut threads = Vec::new();
     for (number, wake) in wakes.iter().enumerate() {
         let (orders, worker_orders) = mpsc::channel();
         workers.push(WorkerLink { orders, wake: Arc::clone(wake) });
+        let (exchange, worker_exchanges) = mpsc::channel();
+        exchanges.push(exchange);
         let links = WorkerLinks {
             orders: worker_orders,
+            exchanges: worker_exchanges,
             reports: reports.clone(),
             prospector: Arc::clone(prospector),
             wake: Arc::clone(wake),
@@ -528,7 +553,7 @@ fn start_workers(
         let worker = Worker::new(RealDisk, plan.worker.clone(), links, plan.pipelines.clone());
         threads.push(threads::harvester(number, worker, wake, common, signals)?);
     }
-    Ok((workers, threads))
+    Ok((workers, exchanges, threads))
 }
 
 /// Reads the databases of places, before any line is, and has them looked after.
@@ -537,7 +562,7 @@ fn start_geoip(
     signals: &Arc<Signals>,
     readers: &mut Vec<JoinHandle<()>>,
 ) -> std::io::Result<Option<Arc<Wake>>> {
-    let files = GeoFiles::new(Arc::clone(&plan.geo));
+    let files = GeoFiles::new(Arc::clone(&plan.shared.geo));
     if files.is_empty() {
         return Ok(None);
     }
@@ -554,6 +579,11 @@ struct Parts {
     known: Vec<crate::ledger::Known>,
     rescue: Rescue,
     rescued: Vec<Epoch>,
+}
+
+/// Returns the names of all inputs, by their numbers.
+pub fn input_names(settings: &Settings) -> impl Iterator<Item = InputName> {
+    plan::names(settings)
 }
 
 /// Returns the name of an output as logs and metrics have it.

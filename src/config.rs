@@ -19,6 +19,7 @@ pub mod typed;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::expand::Environment;
 use crate::config::files::Strictness;
@@ -29,6 +30,7 @@ use crate::config::tree::{KeyText, Map, Merge, Node, Value};
 use crate::config::typed::value::{At, Notes};
 use crate::config::typed::{http, input, output, process};
 use crate::settings::Settings;
+use xxhash_rust::xxh3::Xxh3;
 
 /// The texts of one load: files first, each winning over those before it, then single values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// `path.config`: where files that the configuration names are sought.
     pub config_directory: PathBuf,
+    /// How often the files of modules are looked at again, if they are.
+    pub reload: Option<Duration>,
 }
 
 /// Reads a configuration, with [`Strictness::Strict`].
@@ -90,7 +94,8 @@ pub fn load_as(
     let notes = Notes { warnings: warnings.into(), ..Notes::default() };
     notes.problems.replace(problems);
     let at = At::root(&root, &notes);
-    let (settings, config_directory) = settings(&at, &modules.lists);
+    let reload = process::reload(&at);
+    let (settings, config_directory) = settings(&at, &modules.lists, reload.is_some());
     let mut problems = notes.problems.into_inner();
     let later = problems.split_off(told);
     problems.extend(
@@ -112,6 +117,7 @@ pub fn load_as(
         unneeded: checked.unneeded,
         warnings: notes.warnings.into_inner(),
         config_directory,
+        reload,
     })
 }
 
@@ -119,7 +125,7 @@ pub fn load_as(
 const IN_FILES: &str = "modules";
 
 /// Reads all parts; returns `path.config` as well, which no stage needs.
-fn settings(at: &At<'_>, module_files: &[Node]) -> (Settings, PathBuf) {
+fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, PathBuf) {
     let directories = process::directories(at);
     let paths = process::paths(&directories);
     process::one_value_only(at, &|pattern| {
@@ -128,7 +134,7 @@ fn settings(at: &At<'_>, module_files: &[Node]) -> (Settings, PathBuf) {
     let (output, queue) = output::output(at, &directories.config);
     let lists: Vec<At<'_>> =
         module_files.iter().map(|list| at.standing_at(list, IN_FILES.to_owned())).collect();
-    let inputs = input::inputs(at, &lists, &directories.config);
+    let inputs = input::inputs(at, &lists, &directories.config, reloads);
     let settings = Settings {
         name: at.get("name").text_if_any(),
         inputs: inputs.files,
@@ -160,6 +166,28 @@ pub fn module_pattern(
         return Err(Problems::new(problems, shown(sources), mask::secrets_of(&raw)));
     }
     Ok(module_files::pattern(&expand::expand(&raw, environment, &mut problems).root))
+}
+
+/// Returns a checksum of what the files of modules are and hold now: whoever reads them again needs to only when it is another.
+#[must_use]
+pub fn modules_checksum(
+    sources: &Sources,
+    strictness: Strictness,
+    environment: Environment<'_>,
+) -> u64 {
+    let Ok(Pattern { directory, path: Some(path), .. }) = module_pattern(sources, environment)
+    else {
+        return 0;
+    };
+    let mut hasher = Xxh3::new();
+    for path in files::matching(&directory, &path) {
+        let text = files::read(&path, strictness).unwrap_or_else(|error| error.to_string());
+        for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
+            hasher.update(&part.len().to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.digest()
 }
 
 /// Returns the configuration that is in force as nested YAML, defaults included and secrets masked.

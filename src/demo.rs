@@ -164,7 +164,7 @@ pub fn run(options: &Options) -> Result<Summary, DemoError> {
     let receiver = Receiver::start(receiver::Options::new(options.port, Mode::Look))?;
     let log = directory.path().join("access.log");
     let settings = settings(directory.path(), &log, &receiver.url());
-    let from_start = app::Options { from: discovery::From::Start };
+    let from_start = app::Options { from: discovery::From::Start, exchanges: false };
     let pipeline = App::start(&settings, from_start, Arc::default())?;
     let traffic = Traffic::start(Plan {
         path: log.clone(),

@@ -10,6 +10,7 @@ mod between;
 mod claim;
 mod clean;
 mod copies;
+mod exchange;
 mod files;
 mod hints;
 mod lag;
@@ -23,6 +24,7 @@ mod scan;
 mod skipped;
 mod watched;
 
+pub use exchange::Exchange;
 pub use skipped::Skip;
 pub use watched::Watched;
 
@@ -31,7 +33,7 @@ use crate::disk::Disk;
 use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
 use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
 use crate::logging::limiter::Limiter;
-use crate::position::{Epoch, Inode, Proof, Settled};
+use crate::position::{Epoch, Inode, Proof};
 use crate::rescue::Rescue;
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
@@ -45,11 +47,10 @@ use orphans::Orphans;
 use places::Places;
 use skipped::Skipped;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use tracing::{error, info};
+use tracing::info;
 use watch::{Hint, Watch};
 
 /// Least pause between two scans that hints ask for, in addition to [`PAUSE_PER_FILE`]: keeps a storm of renames from
@@ -95,6 +96,8 @@ pub struct ProspectorLinks {
     pub reports: mpsc::Receiver<Report>,
     /// What inotify hints at.
     pub hints: mpsc::Receiver<Hint>,
+    /// Inputs that come and go.
+    pub exchanges: mpsc::Receiver<Exchange>,
     /// Where hints are asked for.
     pub watch: Box<dyn Watch>,
     /// The registrar.
@@ -152,6 +155,8 @@ enum Stage {
     Touched,
     /// It has not changed for long: once the worker has let go of it, it is forgotten.
     Cleaned,
+    /// Its input is no more: once the worker has let go of it, it waits for one that wants it.
+    Left,
 }
 
 /// Where a harvester is to begin.
@@ -194,6 +199,7 @@ fn keep_unclaimed(unclaimed: &mut Unclaimed, orphan: Orphan) {
 pub struct Prospector<D: Disk> {
     disk: D,
     inputs: Vec<Watched>,
+    exchanged: exchange::Exchanged,
     from: From,
     links: ProspectorLinks,
     files: Files,
@@ -269,6 +275,7 @@ impl<D: Disk> Prospector<D> {
         Self {
             disk,
             inputs,
+            exchanged: exchange::Exchanged::default(),
             from,
             links,
             files: Files::default(),
@@ -313,6 +320,10 @@ impl<D: Disk> Prospector<D> {
         self.follow_rescued();
         self.take_registered();
         self.take_reports(now);
+        self.take_exchanges(now);
+        if self.is_exchanging() {
+            return None;
+        }
         self.take_hints(now);
         self.poll(now);
         if self.examine_on() {
@@ -334,7 +345,8 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether the first scan is done and every file that it found is with a worker.
     #[must_use]
     pub fn has_assigned_all(&self) -> bool {
-        0 < self.round && self.registering.is_empty() && !self.copies_wait() && !self.is_examining()
+        let is_busy = self.copies_wait() || self.is_examining() || self.is_exchanging();
+        0 < self.round && self.registering.is_empty() && !is_busy
     }
 
     /// Tells whether the first scan is done, and no file that it found waits for its entry to be saved.
@@ -373,14 +385,15 @@ impl<D: Disk> Prospector<D> {
         let mut ends = self.drained.concat();
         let orphan = |orphan: &Orphan| (Arc::clone(&orphan.progress), orphan.entry.committed);
         ends.extend(self.orphans.iter().map(|(_, known)| orphan(known)));
-        ends.extend(self.touched.iter().map(orphan));
+        ends.extend(self.touched.iter().chain(self.unclaimed.values().flatten()).map(orphan));
         ends.extend(self.passed_over.values().filter_map(|passed| passed.copy_of()).map(orphan));
         Some(ends)
     }
 
     fn plan_rescan(&mut self, now: Instant) {
         let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        let interval = self.inputs.iter().map(|input| input.scan_interval).min();
+        let inputs = self.inputs.iter().filter(|input| !input.patterns.is_empty());
+        let interval = inputs.map(|input| input.scan_interval).min();
         let mut pause = interval.unwrap_or(Duration::from_secs(10));
         if self.events {
             pause = pause.max(RESCAN_PER_FILE * count);
@@ -531,6 +544,7 @@ impl<D: Disk> Prospector<D> {
         match file.stage {
             Stage::Touched => return self.let_go_touched(file, reached),
             Stage::Cleaned => return self.let_go_cleaned(file, reached),
+            Stage::Left => return self.keep_left(file, reached),
             _ => {}
         }
         if file.is_packed && !matches!(file.stage, Stage::Removed) {
@@ -573,21 +587,5 @@ impl<D: Disk> Prospector<D> {
         self.links.stats.reading.rotations.add(1);
         self.order(key, Order::Renamed(key, Arc::clone(&name)));
         self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
-    }
-
-    /// Says that bytes are gone that were never read.
-    fn tell_lost(&self, orphan: &Orphan) {
-        let entry = &orphan.entry;
-        for Range { start, end } in orphan.lost() {
-            self.links.stats.reading.lost_bytes.add(end - start);
-            let settled = Settled::lost(entry.epoch, &(start..end), entry.proof);
-            self.links.ledger.tell_quietly(Note::Settled(settled));
-            error!(
-                file = entry.name.display().to_string(),
-                from = start,
-                to = end,
-                "file went away before it was read to its end: bytes are lost"
-            );
-        }
     }
 }

@@ -62,18 +62,8 @@ pub struct WorkerSettings {
     pub limits: BatchLimits,
     /// Longest wait of an event for its batch to fill.
     pub flush_timeout: Duration,
-    /// For each input: when a file is let go of.
-    pub closing: Vec<CloseSettings>,
-    /// For each input: what documents say of who owns the file.
-    pub owners: Vec<OwnerSettings>,
-    /// For each input: what of its files is hashed for documents.
-    pub fingerprints: Vec<Option<FingerprintSettings>>,
-    /// For each input: how many of its files may be open at once.
-    pub open_limits: Vec<Option<OpenLimit>>,
-    /// For each input: largest content of a line, in bytes.
-    pub message_max_bytes: Vec<u64>,
-    /// For each input: in which order it reads what it finds unread.
-    pub backlog_orders: Vec<BacklogOrder>,
+    /// How the files of each input are read.
+    pub inputs: Vec<WorkerInput>,
     /// Most bytes of a file that are unread when its reading begins and are no backlog; [`READ_BYTES`] unless a test wants
     /// less.
     pub backlog_bytes_min: u64,
@@ -85,11 +75,39 @@ pub struct WorkerSettings {
     pub read_bytes: usize,
 }
 
+/// How a worker reads the files of one input.
+#[derive(Debug, Clone)]
+pub struct WorkerInput {
+    /// When a file is let go of.
+    pub closing: CloseSettings,
+    /// What documents say of who owns the file.
+    pub owner: OwnerSettings,
+    /// What of its files is hashed for documents.
+    pub fingerprint: Option<FingerprintSettings>,
+    /// How many of its files may be open at once.
+    pub open_limit: Option<OpenLimit>,
+    /// Largest content of a line, in bytes.
+    pub message_max_bytes: u64,
+    /// In which order it reads what it finds unread.
+    pub backlog: BacklogOrder,
+}
+
+/// Inputs that come and go while a worker runs.
+#[derive(Debug)]
+pub struct WorkerExchange {
+    /// Numbers of those that get no more files.
+    pub retired: Vec<u16>,
+    /// Those that come, with the numbers that follow the highest one.
+    pub added: Vec<(WorkerInput, Pipeline)>,
+}
+
 /// Whom a worker talks to.
 #[derive(Debug)]
 pub struct WorkerLinks {
     /// Orders of the prospector.
     pub orders: mpsc::Receiver<Order>,
+    /// Inputs that come and go: told before the prospector hears of them.
+    pub exchanges: mpsc::Receiver<WorkerExchange>,
     /// Reports to the prospector.
     pub reports: mpsc::Sender<Report>,
     /// Rung after a report.
@@ -264,6 +282,21 @@ impl<D: Disk> Worker<D> {
         self.rescue_all();
     }
 
+    /// Takes over inputs that have come, and gives back what those kept that have gone.
+    fn take_exchanges(&mut self) {
+        while let Ok(WorkerExchange { retired, added }) = self.links.exchanges.try_recv() {
+            for number in retired {
+                if let Some(pipeline) = self.pipelines.get_mut(usize::from(number)) {
+                    pipeline.forget();
+                }
+            }
+            for (input, pipeline) in added {
+                self.settings.inputs.push(input);
+                self.pipelines.push(pipeline);
+            }
+        }
+    }
+
     fn take_orders(&mut self, now: Instant) {
         while let Ok(order) = self.links.orders.try_recv() {
             match order {
@@ -279,7 +312,7 @@ impl<D: Disk> Worker<D> {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.rename(name);
                         let input = usize::from(file.assignment.input);
-                        file.at_end.close |= self.settings.closing[input].renamed;
+                        file.at_end.close |= self.settings.inputs[input].closing.renamed;
                         self.mark_ready(key);
                     }
                 }
@@ -316,6 +349,9 @@ impl<D: Disk> Worker<D> {
 
     fn follow(&mut self, file: Box<Harvester<D>>) {
         let key = file.assignment.key;
+        if self.pipelines.len() <= usize::from(file.assignment.input) {
+            self.take_exchanges();
+        }
         self.files.insert(key, file);
         self.links.stats.reading.started.add(1);
         self.links.stats.reading.running.add(1);
@@ -425,7 +461,7 @@ impl<D: Disk> Worker<D> {
         self.count_readable(file);
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
         let mut source = pipeline.source(&file.assignment.path, file.assignment.epoch);
-        let owner = self.settings.owners[usize::from(file.assignment.input)];
+        let owner = self.settings.inputs[usize::from(file.assignment.input)].owner;
         if owner != OwnerSettings::default()
             && let Some(Ok(stat)) = file.file.as_ref().map(ReadFile::stat)
         {

@@ -155,8 +155,7 @@ impl Pipeline {
         let mut assembly = Assembly::new(&input.reading, bytes_max)?;
         let index = input.index.as_deref().map(FormatString::parse).transpose()?;
         let enricher = Enricher::new(&input.enrich, &shared.geo, parser.extras().len());
-        let added = enricher.as_ref().map_or(&[][..], Enricher::extras);
-        let extras = [parser.extras(), added].concat();
+        let extras = [parser.extras(), enricher.as_ref().map_or(&[], Enricher::extras)].concat();
         let encoder = Encoder {
             writer: Writer::new(input, index, &parser, &extras, shared)?,
             frame: Frame::default(),
@@ -206,6 +205,11 @@ impl Pipeline {
         let rules = self.assembly.rules(source.charset()).clone();
         let mut lines = lines_of(chunk, &rules, self.assembly.message_bytes_max());
         self.assembly.seek_end(&mut lines, open)
+    }
+
+    /// Gives memory back that only an input needs that is read.
+    pub fn forget(&mut self) {
+        self.encoder.enricher.iter_mut().for_each(Enricher::forget);
     }
 
     /// Returns where its events may go.
@@ -275,9 +279,7 @@ impl Pipeline {
         self.parser.set_server(source.server());
         self.parser.set_file(source.epoch());
         self.parser.set_now(moment.0);
-        if let Some(enricher) = &mut encoder.enricher {
-            enricher.refresh();
-        }
+        encoder.enricher.iter_mut().for_each(Enricher::refresh);
         self.assembly.set_now(moment.0);
     }
 
@@ -392,9 +394,8 @@ impl Encoder {
         loop {
             let (upto, stop) = match assembly.next(lines, message, &mut consumed.filtered) {
                 Pulled::Message => {
-                    let end = lines.at + message.end as u64;
                     let start = lines.at + message.start as u64;
-                    let end = large_end.unwrap_or(end);
+                    let end = large_end.unwrap_or(lines.at + message.end as u64);
                     let length = message.text(lines.bytes).len();
                     let is_cut_off = lines.at + (message.end as u64) < end;
                     let flags = Flags {

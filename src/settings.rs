@@ -70,7 +70,7 @@ pub struct Settings {
 }
 
 /// One stanza of inputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputSettings {
     /// `id:` of the stanza.
     pub id: Option<String>,

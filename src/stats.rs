@@ -3,7 +3,7 @@
 use crate::account::OUTCOMES;
 pub use counter::{Counter, Gauge};
 use histogram::Histogram;
-use inputs::Inputs;
+use inputs::{InputName, Inputs};
 use retries::Retries;
 use snapshot::{ListeningFigures, ReadingFigures, RegisteringFigures, SendingFigures, Snapshot};
 
@@ -177,10 +177,10 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Makes counters for a process with so many inputs.
+    /// Makes counters for a process with these inputs.
     #[must_use]
-    pub fn of_inputs(count: usize) -> Self {
-        Self { inputs: Inputs::new(count), ..Self::default() }
+    pub fn of_inputs(names: impl IntoIterator<Item = InputName>) -> Self {
+        Self { inputs: Inputs::new(names), ..Self::default() }
     }
 
     /// Returns all numbers as they are now.

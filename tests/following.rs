@@ -15,6 +15,8 @@ mod between;
 mod devices;
 #[path = "following/events.rs"]
 mod events;
+#[path = "following/exchange.rs"]
+mod exchange;
 #[path = "following/fresh.rs"]
 mod fresh;
 #[path = "following/options.rs"]

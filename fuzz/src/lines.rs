@@ -6,7 +6,7 @@ use super::input::Input;
 use super::memory::{INODE, OneFile};
 use shipper::batch::BatchLimits;
 use shipper::follow::{Assignment, FileKey, Order, Report};
-use shipper::harvester::{READ_BYTES, Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{READ_BYTES, Step, Worker, WorkerInput, WorkerLinks, WorkerSettings};
 use shipper::identity::prefix_of;
 use shipper::ledger::{Inbox, Ledger, Note, Progress};
 use shipper::pipeline::{HOLE_BYTES_MIN, Moment, Pipeline};
@@ -162,6 +162,7 @@ pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -
     let (report, reports) = mpsc::channel();
     let links = WorkerLinks {
         orders: worker_orders,
+        exchanges: mpsc::channel().1,
         reports: report,
         prospector: Arc::new(Wake::default()),
         wake,
@@ -171,16 +172,18 @@ pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -
         stats: Arc::new(Stats::default()),
     };
     let settings = WorkerSettings {
-        backlog_orders: vec![BacklogOrder::Sequential],
+        inputs: vec![WorkerInput {
+            closing: CloseSettings::default(),
+            owner: OwnerSettings::default(),
+            fingerprint: None,
+            open_limit: None,
+            message_max_bytes: setting.input.message_max_bytes,
+            backlog: BacklogOrder::Sequential,
+        }],
         backlog_bytes_min: READ_BYTES as u64,
         rescue: None,
         limits: BatchLimits { bytes: BUFFER_BYTES, items: setting.items },
         flush_timeout: Duration::ZERO,
-        owners: vec![OwnerSettings::default()],
-        fingerprints: vec![None],
-        open_limits: vec![None],
-        closing: vec![CloseSettings::default()],
-        message_max_bytes: vec![setting.input.message_max_bytes],
         open_files_max: 1,
         read_bytes: READ_BYTES,
     };

@@ -5,13 +5,14 @@ use crate::discovery::glob::{Pattern, PatternError};
 use crate::discovery::{Skip, Watched};
 use crate::document::Shared;
 use crate::enrich::GeoTables;
-use crate::harvester::{OpenLimit, READ_BYTES, WorkerSettings};
+use crate::harvester::{OpenLimit, READ_BYTES, WorkerInput, WorkerSettings};
 use crate::host::HostFacts;
 use crate::listeners::ListenersSettings;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::pool::{BUFFER_BYTES, JUMBO_BYTES_MAX};
 use crate::settings::{InputSettings, OutputSettings, Settings, Since};
+use crate::stats::inputs::InputName;
 use crate::target::{FormatError, FormatString};
 use regex::Regex;
 use std::path::PathBuf;
@@ -56,10 +57,10 @@ pub(super) struct Plan {
     pub(super) watched: Vec<Watched>,
     pub(super) worker: WorkerSettings,
     pub(super) pipelines: Vec<Pipeline>,
-    pub(super) batch_wide: Option<String>,
     pub(super) templates: Vec<TemplateTarget>,
     pub(super) listeners: Option<ListenersSettings>,
-    pub(super) geo: Arc<GeoTables>,
+    pub(super) shared: Shared,
+    pub(super) starts: Starts,
 }
 
 /// Returns where events of these settings go, each with the index template that it wants.
@@ -68,8 +69,7 @@ pub(super) fn targets(
     host: &HostFacts,
 ) -> Result<Vec<TemplateTarget>, PlanError> {
     let shared = shared(settings, host)?;
-    let sent_to = settings.listeners.iter().map(|listener| &listener.input);
-    Ok(templates(&make_pipelines(settings.inputs.iter().chain(sent_to), &shared)?))
+    Ok(templates(&make_pipelines(all_inputs(settings), &shared)?))
 }
 
 /// Returns what all pipelines have in common, but for a target that is one for all.
@@ -103,21 +103,38 @@ pub(super) fn trial(
 
 /// Returns the files of databases of places that inputs want.
 fn databases(settings: &Settings) -> impl Iterator<Item = PathBuf> {
-    let sent_to = settings.listeners.iter().map(|listener| &listener.input);
-    settings.inputs.iter().chain(sent_to).flat_map(|input| input.enrich.geoip.iter().cloned())
+    all_inputs(settings).flat_map(|input| input.enrich.geoip.iter().cloned())
+}
+
+/// Returns all inputs by number: those of files, then those that are sent to.
+fn all_inputs(settings: &Settings) -> impl Iterator<Item = &InputSettings> {
+    settings.inputs.iter().chain(settings.listeners.iter().map(|listener| &listener.input))
+}
+
+/// Returns the names of all inputs, by number.
+pub(super) fn names(settings: &Settings) -> impl Iterator<Item = InputName> {
+    all_inputs(settings).enumerate().map(|(number, input)| InputName {
+        id: input.id.clone().unwrap_or_else(|| format!("inputs[{number}]")),
+        kind: input.kind.clone(),
+        is_files: number < settings.inputs.len(),
+        is_retired: false,
+    })
 }
 
 impl Plan {
-    /// Makes a plan in which `open_files_max` logs may be open at once.
+    /// Makes a plan in which `open_files_max` logs may be open at once, and, where it `exchanges` inputs, those of modules
+    /// may come later.
     pub(super) fn new(
         settings: &Settings,
         host: &HostFacts,
         open_files_max: usize,
         starts: Starts,
+        exchanges: bool,
     ) -> Result<Self, PlanError> {
         let mut shared = shared(settings, host)?;
         let sent_to = || settings.listeners.iter().map(|listener| &listener.input);
-        let pipelines = make_pipelines(settings.inputs.iter().chain(sent_to()), &shared)?;
+        let later = exchanges.then(InputSettings::default);
+        let pipelines = make_pipelines(all_inputs(settings).chain(&later), &shared)?;
         shared.batch_wide = common_target(&pipelines);
         let templates = templates(&pipelines);
         let worker = worker_settings(settings, open_files_max);
@@ -139,9 +156,9 @@ impl Plan {
                 .map(|input| watched(input, starts))
                 .collect::<Result<_, _>>()?,
             worker,
-            pipelines: make_pipelines(settings.inputs.iter(), &shared)?,
-            batch_wide: shared.batch_wide,
-            geo: shared.geo,
+            pipelines: make_pipelines(all_inputs(settings), &shared)?,
+            shared,
+            starts,
             templates,
             listeners: (!settings.listeners.is_empty()).then_some(listeners),
         })
@@ -184,7 +201,7 @@ fn common_target(pipelines: &[Pipeline]) -> Option<String> {
     targets.all(|other| other == first).then_some(first.pattern)
 }
 
-fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
+pub(super) fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
     let mut templates: Vec<TemplateTarget> = Vec::new();
     for target in pipelines.iter().flat_map(Pipeline::targets) {
         let template = TemplateTarget {
@@ -199,7 +216,7 @@ fn templates(pipelines: &[Pipeline]) -> Vec<TemplateTarget> {
     templates
 }
 
-fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, PlanError> {
+pub(super) fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, PlanError> {
     let parse = if input.files.recursive_glob { Pattern::parse } else { Pattern::parse_flat };
     let patterns = input.paths.iter().map(|path| parse(path));
     let expressions = |key: &'static str, patterns: &[String]| -> Result<Vec<Regex>, PlanError> {
@@ -237,6 +254,17 @@ fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, PlanError> 
     })
 }
 
+pub(super) fn worker_input(input: &InputSettings) -> WorkerInput {
+    WorkerInput {
+        closing: input.close,
+        owner: input.files.owner,
+        fingerprint: input.files.fingerprint,
+        open_limit: OpenLimit::new(input.close.limit),
+        message_max_bytes: input.message_max_bytes,
+        backlog: input.files.backlog,
+    }
+}
+
 fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings {
     let limits = match &settings.output {
         OutputSettings::Elasticsearch(output) => BatchLimits {
@@ -252,17 +280,8 @@ fn worker_settings(settings: &Settings, open_files_max: usize) -> WorkerSettings
         read_bytes: READ_BYTES,
         limits,
         flush_timeout: settings.queue.flush_timeout,
-        backlog_orders: settings.inputs.iter().map(|input| input.files.backlog).collect(),
+        inputs: all_inputs(settings).map(worker_input).collect(),
         backlog_bytes_min: READ_BYTES as u64,
-        closing: settings.inputs.iter().map(|input| input.close).collect(),
-        owners: settings.inputs.iter().map(|input| input.files.owner).collect(),
-        fingerprints: settings.inputs.iter().map(|input| input.files.fingerprint).collect(),
-        open_limits: settings
-            .inputs
-            .iter()
-            .map(|input| OpenLimit::new(input.close.limit))
-            .collect(),
-        message_max_bytes: settings.inputs.iter().map(|input| input.message_max_bytes).collect(),
         open_files_max,
         rescue: None,
     }

@@ -62,8 +62,12 @@ pub(super) fn err(text: &str) {
 
 /// Loads the configuration that the command line names.
 pub(super) fn load(args: &ConfigArgs) -> Result<Loaded, Failure> {
-    let sources = sources(args)?;
-    config::load_as(&sources, strictness(args), &environment)
+    load_sources(&sources(args)?, args)
+}
+
+/// Loads texts of a configuration.
+pub(super) fn load_sources(sources: &Sources, args: &ConfigArgs) -> Result<Loaded, Failure> {
+    config::load_as(sources, strictness(args), &environment)
         .map_err(|problems| Failure::Configuration(problems.to_string()))
 }
 
@@ -84,7 +88,8 @@ pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn strictness(args: &ConfigArgs) -> Strictness {
+/// Tells whether files are refused that others may write.
+pub(super) fn strictness(args: &ConfigArgs) -> Strictness {
     if args.strict_permissions { Strictness::Strict } else { Strictness::Lax }
 }
 

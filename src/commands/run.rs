@@ -5,6 +5,7 @@ mod drain;
 mod endpoint;
 mod life;
 mod pages;
+mod reload;
 mod teller;
 
 use super::NOT_ACKNOWLEDGED;
@@ -28,6 +29,7 @@ use drain::Drain;
 use endpoint::Endpoint;
 use life::Life;
 use pages::{About, Answers};
+use reload::Reload;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,7 +98,12 @@ pub(super) fn run_once(
 
 fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    let Loaded { mut settings, unneeded, warnings, .. } = report::load(&cli.config)?;
+    let sources = report::sources(&cli.config)?;
+    let strictness = report::strictness(&cli.config);
+    let modules = reload::checksum(&sources, strictness);
+    let loaded = report::load_sources(&sources, &cli.config)?;
+    let reload = Reload::new((sources, strictness), &loaded, modules, started);
+    let Loaded { mut settings, unneeded, warnings, .. } = loaded;
     if cli.config.to_stderr {
         settings.logging.to_stderr = true;
         settings.logging.files = None;
@@ -106,14 +113,15 @@ fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
         selectors.extend(debug.split(',').map(|part| part.trim().to_owned()));
         settings.logging.level = LogLevel::Debug;
     }
-    let stats = Arc::new(Stats::of_inputs(settings.inputs.len() + settings.listeners.len()));
+    let stats = Arc::new(Stats::of_inputs(app::input_names(&settings)));
     let is_console = matches!(settings.output, OutputSettings::Console);
     let bars = Bars::new(started, &stats.backfill, is_console);
     let (logging, writer) = logging::init(&settings.logging, &selectors, bars.stderr())?;
     let log_thread =
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
     tell_start(&settings, &unneeded, &warnings);
-    let surroundings = Surroundings { started, stats, bars, last_error: logging.last_error() };
+    let last_error = logging.last_error();
+    let surroundings = Surroundings { started, stats, bars, last_error, reload };
     let result = supervise(cli, mode, &settings, surroundings);
     drop(logging);
     drop(log_thread);
@@ -140,6 +148,7 @@ struct Surroundings {
     stats: Arc<Stats>,
     bars: Bars,
     last_error: LastError,
+    reload: Option<Reload>,
 }
 
 fn supervise(
@@ -148,10 +157,11 @@ fn supervise(
     settings: &Settings,
     surroundings: Surroundings,
 ) -> Result<ExitCode, Failure> {
-    let Surroundings { started, stats, bars, last_error } = surroundings;
+    let Surroundings { started, stats, bars, last_error, reload } = surroundings;
     let life = Arc::new(Life::new(manager()));
     let endpoint = Endpoint::listen(settings)?;
-    let app = App::start(settings, options(cli), Arc::clone(&stats))?;
+    let options = Options { from: from(cli), exchanges: reload.is_some() };
+    let app = App::start(settings, options, Arc::clone(&stats))?;
     let counted = Arc::clone(&stats);
     let mut signals = {
         let _within = app.runtime().enter();
@@ -193,6 +203,7 @@ fn supervise(
         progress,
         audit_at,
         bars,
+        reload,
     };
     let end = app.runtime().clone().block_on(run.wait(&mut signals));
     let Run { mut reporter, drain, life, mut bars, .. } = run;
@@ -224,12 +235,11 @@ fn start_watchdog(app: &App, life: &Arc<Life>) {
     app.runtime().spawn(async move { life.watchdog(&pulses).await });
 }
 
-fn options(cli: &Cli) -> Options {
-    let from = match cli.run.from {
+fn from(cli: &Cli) -> From {
+    match cli.run.from {
         FromArg::Start => From::Start,
         FromArg::Now => From::Now,
-    };
-    Options { from }
+    }
 }
 
 fn constants(settings: &Settings, app: &App) -> Constants {
@@ -308,6 +318,7 @@ struct Run<'a> {
     progress: Option<Progress<'a>>,
     audit_at: Instant,
     bars: Bars,
+    reload: Option<Reload>,
 }
 
 impl Run<'_> {
@@ -346,7 +357,8 @@ impl Run<'_> {
         let look = drain.map(|_| Instant::now() + LOOK);
         let deadline = drain.and_then(|drain| drain.deadline);
         let own = self.teller.due().min(self.audit_at);
-        let others = [self.reporter.due(), look, deadline, self.bars.due()];
+        let reload = self.reload.as_ref().map(Reload::due).filter(|_| drain.is_none());
+        let others = [self.reporter.due(), look, deadline, self.bars.due(), reload];
         others.into_iter().flatten().fold(own, Instant::min)
     }
 
@@ -384,6 +396,9 @@ impl Run<'_> {
             let _ = self.app.auditor().audit(AUDIT_TIME_MAX);
         }
         self.reporter.step(now);
+        if let Some(reload) = self.reload.as_mut().filter(|_| self.drain.is_none()) {
+            reload.step(now, self.app);
+        }
         let drain = self.drain.as_mut()?;
         let told = drain.step(now, || self.teller.status());
         if let (Some(status), Some(progress)) = (told, self.progress) {

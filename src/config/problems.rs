@@ -227,6 +227,20 @@ impl Problems {
         &self.list
     }
 
+    /// Returns each problem in one line, with its place, and its advice.
+    pub fn lines(&self) -> impl Iterator<Item = (String, Option<&str>)> {
+        self.list.iter().take(SHOWN_PROBLEMS_MAX).map(|problem| {
+            let mut line = String::new();
+            if let Some(place) = problem.place
+                && self.write_place(&mut line, place).is_ok()
+            {
+                line.push_str(": ");
+            }
+            line.push_str(&hint::visible(&problem.message));
+            (line, problem.hint.as_deref())
+        })
+    }
+
     fn write_place(&self, out: &mut impl fmt::Write, place: Place) -> fmt::Result {
         let source = self.sources.get(place.source);
         let name = source.map_or("configuration", |source| source.name.as_str());

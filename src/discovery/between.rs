@@ -25,9 +25,9 @@ use tracing::info;
 /// A log that was found under the name that a rotation gave it, or nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rotated {
-    input: u16,
+    pub(super) input: u16,
     /// The name under which it was found first.
-    log: Arc<Path>,
+    pub(super) log: Arc<Path>,
     name: Arc<Path>,
     /// When it was changed last; of one that was found nowhere, when it was begun.
     modified: i64,

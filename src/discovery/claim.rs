@@ -518,13 +518,23 @@ impl<D: Disk> Prospector<D> {
         self.files.with_inode((input, stat.inode.device, stat.inode.number)).is_some()
     }
 
-    /// Counts the inputs before `input` that follow the same inode.
+    /// Returns the number that an input has among those which follow the same inode, or else the first that none of them
+    /// has.
     pub(super) fn reader_of(&self, input: u16, stat: Stat) -> u8 {
-        let before = (0..input).filter(|other| {
-            let inode = (*other, stat.inode.device, stat.inode.number);
-            self.files.with_inode(inode).is_some()
+        let own = self.files.with_inode((input, stat.inode.device, stat.inode.number));
+        if let Some(own) = own.and_then(|key| self.files.get(key)) {
+            return own.reader;
+        }
+        let inputs = (0..).take(self.inputs.len()).filter(|other| *other != input);
+        let keys = inputs.filter_map(|other| {
+            self.files.with_inode((other, stat.inode.device, stat.inode.number))
         });
-        u8::try_from(before.count()).unwrap_or(u8::MAX)
+        let mut taken: Vec<u8> =
+            keys.filter_map(|key| self.files.get(key)).map(|file| file.reader).collect();
+        taken.sort_unstable();
+        taken
+            .into_iter()
+            .fold(0, |free, reader| if reader == free { free.saturating_add(1) } else { free })
     }
 }
 

@@ -9,10 +9,12 @@ use crate::disk::Disk;
 use crate::follow::{Order, Reached};
 use crate::identity::same_inode;
 use crate::ledger::Note;
+use crate::position::Settled;
 use crate::settings::CleanSettings;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 impl<D: Disk> Prospector<D> {
     /// A touched file was let go of: the next scan takes it for a new one.
@@ -121,6 +123,22 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn tell_all_untold(&mut self) {
         for key in self.orphans.keys() {
             tell_untold(&mut self.orphans[key]);
+        }
+    }
+
+    /// Says that bytes are gone that were never read.
+    fn tell_lost(&self, orphan: &Orphan) {
+        let entry = &orphan.entry;
+        for Range { start, end } in orphan.lost() {
+            self.links.stats.reading.lost_bytes.add(end - start);
+            let settled = Settled::lost(entry.epoch, &(start..end), entry.proof);
+            self.links.ledger.tell_quietly(Note::Settled(settled));
+            error!(
+                file = entry.name.display().to_string(),
+                from = start,
+                to = end,
+                "file went away before it was read to its end: bytes are lost"
+            );
         }
     }
 

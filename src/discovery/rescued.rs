@@ -69,6 +69,7 @@ impl<D: Disk> Prospector<D> {
                     hint = "name it in `paths` of an input, or remove it from the directory of the rescue",
                     "no input wants what was rescued of a removed file: it is kept and not sent"
                 );
+                self.exchanged.unwanted.push(known);
                 continue;
             };
             info!(

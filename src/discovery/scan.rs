@@ -49,9 +49,9 @@ pub(super) struct PassedOver {
     size: u64,
     modified: i64,
     round: u64,
-    name: Arc<Path>,
+    pub(super) name: Arc<Path>,
     /// The epoch of which it is a finished copy: known as long as the copy is there.
-    copy_of: Option<Orphan>,
+    pub(super) copy_of: Option<Orphan>,
 }
 
 impl PassedOver {
@@ -111,6 +111,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Returns the files of an input in the order in which they are to be read.
     fn look_for(&mut self, input: usize, listing: &mut Listing<'_, D>) -> Vec<Found> {
+        let is_first = u16::try_from(input).is_ok_and(|input| self.is_first_look(input));
         let watched = &self.inputs[input];
         let (hints, workers) = (&self.links.hints, &*self.links.workers);
         let mut passing = Passing { hints, files: &self.files, workers, held: &mut self.held };
@@ -120,7 +121,7 @@ impl<D: Disk> Prospector<D> {
             let before = walk.found.len();
             let links = listing.links.len();
             listing.expand(pattern, &mut walk);
-            if self.round == 1 && before == walk.found.len() {
+            if is_first && before == walk.found.len() {
                 let link = listing.links.get(links).map(|link| link.display().to_string());
                 tell_no_match(pattern.text(), link);
             }

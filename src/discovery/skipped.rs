@@ -41,6 +41,13 @@ impl Skipped {
         let names = known.iter().flat_map(|known| [&known.entry.path, &known.entry.name]);
         Self { names: names.map(Arc::clone).collect(), found: Vec::new() }
     }
+
+    /// Keeps more names where an input leaves anything out.
+    pub(super) fn know(&mut self, inputs: &[Watched], names: Vec<Arc<Path>>) {
+        if inputs.iter().any(|input| input.skip != Skip::default()) {
+            self.names.extend(names);
+        }
+    }
 }
 
 impl<D: Disk> Prospector<D> {
@@ -50,7 +57,7 @@ impl<D: Disk> Prospector<D> {
         if found.of.is_some() {
             return false;
         }
-        let is_first = self.round == 1;
+        let is_first = self.is_first_look(input);
         if is_first && self.from == From::Now {
             return true;
         }

@@ -40,7 +40,7 @@ impl<V> Cache<V> {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.sets.clear();
+        self.sets = Vec::new();
     }
 
     /// Returns what is known of `key`, or what `find` finds and is kept then.

@@ -15,7 +15,7 @@ impl<D: Disk> Worker<D> {
     /// Closes a file that was read to its end, if its input says so.
     pub(super) fn close_at_end(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(&key) else { return };
-        let closing = &self.settings.closing[usize::from(file.assignment.input)];
+        let closing = &self.settings.inputs[usize::from(file.assignment.input)].closing;
         if closing.on_eof || 0 < closing.limit || file.at_end.close {
             file.at_end.close = false;
             close(file, &self.links.stats);
@@ -71,7 +71,7 @@ impl<D: Disk> Worker<D> {
             if file.file.is_none() {
                 continue;
             }
-            let closing = &self.settings.closing[usize::from(file.assignment.input)];
+            let closing = &self.settings.inputs[usize::from(file.assignment.input)].closing;
             let due = *file.last_read.get_or_insert(now) + closing.inactive;
             let end = closing.after.filter(|_| !file.removed && !file.assignment.is_packed);
             let end = end.map(|after| *file.opened_at.get_or_insert(now) + after);

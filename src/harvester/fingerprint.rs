@@ -17,7 +17,7 @@ const PIECE_BYTES: usize = 16 << 10;
 impl<D: Disk> Worker<D> {
     /// Has documents tell the fingerprint of their file, as soon as it has all the bytes that belong to it.
     pub(super) fn learn_fingerprint(&self, file: &mut Harvester<D>) -> Result<(), Obstacle> {
-        let wanted = self.settings.fingerprints[usize::from(file.assignment.input)];
+        let wanted = self.settings.inputs[usize::from(file.assignment.input)].fingerprint;
         let source = file.source.as_mut().expect("an open file has a source");
         let Some(wanted) = wanted.filter(|_| !source.has_file_member(NAME)) else { return Ok(()) };
         let content = file.file.as_ref().expect("it was opened");

@@ -169,7 +169,7 @@ impl<D: Disk> Worker<D> {
             return Ok(());
         }
         let input = usize::from(file.assignment.input);
-        if self.settings.backlog_orders[input] == BacklogOrder::Sequential {
+        if self.settings.inputs[input].backlog == BacklogOrder::Sequential {
             file.parting = Parting::None;
             return Ok(());
         }

@@ -148,7 +148,7 @@ impl<D: Disk> Worker<D> {
 
     /// Returns how many raw bytes of an event of so many are read to be sent.
     fn kept_bytes(&self, file: &Harvester<D>, raw: u64) -> usize {
-        let most = self.settings.message_max_bytes[usize::from(file.assignment.input)];
+        let most = self.settings.inputs[usize::from(file.assignment.input)].message_max_bytes;
         // A character of UTF-16 has two bytes, and a line has an end.
         let most = most.saturating_mul(2).saturating_add(self.settings.read_bytes as u64);
         let kept = raw.min(most).min(JUMBO_BYTES_MAX as u64 / 2 * 2);

@@ -45,7 +45,7 @@ impl<D: Disk> Worker<D> {
         if file.file.is_some() || file.permit.is_some() {
             return true;
         }
-        let limit = &self.settings.open_limits[usize::from(file.assignment.input)];
+        let limit = &self.settings.inputs[usize::from(file.assignment.input)].open_limit;
         file.permit = limit.as_ref().and_then(OpenLimit::try_take);
         limit.is_none() || file.permit.is_some()
     }

@@ -69,7 +69,7 @@ impl<D: Disk> Worker<D> {
         let input = usize::from(file.assignment.input);
         let (start, raw) = (file.assignment.offset, end - file.assignment.offset);
         let content = raw - line_end_length(file, end, terminator);
-        let kept = content.min(self.settings.message_max_bytes[input]);
+        let kept = content.min(self.settings.inputs[input].message_max_bytes);
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
         let bytes = jumbo_bytes(kept);
         let Some(jumbo) = self.links.pool.try_take_jumbo(bytes, &self.links.wake) else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// One stanza whose lines are sent to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
     /// What it has in common with inputs of files; its `message_max_bytes` is `max_message_size`.
     pub input: InputSettings,
@@ -48,7 +48,7 @@ pub struct SocketSettings {
 }
 
 /// `ssl.*` of a listener.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTlsSettings {
     /// What it has in common with that of an output: `client` is its certificate and is there, and by the authorities
     /// clients must be known; without any, clients need no certificate.

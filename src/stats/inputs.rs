@@ -1,10 +1,31 @@
 //! What each input counts.
 
 use crate::stats::counter::Counter;
+use std::sync::{PoisonError, RwLock};
 
-/// The counters of all inputs: those of files in the order of the configuration, then those that are sent to.
+/// The counters of all inputs: those of files in the order of the configuration, then those that are sent to, then those
+/// that came while all ran.
 #[derive(Debug, Default)]
-pub struct Inputs(Box<[Input]>);
+pub struct Inputs(RwLock<Vec<Named>>);
+
+#[derive(Debug)]
+struct Named {
+    name: InputName,
+    counters: Input,
+}
+
+/// What an input is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputName {
+    /// Its `id`, or its place in the configuration.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Whether it reads files.
+    pub is_files: bool,
+    /// Whether it is no more.
+    pub is_retired: bool,
+}
 
 /// What one input counts.
 #[derive(Debug, Default)]
@@ -41,23 +62,48 @@ pub struct InputFigures {
 }
 
 impl Inputs {
-    /// Makes counters for so many inputs.
+    /// Makes counters for inputs of these names.
     #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self((0..count).map(|_| Input::default()).collect())
+    pub fn new(names: impl IntoIterator<Item = InputName>) -> Self {
+        let inputs = Self::default();
+        names.into_iter().for_each(|name| inputs.add(name));
+        inputs
+    }
+
+    /// Adds an input, with the next number.
+    pub fn add(&self, name: InputName) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(Named { name, counters: Input::default() });
+    }
+
+    /// Notes that an input is no more.
+    pub fn retire(&self, input: usize) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(input) = all.get_mut(input) {
+            input.name.is_retired = true;
+        }
     }
 
     /// Counts something of an input; of one that has no counters, nothing.
     pub fn count(&self, input: usize, count: impl FnOnce(&Input)) {
-        if let Some(input) = self.0.get(input) {
-            count(input);
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(input) = all.get(input) {
+            count(&input.counters);
         }
+    }
+
+    /// Returns the names, in the order of the figures.
+    #[must_use]
+    pub fn names(&self) -> Vec<InputName> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|input| input.name.clone()).collect()
     }
 
     /// Returns what each counted.
     #[must_use]
     pub fn figures(&self) -> Vec<InputFigures> {
-        let figures = |input: &Input| {
+        let figures = |input: &Named| {
+            let input = &input.counters;
             // What ends is read before what begins it.
             let closed = input.closed.get();
             InputFigures {
@@ -69,7 +115,8 @@ impl Inputs {
                 errors: input.errors.get(),
             }
         };
-        self.0.iter().map(figures).collect()
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(figures).collect()
     }
 }
 
@@ -79,7 +126,14 @@ mod tests {
 
     #[test]
     fn each_input_counts_for_itself() {
-        let inputs = Inputs::new(2);
+        let name = |id: &str| InputName {
+            id: id.to_owned(),
+            kind: "log".to_owned(),
+            is_files: true,
+            is_retired: false,
+        };
+        let inputs = Inputs::new([name("a")]);
+        inputs.add(name("b"));
         inputs.count(1, |input| {
             input.bytes.add(5);
             input.events.add(2);
@@ -88,5 +142,8 @@ mod tests {
         inputs.count(2, |input| input.bytes.add(1));
         let second = InputFigures { bytes: 5, events: 2, opened: 1, ..InputFigures::default() };
         assert_eq!(inputs.figures(), [InputFigures::default(), second]);
+        inputs.retire(0);
+        inputs.retire(2);
+        assert_eq!(inputs.names(), [InputName { is_retired: true, ..name("a") }, name("b")]);
     }
 }

@@ -10,6 +10,7 @@ use crate::stats::exposition::{
     seconds,
 };
 use crate::stats::files::{FILES_MAX, FileFigures};
+use crate::stats::inputs::{InputFigures, InputName};
 use crate::stats::metrics::{Constants, ProcessFigures, QueueFigures};
 use crate::stats::retries::REASONS;
 use crate::stats::snapshot::{
@@ -29,10 +30,8 @@ pub struct Exposed<'a> {
     pub queue: QueueFigures,
     /// Of the counters.
     pub snapshot: &'a Snapshot,
-    /// Id and type of each input, in the order of its figures.
-    pub inputs: &'a [(String, String)],
-    /// Those of the inputs at the front that are files.
-    pub file_inputs: usize,
+    /// The name of each input, in the order of its figures.
+    pub inputs: &'a [InputName],
     /// The files that are most behind.
     pub files: &'a [FileFigures],
     /// Every host that was ever tried, and whether it takes what is sent.
@@ -51,7 +50,7 @@ pub fn text(exposed: &Exposed<'_>) -> String {
     push_requests(&mut text, &snapshot.reading);
     push_inputs(&mut text, exposed);
     push_files(&mut text, exposed);
-    if exposed.file_inputs < exposed.inputs.len() {
+    if exposed.inputs.iter().any(|input| !input.is_files) {
         push_listening(&mut text, &snapshot.listening);
     }
     push_output(&mut text, exposed.constants.output, snapshot);
@@ -138,9 +137,9 @@ fn push_requests(text: &mut Exposition, reading: &ReadingFigures) {
 
 fn push_inputs(text: &mut Exposition, exposed: &Exposed<'_>) {
     let inputs = || exposed.inputs.iter().zip(&exposed.snapshot.inputs);
-    let mut family = |name, help, value: fn(&crate::stats::inputs::InputFigures) -> u64| {
+    let mut family = |name, help, value: fn(&InputFigures) -> u64| {
         text.family(name, Counter, help);
-        for ((id, kind), figures) in inputs() {
+        for (InputName { id, kind, .. }, figures) in inputs().filter(|(name, _)| !name.is_retired) {
             text.sample(&[("input", id), ("type", kind)], value(figures));
         }
     };
@@ -155,7 +154,7 @@ fn push_files(text: &mut Exposition, exposed: &Exposed<'_>) {
         let help = format!("{help} Only for the {FILES_MAX} files that are most behind.");
         text.family(name, Gauge, &help);
         for file in exposed.files {
-            let input = exposed.inputs.get(file.input).map_or(&no_id, |(id, _)| id);
+            let input = exposed.inputs.get(file.input).map_or(&no_id, |input| &input.id);
             text.sample(&[("input", input), ("path", &file.path)], value(file));
         }
     };

@@ -801,7 +801,7 @@ fn keys_that_do_nothing_are_accepted_by_name_and_missing_parts_only_with_harmles
             ),
             (
                 "filebeat.config.modules: {path: '${path.config}/nowhere.d/*.yml', reload.enabled: false}",
-                r#"["filebeat.inputs.backoff", "filebeat.config.modules.reload"]"#,
+                r#"["filebeat.inputs.backoff"]"#,
             ),
             (
                 "filebeat.config.inputs: {path: 'fixtures/config/*.yml'}",

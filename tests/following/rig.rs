@@ -5,10 +5,12 @@ use shipper::batch::{Batch, BatchLimits};
 use shipper::acker::Tracker;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{Hint, NoWatch};
-use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
+use shipper::discovery::{Exchange, From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
-use shipper::harvester::{OpenLimit, READ_BYTES, Step, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{
+    OpenLimit, READ_BYTES, Step, Worker, WorkerExchange, WorkerInput, WorkerLinks, WorkerSettings,
+};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress, length_of};
 use shipper::packing::{Compression, Format as Packing};
 use shipper::pipeline::{Moment, Pipeline};
@@ -42,6 +44,10 @@ pub struct Rig {
     pub stats: Arc<Stats>,
     pub pool: Pool,
     hint: mpsc::Sender<Hint>,
+    worker_exchange: mpsc::Sender<WorkerExchange>,
+    exchange: mpsc::Sender<Exchange>,
+    /// How many inputs there ever were.
+    pub inputs: usize,
     notes: Inbox,
     batches: mpsc::Receiver<Batch>,
     runtime: tokio::runtime::Runtime,
@@ -124,6 +130,8 @@ impl Rig {
         let (orders, worker_orders) = mpsc::channel();
         let (report, reports) = mpsc::channel();
         let (hint, hints) = mpsc::channel();
+        let (worker_exchange, worker_exchanges) = mpsc::channel();
+        let (exchange, exchanges) = mpsc::channel();
         let known: BTreeMap<Epoch, Known> = saved
             .into_iter()
             .map(|entry| {
@@ -137,15 +145,13 @@ impl Rig {
             workers: vec![WorkerLink { orders, wake: Arc::clone(&worker_bell) }],
             reports,
             hints,
+            exchanges,
             watch: Box::new(NoWatch),
             ledger: ledger.clone(),
             wake: Arc::clone(&bell),
             stats: Arc::clone(&stats),
             laggards: None,
-            wall: Box::new(|| {
-                let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-                i64::try_from(now.as_nanos()).unwrap()
-            }),
+            wall: Box::new(wall),
             random: Box::new(move || {
                 // Never twice, also in the next life.
                 let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
@@ -165,13 +171,8 @@ impl Rig {
             rescue: None,
             limits: BatchLimits::default(),
             flush_timeout: Duration::ZERO,
-            backlog_orders: vec![input.files.backlog],
             backlog_bytes_min: BACKLOG_BYTES_MIN,
-            closing: vec![input.close],
-            owners: vec![OwnerSettings { user: true, group: true }],
-            fingerprints: vec![input.files.fingerprint],
-            open_limits: vec![OpenLimit::new(input.close.limit)],
-            message_max_bytes: vec![input.message_max_bytes],
+            inputs: vec![worker_input(input)],
             open_files_max: 100,
             read_bytes: match input.files.backlog {
                 BacklogOrder::Sequential => READ_BYTES,
@@ -180,6 +181,7 @@ impl Rig {
         };
         let links = WorkerLinks {
             orders: worker_orders,
+            exchanges: worker_exchanges,
             reports: report,
             prospector: bell,
             wake: worker_bell,
@@ -207,6 +209,9 @@ impl Rig {
             runtime,
             now: Instant::now(),
             known,
+            worker_exchange,
+            exchange,
+            inputs: 1,
             withholds: false,
             withheld: Vec::new(),
             holds_cuts: false,
@@ -216,6 +221,19 @@ impl Rig {
             ids: Vec::new(),
             skipped: Vec::new(),
         }
+    }
+
+    /// Has inputs gone and come, which follow `first` ones in their numbers.
+    pub fn exchange(&mut self, retired: &[u16], first: u16, added: Vec<(Watched, InputSettings)>) {
+        let (watched, inputs): (Vec<_>, Vec<_>) = added.into_iter().unzip();
+        // The worker knows all numbers, also of what listens.
+        let listeners = vec![input(1); usize::from(first) - self.inputs];
+        self.inputs = usize::from(first) + inputs.len();
+        let inputs = listeners.iter().chain(&inputs);
+        let added = inputs.map(|input| (worker_input(input), pipeline(input))).collect();
+        let retired = retired.to_vec();
+        self.worker_exchange.send(WorkerExchange { retired: retired.clone(), added }).unwrap();
+        self.exchange.send(Exchange { retired, first, added: watched }).unwrap();
     }
 
     /// Lets `seconds` pass, in steps of one, and everybody do what there is to do.
@@ -421,8 +439,24 @@ impl Rig {
     }
 }
 
-fn input(message_max_bytes: u64) -> InputSettings {
+fn wall() -> i64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(now.as_nanos()).unwrap()
+}
+
+pub fn input(message_max_bytes: u64) -> InputSettings {
     InputSettings { format: Format::Raw, message_max_bytes, ..InputSettings::default() }
+}
+
+fn worker_input(input: &InputSettings) -> WorkerInput {
+    WorkerInput {
+        closing: input.close,
+        owner: OwnerSettings { user: true, group: true },
+        fingerprint: input.files.fingerprint,
+        open_limit: OpenLimit::new(input.close.limit),
+        message_max_bytes: input.message_max_bytes,
+        backlog: input.files.backlog,
+    }
 }
 
 fn pipeline(input: &InputSettings) -> Pipeline {

@@ -13,7 +13,7 @@ use shipper::discovery::watch::{NoWatch, Watch};
 use shipper::discovery::{From, Prospector, ProspectorLinks, Watched, WorkerLink};
 use shipper::disk::{Kind, ReadFile, Stat};
 use shipper::document::Shared;
-use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerLinks, WorkerSettings};
+use shipper::harvester::{OpenLimit, READ_BYTES, Worker, WorkerInput, WorkerLinks, WorkerSettings};
 use shipper::ledger::{Entry, Inbox, Known, Ledger, Note, Progress};
 use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::{BUFFER_BYTES, Pool};
@@ -557,8 +557,8 @@ fn opening(seed: u64) -> Opening {
 fn worker_settings(
     rng: &mut Rng,
     keeps_open: bool,
-    closing: Vec<CloseSettings>,
-    open_limits: Vec<Option<OpenLimit>>,
+    closing: CloseSettings,
+    open_limit: Option<OpenLimit>,
     fresh: Option<Fresh>,
 ) -> WorkerSettings {
     let order = if fresh.is_some() { BacklogOrder::FreshFirst } else { BacklogOrder::Sequential };
@@ -566,13 +566,15 @@ fn worker_settings(
         rescue: None,
         limits: BatchLimits { bytes: BUFFER_BYTES, items: rng.usize(1..20) },
         flush_timeout: Duration::from_millis(rng.u64(..2_000)),
-        backlog_orders: vec![order],
         backlog_bytes_min: fresh.map_or(READ_BYTES as u64, |fresh| fresh.backlog_bytes_min),
-        closing,
-        open_limits,
-        owners: vec![OwnerSettings::default()],
-        fingerprints: vec![None],
-        message_max_bytes: vec![10 << 20],
+        inputs: vec![WorkerInput {
+            closing,
+            owner: OwnerSettings::default(),
+            fingerprint: None,
+            open_limit,
+            message_max_bytes: 10 << 20,
+            backlog: order,
+        }],
         open_files_max: rng.usize(1..6) + if keeps_open { 100 } else { 0 },
         read_bytes: READ_BYTES,
     }
@@ -638,6 +640,7 @@ impl Process {
             links.push(WorkerLink { orders, wake: Arc::clone(wake) });
             let worker_links = WorkerLinks {
                 orders: worker_orders,
+                exchanges: mpsc::channel().1,
                 reports: report.clone(),
                 prospector: Arc::clone(&bell),
                 wake: Arc::clone(wake),
@@ -646,9 +649,9 @@ impl Process {
                 ledger: ledger.clone(),
                 stats: Arc::clone(&stats),
             };
-            let (closing, limit) = (vec![close], vec![open_limit.clone()]);
             let (rng, fresh) = (&mut scene.rng, scene.fresh);
-            let mut settings = worker_settings(rng, keeps_open, closing, limit, fresh);
+            let limit = open_limit.clone();
+            let mut settings = worker_settings(rng, keeps_open, close, limit, fresh);
             settings.rescue = scene.rescue_bytes.map(|_| rescue.clone());
             settings.read_bytes = scene.read_bytes();
             let pipelines = vec![pipeline(scene.reading)];
@@ -662,6 +665,7 @@ impl Process {
             workers: links,
             reports,
             hints,
+            exchanges: mpsc::channel().1,
             watch,
             ledger: prospector_ledger,
             wake: bell,

@@ -12,7 +12,7 @@ use crate::reporter::{process, queue_figures};
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::files::Laggards;
-use crate::stats::inputs::InputFigures;
+use crate::stats::inputs::{InputFigures, InputName};
 use crate::stats::metrics::{Constants, Sample};
 use crate::stats::prometheus::{self, Exposed};
 use crate::status::{OutputState, Status};
@@ -40,9 +40,6 @@ pub(super) struct About {
     watch: Mutex<Watch>,
     info: Value,
     state: Value,
-    /// Id and type of each input, those of files first.
-    inputs: Vec<(String, String)>,
-    file_inputs: usize,
     start_seconds: f64,
 }
 
@@ -54,13 +51,6 @@ impl About {
         started: Instant,
     ) -> Self {
         let host = app.host();
-        let all = settings.inputs.iter().chain(settings.listeners.iter().map(|one| &one.input));
-        let inputs: Vec<(String, String)> = all
-            .enumerate()
-            .map(|(index, input)| {
-                (input.id.clone().unwrap_or_else(|| format!("inputs[{index}]")), input.kind.clone())
-            })
-            .collect();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             stats: Arc::clone(app.stats()),
@@ -68,9 +58,7 @@ impl About {
             laggards: app.laggards().clone(),
             watch: Mutex::new(app.pulses().watch()),
             info: info(host, constants),
-            state: state(settings, host, constants, &inputs),
-            file_inputs: settings.inputs.len(),
-            inputs,
+            state: state(settings, host, constants),
             start_seconds: now.saturating_sub(started.elapsed()).as_secs_f64(),
         }
     }
@@ -97,15 +85,7 @@ fn info(host: &HostFacts, constants: &Constants) -> Value {
 }
 
 /// Says how it was set up, in the words of Filebeat.
-fn state(
-    settings: &Settings,
-    host: &HostFacts,
-    constants: &Constants,
-    inputs: &[(String, String)],
-) -> Value {
-    let mut kinds: Vec<&str> = inputs.iter().map(|(_, kind)| kind.as_str()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+fn state(settings: &Settings, host: &HostFacts, constants: &Constants) -> Value {
     let output = match &settings.output {
         OutputSettings::Elasticsearch(output) => json!({
             "batch_size": output.bulk_max_size,
@@ -125,7 +105,6 @@ fn state(
     json!({
         "beat": {"name": host.name},
         "host": about,
-        "input": {"count": inputs.len(), "names": kinds},
         "management": {"enabled": false},
         "module": {"count": 0, "names": []},
         "output": output,
@@ -139,7 +118,7 @@ impl Pages for Answers {
         let well = |body| Reply { is_well: true, body };
         match page {
             Page::Info => well(Body::Json(self.about.info.clone())),
-            Page::State => well(Body::Json(self.about.state.clone())),
+            Page::State => well(Body::Json(self.state())),
             Page::Stats => well(Body::Json(self.stats())),
             Page::Inputs { kind } => well(Body::Json(self.inputs(kind.as_deref()))),
             Page::Metrics => well(Body::Metrics(self.metrics())),
@@ -168,16 +147,26 @@ impl Answers {
         sample.totals()["metrics"].take()
     }
 
+    fn state(&self) -> Value {
+        let inputs = self.about.stats.inputs.names();
+        let inputs = inputs.iter().filter(|input| !input.is_retired);
+        let mut kinds: Vec<&str> = inputs.map(|input| input.kind.as_str()).collect();
+        let count = kinds.len();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let mut state = self.about.state.clone();
+        state["input"] = json!({"count": count, "names": kinds});
+        state
+    }
+
     fn inputs(&self, kind: Option<&str>) -> Value {
-        let figures = self.about.stats.inputs.figures();
-        let inputs = self.about.inputs.iter().zip(figures).enumerate();
-        let inputs = inputs
-            .filter(|(_, ((_, own), _))| kind.is_none_or(|kind| own.eq_ignore_ascii_case(kind)));
-        inputs
-            .map(|(index, ((id, kind), figures))| {
-                input(id, kind, index < self.about.file_inputs, &figures)
-            })
-            .collect()
+        let inputs = &self.about.stats.inputs;
+        // One that comes in between has figures and no name yet.
+        let names = inputs.names();
+        let inputs = names.iter().zip(inputs.figures()).filter(|(name, _)| {
+            !name.is_retired && kind.is_none_or(|kind| name.kind.eq_ignore_ascii_case(kind))
+        });
+        inputs.map(|(name, figures)| input(name, &figures)).collect()
     }
 
     fn metrics(&self) -> String {
@@ -192,8 +181,7 @@ impl Answers {
             start_seconds: self.about.start_seconds,
             queue: queue_figures(&self.about.pool),
             snapshot: &self.about.stats.snapshot(),
-            inputs: &self.about.inputs,
-            file_inputs: self.about.file_inputs,
+            inputs: &self.about.stats.inputs.names(),
             files: &self.about.laggards.figures(Instant::now()),
             hosts: &hosts,
             is_ready: unready(self.life.phase(), &status).is_empty(),
@@ -218,8 +206,8 @@ impl Answers {
 }
 
 /// Says what an input counted, in the words of Filebeat.
-fn input(id: &str, kind: &str, is_files: bool, figures: &InputFigures) -> Value {
-    if is_files {
+fn input(InputName { id, kind, is_files, .. }: &InputName, figures: &InputFigures) -> Value {
+    if *is_files {
         json!({
             "bytes_processed_total": figures.bytes,
             "events_processed_total": figures.events,

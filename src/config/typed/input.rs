@@ -49,9 +49,14 @@ pub struct Inputs {
 }
 
 /// Reads all stanzas of both spellings, and the filesets of all modules, that are not disabled; those of `module_files` as
-/// well. Names of files in them are relative to `config_directory`.
+/// well. Names of files in them are relative to `config_directory`. Whether there `may_be_none`, as where some may come later.
 #[must_use]
-pub fn inputs(root: &At<'_>, module_files: &[At<'_>], config_directory: &Path) -> Inputs {
+pub fn inputs(
+    root: &At<'_>,
+    module_files: &[At<'_>],
+    config_directory: &Path,
+    may_be_none: bool,
+) -> Inputs {
     let mut reader = Reader {
         shared: Shared::read(root),
         config_directory,
@@ -83,6 +88,9 @@ pub fn inputs(root: &At<'_>, module_files: &[At<'_>], config_directory: &Path) -
     }
     let inputs = reader.inputs;
     listener::alone(root, &inputs.listeners, inputs.files.len());
+    if may_be_none {
+        return inputs;
+    }
     if 0 < stanzas && inputs.files.is_empty() && inputs.listeners.is_empty() && root.is_sound() {
         root.problem_with("every input is disabled", "set `enabled: true` in one of them");
     } else if stanzas == 0 && !has_other_inputs(root) {

@@ -156,6 +156,18 @@ fn files(at: &At<'_>, logs: &Path) -> LogFileSettings {
     }
 }
 
+/// Reads `filebeat.config.modules.reload`: how often the files are looked at, if they are looked at again at all; each 10 s
+/// where nothing is said.
+#[must_use]
+pub fn reload(root: &At<'_>) -> Option<Duration> {
+    let section = root.get("filebeat.config.modules");
+    let reload = section.get("reload");
+    let wanted = reload.get("enabled").boolean() == Some(true);
+    let period = reload.get("period").positive_duration().unwrap_or(Duration::from_secs(10));
+    let is_on = section.get("enabled").boolean() != Some(false) && section.get("path").is_there();
+    (wanted && is_on).then_some(period)
+}
+
 /// Says what is not built yet of keys that are accepted with one value.
 pub fn one_value_only(root: &At<'_>, matches_nothing: &dyn Fn(&str) -> bool) {
     let key = "setup.dashboards.enabled";

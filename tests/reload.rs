@@ -1,0 +1,144 @@
+//! Files of modules that change while shipper runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test may fail, and has real files; of the shared support it uses a part"
+)]
+
+mod support {
+    pub mod shipper;
+}
+#[path = "output/server.rs"]
+mod server;
+
+use serde_json::{Value, json};
+use server::{Reply, Server};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use support::shipper::{Place, wait_until};
+
+/// Documents as they come.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<Value>>>);
+
+impl Sink {
+    fn serve(&self) -> Server {
+        let sink = self.clone();
+        Server::start(move |request| {
+            if !request.is_bulk() {
+                return Reply::json(200, r#"{"version":{"number":"8.19.0"}}"#);
+            }
+            let lines: Vec<&str> = request.body.lines().collect();
+            let documents = lines.chunks(2).map(|pair| serde_json::from_str(pair[1]).unwrap());
+            sink.0.lock().unwrap().extend(documents);
+            let items = vec![json!({"create": {"status": 201}}); lines.len() / 2];
+            Reply::json(200, json!({"errors": false, "items": items}).to_string())
+        })
+    }
+
+    /// Returns the tags of each document of a line.
+    fn tags_of(&self, number: usize) -> Vec<Value> {
+        let seen = self.0.lock().unwrap();
+        let text = line(number);
+        seen.iter().filter(|one| one["message"] == text).map(|one| one["tags"].clone()).collect()
+    }
+}
+
+fn line(number: usize) -> String {
+    format!(
+        "203.0.113.7 - - [21/Nov/2026:03:20:13 +0000] \"GET /{number} HTTP/1.1\" 200 7 \"-\" \"-\""
+    )
+}
+
+fn append(log: &Path, number: usize) {
+    let mut file = std::fs::File::options().create(true).append(true).open(log).unwrap();
+    writeln!(file, "{}", line(number)).unwrap();
+}
+
+fn place(server: &Server, more: &str) -> Place {
+    let place = Place::new(&format!(
+        "filebeat.config.modules: {{path: \"{{logs}}/../modules.d/*.yml\", reload.enabled: true, reload.period: 100ms}}\n\
+         setup.template.enabled: false\noutput.elasticsearch.hosts: [\"{}\"]\n{more}",
+        server.url()
+    ));
+    std::fs::create_dir(place.path().join("modules.d")).unwrap();
+    place
+}
+
+#[test]
+fn files_of_modules_start_change_and_stop_their_inputs() {
+    let sink = Sink::default();
+    let server = sink.serve();
+    let place = place(&server, "");
+    let (file, log) = (place.path().join("modules.d/nginx.yml"), place.log("access.log"));
+    let module = |more: &str| {
+        let path = log.display();
+        let text = format!("- module: nginx\n  access:\n    var.paths: ['{path}']\n{more}");
+        std::fs::write(&file, text).unwrap();
+    };
+    append(&log, 1);
+    let running = place.start(&[]);
+    wait_until("it runs without an input", || running.told().contains("established"));
+    module("");
+    wait_until("the module's line is stored", || sink.tags_of(1).len() == 1);
+    // With a mistake, all goes on as it was.
+    module("    var.tag: [new]\n");
+    wait_until("the mistake is told", || running.told().contains("all inputs stay as they were"));
+    let told = running.told();
+    assert!(told.contains("nginx.yml:4:9: unknown variable"), "{told}");
+    append(&log, 2);
+    wait_until("the next line is stored", || sink.tags_of(2).len() == 1);
+    let exchanges = || running.told().matches("inputs were exchanged").count();
+    let before = exchanges();
+    module("    var.tags: [new]\n");
+    wait_until("the change is taken", || before < exchanges());
+    append(&log, 3);
+    wait_until("the line is stored", || sink.tags_of(3).len() == 1);
+    assert_eq!(sink.tags_of(3), [json!(["new"])]);
+    std::fs::remove_file(&file).unwrap();
+    wait_until("its absence is taken", || before + 1 < exchanges());
+    append(&log, 4);
+    module("");
+    wait_until("the line from between is stored", || sink.tags_of(4).len() == 1);
+    let (code, told) = running.stop();
+    assert_eq!((code, told.matches("unknown variable").count()), (0, 1), "{told}");
+    for number in 1..=4 {
+        assert_eq!(sink.tags_of(number).len(), 1, "{number}");
+    }
+}
+
+#[test]
+fn what_needs_a_start_is_told_and_changes_nothing() {
+    let sink = Sink::default();
+    let server = sink.serve();
+    let input = "filebeat.inputs: [{type: filestream, id: own, paths: ['{logs}/own.log']}]\n";
+    let place = place(&server, input);
+    let running = place.start(&[]);
+    let log = place.log("own.log");
+    append(&log, 1);
+    wait_until("its own input is read", || sink.tags_of(1).len() == 1);
+    let file = |name: &str, text: &str| {
+        let directory = place.path().join("modules.d");
+        std::fs::write(directory.join(name), text).unwrap();
+    };
+    file("nginx.yml", "- module: nginx\n  access: {input.index: elsewhere}\n");
+    wait_until("it is told", || {
+        running.told().contains("would go to `elsewhere`, which is set up at the start only")
+    });
+    file("nginx.yml", "- module: nginx\n  access: {input.enrich.geoip: [/nowhere/City.mmdb]}\n");
+    wait_until("it is told", || {
+        running.told().contains("the database `/nowhere/City.mmdb` is read at the start only")
+    });
+    std::fs::remove_file(place.path().join("modules.d/nginx.yml")).unwrap();
+    file("haproxy.yml", "- module: haproxy\n  log: {var.syslog_port: 0}\n");
+    wait_until("it is told", || running.told().contains("have changed what listens"));
+    append(&log, 2);
+    wait_until("its own input is read on", || sink.tags_of(2).len() == 1);
+    let (code, _) = running.stop();
+    assert_eq!(code, 0);
+}
