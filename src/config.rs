@@ -15,6 +15,7 @@ pub mod servers;
 pub mod spelling;
 pub mod syntax;
 pub mod tree;
+pub mod twice;
 pub mod typed;
 pub mod yaml;
 
@@ -95,7 +96,7 @@ pub fn load_as(
     notes.problems.replace(problems);
     let at = At::root(&root, &notes);
     let reload = process::reload(&at);
-    let (settings, config_directory) = settings(&at, &modules.lists, reload.is_some());
+    let (mut settings, places, config_directory) = settings(&at, &modules.lists, reload.is_some());
     let mut problems = notes.problems.into_inner();
     let later = problems.split_off(told);
     problems.extend(
@@ -103,29 +104,25 @@ pub fn load_as(
             .into_iter()
             .filter(|problem| !problem.place.is_some_and(|place| failed.contains(&place))),
     );
+    let mut shown = shown(sources);
+    shown.extend(modules.sources);
     if !problems.is_empty() {
         let mut secrets = mask::secrets_of(&root);
         for secret in modules.lists.iter().flat_map(mask::secrets_of) {
             mask::add_secret(&secret, &mut secrets);
         }
-        let mut shown = shown(sources);
-        shown.extend(modules.sources);
         return Err(Problems::new(problems, shown, secrets));
     }
-    Ok(Loaded {
-        settings,
-        unneeded: checked.unneeded,
-        warnings: notes.warnings.into_inner(),
-        config_directory,
-        reload,
-    })
+    let mut warnings = notes.warnings.into_inner();
+    warnings.extend(twice::once(&mut settings.inputs, places, &shown));
+    Ok(Loaded { settings, unneeded: checked.unneeded, warnings, config_directory, reload })
 }
 
 /// Stands before the number of a module of a file in what is told.
 const IN_FILES: &str = "modules";
 
-/// Reads all parts; returns `path.config` as well, which no stage needs.
-fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, PathBuf) {
+/// Reads all parts; returns the places of the inputs of files and `path.config` as well, which no stage needs.
+fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, Vec<Place>, PathBuf) {
     let directories = process::directories(at);
     let paths = process::paths(&directories);
     process::one_value_only(at, &|pattern| {
@@ -149,7 +146,7 @@ fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, Pat
         shutdown_timeout: process::shutdown_timeout(at),
         paths,
     };
-    (settings, directories.config)
+    (settings, inputs.places, directories.config)
 }
 
 /// Returns where the files of modules are, as far as a configuration says it that may be wrong otherwise.

@@ -135,7 +135,7 @@ fn filesets_are_on_unless_they_or_their_module_say_otherwise() {
         ("[{module: nginx, enabled: true, access: , nothing.enabled: false}]", &["nginx-access"]),
         ("[{module: apache2, access: }]", &["apache-access"]),
         (
-            "[{module: nginx, access: }, {module: nginx, access: }]",
+            "[{module: nginx, access: }, {module: nginx, access.var.tags: [a]}]",
             &["nginx-access", "nginx-access-2"],
         ),
         ("[{module: system, enabled: false}, {module: nginx, access: }, ]", &["nginx-access"]),
@@ -404,5 +404,62 @@ fn files_that_are_written_for_modules_load() {
         let (_place, loaded) = load_directory(&[("a.yml", &all.join("\n"))], "");
         let loaded = loaded.unwrap_or_else(|said| panic!("{said}\n{all:#?}"));
         assert_eq!(loaded.settings.inputs.len(), usual);
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_read_once_and_what_two_inputs_read_is_told_with_both_places() {
+    let nginx = "{type: log, paths: [/var/log/nginx/access.log], exclude_files: ['\\.gz$']}";
+    let both = "the input at shipper.yml:3 and by that at shipper.yml:5";
+    let twice = format!("is read by {both}: each of its lines is sent twice");
+    for (input, modules, inputs, told) in [
+        // The second is the same but for its name.
+        (
+            "{type: log, paths: [/a.log]}",
+            "[{module: nginx, access: {}}, {module: nginx, access: {}}]",
+            2,
+            "are the same: that is read once".to_owned(),
+        ),
+        (
+            "{type: log, paths: [/a.log]}",
+            "[{module: nginx, access: {}}, {module: nginx, access: {var.tags: [a]}}]",
+            3,
+            "`/var/log/nginx/access.log*` is read by".to_owned(),
+        ),
+        (nginx, "[{module: nginx, access: {}}]", 2, format!("`/var/log/nginx/access.log` {twice}")),
+        (
+            "{type: log, paths: ['/var/log/nginx/access.log*']}",
+            "[{module: nginx, access: {}}]",
+            2,
+            format!("`/var/log/nginx/access.log*` {twice}"),
+        ),
+        // What nobody can tell from the patterns, and what was left out on purpose.
+        (
+            "{type: log, paths: ['/var/log/nginx/a*']}",
+            "[{module: nginx, access: {}}]",
+            2,
+            String::new(),
+        ),
+        (
+            "{type: log, paths: [/var/log/nginx/access.log], exclude_files: [access]}",
+            "[{module: nginx, access: {}}]",
+            2,
+            String::new(),
+        ),
+        (
+            "{type: log, paths: ['/var/log/nginx/access.log*'], include_files: ['1$']}",
+            "[{module: nginx, access: {}}]",
+            2,
+            String::new(),
+        ),
+    ] {
+        let text = format!(
+            "output.console: {{}}\nfilebeat.inputs:\n  - {input}\nfilebeat.modules:\n  {modules}\n"
+        );
+        let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(loaded.settings.inputs.len(), inputs, "{text}");
+        let warnings = loaded.warnings.join("\n");
+        assert_eq!(warnings.is_empty(), told.is_empty(), "{text}{warnings}");
+        assert!(warnings.contains(&told), "{text}{warnings}");
     }
 }

@@ -44,6 +44,8 @@ const FORMATS: [&str; 7] =
 pub struct Inputs {
     /// Those of files.
     pub files: Vec<InputSettings>,
+    /// Where each of these stands.
+    pub places: Vec<Place>,
     /// Those that are sent to.
     pub listeners: Vec<ListenerSettings>,
 }
@@ -115,6 +117,7 @@ impl Reader<'_> {
         } else {
             unique_id(at, &input, &mut self.ids);
             self.inputs.files.push(input);
+            self.inputs.places.push(at.place().unwrap_or_default());
         }
     }
 }
