@@ -2,7 +2,7 @@
 //!
 //! What is wrong with one is told once, until something else is wrong with it; lines go on without it meanwhile.
 
-use crate::disk::{Disk, Stat};
+use crate::disk::{Disk, Kind, Stat};
 use crate::enrich::{GeoTable, GeoTables};
 use std::io;
 use std::path::PathBuf;
@@ -99,8 +99,23 @@ impl GeoFile {
             }
         };
         if self.read.as_ref() == Some(&stat) {
+            // It may have been away meanwhile.
+            self.told = self.told.filter(|told| !matches!(told, Fault::Unreadable(_)));
             self.tell_damage(tell);
             return false;
+        }
+        // A pipe would be waited for.
+        match stat.kind {
+            Kind::File => {}
+            Kind::Directory => {
+                self.tell_unreadable(&io::ErrorKind::IsADirectory.into(), tell);
+                return false;
+            }
+            Kind::Link | Kind::Other => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no file");
+                self.tell_unreadable(&error, tell);
+                return false;
+            }
         }
         let bytes = match disk.read_all(&self.path, BYTES_MAX) {
             Ok(bytes) => bytes,

@@ -22,8 +22,10 @@ use rig::{input, read_item, run};
 use serde_json::{Value, json};
 use server::{Reply, Server};
 use shipper::batch::BatchLimits;
+use shipper::disk::RealDisk;
 use shipper::document::Shared;
 use shipper::enrich::{GeoTable, GeoTables};
+use shipper::geoip::GeoFiles;
 use shipper::pipeline::Pipeline;
 use shipper::settings::enrich::EnrichSettings;
 use shipper::settings::{Format, InputSettings, RegexFormat};
@@ -413,4 +415,144 @@ fn database_that_is_missing_or_no_database_is_told_once_and_read_when_it_has_cha
     assert_eq!(city(), "London");
     let (code, told) = running.stop();
     assert_eq!((code, told.matches("cannot use").count()), (0, 1), "{told}");
+}
+
+/// Counts what is told as a warning.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<usize>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        *self.0.lock().unwrap() += 1;
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn each_fault_of_a_file_is_told_once_and_what_was_read_stays_in_use_until_it_is_whole_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("City.mmdb");
+    let tables = Arc::new(GeoTables::new([path.clone()]));
+    let enrich = EnrichSettings { geoip: vec![path.clone()], ..EnrichSettings::default() };
+    let shared = Shared { geo: Arc::clone(&tables), ..rig::shared() };
+    let mut pipeline =
+        Pipeline::new(&InputSettings { enrich, ..input(Format::Auto) }, &shared).unwrap();
+    let mut city = || {
+        let log = line("198.51.100.7", "/", "-");
+        let (batches, _) = run(&mut pipeline, "/x.log", log.as_bytes(), BatchLimits::default());
+        read_item(batches[0].item(0)).1["source"]["geo"]["city_name"].clone()
+    };
+    let mut files = GeoFiles::new(tables);
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let of = |city: &str, built: u64| {
+        let entry = json!({"city": {"names": {"en": city}}});
+        database("GeoLite2-City", built, &[("198.51.100.0/24", entry)])
+    };
+    let exchange = |bytes: &[u8]| {
+        let temporary = directory.path().join("temporary");
+        std::fs::write(&temporary, bytes).unwrap();
+        std::fs::rename(&temporary, &path).unwrap();
+    };
+    let clear = || drop(std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path)));
+    let old = BUILT - 91 * 24 * 3600;
+    let cut = |bytes: Vec<u8>, at: usize| bytes[..at].to_vec();
+    let (none, oslo, rome) = (Value::Null, json!("Oslo"), json!("Rome"));
+    let steps: [(&str, &dyn Fn(), usize, &Value); 15] = [
+        ("missing", &|| {}, 1, &none),
+        ("empty", &|| exchange(b""), 1, &none),
+        ("truncated", &|| exchange(&cut(of("Oslo", BUILT), 200)), 0, &none),
+        ("a directory", &|| drop((clear(), std::fs::create_dir(&path).unwrap())), 1, &none),
+        (
+            "of another kind",
+            &|| drop((clear(), exchange(&database("GeoIP2-Domain", BUILT, &[])))),
+            1,
+            &none,
+        ),
+        ("whole", &|| exchange(&of("Oslo", BUILT)), 0, &oslo),
+        (
+            "truncated where it stands",
+            &|| std::fs::write(&path, cut(of("Rome", BUILT), 99)).unwrap(),
+            1,
+            &oslo,
+        ),
+        ("whole again", &|| std::fs::write(&path, of("Rome", BUILT)).unwrap(), 0, &rome),
+        ("truncated again", &|| exchange(&cut(of("Rome", BUILT), 99)), 1, &rome),
+        ("away", &clear, 1, &rome),
+        ("a loop", &|| std::os::unix::fs::symlink(&path, &path).unwrap(), 1, &rome),
+        (
+            "a pipe",
+            &|| drop((clear(), std::process::Command::new("mkfifo").arg(&path).status().unwrap())),
+            1,
+            &rome,
+        ),
+        ("old", &|| exchange(&of("Oslo", old)), 1, &oslo),
+        ("as it was", &|| {}, 0, &oslo),
+        ("of networks", &|| exchange(&networks()), 0, &none),
+    ];
+    for (what, change, told, expected) in steps {
+        change();
+        let before = *warnings.0.lock().unwrap();
+        for _ in 0..3 {
+            files.step(&RealDisk, BUILT);
+        }
+        let more = *warnings.0.lock().unwrap() - before;
+        assert_eq!((more, &city()), (told, expected), "{what}");
+    }
+    // Moved away and back, it is the file that was read; its second absence is told as the first one was.
+    for _ in 0..2 {
+        let before = *warnings.0.lock().unwrap();
+        std::fs::rename(&path, directory.path().join("aside")).unwrap();
+        files.step(&RealDisk, BUILT);
+        assert_eq!(*warnings.0.lock().unwrap(), before + 1);
+        std::fs::rename(directory.path().join("aside"), &path).unwrap();
+        files.step(&RealDisk, BUILT);
+    }
+}
+
+#[test]
+fn database_that_is_replaced_while_it_is_read_is_one_of_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("City.mmdb");
+    let of = |city: &str| {
+        let entry = json!({"city": {"names": {"en": city.repeat(250)}}});
+        let networks: Vec<String> =
+            (0..250).map(|number| format!("198.51.{number}.0/24")).collect();
+        let entries: Vec<_> = networks.iter().map(|one| (one.as_str(), entry.clone())).collect();
+        database("GeoLite2-City", BUILT, &entries)
+    };
+    let both = [of("o"), of("r")];
+    std::fs::write(&path, &both[0]).unwrap();
+    let tables = Arc::new(GeoTables::new([path.clone()]));
+    let mut files = GeoFiles::new(tables);
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..200 {
+                let temporary = directory.path().join("temporary");
+                std::fs::write(&temporary, &both[number % 2]).unwrap();
+                std::fs::rename(&temporary, &path).unwrap();
+            }
+        });
+        for _ in 0..200 {
+            files.step(&RealDisk, BUILT);
+        }
+    });
+    assert_eq!(*warnings.0.lock().unwrap(), 0);
 }
