@@ -1,7 +1,8 @@
 //! The command line: what can be typed, no behaviour.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -321,9 +322,38 @@ pub struct ConfigArgs {
     pub strict_permissions: bool,
 }
 
+/// What stands above the options of a run.
+const OF_A_RUN: &str = "Options of a run";
+
+/// Reads a command line; the help of a command that does not run names no options of a run.
+///
+/// # Errors
+/// When it is wrong, or asks for help or the version.
+pub fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    // Only then the commands have the options of the top level.
+    command.build();
+    let names: Vec<String> =
+        command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    for name in names.into_iter().filter(|name| name != "run") {
+        command = command.mut_subcommand(name, without_run);
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+fn without_run(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let is_of_a_run = argument.get_help_heading() == Some(OF_A_RUN);
+        if is_of_a_run { argument.hide(true) } else { argument }
+    });
+    command.mut_subcommands(without_run)
+}
+
 /// Options of a run.
 #[derive(Debug, Args, Default)]
-#[command(next_help_heading = "Options of a run")]
+#[command(next_help_heading = OF_A_RUN)]
 pub struct RunArgs {
     /// Read every file to its end, wait until all is acknowledged, and say by the exit code whether it was
     #[arg(long, global = true)]
@@ -426,11 +456,32 @@ pub fn advice(error: &clap::Error, arguments: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_a_run_stand_in_the_help_of_what_runs_alone() {
+        for (line, expected) in [
+            ("--help", true),
+            ("run --help", true),
+            ("help run", true),
+            ("status --help", false),
+            ("drain --help", false),
+            ("registry list --help", false),
+            ("dlq replay -h", false),
+            ("test config --help", false),
+        ] {
+            let arguments = std::iter::once("shipper").chain(line.split(' '));
+            let help = parse(arguments).unwrap_err().to_string();
+            assert_eq!(help.contains(OF_A_RUN), expected, "{line}\n{help}");
+            assert_eq!(help.contains("--once"), expected, "{line}\n{help}");
+            assert!(help.contains("--path.data"), "{line}\n{help}");
+        }
+        assert!(parse(["shipper", "--once", "run"]).unwrap().run.once);
+        assert!(parse(["shipper", "run", "--once"]).unwrap().run.once);
     }
 
     #[test]

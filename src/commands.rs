@@ -13,12 +13,12 @@ mod registry;
 mod report;
 mod run;
 mod status;
+mod table;
 mod test;
 mod trial;
 mod try_out;
 
 use crate::cli::{self, Cli, Command, ExportCommand, TestCommand};
-use clap::Parser as _;
 use std::process::ExitCode;
 
 /// Exit code of something that failed while running.
@@ -36,7 +36,7 @@ pub const BAD_CONFIGURATION: u8 = 78;
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn from_command_line() -> ExitCode {
-    let error = match Cli::try_parse() {
+    let error = match cli::parse(std::env::args_os()) {
         Ok(cli) => return execute(cli),
         Err(error) => error,
     };

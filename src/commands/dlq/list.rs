@@ -1,8 +1,9 @@
 //! `shipper dlq list`: which faults there are, and how many letters of each.
 
+use super::Letters;
 use super::filter::Filter;
-use super::{Letters, table};
 use crate::commands::report::{self, Failure};
+use crate::commands::table;
 use crate::hint::one_line;
 use crate::outputs::dead_letters::letter::Letter;
 use jiff::Timestamp;
@@ -69,7 +70,7 @@ pub(super) fn run(letters: &Letters, filter: &Filter, as_json: bool) -> Result<E
     let count: u64 = groups.iter().map(|(_, group)| group.letters).sum();
     report::out(&format!(
         "{}\n{count} letters in `{}`, {bytes} of at most {} bytes\n",
-        table(&rows, &[0, 1]),
+        table::text(rows, &[0, 1], 6, table::terminal_width()),
         letters.spool.directory.display(),
         letters.spool.bytes_max
     ));

@@ -2,7 +2,7 @@
 
 use super::find::Finder;
 use super::{path_json, shown};
-use crate::commands::report;
+use crate::commands::{report, table};
 use crate::disk::RealDisk;
 use crate::ledger::Entry;
 use crate::registrar::Stored;
@@ -18,7 +18,7 @@ pub(super) fn run(stored: &Stored, mut finder: Finder<RealDisk>, as_json: bool) 
         let list = json!({"registry": path_json(&stored.path), "entries": entries});
         report::out(&format!("{list}\n"));
     } else {
-        report::out(&table(&mut finder, &entries));
+        report::out(&list(&mut finder, &entries));
     }
 }
 
@@ -45,14 +45,14 @@ pub(super) fn entry_json(finder: &mut Finder<RealDisk>, entry: &Entry) -> Value 
 const HEADINGS: [&str; 7] = ["FILE", "INODE", "READ TO", "SIZE", "BEHIND", "EPOCH", "STATE"];
 
 /// Columns that hold numbers, which stand to the right.
-const NUMBERS: std::ops::RangeInclusive<usize> = 1..=4;
+const NUMBERS: [usize; 4] = [1, 2, 3, 4];
 
-fn table(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
+fn list(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     for entry in entries {
         let standing = finder.standing(entry);
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
-        rows.push([
+        rows.push(vec![
             shown(&standing.name),
             entry.inode.number.to_string(),
             entry.committed.to_string(),
@@ -62,24 +62,5 @@ fn table(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
             standing.state.text().to_owned(),
         ]);
     }
-    let mut widths = [0; HEADINGS.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            if NUMBERS.contains(&column) {
-                line.push_str(&format!("{cell:>width$}  "));
-            } else {
-                line.push_str(&format!("{cell:<width$}  "));
-            }
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    table::text(rows, &NUMBERS, 0, table::terminal_width())
 }

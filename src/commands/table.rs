@@ -1,0 +1,96 @@
+//! Tables of commands, which fit the terminal where there is one.
+
+use std::io::IsTerminal as _;
+
+/// Least width to which a column is shortened, in characters.
+const SHORTEST: usize = 16;
+
+/// Returns the width of the terminal that standard output is, if it is one, in characters.
+pub(super) fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal())?;
+    Some(usize::from(size.ws_col)).filter(|width| 0 < *width)
+}
+
+/// Makes the text of a table; the columns in `right` hold numbers. Where it would be wider than `width`, what stands in the
+/// column `elastic` is shortened in its middle.
+pub(super) fn text(
+    mut rows: Vec<Vec<String>>,
+    right: &[usize],
+    elastic: usize,
+    width: Option<usize>,
+) -> String {
+    let mut widths = widths(&rows);
+    let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    if let Some(excess) = width.map(|width| whole.saturating_sub(width)).filter(|one| 0 < *one)
+        && let Some(most) = widths.get_mut(elastic)
+    {
+        *most = most.saturating_sub(excess).max(SHORTEST.min(*most));
+        for row in &mut rows {
+            row[elastic] = shortened(&row[elastic], *most);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            if right.contains(&column) {
+                line.push_str(&format!("{cell:>width$}  "));
+            } else {
+                line.push_str(&format!("{cell:<width$}  "));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let mut widths = vec![0; rows.first().map_or(0, Vec::len)];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
+}
+
+/// Leaves characters out in the middle of a text that has more than `most`; more of its end stays, which tells more of a path.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let front = most.saturating_sub(1) / 3;
+    let back = most.saturating_sub(1) - front;
+    let (begin, end) = (text.chars().take(front), text.chars().skip(count - back));
+    begin.chain(['…']).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_fits_the_terminal_by_its_elastic_column_alone() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows =
+            || vec![row(["FILE", "SIZE", "STATE"]), row(["/var/log/nginx/ä/access.log", "7", "x"])];
+        for (width, expected) in [
+            (
+                None,
+                "FILE                         SIZE  STATE\n/var/log/nginx/ä/access.log     7  x\n",
+            ),
+            (
+                Some(40),
+                "FILE                         SIZE  STATE\n/var/log/nginx/ä/access.log     7  x\n",
+            ),
+            (Some(33), "FILE                  SIZE  STATE\n/var/l…/ä/access.log     7  x\n"),
+            (Some(5), "FILE              SIZE  STATE\n/var/…access.log     7  x\n"),
+        ] {
+            assert_eq!(text(rows(), &[1], 0, width), expected, "{width:?}");
+        }
+        assert_eq!(text(Vec::new(), &[], 0, Some(3)), "");
+    }
+}
