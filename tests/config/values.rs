@@ -582,7 +582,7 @@ fn connections_are_told_about_tls_proxies_and_headers() {
         |e| (e.headers, e.parameters),
         &[
             (
-                "headers: {X-A: b}\n  parameters: {a.b: c, d: 1}",
+                "headers: {X-A: b}\n  parameters: {a.b: c, filter_path: took, d: 1}",
                 r#"([("X-A", xxxxx)], [("a.b", "c"), ("d", "1")])"#,
             ),
             ("headers: {'X A': b}", "`X A` is no name of a header"),

@@ -118,7 +118,7 @@ pub fn elasticsearch(
     let settings = ElasticsearchSettings {
         hosts,
         loadbalance: at.get("loadbalance").boolean().unwrap_or(true),
-        parameters: at.get("parameters").flat_texts(),
+        parameters: parameters(&at.get("parameters")),
         headers: headers(&at.get("headers")),
         auth: auth(at, cloud.credentials, url_credentials),
         index: format_string(&at.get("index")),
@@ -295,6 +295,20 @@ fn proxy(at: &At<'_>) -> Option<Secret> {
         return None;
     }
     Some(Secret::new(url))
+}
+
+/// Which fields an answer has is asked for as they are needed: a second wish would leave open which one counts.
+fn parameters(at: &At<'_>) -> Vec<(String, String)> {
+    let mut parameters = at.flat_texts();
+    let before = parameters.len();
+    parameters.retain(|(name, _)| name != "filter_path");
+    if parameters.len() < before {
+        at.warn(format!(
+            "`{}.filter_path` is left out: shipper asks for the fields of an answer that it needs",
+            at.path()
+        ));
+    }
+    parameters
 }
 
 /// Reads headers for the proxy; without `proxy_url` nobody gets them.
