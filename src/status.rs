@@ -82,6 +82,9 @@ pub struct Status {
     /// Bytes that the rest of removed files takes on the disk until it is delivered.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rescue_bytes: u64,
+    /// How long a drain is under way, in milliseconds; 0 when none is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drains_for_ms: u64,
     /// The last line of level error in its log.
     pub last_error: Option<LastError>,
 }
@@ -244,6 +247,10 @@ impl Status {
             OutputState::Connecting => "connecting",
             OutputState::Failing => "failing",
         };
+        if self.drains_for_ms != 0 {
+            let time = time_text(self.drains_for_ms);
+            line("drain", format!("under way for {time}: it ends when all is acknowledged"));
+        }
         line("output", format!("{}: {state}", self.output.kind));
         for fault in &self.output.faults {
             let time = time_text(fault.for_ms);
@@ -342,6 +349,7 @@ mod tests {
             unreadable_files: 10,
             unrescued_files: 7,
             rescue_bytes: 11,
+            drains_for_ms: 61_000,
             last_error: None,
         }
     }
@@ -350,6 +358,7 @@ mod tests {
     fn status_is_told_in_these_lines() {
         let expected = "\
 shipper      0.1.0, pid 12, up for 1d 2h
+drain        under way for 1m 1s: it ends when all is acknowledged
 output       elasticsearch: failing
              http://a:9200 fails for 1m 1s: connection refused
 backlog      17 bytes, 3 events in flight

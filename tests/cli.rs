@@ -139,6 +139,9 @@ fn once_prints_every_document_and_ends_well() {
         .collect();
     assert_eq!(messages, ["\"one\"", "\"two\""]);
     assert!(told.contains("backlog at this start") && told.contains("bytes=8"), "{told}");
+    // What the last line of metrics tells is so by then, also if nothing was looked at since the first scan.
+    let last = told.lines().rfind(|line| line.contains("lag_bytes")).expect("metrics at the end");
+    assert!(last.contains(r#""lag_bytes":0"#), "{last}");
     let (code, out, _) = said(&shipper(place.path(), &["--once", "-e"]));
     assert_eq!((code, out.as_str()), (0, ""), "nothing is new");
 }

@@ -477,10 +477,21 @@ fn each_fault_of_a_file_is_told_once_and_what_was_read_stays_in_use_until_it_is_
         ("missing", &|| {}, 1, &none),
         ("empty", &|| exchange(b""), 1, &none),
         ("truncated", &|| exchange(&cut(of("Oslo", BUILT), 200)), 0, &none),
-        ("a directory", &|| drop((clear(), std::fs::create_dir(&path).unwrap())), 1, &none),
+        (
+            "a directory",
+            &|| {
+                clear();
+                std::fs::create_dir(&path).unwrap();
+            },
+            1,
+            &none,
+        ),
         (
             "of another kind",
-            &|| drop((clear(), exchange(&database("GeoIP2-Domain", BUILT, &[])))),
+            &|| {
+                clear();
+                exchange(&database("GeoIP2-Domain", BUILT, &[]));
+            },
             1,
             &none,
         ),
@@ -497,7 +508,10 @@ fn each_fault_of_a_file_is_told_once_and_what_was_read_stays_in_use_until_it_is_
         ("a loop", &|| std::os::unix::fs::symlink(&path, &path).unwrap(), 1, &rome),
         (
             "a pipe",
-            &|| drop((clear(), std::process::Command::new("mkfifo").arg(&path).status().unwrap())),
+            &|| {
+                clear();
+                std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+            },
             1,
             &rome,
         ),

@@ -199,6 +199,8 @@ pub(super) fn prospector(
             }
             wake.wait(until(deadline, now));
         }
+        // For the last metrics: what was acknowledged since the last scan is not behind.
+        prospector.count_lag();
     })
 }
 

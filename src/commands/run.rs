@@ -325,7 +325,7 @@ impl Run<'_> {
     /// Waits for the end, and has the metrics told meanwhile.
     async fn wait(&mut self, signals: &mut Signals) -> End {
         if self.drain.is_some() {
-            self.app.drain();
+            self.drain_app();
         }
         loop {
             let next = self.next();
@@ -340,7 +340,7 @@ impl Run<'_> {
                 () = self.app.input_ended(), if self.drain.is_none() => {
                     info!("standard input has ended: the rest is handed over");
                     self.drain = Some(Drain::new(None, Instant::now()));
-                    self.app.drain();
+                    self.drain_app();
                 }
                 Some(asked) = self.orders.recv() => self.take(asked),
                 () = tokio::time::sleep_until(next.into()) => {}
@@ -362,11 +362,16 @@ impl Run<'_> {
         others.into_iter().flatten().fold(own, Instant::min)
     }
 
+    fn drain_app(&self) {
+        self.app.drain();
+        self.teller.drains(Instant::now());
+    }
+
     fn take(&mut self, asked: DrainAsked) {
         if self.drain.is_none() {
             info!("asked to read everything to its end, and then to end");
             self.drain = Some(Drain::new(asked.deadline, Instant::now()));
-            self.app.drain();
+            self.drain_app();
         }
         if let Some(drain) = &mut self.drain {
             drain.join(asked);

@@ -383,8 +383,8 @@ impl<D: Disk> Prospector<D> {
 }
 
 impl<D: Disk> Prospector<D> {
-    /// Counts what is there and not settled, also of what was read of files that are gone.
-    fn count_lag(&self) {
+    /// Counts what is there and not settled, also of what was read of files that are gone; for who has no scan any more.
+    pub fn count_lag(&self) {
         let behind = |size: u64, progress: &Progress| size.saturating_sub(progress.settled_bytes());
         let files = self.files.iter().map(|(_, file)| behind(file.size, &file.progress));
         let orphans = self.orphans.iter();

@@ -9,7 +9,7 @@ use crate::stats::Stats;
 use crate::stats::rate::Rate;
 use crate::status::{self, Audit, HostFault, Output, OutputState, Registry, Status};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for an audit: less than a client of the socket has.
@@ -27,6 +27,8 @@ pub(super) struct Teller {
     started: Instant,
     rate: Mutex<Rate>,
     auditor: Auditor,
+    /// When a drain began, if one did.
+    drains_since: OnceLock<Instant>,
 }
 
 impl control::Teller for Arc<Teller> {
@@ -67,12 +69,18 @@ impl Teller {
             has_hosts: !matches!(settings.output, OutputSettings::Console),
             started,
             rate: Mutex::new(Rate::new(started)),
+            drains_since: OnceLock::new(),
         }
     }
 
     /// Returns when to be called again.
     pub(super) fn due(&self) -> Instant {
         self.rate().due()
+    }
+
+    /// Notes that a drain is under way.
+    pub(super) fn drains(&self, now: Instant) {
+        let _ = self.drains_since.set(now);
     }
 
     pub(super) fn step(&self, now: Instant) {
@@ -105,6 +113,10 @@ impl Teller {
             unreadable_files: count(figures.reading.unreadable),
             unrescued_files: count(figures.reading.unrescued),
             rescue_bytes: count(figures.reading.rescue_bytes),
+            drains_for_ms: self
+                .drains_since
+                .get()
+                .map_or(0, |since| milliseconds(now.saturating_duration_since(*since)).max(1)),
             last_error: last_error.map(|(time, message)| status::LastError { time, message }),
         }
     }
