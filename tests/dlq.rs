@@ -237,6 +237,34 @@ fn letter_is_shown_whole_and_says_where_it_comes_from() {
 }
 
 #[test]
+fn replayed_documents_are_those_that_were_refused_byte_by_byte() {
+    let elastic = Elastic::default();
+    let server = elastic.serve();
+    let mut hostile: Vec<String> = [
+        r#"bad "quoted" \ \" \u0041 \n {"create":{}}"#,
+        "bad \t\u{8}\u{c}\u{1b}[31m\u{7f}\u{85}\u{2028}",
+        "bad \u{feff}é\u{1F600}\u{fffd}</script>",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let place = refused(&elastic, &server, &["bad"], &hostile);
+    let shown = told(&place, &["show", "--json"]);
+    let shown = shown.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut refused: Vec<Value> = shown.map(|mut letter| letter["document"].take()).collect();
+    elastic.set(|model| model.refused.clear());
+    told(&place, &["replay"]);
+    hostile.sort();
+    assert_eq!(elastic.messages("web"), hostile);
+    let model = elastic.0.lock().unwrap();
+    let stored = model.stored.values().map(|text| serde_json::from_str::<Value>(text).unwrap());
+    let mut stored: Vec<Value> = stored.collect();
+    let by_message = |one: &Value| one["message"].to_string();
+    refused.sort_by_key(by_message);
+    stored.sort_by_key(by_message);
+    assert_eq!(stored, refused);
+}
+
+#[test]
 fn replay_stores_what_is_taken_once_and_keeps_the_rest_with_its_newer_reason() {
     let elastic = Elastic::default();
     let server = elastic.serve();
