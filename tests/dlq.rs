@@ -53,7 +53,7 @@ impl Elastic {
     fn answer(&self, request: &Request) -> Reply {
         let mut model = self.0.lock().unwrap();
         if !request.is_bulk() {
-            return Reply::json(200, r#"{"version":{"number":"8.19.0"}}"#);
+            return Reply::version();
         }
         if let Some(status) = model.status {
             let error = r#"{"error":{"type":"security_exception","reason":"no such key"}}"#;
@@ -75,8 +75,7 @@ impl Elastic {
             assert!(!index.is_empty());
             items.push(model.take(index, id, pair[1]));
         }
-        let errors = items.iter().any(|item| item["create"]["status"] != 201);
-        Reply::json(200, json!({"errors": errors, "items": items}).to_string())
+        Reply::items(&items)
     }
 
     /// Returns the messages that are stored in an index, in order.

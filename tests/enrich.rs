@@ -358,15 +358,14 @@ impl Sink {
         let sink = self.clone();
         Server::start(move |request| {
             if !request.is_bulk() {
-                return Reply::json(200, r#"{"version":{"number":"8.19.0"}}"#);
+                return Reply::version();
             }
             let lines: Vec<&str> = request.body.lines().collect();
             let mut seen = sink.0.lock().unwrap();
             seen.extend(
                 lines.chunks(2).map(|pair| serde_json::from_str::<Value>(pair[1]).unwrap()),
             );
-            let items = vec![json!({"create": {"status": 201}}); lines.len() / 2];
-            Reply::json(200, json!({"errors": false, "items": items}).to_string())
+            Reply::items(&vec![json!({"create": {"status": 201}}); lines.len() / 2])
         })
     }
 

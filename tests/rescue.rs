@@ -38,7 +38,7 @@ impl Store {
         let address = format!("127.0.0.1:{port}").parse().unwrap();
         Server::at(address, None, move |request| {
             if !request.is_bulk() {
-                return Reply::json(200, r#"{"version":{"number":"8.19.0"}}"#);
+                return Reply::version();
             }
             let mut known = store.0.lock().unwrap();
             let lines: Vec<&str> = request.body.lines().collect();
@@ -51,8 +51,7 @@ impl Store {
                 let is_new = known.insert(id, message).is_none();
                 items.push(json!({"create": {"status": if is_new { 201 } else { 409 }}}));
             }
-            let errors = items.iter().any(|item| item["create"]["status"] != 201);
-            Reply::json(200, json!({"errors": errors, "items": items}).to_string())
+            Reply::items(&items)
         })
     }
 

@@ -61,6 +61,19 @@ impl Reply {
     pub(crate) fn json(status: u16, body: impl Into<String>) -> Self {
         Self::Whole(status, String::new(), body.into())
     }
+
+    /// What a server says of itself.
+    #[allow(dead_code, reason = "for tests that only look at what is stored")]
+    pub(crate) fn version() -> Self {
+        Self::json(200, r#"{"version":{"number":"8.19.0"}}"#)
+    }
+
+    /// The answer to a bulk request: what became of each item.
+    #[allow(dead_code, reason = "for tests that only look at what is stored")]
+    pub(crate) fn items(items: &[serde_json::Value]) -> Self {
+        let errors = items.iter().any(|item| item["create"]["status"] != 201);
+        Self::json(200, serde_json::json!({"errors": errors, "items": items}).to_string())
+    }
 }
 
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
