@@ -189,6 +189,10 @@ fn inputs_understand_their_lines_in_one_format() {
                 "format: {regex: {pattern: '^(?<a>.)', rename: {a: url.path}}}",
                 r#"Regex(RegexFormat { pattern: "^(?<a>.)", rename: [("a", "url.path")] })"#,
             ),
+            (
+                "format: {regex: '^(?<a>.)'}",
+                r#"Regex(RegexFormat { pattern: "^(?<a>.)", rename: [] })"#,
+            ),
             ("format.regex.pattern: '^.'", "`^.` has no named group"),
             ("format.regex.pattern: '('", "`(` is no regular expression: unclosed group"),
             ("format.regex: {}", "`filebeat.inputs[0].format.regex` has no `pattern`"),

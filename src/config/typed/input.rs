@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use regex::Regex;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::config::check::{nearest, not_one_of, unknown_key};
@@ -14,7 +13,7 @@ use crate::config::tree::{Node, Value};
 use crate::config::typed::compiled;
 use crate::config::typed::enrich::enrich;
 use crate::config::typed::fields;
-use crate::config::typed::files::{self, expressions, regex_message};
+use crate::config::typed::files::{self, expressions};
 use crate::config::typed::listener;
 use crate::config::typed::modules;
 use crate::config::typed::own;
@@ -24,12 +23,9 @@ use crate::config::typed::value::At;
 use crate::dataset::{DATASETS, Dataset};
 use crate::packing::{Compression, Format as Packing};
 use crate::parsers::known::{KNOWN, known};
-use crate::parsers::regex::RegexParser;
 use crate::settings::enrich::EnrichSettings;
 use crate::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
-use crate::settings::{
-    FieldsSettings, Format, InputSettings, ListenerSettings, Namespace, RegexFormat,
-};
+use crate::settings::{FieldsSettings, Format, InputSettings, ListenerSettings, Namespace};
 use crate::target::{FILEBEAT_VERSION, FormatString};
 
 /// Largest line that can be asked for: 64 MiB, so that an escaped one still has a buffer.
@@ -429,7 +425,7 @@ fn format(at: &At<'_>) -> Option<Format> {
             if own::KEYS.iter().any(|key| at.get(key).is_there()) {
                 return own::format(at);
             }
-            at.get("regex").is_there().then(|| regex_format(&at.get("regex")))?
+            at.get("regex").is_there().then(|| own::regex(&at.get("regex")))?
         }
         Value::Null | Value::Scalar(_) | Value::List(_) => {
             let names = KNOWN.iter().map(|known| known.name);
@@ -468,52 +464,6 @@ fn format_from(at: &At<'_>, paths: &[String], config_directory: &Path) -> Option
         return None;
     }
     compiled::format_from(&from, paths, config_directory)
-}
-
-fn regex_format(at: &At<'_>) -> Option<Format> {
-    for entry in &at.map()?.entries {
-        if !matches!(entry.key.as_str(), "pattern" | "rename") {
-            let message = format!("unknown key `{}.{}`", at.path(), entry.key);
-            at.push(Problem::new(entry.place, message));
-        }
-    }
-    let pattern_at = at.get("pattern");
-    if !pattern_at.is_there() {
-        at.problem(format!("`{}` has no `pattern`", at.path()));
-        return None;
-    }
-    let pattern = pattern_at.text_of_line()?;
-    let regex = match Regex::new(&pattern) {
-        Ok(regex) => regex,
-        Err(error) => {
-            pattern_at.problem(regex_message(&pattern, &error));
-            return None;
-        }
-    };
-    let groups: Vec<&str> = regex.capture_names().flatten().collect();
-    if groups.is_empty() {
-        pattern_at.problem_with(
-            format!("`{pattern}` has no named group"),
-            "name what becomes a field: `(?<client_ip>\\S+)`",
-        );
-    }
-    let rename_at = at.get("rename");
-    let rename = rename_at.flat_texts();
-    for (group, _) in &rename {
-        if !groups.contains(&group.as_str()) {
-            rename_at.problem(format!("`{pattern}` has no group `{group}`"));
-        }
-    }
-    let format = RegexFormat { pattern, rename };
-    if !groups.is_empty()
-        && let Err(error) = RegexParser::new(&format)
-    {
-        pattern_at.problem_with(
-            error.to_string(),
-            "name the group otherwise, or say in `rename` of which field it is",
-        );
-    }
-    Some(Format::Regex(format))
 }
 
 /// Reads a format string of an index; an empty one counts as absent.

@@ -1,16 +1,19 @@
-//! `format: {grok: …}`, `dissect`, `csv` and `kv`: formats that an operator describes, checked by making their parsers.
+//! `format: {grok: …}`, `dissect`, `csv`, `kv` and `regex`: formats that an operator describes, checked by making their parsers.
 
 use crate::config::check::unknown_key;
 use crate::config::problems::{Place, Problem};
 use crate::config::tree::Value;
 use crate::config::typed::compiled::{drawn, tell_within};
+use crate::config::typed::files::regex_message;
 use crate::config::typed::value::At;
 use crate::parsers::own::{OwnError, OwnLines, Part};
-use crate::settings::Format;
+use crate::parsers::regex::RegexParser;
 use crate::settings::own::{
     CsvFormat, DissectFormat, GrokFormat, Header, How, KvFormat, OwnFormat, Trim, ValueType,
 };
 use crate::settings::reading::ReadingSettings;
+use crate::settings::{Format, RegexFormat};
+use regex::Regex;
 
 /// Keys of `format` that this file reads.
 pub(super) const KEYS: [&str; 4] = ["grok", "dissect", "csv", "kv"];
@@ -315,4 +318,58 @@ fn tell(at: &At<'_>, error: OwnError) {
     let before = text[..range.start].chars().count();
     let length = text[range.clone()].chars().count().max(1);
     tell_within(at, before, length, (message, hint), drawn(text, &range));
+}
+
+/// Returns where the expression stands that has keys beside it.
+fn pattern_of<'a>(at: &At<'a>) -> Option<At<'a>> {
+    for entry in &at.map()?.entries {
+        if !matches!(entry.key.as_str(), "pattern" | "rename") {
+            let message = format!("unknown key `{}.{}`", at.path(), entry.key);
+            at.push(Problem::new(entry.place, message));
+        }
+    }
+    let pattern_at = at.get("pattern");
+    if !pattern_at.is_there() {
+        at.problem(format!("`{}` has no `pattern`", at.path()));
+        return None;
+    }
+    Some(pattern_at)
+}
+
+/// Reads `regex`: an expression, or a map with it and what its groups are called.
+pub(super) fn regex(at: &At<'_>) -> Option<Format> {
+    let is_short = at.node().is_some_and(|node| matches!(node.value, Value::Scalar(_)));
+    let pattern_at = if is_short { at.clone() } else { pattern_of(at)? };
+    let pattern = pattern_at.text_of_line()?;
+    let regex = match Regex::new(&pattern) {
+        Ok(regex) => regex,
+        Err(error) => {
+            pattern_at.problem(regex_message(&pattern, &error));
+            return None;
+        }
+    };
+    let groups: Vec<&str> = regex.capture_names().flatten().collect();
+    if groups.is_empty() {
+        pattern_at.problem_with(
+            format!("`{pattern}` has no named group"),
+            "name what becomes a field: `(?<client_ip>\\S+)`",
+        );
+    }
+    let rename_at = at.get("rename");
+    let rename = rename_at.flat_texts();
+    for (group, _) in &rename {
+        if !groups.contains(&group.as_str()) {
+            rename_at.problem(format!("`{pattern}` has no group `{group}`"));
+        }
+    }
+    let format = RegexFormat { pattern, rename };
+    if !groups.is_empty()
+        && let Err(error) = RegexParser::new(&format)
+    {
+        pattern_at.problem_with(
+            error.to_string(),
+            "name the group otherwise, or say in `rename` of which field it is",
+        );
+    }
+    Some(Format::Regex(format))
 }
