@@ -38,6 +38,11 @@ impl Tracker {
         &self.entry
     }
 
+    /// Notes which input reads it now.
+    pub fn owned_by(&mut self, owner: u32) {
+        self.entry.owner = owner;
+    }
+
     /// Changes what is known of the file; offsets, proofs and intervals are the tracker's own.
     pub fn seen(&mut self, name: Arc<Path>, inode: Inode, prefix: Prefix, ended: bool) {
         let entry = &mut self.entry;

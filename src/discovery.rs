@@ -19,6 +19,7 @@ mod orphan;
 mod orphans;
 mod packed;
 mod places;
+mod readers;
 mod rescued;
 mod scan;
 mod skipped;
@@ -118,6 +119,7 @@ pub struct ProspectorLinks {
 struct File {
     input: u16,
     reader: u8,
+    owner: u32,
     path: Arc<Path>,
     name: Arc<Path>,
     inode: Inode,

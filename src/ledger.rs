@@ -62,6 +62,12 @@ impl Interval {
     }
 }
 
+/// Returns what stands for an input in the registry: a checksum of what its operator calls it, never 0.
+#[must_use]
+pub fn owner_of(name: &str) -> u32 {
+    crc32fast::hash(name.as_bytes()).max(1)
+}
+
 /// What the registry holds for one epoch.
 ///
 /// Invariant: `proof` belongs to `committed`; intervals lie beyond it, in order, and do not touch.
@@ -75,6 +81,8 @@ pub struct Entry {
     pub name: Arc<Path>,
     /// Which of the inputs that match this file reads it: 0 for the first one in the order of the configuration.
     pub reader: u8,
+    /// The input that read it last, as [`owner_of`] has it; 0 where nobody knows.
+    pub owner: u32,
     /// The inode that holds its bytes now.
     pub inode: Inode,
     /// Its first bytes.
@@ -332,6 +340,13 @@ pub enum Note {
         prefix: Prefix,
         /// Whether no more bytes of it can come from this inode; takes back what [`Note::Ended`] said when not.
         ended: bool,
+    },
+    /// Another input reads the epoch's bytes on.
+    Owned {
+        /// Which epoch.
+        epoch: Epoch,
+        /// The input, as [`owner_of`] has it.
+        owner: u32,
     },
     /// Nothing was written behind this offset for a while: an event ends there. To be saved and synced before the event
     /// leaves; then [`Progress::cut`] says so.

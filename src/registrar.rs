@@ -314,6 +314,12 @@ impl<D: Disk> Registrar<D> {
                     format::push_seen(&mut self.unsaved, slot.tracker.entry());
                 }
             }
+            Note::Owned { epoch, owner } => {
+                if let Some(slot) = self.slots.get_mut(&epoch) {
+                    slot.tracker.owned_by(owner);
+                    format::push_seen(&mut self.unsaved, slot.tracker.entry());
+                }
+            }
             Note::Cut { epoch, at, wake } => {
                 if let Some(slot) = self.slots.get_mut(&epoch) {
                     if slot.tracker.cut(at) {

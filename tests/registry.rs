@@ -80,6 +80,7 @@ fn known(number: u8) -> Known {
         path: Arc::clone(&path),
         name: path,
         reader: 0,
+        owner: 0,
         inode: Inode { device: 1, number: u64::from(number), birth: 2 },
         prefix: Prefix { length: 10, hash: 11 },
         base: 0,

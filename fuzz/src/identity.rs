@@ -115,6 +115,7 @@ fn entry(committed: u64, base: u64, proof: Proof, prefix: Prefix, earlier: Trail
         path: path.into(),
         name: path.into(),
         reader: 0,
+        owner: 0,
         inode: Inode::default(),
         prefix,
         base,

@@ -17,6 +17,7 @@ fn tracker(base: u64) -> Tracker {
         path: Arc::clone(&path),
         name: path,
         reader: 0,
+        owner: 0,
         inode: Inode::default(),
         prefix: Prefix::default(),
         base,

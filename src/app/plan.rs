@@ -7,6 +7,7 @@ use crate::document::Shared;
 use crate::enrich::GeoTables;
 use crate::harvester::{OpenLimit, READ_BYTES, WorkerInput, WorkerSettings};
 use crate::host::HostFacts;
+use crate::ledger::owner_of;
 use crate::listeners::ListenersSettings;
 use crate::outputs::links::TemplateTarget;
 use crate::pipeline::{Pipeline, PipelineError};
@@ -230,6 +231,7 @@ pub(super) fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, 
         patterns.iter().map(expression).collect()
     };
     Ok(Watched {
+        owner: owner_of(&input.id.clone().unwrap_or_else(|| input.paths.join("\n"))),
         patterns: patterns.collect::<Result<_, _>>()?,
         exclude: expressions("exclude_files", &input.exclude_files)?,
         include: expressions("include_files", &input.files.include_files)?,

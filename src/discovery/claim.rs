@@ -217,25 +217,6 @@ impl<D: Disk> Prospector<D> {
         false
     }
 
-    /// Takes an epoch that the registry held for this inode: the one that was read last, before those that had ended.
-    fn take_unclaimed(&mut self, input: u16, looked: &Look<D>) -> Option<Orphan> {
-        let reader = self.reader_of(input, looked.stat);
-        let key = (looked.stat.inode.device, looked.stat.inode.number);
-        let candidates = self.unclaimed.get_mut(&key)?;
-        let matching = |orphan: &Orphan| {
-            orphan.entry.reader == reader && same_inode(orphan.entry.inode, looked.stat.inode)
-        };
-        let position = candidates
-            .iter()
-            .position(|orphan| matching(orphan) && !orphan.entry.ended)
-            .or_else(|| candidates.iter().position(matching))?;
-        let orphan = candidates.swap_remove(position);
-        if candidates.is_empty() {
-            self.unclaimed.remove(&key);
-        }
-        Some(orphan)
-    }
-
     /// Compares a file with an epoch of the same inode; `true` when the file is dealt with. The two
     /// hashes are those before the committed offset and before the end of what is settled beyond it.
     fn claim_orphan(
@@ -392,9 +373,15 @@ impl<D: Disk> Prospector<D> {
             entry.prefix = prefix;
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }
+        let owner = self.inputs[usize::from(input)].owner;
+        // A lone reader is known without a name.
+        if entry.owner != owner && (entry.owner != 0 || entry.reader != 0) {
+            self.links.ledger.tell_quietly(Note::Owned { epoch: entry.epoch, owner });
+        }
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
+            owner,
             path: entry.path,
             name: Arc::clone(&found.path),
             inode: looked.stat.inode,
@@ -465,6 +452,7 @@ impl<D: Disk> Prospector<D> {
             path: Arc::clone(path),
             name: Arc::clone(&found.path),
             reader: self.reader_of(input, looked.stat),
+            owner: self.inputs[usize::from(input)].owner,
             inode: looked.stat.inode,
             prefix: prefix_of(looked.first()),
             base,
@@ -483,6 +471,7 @@ impl<D: Disk> Prospector<D> {
         let key = self.files.insert(File {
             input,
             reader: entry.reader,
+            owner: entry.owner,
             path: Arc::clone(path),
             name: Arc::clone(&found.path),
             inode: entry.inode,
@@ -516,25 +505,6 @@ impl<D: Disk> Prospector<D> {
 
     fn is_followed(&self, input: u16, stat: Stat) -> bool {
         self.files.with_inode((input, stat.inode.device, stat.inode.number)).is_some()
-    }
-
-    /// Returns the number that an input has among those which follow the same inode, or else the first that none of them
-    /// has.
-    pub(super) fn reader_of(&self, input: u16, stat: Stat) -> u8 {
-        let own = self.files.with_inode((input, stat.inode.device, stat.inode.number));
-        if let Some(own) = own.and_then(|key| self.files.get(key)) {
-            return own.reader;
-        }
-        let inputs = (0..).take(self.inputs.len()).filter(|other| *other != input);
-        let keys = inputs.filter_map(|other| {
-            self.files.with_inode((other, stat.inode.device, stat.inode.number))
-        });
-        let mut taken: Vec<u8> =
-            keys.filter_map(|key| self.files.get(key)).map(|file| file.reader).collect();
-        taken.sort_unstable();
-        taken
-            .into_iter()
-            .fold(0, |free, reader| if reader == free { free.saturating_add(1) } else { free })
     }
 }
 

@@ -192,6 +192,7 @@ mod tests {
         File {
             input: 0,
             reader: 0,
+            owner: 0,
             path: Path::new(path).into(),
             name: Path::new(name).into(),
             inode: Inode { device: 1, number, birth: 0 },

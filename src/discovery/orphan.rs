@@ -91,6 +91,7 @@ impl Orphan {
                 path: file.path,
                 name: file.name,
                 reader: file.reader,
+                owner: file.owner,
                 inode: file.inode,
                 prefix: file.prefix,
                 base: file.base,

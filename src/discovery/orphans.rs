@@ -160,6 +160,7 @@ mod tests {
             path: Path::new(path).into(),
             name: Path::new(name).into(),
             reader: 0,
+            owner: 0,
             inode: inode(number),
             prefix: Prefix::default(),
             base: 0,

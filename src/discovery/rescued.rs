@@ -4,6 +4,7 @@ use super::orphan::Orphan;
 use super::{File, Prospector, Stage, Start};
 use crate::disk::Disk;
 use crate::follow::{FileKey, Order};
+use crate::ledger::Entry;
 use crate::position::{Epoch, Inode};
 use crate::rescue::Rescue;
 use std::collections::BTreeSet;
@@ -61,9 +62,8 @@ impl<D: Disk> Prospector<D> {
         for known in std::mem::take(&mut self.to_read) {
             let entry = &known.entry;
             // Without an input that wants it, it is kept for the day when there is one again.
-            let input = self.input_of_reader(&entry.path, entry.reader);
-            let Some(input) = input.or_else(|| self.input_of_reader(&entry.name, entry.reader))
-            else {
+            let input = self.input_that_reads(&entry.path, entry);
+            let Some(input) = input.or_else(|| self.input_that_reads(&entry.name, entry)) else {
                 warn!(
                     file = %entry.path.display(),
                     hint = "name it in `paths` of an input, or remove it from the directory of the rescue",
@@ -89,6 +89,7 @@ impl<D: Disk> Prospector<D> {
             let key = self.files.insert(File {
                 input,
                 reader: entry.reader,
+                owner: self.inputs[usize::from(input)].owner,
                 path: entry.path,
                 name: entry.name,
                 inode: Inode { device: NO_DEVICE, number: u64::MAX, birth: 0 },
@@ -160,13 +161,16 @@ impl<D: Disk> Prospector<D> {
         });
     }
 
-    /// Returns the input that reads a path as the reader of that number.
-    fn input_of_reader(&self, path: &Path, reader: u8) -> Option<u16> {
+    /// Returns the input that reads a path as the owner of an entry, or as the reader of its number.
+    fn input_that_reads(&self, path: &Path, entry: &Entry) -> Option<u16> {
         let matches = |input: &u16| {
             let patterns = &self.inputs[usize::from(*input)].patterns;
             patterns.iter().any(|pattern| pattern.matches(path))
         };
         let inputs = u16::try_from(self.inputs.len()).unwrap_or(u16::MAX);
-        (0..inputs).filter(matches).nth(usize::from(reader))
+        let owns =
+            |input: &u16| entry.owner != 0 && self.inputs[usize::from(*input)].owner == entry.owner;
+        let owner = (0..inputs).filter(matches).find(owns);
+        owner.or_else(|| (0..inputs).filter(matches).nth(usize::from(entry.reader)))
     }
 }

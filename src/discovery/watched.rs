@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What the prospector looks for.
 #[derive(Debug)]
 pub struct Watched {
+    /// What stands for it in the registry, as [`owner_of`](crate::ledger::owner_of) has it; 0: nothing.
+    pub owner: u32,
     /// Where its files are.
     pub patterns: Vec<Pattern>,
     /// Full paths that are passed over.
@@ -38,6 +40,7 @@ pub struct Watched {
 impl Default for Watched {
     fn default() -> Self {
         Self {
+            owner: 0,
             patterns: Vec::new(),
             exclude: Vec::new(),
             include: Vec::new(),
@@ -54,6 +57,11 @@ impl Default for Watched {
 }
 
 impl Watched {
+    /// Tells whether a file of that path is one of its files.
+    pub(super) fn reads(&self, path: &Path) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(path)) && self.wants(path)
+    }
+
     /// Tells whether a file of that path is to be read as far as its path goes.
     pub(super) fn wants(&self, path: &Path) -> bool {
         let path = path.to_string_lossy();

@@ -81,6 +81,8 @@ struct EntryLine {
     name: Option<PathText>,
     #[serde(default, skip_serializing_if = "is_zero")]
     reader: u8,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    owner: u32,
     inode: (u64, u64, u64),
     prefix: (u16, u64),
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -127,6 +129,8 @@ struct SeenLine {
     inode: (u64, u64, u64),
     prefix: (u16, u64),
     ended: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    owner: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -157,6 +161,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         path: PathText::of(&entry.path),
         name: (entry.name != entry.path).then(|| PathText::of(&entry.name)),
         reader: entry.reader,
+        owner: entry.owner,
         inode: inode_of(entry.inode),
         prefix: (entry.prefix.length, entry.prefix.hash),
         base: entry.base,
@@ -192,6 +197,7 @@ pub fn push_seen(out: &mut Vec<u8>, entry: &Entry) {
         inode: inode_of(entry.inode),
         prefix: (entry.prefix.length, entry.prefix.hash),
         ended: entry.ended,
+        owner: entry.owner,
     };
     push_line(out, &Line::Seen(line));
 }
@@ -375,6 +381,7 @@ fn take_line(text: &[u8], decoded: &mut Decoded) -> bool {
                 entry.inode = to_inode(line.inode);
                 entry.prefix = Prefix { length: line.prefix.0, hash: line.prefix.1 };
                 entry.ended = line.ended;
+                entry.owner = line.owner;
             }
         }
         Line::Ended(epoch) => {
@@ -400,6 +407,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         name: line.name.as_ref().map_or_else(|| Arc::clone(&path), PathText::path),
         path,
         reader: line.reader,
+        owner: line.owner,
         inode: to_inode(line.inode),
         prefix: Prefix { length: line.prefix.0, hash: line.prefix.1 },
         base: line.base,
@@ -453,6 +461,7 @@ mod tests {
             name: if number.is_multiple_of(2) { Arc::clone(&path) } else { Path::new("/b").into() },
             path,
             reader: number % 3,
+            owner: u32::from(number) % 4,
             inode: Inode { device: 1, number: u64::from(number), birth: u64::MAX },
             prefix: Prefix { length: 1024, hash: u64::MAX - 1 },
             base: 7,

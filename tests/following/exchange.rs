@@ -2,6 +2,7 @@
 
 use crate::rig::{FRESH_READ_BYTES, Logs, Rig, gzip, input, lines, messages, watched};
 use shipper::discovery::{From, Skip, Watched};
+use shipper::ledger::owner_of;
 use shipper::settings::reading::ReadingSettings;
 use shipper::settings::{BacklogOrder, CleanSettings, InputSettings};
 use std::collections::BTreeMap;
@@ -154,6 +155,63 @@ fn backlog_goes_on_behind_new_lines() {
     let mut expected = messages(1, 3_002);
     expected.sort();
     assert_eq!(arrived, expected);
+}
+
+/// An input of that name.
+fn named(logs: &Logs, name: &str) -> (Watched, InputSettings) {
+    let watched = watched(&[logs.pattern("access.log")]);
+    (Watched { owner: owner_of(name), ..watched }, input(10 << 20))
+}
+
+#[test]
+fn of_two_inputs_of_one_file_each_goes_on_where_it_was_whoever_goes_first() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3));
+    let mut rig = Rig::start_input(named(&logs, "a").0, Vec::new());
+    rig.settle_down();
+    rig.exchange(&[], 1, vec![named(&logs, "b")]);
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), [messages(1, 3), messages(1, 3)].concat());
+    // The first one goes, and what comes is the second's alone.
+    rig.exchange(&[0], 2, Vec::new());
+    logs.append("access.log", lines(4, 6));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(4, 6));
+    // The second one changes.
+    rig.exchange(&[1], 2, vec![named(&logs, "b")]);
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), [""; 0]);
+    // A start with the second one alone.
+    let saved = rig.stop();
+    assert_eq!(saved.len(), 2);
+    let mut rig = Rig::start_input(named(&logs, "b").0, saved);
+    logs.append("access.log", lines(7, 7));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(7, 7));
+    // And the first one is back.
+    rig.exchange(&[], 1, vec![named(&logs, "a")]);
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(4, 7));
+}
+
+#[test]
+fn input_of_another_name_goes_on_where_the_one_before_was() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3));
+    let mut rig = Rig::start_input(named(&logs, "a").0, Vec::new());
+    rig.settle_down();
+    let saved = rig.stop();
+    let mut rig = Rig::start_input(named(&logs, "renamed").0, saved);
+    logs.append("access.log", lines(4, 4));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(4, 4));
+    // It is known by its name from now on.
+    rig.exchange(&[], 1, vec![named(&logs, "a")]);
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(1, 4));
+    rig.exchange(&[0, 1], 2, vec![named(&logs, "a"), named(&logs, "renamed")]);
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), [""; 0]);
 }
 
 /// Draws numbers from a seed.

@@ -321,6 +321,9 @@ impl Rig {
                     (entry.name, entry.inode, entry.prefix, entry.ended) =
                         (name, inode, prefix, ended);
                 }
+                Note::Owned { epoch, owner } => {
+                    self.known.get_mut(&epoch).unwrap().entry.owner = owner;
+                }
                 Note::Cut { epoch, at, wake } => self.held_cuts.push((epoch, at, wake)),
                 Note::Ended(epoch) => self.known.get_mut(&epoch).unwrap().entry.ended = true,
                 Note::Forget(epoch) => drop(self.known.remove(&epoch).unwrap()),

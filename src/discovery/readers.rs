@@ -1,0 +1,63 @@
+//! Which of several inputs that read one file goes on where.
+
+use super::Prospector;
+use super::claim::Look;
+use super::orphan::Orphan;
+use crate::disk::{Disk, Stat};
+use crate::identity::same_inode;
+use crate::ledger::Entry;
+
+impl<D: Disk> Prospector<D> {
+    /// Takes an epoch that the registry held for this inode: the one that was read last, before those that had ended.
+    pub(super) fn take_unclaimed(&mut self, input: u16, looked: &Look<D>) -> Option<Orphan> {
+        let reader = self.reader_of(input, looked.stat);
+        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let (inputs, own) = (&self.inputs, self.inputs[usize::from(input)].owner);
+        let candidates = self.unclaimed.get_mut(&key)?;
+        // Where several inputs read one file, each goes on where it was, whichever of them are there now.
+        let is_own = |entry: &Entry| own != 0 && entry.owner == own;
+        let is_others = |entry: &Entry| {
+            entry.owner != 0
+                && inputs.iter().any(|other| {
+                    other.owner == entry.owner
+                        && (other.reads(&entry.path) || other.reads(&entry.name))
+                })
+        };
+        let rank = |entry: &Entry| match (is_own(entry), entry.reader == reader) {
+            (true, true) => Some(0),
+            (true, false) => Some(1),
+            (false, true) if !is_others(entry) => Some(2),
+            (false, _) => None,
+        };
+        let ranked = candidates.iter().enumerate().filter_map(|(position, orphan)| {
+            let entry = &orphan.entry;
+            let rank = rank(entry).filter(|_| same_inode(entry.inode, looked.stat.inode))?;
+            Some(((rank, entry.ended), position))
+        });
+        let (_, position) = ranked.min()?;
+        let orphan = candidates.swap_remove(position);
+        if candidates.is_empty() {
+            self.unclaimed.remove(&key);
+        }
+        Some(orphan)
+    }
+
+    /// Returns the number that an input has among those which follow the same inode, or else the first that none of them
+    /// has.
+    pub(super) fn reader_of(&self, input: u16, stat: Stat) -> u8 {
+        let own = self.files.with_inode((input, stat.inode.device, stat.inode.number));
+        if let Some(own) = own.and_then(|key| self.files.get(key)) {
+            return own.reader;
+        }
+        let inputs = (0..).take(self.inputs.len()).filter(|other| *other != input);
+        let keys = inputs.filter_map(|other| {
+            self.files.with_inode((other, stat.inode.device, stat.inode.number))
+        });
+        let mut taken: Vec<u8> =
+            keys.filter_map(|key| self.files.get(key)).map(|file| file.reader).collect();
+        taken.sort_unstable();
+        taken
+            .into_iter()
+            .fold(0, |free, reader| if reader == free { free.saturating_add(1) } else { free })
+    }
+}
