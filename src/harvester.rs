@@ -9,6 +9,7 @@ mod file;
 mod filling;
 mod fingerprint;
 mod fresh;
+mod header;
 mod holding;
 mod large_event;
 mod limit;
@@ -34,6 +35,7 @@ use closing::close;
 use file::Harvester;
 use filling::Clock;
 use fresh::Half;
+use header::Header;
 pub use limit::OpenLimit;
 use owners::Names;
 use pauses::Waits;
@@ -473,6 +475,7 @@ impl<D: Disk> Worker<D> {
             }
         }
         file.source = Some(Box::new(source));
+        file.header = Header::default();
         self.links.stats.reading.open_files.add(1);
         self.links.stats.inputs.count(file.assignment.input.into(), |input| input.opened.add(1));
         self.open.push_back(file.assignment.key);

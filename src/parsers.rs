@@ -169,6 +169,15 @@ impl Parser {
         }
     }
 
+    /// Returns how a line of a file begins that says what those mean that follow, if there are such lines.
+    #[must_use]
+    pub fn header_prefix(&self) -> Option<&'static [u8]> {
+        match self {
+            Self::Other(parser) => parser.header_prefix(),
+            Self::Raw(_) | Self::Access(_) | Self::Regex(_) | Self::Syslog(_) => None,
+        }
+    }
+
     /// Says which zone times are of that name none.
     pub fn set_zone(&mut self, zone: &Zone) {
         match self {

@@ -29,6 +29,7 @@ macro_rules! with_parser {
 }
 
 mod consumed;
+mod header;
 mod joined;
 mod members;
 mod message;

@@ -19,6 +19,8 @@ mod events;
 mod exchange;
 #[path = "following/fresh.rs"]
 mod fresh;
+#[path = "following/headers.rs"]
+mod headers;
 #[path = "following/options.rs"]
 mod options;
 #[path = "following/packed.rs"]

@@ -55,6 +55,11 @@ pub trait LineParser: Parse + std::fmt::Debug + Send + Sync {
 
     /// Says of which file the lines that come next are, by its epoch as text.
     fn set_file(&mut self, _epoch: &[u8]) {}
+
+    /// Returns how a line begins that says what the lines of its file mean that follow, if there are such lines.
+    fn header_prefix(&self) -> Option<&'static [u8]> {
+        None
+    }
 }
 
 impl Clone for Box<dyn LineParser> {

@@ -1,6 +1,7 @@
 //! One followed file: where its reading stands, and the proof at every open that it is still the same.
 
 use super::fresh::Parting;
+use super::header::Header;
 use super::limit::Permit;
 use super::ready::Queued;
 use crate::assembly::OpenEvent;
@@ -55,6 +56,8 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) settled: VecDeque<Interval>,
     /// In which order it is read.
     pub(super) parting: Parting,
+    /// What the parser was told of what stands before the offset.
+    pub(super) header: Header,
 }
 
 /// What is to be done with a file once it is read to its end.
@@ -120,6 +123,7 @@ impl<D: Disk> Harvester<D> {
             waiting: None,
             settled,
             parting: Parting::Undecided,
+            header: Header::default(),
         }
     }
 
@@ -309,6 +313,7 @@ impl<D: Disk> Harvester<D> {
         self.assignment.proof =
             Proof { tail: tail_hash(tail), running: carry_on(middle.running, second) };
         self.assignment.offset += bytes.len() as u64;
+        self.header.read_on(start, self.assignment.offset);
         self.open_event = None;
         self.scanned = self.scanned.max(self.assignment.offset);
         // A point where nothing was read proves nothing.

@@ -52,6 +52,9 @@ impl<D: Disk> Worker<D> {
         if !self.has_batch() {
             return Turn::Starved;
         }
+        if let Err(obstacle) = self.learn_header(file) {
+            return self.obstacle(file, obstacle);
+        }
         file.learn_cuts();
         if file.open_event.is_some() || file.assignment.offset < file.scanned {
             return self.large(file, clock);

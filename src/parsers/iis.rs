@@ -1,7 +1,7 @@
 //! Lines of IIS in W3C's extended format, whose columns a `#Fields:` line names.
 //!
-//! Lines of several files may come in turns, so the columns of each are kept by its epoch. A file may be read on behind its
-//! `#Fields:`: then columns of other files are tried, and the sets that Filebeat's module knows. These are not taken on
+//! Lines of several files may come in turns, so the columns of each are kept by its epoch. Whoever reads a file on behind its
+//! `#Fields:` looks for that first. Where none is found, columns of other files are tried, and the sets that Filebeat's module knows. These are not taken on
 //! trust: a line has as many words as there are columns, and those that are dates, addresses or numbers have to be. Of columns
 //! that the file names itself, a value that is none of its column's is left out. Lines that begin with `#` are no events.
 
@@ -124,7 +124,7 @@ impl Default for Iis {
     }
 }
 
-line_parser!(Iis, |_| &IIS_ACCESS; begin_file => proxies);
+line_parser!(Iis, |_| &IIS_ACCESS; begin_file FIELDS => proxies);
 
 impl Iis {
     fn read(&mut self, line: &[u8], event: &mut EventBuf) -> Parsed {

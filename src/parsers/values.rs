@@ -62,9 +62,10 @@ macro_rules! extras {
 pub(super) use extras;
 
 /// Makes a type with `read(&mut self, line, event)`, which returns `Option<()>` or [`Parsed`], a parser of lines of one kind; the fields named last
-/// know the zone of times that say none, and the time of reading; a method behind a semicolon is told of each file, a field behind an arrow of trusted proxies.
+/// know the zone of times that say none, and the time of reading; a method behind a semicolon is told of each file, and
+/// lines that begin with the constant behind it say what others mean; a field behind an arrow of trusted proxies.
 macro_rules! line_parser {
-    ($type:ident, $dataset:expr $(, $zone:ident)* $(; $set_file:ident)? $(=> $trusting:ident)?) => {
+    ($type:ident, $dataset:expr $(, $zone:ident)* $(; $set_file:ident $header:ident)? $(=> $trusting:ident)?) => {
         impl $crate::event::Parse for $type {
             fn parse(
                 &mut self,
@@ -101,6 +102,12 @@ macro_rules! line_parser {
             fn set_file(&mut self, _epoch: &[u8]) {
                 $(self.$set_file(_epoch);)?
             }
+
+            $(
+                fn header_prefix(&self) -> Option<&'static [u8]> {
+                    Some($header)
+                }
+            )?
 
             $(
                 fn trust(&mut self, proxies: &[$crate::settings::network::Network]) {

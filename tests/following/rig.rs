@@ -61,6 +61,8 @@ pub struct Rig {
     held_cuts: Vec<(Epoch, u64, Arc<Wake>)>,
     /// Messages in the order of their arrival.
     pub messages: Vec<String>,
+    /// Their documents.
+    pub documents: Vec<serde_json::Value>,
     /// `log.file` of the last message.
     pub log_file: serde_json::Value,
     /// `_id` of each message.
@@ -217,6 +219,7 @@ impl Rig {
             holds_cuts: false,
             held_cuts: Vec::new(),
             messages: Vec::new(),
+            documents: Vec::new(),
             log_file: serde_json::Value::Null,
             ids: Vec::new(),
             skipped: Vec::new(),
@@ -390,6 +393,7 @@ impl Rig {
                 self.ids.push(action["create"]["_id"].as_str().unwrap().to_owned());
                 self.log_file = document["log"]["file"].clone();
                 self.messages.push(document["message"].as_str().unwrap().to_owned());
+                self.documents.push(document);
             }
             self.withheld.extend(&batch.ranges);
         }
