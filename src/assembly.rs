@@ -47,6 +47,8 @@ pub struct Assembly {
     steps: Vec<Step>,
     include: Option<RegexSet>,
     exclude: Option<RegexSet>,
+    /// How lines begin that go through the filters.
+    header: Option<&'static [u8]>,
     message_bytes_max: usize,
     /// Whether one of the steps takes syslog headers off.
     takes_heads: bool,
@@ -125,6 +127,7 @@ impl Assembly {
             steps,
             include: set(&settings.include_lines)?,
             exclude: set(&settings.exclude_lines)?,
+            header: None,
             message_bytes_max: bytes_max,
         })
     }
@@ -234,14 +237,22 @@ impl Assembly {
         }
     }
 
+    /// Has what begins so go on to the parser whatever `include_lines` and `exclude_lines` say: it is for the parser alone.
+    pub fn let_through(&mut self, header: Option<&'static [u8]>) {
+        self.header = header;
+    }
+
     /// Tells whether an event is sent. One of whose lines only empty ones are kept is no empty one.
     fn is_sent(&self, message: &Message, bytes: &[u8]) -> bool {
         let text = message.text(bytes);
         let has_more = message.skipped_bytes != 0 || !message.head.is_empty();
         let is_empty = text.is_empty() && message.members.is_empty() && !has_more;
-        !is_empty
-            && self.include.as_ref().is_none_or(|set| set.is_match(text))
-            && self.exclude.as_ref().is_none_or(|set| !set.is_match(text))
+        let is_wanted = || {
+            self.include.as_ref().is_none_or(|set| set.is_match(text))
+                && self.exclude.as_ref().is_none_or(|set| !set.is_match(text))
+        };
+        let is_header = || self.header.is_some_and(|header| text.starts_with(header));
+        !is_empty && (is_wanted() || is_header())
     }
 
     /// Returns how many bytes an event has at most.

@@ -169,6 +169,7 @@ impl Pipeline {
             original: parser.extras().iter().position(|extra| extra.name == "event.original"),
         };
         parser.set_zone(&Zone::new(input.zone.clone()));
+        assembly.let_through(parser.header_prefix());
         assembly.reserve(encoder.writer.names(), encoder.writer.has_layouts());
         Ok(Self {
             is_trivial: assembly.is_trivial(&input.reading),

@@ -107,7 +107,14 @@ fn lines_that_are_no_events_are_settled_whichever_way_they_go() {
         input.reading.parsers.push(LineParser::Multiline(MultilineSettings::new(rule)));
         input
     };
-    for input in [of("iis"), joined] {
+    let filtered = |include: &[&str], exclude: &[&str]| {
+        let mut input = of("iis");
+        input.reading.include_lines = include.iter().map(ToString::to_string).collect();
+        input.reading.exclude_lines = exclude.iter().map(ToString::to_string).collect();
+        input
+    };
+    let (included, excluded) = (filtered(&["^[0-9]"], &[]), filtered(&[], &["^#"]));
+    for input in [of("iis"), joined, included, excluded] {
         let mut pipeline = Pipeline::new(&input, &shared()).expect("a pipeline");
         let cuts = [log.len() as u64];
         let (batches, consumed) =
