@@ -458,13 +458,15 @@ impl Encoder {
             message.members = members;
             return None;
         };
+        // That a line says something of itself does not make its text one that is understood.
+        let is_unparsed = content == Content::Line && 0 < place.length;
         let fit = if members.is_empty() {
             self.append(text, place, content, batch)
         } else {
             self.append_members(text, place, &mut content, &mut members, batch)
         };
         message.members = members;
-        Some((content, fit))
+        Some((if is_unparsed { Content::Line } else { content }, fit))
     }
 
     /// Counts an event that is in the batch.

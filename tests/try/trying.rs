@@ -326,3 +326,23 @@ fn long_joined_lines_and_other_encodings_are_read() {
     assert_eq!(messages.len(), 2, "{}", said.err);
     assert!(messages.iter().all(|one| 490_000 < one.len() && one.starts_with("# line\nline\n")));
 }
+
+#[test]
+fn lines_in_envelopes_are_recognised_by_the_text_in_them() {
+    let place = Place::new();
+    let head = "2026-11-22T10:00:00.000000000Z stdout F ";
+    place.write("a.log", format!("{head}garbage\n{head}{COMBINED}no envelope\n"));
+    let text = format!(
+        "filebeat.inputs:\n- {{type: filestream, id: a, paths: [{}/a.log], format: nginx, parsers: [{{container: {{}}}}]}}\n\
+         output.console: {{}}\n",
+        place.path().display()
+    );
+    place.write("shipper.yml", text);
+    let said = place.run(&["-c", "shipper.yml", "try", "a.log"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.starts_with("3 lines: 1 recognised, 2 not recognised (lines 1, 3)\n"),
+        "{}",
+        said.err
+    );
+}
