@@ -10,6 +10,8 @@
 
 #[path = "try/detect.rs"]
 mod detect;
+#[path = "try/inputs.rs"]
+mod inputs;
 #[path = "try/modules.rs"]
 mod modules;
 #[path = "try/rig.rs"]

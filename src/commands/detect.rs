@@ -4,6 +4,7 @@
 //! recognises the most is it, and of several the one whose documents tell more. Where an event has several lines, it counts as one.
 
 mod candidates;
+mod inputs;
 
 use super::pretty::{Colours, Ink};
 use super::report::{err, out};
@@ -16,7 +17,8 @@ use crate::enrich::GeoTables;
 use crate::hint::{self, Advised};
 use crate::settings::Settings;
 use crate::settings::reading::EncodingSettings;
-use candidates::{Candidate, candidates, item, new_id};
+use candidates::{Candidate, candidates};
+use inputs::Inputs;
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
@@ -60,7 +62,7 @@ const INPUTS: &str = "filebeat.inputs:\n";
 /// Says which format each file has.
 pub(super) fn run(args: &DetectArgs) -> ExitCode {
     let mut worst = 0;
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     let mut inputs = Inputs::default();
     for (number, file) in args.files.iter().enumerate() {
         let result = detect(file, args.lines);
@@ -69,12 +71,13 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
             Ok(_) => NOT_KNOWN,
             Err(_) => UNREADABLE,
         });
-        let input = result.as_ref().ok().and_then(|found| inputs.take(found));
+        if let Ok(found) = &result
+            && found.is_known()
+        {
+            inputs.take(number, &found.best, &found.path, found.is_packed);
+        }
         if args.json {
-            told.push(match result {
-                Ok(found) => found.json(input),
-                Err(error) => fault_json(file, &error),
-            });
+            results.push(result);
             continue;
         }
         if 0 < number {
@@ -85,35 +88,22 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
             Err(error) => err(&hint::report(&error, &[])),
         }
     }
+    let items = inputs.items();
     if args.json {
-        out(&format!("{}\n", Value::from(told)));
-    } else if !inputs.all.is_empty() {
-        show(&format!("\n{INPUTS}{}", inputs.all));
+        let told = results.iter().zip(&args.files).enumerate();
+        let told = told.map(|(number, (result, file))| match result {
+            Ok(found) => {
+                let item = items.iter().find(|(first, _)| *first == number);
+                found.json(item.map(|(_, text)| &**text))
+            }
+            Err(error) => fault_json(file, error),
+        });
+        out(&format!("{}\n", told.collect::<Value>()));
+    } else if !items.is_empty() {
+        let all: String = items.into_iter().map(|(_, text)| text).collect();
+        show(&format!("\n{INPUTS}{all}"));
     }
     ExitCode::from(worst)
-}
-
-/// The inputs for all files.
-#[derive(Default)]
-struct Inputs {
-    all: String,
-    ids: Vec<String>,
-    paths: Vec<PathBuf>,
-}
-
-impl Inputs {
-    /// Adds the input for a file, if its format is known, and returns it; a file that is named twice has one.
-    fn take(&mut self, found: &Detected) -> Option<String> {
-        if !found.is_known() || self.paths.contains(&found.path) {
-            return None;
-        }
-        let id = new_id(&found.path, &self.ids);
-        let input = item(&found.best, &found.path, &id);
-        self.all.push_str(&input);
-        self.ids.push(id);
-        self.paths.push(found.path.clone());
-        Some(input)
-    }
 }
 
 /// Prints what may have colours, in which all else is escaped already.
@@ -127,6 +117,7 @@ struct Sample {
     encoding: EncodingSettings,
     /// Why there is no more of it, where that is no end.
     fault: Option<io::Error>,
+    is_packed: bool,
 }
 
 /// What was found of a file.
@@ -135,6 +126,7 @@ struct Detected {
     best: Candidate,
     score: Score,
     fault: Option<String>,
+    is_packed: bool,
 }
 
 /// How a format fits.
@@ -224,13 +216,15 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         ));
     }
     let fault = sample.fault.map(|error| advice::reason(&error));
-    Ok(Detected { path, best, score, fault })
+    Ok(Detected { path, best, score, fault, is_packed: sample.is_packed })
 }
 
 /// Reads the first lines of a file.
 fn sample(file: &Path, lines: u64) -> Result<Sample, Advised> {
     let mut opened = Opened::open(file)?;
-    let mut sample = Sample { bytes: Vec::new(), encoding: EncodingSettings::Utf8, fault: None };
+    let is_packed = opened.is_packed();
+    let encoding = EncodingSettings::Utf8;
+    let mut sample = Sample { bytes: Vec::new(), encoding, fault: None, is_packed };
     let mut piece = vec![0; 64 << 10];
     let mut read = 0;
     while read < lines && sample.bytes.len() < SAMPLE_BYTES_MAX {
@@ -402,7 +396,7 @@ impl Detected {
         text
     }
 
-    fn json(&self, input: Option<String>) -> Value {
+    fn json(&self, input: Option<&str>) -> Value {
         let Score { events, recognised, others, .. } = &self.score;
         let is_known = self.is_known();
         let others: Vec<Value> =

@@ -440,6 +440,7 @@ fn read_some(input: &mut dyn Read, bytes: &mut [u8]) -> io::Result<usize> {
 pub(super) struct Opened {
     file: Box<dyn ReadAt>,
     at: u64,
+    is_packed: bool,
 }
 
 /// What [`Opened`] asks of a file.
@@ -488,11 +489,15 @@ impl Opened {
         let file: RealFile = disk.open(path).map_err(unreadable)?;
         let mut first = [0; Packing::MAGIC_BYTES];
         let length = file.read_fully(&mut first, 0).map_err(unreadable)?;
-        let file: Box<dyn ReadAt> = match Packing::of(&first[..length]) {
-            Some(_) => Box::new(Unpacked::new(file)),
-            None => Box::new(file),
-        };
-        Ok(Self { file, at: 0 })
+        let is_packed = Packing::of(&first[..length]).is_some();
+        let file: Box<dyn ReadAt> =
+            if is_packed { Box::new(Unpacked::new(file)) } else { Box::new(file) };
+        Ok(Self { file, at: 0, is_packed })
+    }
+
+    /// Tells whether the file is compressed.
+    pub(super) fn is_packed(&self) -> bool {
+        self.is_packed
     }
 }
 

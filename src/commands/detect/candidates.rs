@@ -1,12 +1,10 @@
-//! The formats that are tried, and the configuration for each.
+//! The formats that are tried.
 
-use crate::assembly::charset;
 use crate::parsers::compiled::{nicknamed, nicknames};
 use crate::parsers::known::{KNOWN, Known, known};
 use crate::settings::reading::{EncodingSettings, LineParser, MultilineRule, MultilineSettings};
 use crate::settings::{Escape, Format, InputSettings, ServerFormat, WebServer};
 use serde_json::Value;
-use std::ffi::OsStr;
 use std::path::Path;
 
 /// A format that is tried.
@@ -19,7 +17,7 @@ pub(super) struct Candidate {
     /// The input that reads them.
     pub(super) input: InputSettings,
     /// What stands behind `format:`.
-    format: String,
+    pub(super) format: String,
     /// Whether an event may have several lines.
     pub(super) joins: bool,
     /// Tells of a document whether its line can be of this format alone, where the format takes those of others as well.
@@ -170,52 +168,4 @@ impl Candidate {
             },
         }
     }
-}
-
-/// Returns the item of `filebeat.inputs` that reads a file.
-pub(super) fn item(candidate: &Candidate, path: &Path, id: &str) -> String {
-    let reading = &candidate.input.reading;
-    let encoding = if reading.encoding == EncodingSettings::Utf8 {
-        String::new()
-    } else {
-        format!("    encoding: {}\n", charset::name_of(&reading.encoding))
-    };
-    format!(
-        "  - type: filestream\n    id: {id}\n    paths: [{}]\n{encoding}    format:{}{}\n",
-        quoted(&as_pattern(&path.to_string_lossy())),
-        if candidate.format.starts_with('\n') { "" } else { " " },
-        candidate.format,
-    )
-}
-
-/// Returns an id for a file that none of the others has: of its name, that of its directory, and a number, as far as it
-/// takes.
-pub(super) fn new_id(path: &Path, others: &[String]) -> String {
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
-    let word = |name: Option<&OsStr>| -> String {
-        name.unwrap_or_default().to_string_lossy().chars().map(plain).collect()
-    };
-    let name = word(path.file_stem());
-    let above = word(path.parent().and_then(Path::file_name));
-    let is_free = |id: &String| !others.contains(id);
-    let first = [name.clone(), format!("{above}-{name}")].into_iter().find(is_free);
-    let numbers = 2..=others.len() + 2;
-    let numbered = || numbers.map(|number| format!("{above}-{name}-{number}")).find(is_free);
-    first.or_else(numbered).unwrap_or(name)
-}
-
-/// Returns the pattern that matches a path and nothing else.
-fn as_pattern(path: &str) -> String {
-    let is_special = |letter: char| matches!(letter, '*' | '?' | '[');
-    let one = |letter| if is_special(letter) { format!("[{letter}]") } else { letter.to_string() };
-    path.chars().map(one).collect()
-}
-
-/// Returns a text as YAML reads it, in a list between brackets.
-fn quoted(text: &str) -> String {
-    let is_plain =
-        |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '.' | '-' | '_');
-    // As `$${` is `${`, so that no path is taken for a reference.
-    let text = text.replace("${", "$${");
-    if text.chars().all(is_plain) { text } else { Value::from(text).to_string() }
 }
