@@ -476,6 +476,7 @@ impl Encoder {
         match content {
             Content::Fields => {
                 consumed.status[self.event.status_class()] += 1;
+                consumed.partial += u64::from(self.event.has_residue());
                 consumed.response_bytes =
                     consumed.response_bytes.saturating_add(self.event.body_bytes());
             }

@@ -1,7 +1,8 @@
 //! `shipper detect`: which format files have.
 //!
 //! The first lines of a file go through the production pipeline once for each format that is known. The one that
-//! recognises the most is it, and of several the one whose documents tell more. Where an event has several lines, it counts as one.
+//! recognises the most is it, where a line of which fields hold only a part counts half, and of several the one whose
+//! documents tell more. Where an event has several lines, it counts as one.
 
 mod candidates;
 mod inputs;
@@ -49,6 +50,9 @@ const WEIGHED_MAX: u64 = 100;
 
 /// One document of so many has to prove its format, where that takes lines of others as well.
 const PROOFS_OF: u64 = 4;
+
+/// Weight of a format that is told beside the best one, in percent of that one's.
+const NEAR_PERCENT: u64 = 90;
 
 /// Bytes by which it is judged whether a file holds lines at all.
 const JUDGED_BYTES: usize = 8 << 10;
@@ -125,8 +129,15 @@ struct Detected {
     path: PathBuf,
     best: Candidate,
     score: Score,
+    near: Option<Near>,
     fault: Option<String>,
     is_packed: bool,
+}
+
+/// A format that fits nearly as well, and lines that the best one does not.
+struct Near {
+    name: String,
+    score: Score,
 }
 
 /// How a format fits.
@@ -134,6 +145,10 @@ struct Detected {
 struct Score {
     events: u64,
     recognised: u64,
+    /// Those among them of which fields hold only a part.
+    partial: u64,
+    /// The lines with which those begin that were recognised, a bit for each.
+    lines: Vec<u64>,
     /// Fields of the first that were, all together.
     fields: usize,
     /// The first that were not recognised.
@@ -161,6 +176,8 @@ impl Viewer for Judge {
         score.events += 1;
         if found.is_recognised {
             score.recognised += 1;
+            score.partial += u64::from(!found.is_whole);
+            score.mark(found.line);
             *proofs += u64::from(proof.is_some_and(|proves| proves(&document)));
             score.fields += if is_weighed { fields(&document) } else { 0 };
         } else if score.others.len() < SHOWN_MAX {
@@ -192,16 +209,18 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         });
     }
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let mut best: Option<(Candidate, Score)> = None;
+    let mut tried: Vec<(Candidate, Score)> = Vec::new();
     for candidate in candidates(&path, &sample.encoding) {
         let score = score(&candidate, &sample.bytes, &path);
-        // Of those that are as good the first stays.
-        let is_better = best.as_ref().is_none_or(|(_, best)| best.rank() < score.rank());
-        if is_better {
-            best = Some((candidate, score));
-        }
+        tried.push((candidate, score));
     }
-    let (best, score) = best.expect("there are formats");
+    // Of those that are as good the first stays first.
+    tried.sort_by(|(_, one), (_, other)| other.rank().cmp(&one.rank()));
+    let mut tried = tried.into_iter();
+    let (best, score) = tried.next().expect("there are formats");
+    let near = tried
+        .find(|(_, other)| other.is_near(&score))
+        .map(|(candidate, score)| Near { name: candidate.name, score });
     let is_text = sample.encoding != EncodingSettings::Utf8 || !is_binary(&sample.bytes);
     if score.recognised == 0 && !is_text {
         return Err(Advised::new(
@@ -216,7 +235,7 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         ));
     }
     let fault = sample.fault.map(|error| advice::reason(&error));
-    Ok(Detected { path, best, score, fault, is_packed: sample.is_packed })
+    Ok(Detected { path, best, score, near, fault, is_packed: sample.is_packed })
 }
 
 /// Reads the first lines of a file.
@@ -305,15 +324,42 @@ fn score(candidate: &Candidate, mut sample: &[u8], path: &Path) -> Score {
         let _ = trial.run(&mut sample, &mut judge);
     }
     if proof.is_some() && judge.proofs * PROOFS_OF < judge.score.recognised {
-        judge.score.recognised = 0;
+        judge.score = Score { recognised: 0, partial: 0, lines: Vec::new(), ..judge.score };
     }
     judge.score
 }
 
 impl Score {
     /// Returns what is larger of the format that fits better.
-    fn rank(&self) -> (u64, usize) {
-        (self.recognised, self.fields)
+    fn rank(&self) -> (bool, u64, usize) {
+        (self.is_known(), self.weight(), self.fields)
+    }
+
+    /// Tells whether it recognises at least half of the lines.
+    fn is_known(&self) -> bool {
+        0 < self.recognised && self.events <= 2 * self.recognised
+    }
+
+    /// Counts what was recognised: a line twice, and once where fields hold only a part of it.
+    fn weight(&self) -> u64 {
+        2 * self.recognised - self.partial
+    }
+
+    /// Notes that the event which begins with a line, counted from 1, was recognised.
+    fn mark(&mut self, line: u64) {
+        let at = usize::try_from(line / 64).expect("a sample's lines fit");
+        if self.lines.len() <= at {
+            self.lines.resize(at + 1, 0);
+        }
+        self.lines[at] |= 1 << (line % 64);
+    }
+
+    /// Tells whether it recognises lines that the best does not, and more than that, or nearly as well.
+    fn is_near(&self, best: &Self) -> bool {
+        let others = best.lines.iter().copied().chain(std::iter::repeat(0));
+        self.lines.iter().zip(others).any(|(own, other)| own & !other != 0)
+            && (best.recognised < self.recognised
+                || best.weight() * NEAR_PERCENT <= self.weight() * 100)
     }
 }
 
@@ -340,7 +386,7 @@ fn is_binary(sample: &[u8]) -> bool {
 impl Detected {
     /// Tells whether the format fits at least half of the lines.
     fn is_known(&self) -> bool {
-        0 < self.score.recognised && self.score.events <= 2 * self.score.recognised
+        self.score.is_known()
     }
 
     fn percent(&self) -> f64 {
@@ -372,6 +418,7 @@ impl Detected {
                 text.push_str(&format!("\n  at best {}: {share}\n", self.best.name));
             }
         }
+        self.push_near(&mut text);
         if !others.is_empty() {
             let first = if others.len() as u64 == events - recognised { "" } else { ", the first" };
             text.push_str(&format!("  not recognised{first}:\n"));
@@ -396,6 +443,16 @@ impl Detected {
         text
     }
 
+    fn push_near(&self, text: &mut String) {
+        let Some(Near { name, score }) = &self.near else { return };
+        let Score { events, recognised, partial, .. } = score;
+        text.push_str(&format!("  near: {name}, {recognised} of {events}"));
+        if *partial != 0 {
+            text.push_str(&format!(", {partial} of them only in part"));
+        }
+        text.push('\n');
+    }
+
     fn json(&self, input: Option<&str>) -> Value {
         let Score { events, recognised, others, .. } = &self.score;
         let is_known = self.is_known();
@@ -406,6 +463,7 @@ impl Detected {
             "format": is_known.then_some(&self.best.name),
             "events": events,
             "recognised": recognised,
+            "near": self.near.as_ref().map(|near| &near.name),
             "percent": (self.percent() * 10.0).round() / 10.0,
             "not_recognised": others,
             "configuration": input.map(|input| format!("{INPUTS}{input}")),

@@ -59,6 +59,8 @@ pub(super) struct Found<'a> {
     pub(super) document: &'a [u8],
     /// Whether its format was understood.
     pub(super) is_recognised: bool,
+    /// Whether fields hold all that its lines say.
+    pub(super) is_whole: bool,
 }
 
 /// What there was.
@@ -110,6 +112,7 @@ struct Origin {
     /// How many bytes its event has there.
     length: usize,
     is_recognised: bool,
+    is_whole: bool,
 }
 
 impl Trial {
@@ -315,8 +318,9 @@ impl Trial {
         let item = batch.item(0);
         let split = memchr::memchr(b'\n', item).unwrap_or(0);
         let (action, document) = (&item[..split], item[split..].trim_ascii());
-        let mut origin =
-            Origin { start: from, length: consumed.bytes, is_recognised: consumed.unparsed == 0 };
+        let is_recognised = consumed.unparsed == 0;
+        let is_whole = is_recognised && consumed.partial == 0;
+        let mut origin = Origin { start: from, length: consumed.bytes, is_recognised, is_whole };
         let action: serde_json::Value = serde_json::from_slice(action).unwrap_or_default();
         let action = &action["create"];
         let id = action["_id"].as_str().and_then(letter::place);
@@ -337,6 +341,7 @@ impl Trial {
             target: action["_index"].as_str().map(str::to_owned),
             document,
             is_recognised: origin.is_recognised,
+            is_whole: origin.is_whole,
         };
         *flow = viewer.take(&found);
     }

@@ -27,6 +27,8 @@ pub struct Consumed {
     pub events: u64,
     /// Events among them whose line was not recognised although a format is set.
     pub unparsed: u64,
+    /// Events among them of whose line fields hold only a part.
+    pub partial: u64,
     /// Empty lines, those that are no events, and what the filters of the input say is not sent.
     pub filtered: u64,
     /// Their bytes.

@@ -92,6 +92,68 @@ fn of_formats_that_fit_the_one_that_says_more_is_told() {
     }
 }
 
+const INGRESS: &str = " 80 0.002 [default-web-80] [] 10.0.0.1:80 12 0.002 200 abcdef\n";
+
+#[test]
+fn line_that_is_understood_in_part_counts_half() {
+    let ingress = COMBINED.replace('\n', INGRESS);
+    let ends = COMBINED.replace('\n', " more\n");
+    for (lines, expected, share, near) in [
+        (
+            format!("{}{COMBINED}", ingress.repeat(99)),
+            "nginx_ingress",
+            "99 of 100 lines (99.0 %)",
+            Some("near: combined, 100 of 100, 99 of them only in part"),
+        ),
+        (
+            format!("{}{}{}", ingress.repeat(30), ends.repeat(4), "x\n".repeat(3)),
+            "nginx_ingress",
+            "30 of 37 lines (81.1 %)",
+            Some("near: combined, 34 of 37, 34 of them only in part"),
+        ),
+        (
+            format!("{}{}", ingress.repeat(10), COMBINED.repeat(90)),
+            "combined",
+            "100 of 100 lines (100.0 %)",
+            None,
+        ),
+        (
+            format!("{}{}", COMBINED.repeat(50), "<5>x\n".repeat(3)),
+            "combined",
+            "50 of 53 lines (94.3 %)",
+            None,
+        ),
+        // As many of the one as of the other.
+        (
+            format!(
+                "{}{}",
+                COMBINED.repeat(10),
+                "2026/11/21 05:12:35 [notice] 12#12: signal process started\n".repeat(10)
+            ),
+            "combined",
+            "10 of 20 lines (50.0 %)",
+            Some("near: nginx_error, 10 of"),
+        ),
+        // What fits half of the lines comes before what does not.
+        (
+            format!("{}{}{}", ingress.repeat(45), ends.repeat(10), "x\n".repeat(45)),
+            "combined",
+            "55 of 100 lines (55.0 %)",
+            None,
+        ),
+        (ends, "combined", "1 of 1 lines (100.0 %)", None),
+    ] {
+        let place = Place::new();
+        place.write("a.log", lines);
+        let said = place.run(&["detect", "a.log"]);
+        assert_eq!((said.code, &*said.err), (0, ""));
+        assert!(said.out.contains(&format!("a.log: {expected}\n")), "{}", said.out);
+        assert!(said.out.contains(share), "{}", said.out);
+        assert_eq!(said.out.contains("near: "), near.is_some(), "{}", said.out);
+        assert!(said.out.contains(near.unwrap_or_default()), "{}", said.out);
+    }
+}
+
 /// Lines of formats that are known by a name: all of them have to take part.
 #[test]
 fn known_formats_are_told_from_each_other() {
@@ -293,7 +355,7 @@ fn programs_get_the_same_as_json() {
     let said = place.run(&["detect", "--json", "a.log"]);
     let told: Vec<Value> = serde_json::from_str(&said.out).unwrap();
     let expected = serde_json::json!([{
-        "file": file, "format": "combined", "events": 3, "recognised": 2, "percent": 66.7,
+        "file": file, "format": "combined", "events": 3, "recognised": 2, "near": null, "percent": 66.7,
         "not_recognised": [{"line": 2, "text": "\u{1b}\u{e9}"}],
         "configuration": format!(
             "filebeat.inputs:\n  - type: filestream\n    id: a\n    paths: [{file}]\n    format: combined\n"
