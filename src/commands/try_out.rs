@@ -104,6 +104,13 @@ fn chosen(
         if input.reading.parsers.is_empty() {
             input.reading.parsers = with_format.reading.parsers;
         }
+        // Of a table, its header.
+        let excluded = &mut input.reading.exclude_lines;
+        for pattern in with_format.reading.exclude_lines {
+            if !excluded.contains(&pattern) {
+                excluded.push(pattern);
+            }
+        }
     }
     Ok((settings, input))
 }

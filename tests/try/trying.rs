@@ -72,6 +72,33 @@ fn what_there_is_to_say_of_nothing_and_of_lines_as_they_are() {
 }
 
 #[test]
+fn header_of_a_table_is_left_out_whoever_names_its_format() {
+    let place = Place::new();
+    place.write("a.csv", "took,source.ip\n12,203.0.113.7\ntook,source.ip\n");
+    let format = "{csv: {columns: [took, source.ip], skip_header: true}}";
+    let config = format!(
+        "filebeat.inputs: [{{type: filestream, id: a, paths: [/a], format: {format}}}]\noutput.console.enabled: true\n"
+    );
+    place.write("shipper.yml", config);
+    let raw = "filebeat.inputs: [{type: filestream, id: a, paths: [/a], exclude_lines: ['^#']}]\noutput.console.enabled: true\n";
+    place.write("raw.yml", raw);
+    for arguments in [
+        &["try", "a.csv", "-c", "shipper.yml"][..],
+        &["try", "a.csv", "--format", format],
+        &["try", "a.csv", "--format", format, "-c", "shipper.yml"],
+        &["try", "a.csv", "--format", format, "-c", "raw.yml"],
+    ] {
+        let said = place.run(arguments);
+        assert_eq!(
+            (said.code, &*said.err),
+            (0, "3 lines: 1 recognised, 2 left out (empty, filtered or no event)\n"),
+            "{arguments:?}"
+        );
+        assert_eq!(said.member("/source/ip"), ["203.0.113.7"]);
+    }
+}
+
+#[test]
 fn any_format_that_an_input_takes_may_be_asked_for() {
     let place = Place::new();
     place.write("a.log", format!("{COMMON}{COMBINED}"));
