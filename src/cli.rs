@@ -78,7 +78,7 @@ pub struct TryArgs {
 /// Options of `detect`.
 #[derive(Debug, Clone, Args)]
 pub struct DetectArgs {
-    /// The files, also compressed ones
+    /// The files, also compressed ones; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// So many lines of each are looked at

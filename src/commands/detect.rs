@@ -6,22 +6,26 @@
 
 mod candidates;
 mod inputs;
+mod sample;
+mod wrapping;
 
 use super::pretty::{Colours, Ink};
 use super::report::{err, out};
-use super::trial::{Found, Opened, Trial, Viewer};
+use super::trial::{Found, Trial, Viewer};
 use super::{BAD_USAGE, FAILED};
 use crate::advice;
 use crate::assembly::charset;
 use crate::cli::DetectArgs;
 use crate::enrich::GeoTables;
 use crate::hint::{self, Advised};
+use crate::packing::Format as Packing;
 use crate::settings::Settings;
 use crate::settings::reading::EncodingSettings;
 use candidates::{Candidate, candidates};
 use inputs::Inputs;
+use sample::{is_binary, is_stdin, sample};
 use serde_json::{Value, json};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,9 +36,6 @@ const NOT_KNOWN: u8 = FAILED;
 
 /// Exit code when a file cannot be read, or holds no lines.
 const UNREADABLE: u8 = BAD_USAGE;
-
-/// Most bytes of a file that are looked at.
-const SAMPLE_BYTES_MAX: usize = 16 << 20;
 
 /// Lines that were not recognised that are shown.
 const SHOWN_MAX: usize = 3;
@@ -54,9 +55,6 @@ const PROOFS_OF: u64 = 4;
 /// Weight of a format that is told beside the best one, in percent of that one's.
 const NEAR_PERCENT: u64 = 90;
 
-/// Bytes by which it is judged whether a file holds lines at all.
-const JUDGED_BYTES: usize = 8 << 10;
-
 /// The byte order mark, which is no part of a text.
 const MARK: char = '\u{feff}';
 
@@ -71,6 +69,7 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
     for (number, file) in args.files.iter().enumerate() {
         let result = detect(file, args.lines);
         worst = worst.max(match &result {
+            Ok(found) if found.fault.is_some() => UNREADABLE,
             Ok(found) if found.is_known() => 0,
             Ok(_) => NOT_KNOWN,
             Err(_) => UNREADABLE,
@@ -113,15 +112,6 @@ pub(super) fn run(args: &DetectArgs) -> ExitCode {
 /// Prints what may have colours, in which all else is escaped already.
 fn show(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
-}
-
-/// The beginning of a file.
-struct Sample {
-    bytes: Vec<u8>,
-    encoding: EncodingSettings,
-    /// Why there is no more of it, where that is no end.
-    fault: Option<io::Error>,
-    is_packed: bool,
 }
 
 /// What was found of a file.
@@ -208,7 +198,11 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
             ),
         });
     }
-    let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let path = if is_stdin(file) {
+        PathBuf::new()
+    } else {
+        std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+    };
     let mut tried: Vec<(Candidate, Score)> = Vec::new();
     for candidate in candidates(&path, &sample.encoding) {
         let score = score(&candidate, &sample.bytes, &path);
@@ -222,6 +216,12 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         .find(|(_, other)| other.is_near(&score))
         .map(|(candidate, score)| Near { name: candidate.name, score });
     let is_text = sample.encoding != EncodingSettings::Utf8 || !is_binary(&sample.bytes);
+    if score.recognised == 0 && is_stdin(file) && Packing::of(&sample.bytes).is_some() {
+        return Err(Advised::new(
+            "what comes from standard input is compressed",
+            "name the file, which is unpacked then, or unpack it before: `zcat FILE | shipper detect -`",
+        ));
+    }
     if score.recognised == 0 && !is_text {
         return Err(Advised::new(
             format!("`{shown}` holds no lines of text: it is a binary file"),
@@ -236,63 +236,6 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
     }
     let fault = sample.fault.map(|error| advice::reason(&error));
     Ok(Detected { path, best, score, near, fault, is_packed: sample.is_packed })
-}
-
-/// Reads the first lines of a file.
-fn sample(file: &Path, lines: u64) -> Result<Sample, Advised> {
-    let mut opened = Opened::open(file)?;
-    let is_packed = opened.is_packed();
-    let encoding = EncodingSettings::Utf8;
-    let mut sample = Sample { bytes: Vec::new(), encoding, fault: None, is_packed };
-    let mut piece = vec![0; 64 << 10];
-    let mut read = 0;
-    while read < lines && sample.bytes.len() < SAMPLE_BYTES_MAX {
-        match opened.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => {
-                read += memchr::memchr_iter(b'\n', &piece[..length]).count() as u64;
-                sample.bytes.extend_from_slice(&piece[..length]);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => {
-                sample.fault = Some(error);
-                break;
-            }
-        }
-    }
-    sample.encoding = encoding_of(&sample.bytes);
-    let end = if lines <= read {
-        let last = usize::try_from(lines - 1).unwrap_or(usize::MAX);
-        memchr::memchr_iter(b'\n', &sample.bytes).nth(last)
-    } else if SAMPLE_BYTES_MAX <= sample.bytes.len() {
-        memchr::memrchr(b'\n', &sample.bytes)
-    } else {
-        None
-    };
-    if let Some(end) = end {
-        // A line end of UTF-16 has two bytes.
-        let is_wide = sample.encoding != EncodingSettings::Utf8;
-        sample.bytes.truncate(if is_wide { (end + 1).next_multiple_of(2) } else { end + 1 });
-    }
-    Ok(sample)
-}
-
-/// Tells UTF-16 by its byte order mark, or by the half of all bytes that is 0 where text is mostly Latin; all else may be
-/// taken for UTF-8.
-fn encoding_of(sample: &[u8]) -> EncodingSettings {
-    let utf16 = |big_endian, mark_decides| EncodingSettings::Utf16 { big_endian, mark_decides };
-    if sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff") {
-        return utf16(sample[0] == 0xfe, true);
-    }
-    let sample = &sample[..sample.len().min(JUDGED_BYTES)];
-    let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    let is_half = |many: usize, few: usize| sample.len() < 3 * many && 20 * few < many;
-    match (is_half(even, odd), is_half(odd, even)) {
-        (true, _) => utf16(true, false),
-        (_, true) => utf16(false, false),
-        _ => EncodingSettings::Utf8,
-    }
 }
 
 /// Returns the text of a line.
@@ -324,15 +267,17 @@ fn score(candidate: &Candidate, mut sample: &[u8], path: &Path) -> Score {
         let _ = trial.run(&mut sample, &mut judge);
     }
     if proof.is_some() && judge.proofs * PROOFS_OF < judge.score.recognised {
-        judge.score = Score { recognised: 0, partial: 0, lines: Vec::new(), ..judge.score };
+        judge.score =
+            Score { recognised: 0, partial: 0, lines: Vec::new(), fields: 0, ..judge.score };
     }
     judge.score
 }
 
 impl Score {
     /// Returns what is larger of the format that fits better.
-    fn rank(&self) -> (bool, u64, usize) {
-        (self.is_known(), self.weight(), self.fields)
+    fn rank(&self) -> (bool, u64, usize, usize) {
+        // Where none fits, one that shows the lines.
+        (self.is_known(), self.weight(), self.fields, self.others.len())
     }
 
     /// Tells whether it recognises at least half of the lines.
@@ -375,18 +320,14 @@ fn fields(value: &Value) -> usize {
     }
 }
 
-/// Tells whether much of a file's beginning is no text. A hole that a truncation left is no part of it.
-fn is_binary(sample: &[u8]) -> bool {
-    let text = sample.iter().position(|byte| *byte != 0).map_or(&[][..], |start| &sample[start..]);
-    let text = &text[..text.len().min(JUDGED_BYTES)];
-    let is_odd = |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 0x1b);
-    text.is_empty() || text.len() < 20 * text.iter().filter(is_odd).count()
-}
-
 impl Detected {
     /// Tells whether the format fits at least half of the lines.
     fn is_known(&self) -> bool {
         self.score.is_known()
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.path.as_os_str().is_empty()
     }
 
     fn percent(&self) -> f64 {
@@ -399,7 +340,10 @@ impl Detected {
     fn text(&self, colours: Colours) -> String {
         let Score { events, recognised, others, .. } = &self.score;
         let mut text = String::new();
-        let path = hint::one_line(&self.path.to_string_lossy());
+        let path = match self.is_stdin() {
+            true => "standard input".to_owned(),
+            false => hint::one_line(&self.path.to_string_lossy()),
+        };
         let what = if self.best.joins { "events" } else { "lines" };
         let share = format!("{recognised} of {events} {what} ({:.1} %)", self.percent());
         text.push_str(&format!("{path}: "));
@@ -435,10 +379,8 @@ impl Detected {
             text.push_str(&format!("  what comes behind these lines cannot be read: {fault}\n"));
         }
         if !self.is_known() {
-            text.push_str(
-                "\nhint: say what its lines are like with `format: {regex: {pattern: …}}`, or send them as they are with \
-                 `format: raw`\n",
-            );
+            let line = others.first().map_or("", |(_, line)| line);
+            text.push_str(&format!("\nhint: {}\n", wrapping::advice(line)));
         }
         text
     }
@@ -459,7 +401,7 @@ impl Detected {
         let others: Vec<Value> =
             others.iter().map(|(line, text)| json!({"line": line, "text": text})).collect();
         json!({
-            "file": self.path.to_string_lossy(),
+            "file": if self.is_stdin() { "-".into() } else { self.path.to_string_lossy() },
             "format": is_known.then_some(&self.best.name),
             "events": events,
             "recognised": recognised,

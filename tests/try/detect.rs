@@ -346,6 +346,103 @@ fn damaged_file_is_judged_by_what_stands_before_the_damage() {
     let said = place.run(&["detect", "cut.gz"]);
     assert_eq!(said.code, 2);
     assert!(said.err.starts_with("error: cannot read `cut.gz`: "), "{}", said.err);
+    // Lines that hardly repeat, so that some stand before the damage.
+    let line =
+        |number: u32| COMBINED.replace("/a", &format!("/{}", number.wrapping_mul(2_654_435_761)));
+    let lines: String = (0..900).map(line).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, lines.as_bytes()).unwrap();
+    let mut gzip = gzip.finish().unwrap();
+    place.write("half.gz", &gzip[..gzip.len() / 2]);
+    let last = gzip.len() - 6;
+    gzip[last] ^= 0xff;
+    place.write("sum.gz", &gzip);
+    for name in ["half.gz", "sum.gz"] {
+        let said = place.run(&["detect", name]);
+        assert_eq!(said.code, 2, "{name}: {}", said.out);
+        let told = "what comes behind these lines cannot be read: ";
+        assert!(
+            said.out.contains(": combined\n") && said.out.contains(told),
+            "{name}: {}",
+            said.out
+        );
+    }
+}
+
+#[test]
+fn standard_input_is_looked_at_too() {
+    let place = Place::new();
+    let lines = COMBINED.repeat(3);
+    let said = place.run_with(&["detect", "-"], lines.as_bytes());
+    assert_eq!((said.code, &*said.err), (0, ""));
+    assert!(said.out.starts_with("standard input: combined\n"), "{}", said.out);
+    let at = said.out.find("filebeat.inputs").unwrap();
+    let yaml = "filebeat.inputs:\n  - type: stdin\n    id: stdin\n    format: combined\n";
+    assert_eq!(&said.out[at..], yaml);
+    place.write("shipper.yml", format!("{yaml}output.console.enabled: true\n"));
+    let sent = place.run_with(&["-e"], lines.as_bytes());
+    assert_eq!(sent.member("/url/path"), ["/a"; 3], "{}", sent.err);
+    place.write("a.log", &lines);
+    let said = place.run_with(&["detect", "-", "a.log"], lines.as_bytes());
+    assert!(said.code == 0 && !said.out.contains("stdin"), "{}", said.out);
+    let said = place.run_with(&["detect", "--json", "-"], b"x\n");
+    assert!(said.code == 1 && said.out.contains("\"file\":\"-\""), "{}", said.out);
+    let said = place.run_with(&["detect", "-"], b"");
+    assert_eq!((said.code, &*said.out), (2, ""));
+    assert!(said.err.starts_with("error: `-` is empty\n"), "{}", said.err);
+    let said = place.run_with(&["detect", "-"], b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x02");
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("zcat FILE | shipper detect -"), "{}", said.err);
+}
+
+#[test]
+fn what_wraps_lines_is_named_with_what_takes_it_off() {
+    let line = COMBINED.trim_end();
+    let escaped = line.replace('"', "\\\"");
+    for (wrapped, parser) in [
+        (
+            format!(
+                "{{\"log\":\"{escaped}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-21T05:12:34.5Z\"}}"
+            ),
+            "container",
+        ),
+        (format!("2026-11-21T05:12:34.5+01:00 stdout F {line}"), "container"),
+        (format!("<134>Nov 21 05:12:34 web1 nginx: {line}"), "syslog"),
+        (format!("Nov  1 05:12:34 web1 nginx[7]: {line}"), "syslog"),
+    ] {
+        let place = Place::new();
+        let file = place.write("a.log", format!("{wrapped}\n"));
+        let said = place.run(&["detect", "a.log"]);
+        let snippet = format!("parsers: [{{{parser}: {{}}}}]");
+        assert!(said.code == 1 && said.out.contains(&format!("`{snippet}`")), "{}", said.out);
+        place.write(
+            "shipper.yml",
+            format!(
+                "filebeat.inputs:\n  - type: filestream\n    id: a\n    paths: ['{file}']\n    {snippet}\n    format: combined\n\
+                 output.console.enabled: true\n"
+            ),
+        );
+        let sent = place.run(&["--once", "-e"]);
+        assert_eq!(sent.member("/url/path"), ["/a"], "{wrapped}: {}", sent.err);
+    }
+    for (line, parser) in [
+        ("{\"level\":\"info\",\"words\":[]}", "ndjson"),
+        ("2026-11-21T05:12:34.5+01:00 web1 app[1]: started", "syslog"),
+        ("{x}", ""),
+        ("<a>b", ""),
+        ("2026-11-21T05:12:34Z started", ""),
+        ("Nov 21 is a day: of these", ""),
+    ] {
+        let place = Place::new();
+        place.write("a.log", format!("{line}\n"));
+        let said = place.run(&["detect", "a.log"]);
+        assert_eq!(said.code, 1, "{}", said.out);
+        assert_eq!(said.out.contains("parsers: "), !parser.is_empty(), "{}", said.out);
+        assert!(said.out.contains(parser), "{}", said.out);
+        for way in ["format_from: ", "{nginx: ", "{apache: ", "`grok`", "`csv`", "`regex`", "raw"] {
+            assert!(said.out.contains(way), "{way}: {}", said.out);
+        }
+    }
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Inputs {
         let mut items = Vec::new();
         for first in &self.0 {
             let group: Vec<&Named> = self.0.iter().filter(|one| one.is_with(first)).collect();
-            if group[0].number != first.number {
+            // An input of standard input is alone.
+            let is_alone = self.0.len() == 1;
+            if group[0].number != first.number || (first.is_stdin() && !is_alone) {
                 continue;
             }
             let id = new_id(&first.log, &ids);
@@ -71,6 +73,11 @@ impl Inputs {
     /// Returns the item that reads the files of a group.
     fn item(&self, group: &[&Named], id: &str) -> String {
         let candidate = &group[0].candidate;
+        if group[0].is_stdin() {
+            let mut text = "  - type: stdin\n    id: stdin\n".to_owned();
+            push_reading(&mut text, candidate);
+            return text;
+        }
         let mut text = format!("  - type: filestream\n    id: {}\n", quoted(id));
         let paths: Vec<String> = self.paths(group).iter().map(|path| quoted(path)).collect();
         text.push_str(&format!("    paths: [{}]\n", paths.join(", ")));
@@ -111,6 +118,10 @@ impl Inputs {
 }
 
 impl Named {
+    fn is_stdin(&self) -> bool {
+        self.path.as_os_str().is_empty()
+    }
+
     /// Tells whether one input reads both.
     fn is_with(&self, other: &Self) -> bool {
         let encoding = |named: &Self| named.candidate.input.reading.encoding.clone();
