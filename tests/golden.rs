@@ -74,6 +74,7 @@ fn apache_lines_of_every_kind_become_these_documents() {
         stop: Stop::End,
         events: 45,
         unparsed: 9,
+        partial: 0,
         filtered: 0,
         filtered_bytes: 0,
         skipped_bytes: 0,

@@ -209,7 +209,7 @@ fn detect(file: &Path, lines: u64) -> Result<Detected, Advised> {
         tried.push((candidate, score));
     }
     // Of those that are as good the first stays first.
-    tried.sort_by(|(_, one), (_, other)| other.rank().cmp(&one.rank()));
+    tried.sort_by_key(|(_, score)| std::cmp::Reverse(score.rank()));
     let mut tried = tried.into_iter();
     let (best, score) = tried.next().expect("there are formats");
     let near = tried
@@ -340,9 +340,10 @@ impl Detected {
     fn text(&self, colours: Colours) -> String {
         let Score { events, recognised, others, .. } = &self.score;
         let mut text = String::new();
-        let path = match self.is_stdin() {
-            true => "standard input".to_owned(),
-            false => hint::one_line(&self.path.to_string_lossy()),
+        let path = if self.is_stdin() {
+            "standard input".to_owned()
+        } else {
+            hint::one_line(&self.path.to_string_lossy())
         };
         let what = if self.best.joins { "events" } else { "lines" };
         let share = format!("{recognised} of {events} {what} ({:.1} %)", self.percent());
