@@ -12,6 +12,7 @@
 //! [`LINE_BYTES_MAX`], and expressions whose sets grow beyond what is kept.
 
 mod program;
+pub mod rest;
 mod sets;
 
 use program::{Program, Step};
@@ -42,6 +43,8 @@ struct Walk {
     sets: Sets,
     /// Beginnings and ends of groups, group 0 left out; `u32::MAX` where it is not in the match.
     slots: Vec<u32>,
+    /// Where the match begins and ends.
+    whole: (usize, usize),
 }
 
 /// No place.
@@ -62,7 +65,7 @@ impl Captures {
         let walk = walk.map(|program| {
             let slots = vec![NOWHERE; 2 * regex.captures_len().saturating_sub(1)];
             let sets = Sets::new(&program);
-            Box::new(Walk { program: Arc::new(program), sets, slots })
+            Box::new(Walk { program: Arc::new(program), sets, slots, whole: (0, 0) })
         });
         Ok(Self { locations: regex.capture_locations(), regex, walk, is_walked: false })
     }
@@ -81,6 +84,15 @@ impl Captures {
         }
         self.is_walked = false;
         self.regex.captures_read(&mut self.locations, line).is_some()
+    }
+
+    /// Returns where the last match lies, or nothing.
+    #[must_use]
+    pub fn whole(&self) -> (usize, usize) {
+        match self.walk.as_ref().filter(|_| self.is_walked) {
+            Some(walk) => walk.whole,
+            None => self.locations.get(0).unwrap_or_default(),
+        }
     }
 
     /// Returns where a group of the last match lies, from 1 on; `None` where it is not in it.
@@ -134,7 +146,10 @@ impl Walk {
                     state = next;
                 }
                 Step::Pass { next } => state = next,
-                Step::Match => return Ok(true),
+                Step::Match => {
+                    self.whole = (start, at);
+                    return Ok(true);
+                }
                 Step::Never => return Ok(false),
             }
         }

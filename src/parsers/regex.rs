@@ -5,6 +5,7 @@
 //! written by hand.
 
 use super::address::{Address, ips_of, set_ips};
+use super::captures::rest::{Kept, Role, WithRest, is_nothing};
 use super::timestamp::{CLF_BYTES, Rendered, parse_clf, parse_rfc3339, render};
 use super::url::leading_zeros;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, Parse, Parsed, Span};
@@ -54,6 +55,8 @@ pub struct RegexParser {
     regex: Regex,
     locations: CaptureLocations,
     groups: Vec<(usize, Meaning)>,
+    /// Groups around what is in no field.
+    rest: Vec<usize>,
     extras: Vec<Extra>,
     /// Number of `event.original`, where a group has the text.
     original: Option<usize>,
@@ -75,12 +78,17 @@ impl RegexParser {
     /// # Errors
     /// When the pattern cannot be read, has no named group, or names fields that do not go together.
     pub fn new(format: &RegexFormat) -> Result<Self, RegexError> {
-        let regex =
-            Regex::new(&format.pattern).map_err(|error| RegexError::Syntax(Box::new(error)))?;
+        let syntax = |error| RegexError::Syntax(Box::new(error));
+        // What is wrong is told of the expression as it is written.
+        Regex::new(&format.pattern).map_err(syntax)?;
+        let WithRest { expression, roles } = WithRest::new(&format.pattern, Kept::Named);
+        let regex = Regex::new(&expression).map_err(syntax)?;
+        let rest = (1..).zip(roles).filter(|(_, role)| *role == Role::Rest);
         let mut names: Vec<String> = Vec::new();
         let mut parser = Self {
             locations: regex.capture_locations(),
             groups: Vec::new(),
+            rest: rest.map(|(group, _)| group).collect(),
             extras: Vec::new(),
             original: None,
             regex,
@@ -155,6 +163,15 @@ impl RegexParser {
             }
         }
         set_ips(line, event);
+        let part = |group: usize| self.locations.get(group);
+        let (start, end) = part(0).unwrap_or_default();
+        let is_left = |(start, end): (usize, usize)| !is_nothing(&line[start..end]);
+        if is_left((0, start))
+            || is_left((end, line.len()))
+            || self.rest.iter().any(|group| part(*group).is_some_and(is_left))
+        {
+            event.leave_residue();
+        }
         Some(())
     }
 }
@@ -281,6 +298,27 @@ mod tests {
         };
         let twice = RegexParser::new(&format).unwrap_err().to_string();
         assert_eq!(twice, "field `y` is the name of two groups");
+    }
+
+    #[test]
+    fn what_no_group_has_is_left() {
+        for (pattern, line, expected) in [
+            ("^(?<a>[0-9]+) x", "1 x tail", true),
+            ("^(?<a>[0-9]+) x", "1 x ", false),
+            ("(?<a>[0-9]+) x", "0ther 1 x", true),
+            ("^(?<a>[0-9]+) .*$", "1 x", true),
+            ("^(?<a>[0-9]+) .*$", "1 -", false),
+            ("^(?<a>[0-9]+) (?:is (?<b>.)|.*)$", "1 is 2", false),
+            ("^(?<a>[0-9]+) (?:is (?<b>.)|.*)$", "1 was 2", true),
+            ("^(\\w+) (?<a>.*)$", "x 1", true),
+            ("^(x|y) (?<a>.*)$", "x 1", false),
+        ] {
+            let format = RegexFormat { pattern: pattern.to_owned(), rename: Vec::new() };
+            let mut event = EventBuf::with_extras(2);
+            let parsed = RegexParser::new(&format).unwrap().parse(line.as_bytes(), &mut event);
+            assert_eq!(parsed, Parsed::Recognised);
+            assert_eq!(event.has_residue(), expected, "{pattern} of {line}");
+        }
     }
 
     #[test]

@@ -9,9 +9,12 @@ type Groups = Option<Vec<Option<(usize, usize)>>>;
 fn both(captures: &mut Captures, line: &[u8]) -> (Groups, Groups) {
     let groups = captures.regex.captures_len();
     let expected = captures.regex.captures(line).map(|found| {
-        (1..groups).map(|group| found.get(group).map(|at| (at.start(), at.end()))).collect()
+        (0..groups).map(|group| found.get(group).map(|at| (at.start(), at.end()))).collect()
     });
-    let seen = captures.read(line).then(|| (1..groups).map(|group| captures.get(group)).collect());
+    let seen = captures.read(line).then(|| {
+        let whole = std::iter::once(Some(captures.whole()));
+        whole.chain((1..groups).map(|group| captures.get(group))).collect()
+    });
     (seen, expected)
 }
 

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::{OwnError, Part};
 use crate::event::{EventBuf, Span};
 use crate::parsers::captures::Captures;
+use crate::parsers::captures::rest::{Kept, Role, WithRest, is_nothing};
 use crate::settings::own::GrokFormat;
 use access::Access;
 use expand::{Expanded, Expander};
@@ -27,8 +28,10 @@ struct Pattern {
     captures: Captures,
     /// Finds the groups of most lines, if it is a pattern of access lines.
     access: Option<Access>,
-    /// For each group from the first on: the number of its field.
-    groups: Vec<usize>,
+    /// Groups of the pattern, and the number of the field of each.
+    groups: Vec<(usize, usize)>,
+    /// Groups around what is in no field.
+    rest: Vec<usize>,
 }
 
 impl Grok {
@@ -53,31 +56,49 @@ impl Grok {
         fields: &mut Fields,
         event: &mut EventBuf,
     ) -> Option<()> {
-        for Pattern { captures, access, groups } in &mut self.patterns {
-            if let Some(found) = access.as_ref().and_then(|access| access.read(line)) {
-                return set_all(groups, |number| found[number], line, fields, event);
+        for Pattern { captures, access, groups, rest } in &mut self.patterns {
+            if let Some((found, end)) = access.as_ref().and_then(|access| access.read(line)) {
+                leave_outside(line, (0, end), event);
+                let found = groups.iter().map(|(_, field)| *field).zip(found);
+                return set_all(found, line, fields, event);
             }
             if captures.read(line) {
-                return set_all(groups, |number| captures.get(number + 1), line, fields, event);
+                leave_outside(line, captures.whole(), event);
+                let is_left = |group: &usize| {
+                    captures.get(*group).is_some_and(|(start, end)| !is_nothing(&line[start..end]))
+                };
+                if rest.iter().any(is_left) {
+                    event.leave_residue();
+                }
+                let found = groups.iter().map(|(group, field)| (*field, captures.get(*group)));
+                return set_all(found, line, fields, event);
             }
         }
         None
     }
 }
 
-/// Sets the fields of groups, of which `place` says where they lie.
+/// Keeps the line where a match is not all of it.
+fn leave_outside(line: &[u8], (start, end): (usize, usize), event: &mut EventBuf) {
+    if !is_nothing(&line[..start]) || !is_nothing(&line[end..]) {
+        event.leave_residue();
+    }
+}
+
+/// Sets fields, of whose groups it is known where they lie.
 fn set_all(
-    groups: &[usize],
-    place: impl Fn(usize) -> Option<(usize, usize)>,
+    found: impl Iterator<Item = (usize, Option<(usize, usize)>)>,
     line: &[u8],
     fields: &mut Fields,
     event: &mut EventBuf,
 ) -> Option<()> {
-    for (number, field) in groups.iter().enumerate() {
-        let Some((start, end)) = place(number) else { continue };
-        // Where a name is in several places, the first value stays.
-        if !fields.is_set(*field, event) {
-            fields.set(*field, line, Span::line(start, end), event)?;
+    for (field, place) in found {
+        let Some((start, end)) = place else { continue };
+        if !fields.is_set(field, event) {
+            fields.set(field, line, Span::line(start, end), event)?;
+        } else if !is_nothing(&line[start..end]) {
+            // Where a name is in several places, the first value stays.
+            event.leave_residue();
         }
     }
     Some(())
@@ -101,12 +122,22 @@ impl Pattern {
                 "name what becomes one: `%{IP:source.ip}`",
             ));
         }
-        let captures = Captures::new(&expanded.regex).map_err(|error| {
+        let WithRest { expression, roles } = WithRest::new(&expanded.regex, Kept::All);
+        let captures = Captures::new(&expression).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let message = format!("`{text}` makes no expression: {reason}");
             OwnError::new(expanded.part.clone(), message, "make it shorter")
         })?;
-        Ok(Self { captures, access: Access::new(&expanded.regex), groups })
+        let of = |role: Role| {
+            let all = (1..).zip(&roles);
+            all.filter(move |(_, other)| **other == role).map(|(group, _)| group)
+        };
+        Ok(Self {
+            captures,
+            access: Access::new(&expanded.regex),
+            groups: of(Role::Own).zip(groups).collect(),
+            rest: of(Role::Rest).collect(),
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 #[test]
 fn grok_patterns_become_fields() {
     for (pattern, line, expected) in [
-        ("%{IP:source.ip}", "from 192.0.2.7!", "source.ip=192.0.2.7"),
+        ("%{IP:source.ip}", "from 192.0.2.7!", "source.ip=192.0.2.7 | +="),
         ("%{IP:[source][ip]} %{WORD:[a][b-c]}", "2001:db8::1 x", "source.ip=2001:db8::1 | a.b-c=x"),
         (
             "^%{IPORHOST:host.name}:%{POSINT:n:int}$",
@@ -66,14 +66,14 @@ fn grok_patterns_become_fields() {
         (r"\((?<a>[[:digit:](]+)\)", "(1(2)", "a=1(2"),
         ("(?>a|ab)(?<c>c)|%{WORD:w}", "abc", "c=c"),
         ("(a|b)+ %{WORD:w}", "abab x", "w=x"),
-        ("%{WORD:w}(?: %{WORD:w})?", "x y", "w=x"),
+        ("%{WORD:w}(?: %{WORD:w})?", "x y", "w=x | +="),
         ("(?:x%{WORD:w}|y%{INT:w})", "y7", "w=7"),
         ("%{WORD:a} %{NOTSPACE:b}", "x -", "a=x"),
         ("%{GREEDYDATA:message}", "all of it", "message=all of it"),
         ("%{WORD:log.level}: %{GREEDYDATA:message}", "info: it", "log.level=info | message=it"),
         ("%{UNIXPATH:p}", "/a/b~1.x", "p=/a/b~1.x"),
         ("100%% %{WORD:w}", "100%% x", "w=x"),
-        (r"{%{WORD:w}} a{2}(?u:\p{Alpha})\x{41}{", "{x} aaäA{", "w=x"),
+        (r"{%{WORD:w}} a{2}(?u:\p{Alpha})\x{41}{", "{x} aaäA{", "w=x | +="),
         (
             "%{CRONLOG}",
             "Nov 21 03:20:13 web cron[7]: (root) CMD (true)",
@@ -101,6 +101,41 @@ fn access_lines_by_grok_have_the_names_of_ecs() {
 }
 
 #[test]
+fn what_grok_puts_in_no_field_is_left() {
+    for (pattern, line, expected) in [
+        ("%{INT:a} x", "1 x tail", "a=1 | +="),
+        ("%{INT:a} x", "see 1 x", "a=1 | +="),
+        ("%{INT:a} x", "1 x \r", "a=1"),
+        ("%{INT:a} %{WORD}", "1 x", "a=1 | +="),
+        ("%{INT:a} %{NOTSPACE} x", "1 - x", "a=1"),
+        ("%{WORD:w}(?: %{WORD:w})?", "x y", "w=x | +="),
+        ("^(?:%{WORD:w} ?)+$", "x y", "w=y | +="),
+    ] {
+        check(&mut lines(grok(pattern, &[])), &[(line, expected)]);
+    }
+    let line = |request: &str| {
+        format!(r#"192.0.2.7 - - [21/Nov/2026:03:20:13 +0000] "{request}" 200 42 "-" "curl/8""#)
+    };
+    let (usual, ipv6) =
+        (line("GET / HTTP/1.1"), line("GET / HTTP/1.1").replace("192.0.2.7", "::1"));
+    for (line, expected) in [
+        (usual.clone(), false),
+        (format!("{usual} 17"), true),
+        (format!("web {usual}"), true),
+        (ipv6.clone(), false),
+        (format!("{ipv6} 17"), true),
+        (line("GET /a b c HTTP/1.1"), true),
+        (line(r"\x16"), true),
+        (line("-"), false),
+    ] {
+        let parser = &mut lines(grok("%{COMBINEDAPACHELOG}", &[]));
+        let seen = fields_of(parser, line.as_bytes()).unwrap();
+        assert!(seen.contains("user_agent.original=curl/8"), "{seen}");
+        assert_eq!(seen.ends_with("+="), expected, "{line}");
+    }
+}
+
+#[test]
 fn grok_definitions_stand_before_standard_ones() {
     let definitions = &[
         ("ORDER", "[A-Z]-%{INT:order.number:int}"),
@@ -109,7 +144,10 @@ fn grok_definitions_stand_before_standard_ones() {
     ];
     check(
         &mut lines(grok("^%{BOTH} %{ORDER}$", definitions)),
-        &[("A-7 <1.5> B-8", "order.id=A-7 | order.number=7 | n=<1.5>"), ("A-7 1.5 B-8", "nothing")],
+        &[
+            ("A-7 <1.5> B-8", "order.id=A-7 | order.number=7 | n=<1.5> | +="),
+            ("A-7 1.5 B-8", "nothing"),
+        ],
     );
 }
 

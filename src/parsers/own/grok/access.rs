@@ -44,8 +44,8 @@ impl Access {
         Some(Self { is_combined, is_whole })
     }
 
-    /// Finds the groups of a line; `None` where it is not as most are.
-    pub(super) fn read(self, line: &[u8]) -> Option<Groups> {
+    /// Finds the groups of a line, and where the match ends that begins with it; `None` where it is not as most are.
+    pub(super) fn read(self, line: &[u8]) -> Option<(Groups, usize)> {
         let mut groups = [None; GROUPS_MAX];
         let client = ipv4_length(line.first_chunk::<IPV4_WINDOW_BYTES>()?)?;
         groups[0] = Some((0, client));
@@ -73,10 +73,10 @@ impl Access {
         if self.is_combined {
             return self.read_headers(line, end, groups);
         }
-        (!self.is_whole || end == line.len()).then_some(groups)
+        (!self.is_whole || end == line.len()).then_some((groups, end))
     }
 
-    fn read_headers(self, line: &[u8], at: usize, mut groups: Groups) -> Option<Groups> {
+    fn read_headers(self, line: &[u8], at: usize, mut groups: Groups) -> Option<(Groups, usize)> {
         let mut at = at;
         for group in &mut groups[9..11] {
             let start = at + 2;
@@ -86,7 +86,7 @@ impl Access {
             *group = (&line[start..end] != b"-").then_some((start, end));
             at = end + 1;
         }
-        (!self.is_whole || at == line.len()).then_some(groups)
+        (!self.is_whole || at == line.len()).then_some((groups, at))
     }
 }
 
@@ -195,7 +195,8 @@ mod tests {
     fn most_access_lines_are_read_byte_by_byte() {
         let line = br#"192.0.2.7 - frank [21/Nov/2026:03:20:13 +0000] "GET /a?b HTTP/1.1" 200 42 "-" "curl/8""#;
         let (access, regex) = of("^%{COMBINEDAPACHELOG}$");
-        let groups = access.read(line).unwrap();
+        let (groups, end) = access.read(line).unwrap();
+        assert_eq!(end, line.len());
         let found = regex.captures(line).unwrap();
         for (number, group) in groups.into_iter().enumerate() {
             assert_eq!(group, found.get(number + 1).map(|at| (at.start(), at.end())));
@@ -292,9 +293,10 @@ mod tests {
             }
             ALL.with(|all| {
                 let (access, regex) = &all[number];
-                if let Some(groups) = access.read(line.as_bytes()) {
+                if let Some((groups, end)) = access.read(line.as_bytes()) {
                     let found = regex.captures(line.as_bytes());
-                    prop_assert!(found.is_some(), "{}", line);
+                    let whole = found.as_ref().and_then(|found| found.get(0));
+                    prop_assert_eq!(whole.map(|at| (at.start(), at.end())), Some((0, end)), "{}", line);
                     for (number, group) in groups.into_iter().enumerate() {
                         let at = found.as_ref().and_then(|found| found.get(number + 1));
                         prop_assert_eq!(group, at.map(|at| (at.start(), at.end())), "{}: {}", line, number);
