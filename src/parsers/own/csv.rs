@@ -48,8 +48,13 @@ impl Csv {
             let typed = format.types.iter().find(|(typed, _)| typed == name);
             let value = typed.map_or(ValueType::Text, |(_, value)| *value);
             let added = fields.add(name, value);
-            let added = added.map_err(|fault| OwnError::of_typed_field(part, name, fault));
-            columns.push(Some(added?));
+            let added =
+                added.map_err(|fault| OwnError::of_typed_field(part.clone(), name, fault))?;
+            if columns.contains(&Some(added)) {
+                let message = format!("`{name}` is the field of another column as well");
+                return Err(OwnError::new(part, message, "give each column a field of its own"));
+            }
+            columns.push(Some(added));
         }
         let CsvFormat { separator, quote, trim_leading_space, trim, .. } = *format;
         let (trims, trims_end) = (trim_leading_space || trim, trim);

@@ -110,6 +110,7 @@ impl Dissect {
         let (first, written) = keys_of(&format.tokenizer)?;
         let mut keys = Vec::new();
         let mut appended: Vec<(&str, usize)> = Vec::new();
+        let mut names: Vec<(&str, usize)> = Vec::new();
         for (number, key) in written.iter().enumerate() {
             let is_last = number + 1 == written.len();
             if key.behind.is_empty() && key.length.is_none() && !is_last {
@@ -127,6 +128,14 @@ impl Dissect {
                 let added = added.map_err(|fault| {
                     OwnError::of_field(Part::Tokenizer, fault).at(key.range.clone())
                 })?;
+                if names.iter().any(|(name, field)| *field == added && *name != key.name) {
+                    return Err(wrong(
+                        key.range.clone(),
+                        format!("`{}` is the field of another key as well", key.name),
+                        "give each key a field of its own",
+                    ));
+                }
+                names.push((key.name, added));
                 if is_joined {
                     appended.push((key.name, added));
                 } else {

@@ -180,6 +180,11 @@ impl Fields {
         if Field::from_name(name).is_some() || TIMESTAMPS.contains(&name) {
             return Err(format!("`{name}` is no list").into());
         }
+        if self.extras.iter().any(|extra| extra.name == name)
+            || self.slots.iter().any(|slot| slot.name == name)
+        {
+            return Err(format!("`{name}` is the name of two fields").into());
+        }
         Ok(self.extra(name, Kind::Raw)?)
     }
 

@@ -1,6 +1,6 @@
 //! `csv` and `kv`: rows and pairs, and what is wrong with descriptions of them.
 
-use super::tests::{check, csv, fault, kv, lines};
+use super::tests::{check, csv, dissect, fault, kv, lines};
 use super::*;
 use crate::settings::own::{CsvFormat, Header, KvFormat, ValueType};
 
@@ -134,6 +134,23 @@ fn keys_and_values_become_fields() {
 }
 
 #[test]
+fn columns_and_keys_that_are_renamed_alike_are_refused() {
+    let rename = vec![("b".to_owned(), "a".to_owned())];
+    for (how, expected) in [
+        (
+            How::Csv(csv(&["a", "b"])),
+            "`b` is the field of another column as well ‹› give each column a field of its own",
+        ),
+        (
+            dissect("%{a} %{b}"),
+            "`b` is the field of another key as well ‹%{b}› give each key a field of its own",
+        ),
+    ] {
+        assert_eq!(fault(&OwnFormat { rename: rename.clone(), ..OwnFormat::new(how) }), expected);
+    }
+}
+
+#[test]
 fn tables_and_pairs_that_make_no_format_are_refused() {
     let typed = vec![("x".to_owned(), ValueType::Integer)];
     let rename = "`rename` gives a field another name: `rename: {agent: user_agent.original}`";
@@ -203,6 +220,10 @@ fn tables_and_pairs_that_make_no_format_are_refused() {
                 "`message` is no \
             list ‹› {rename}"
             ),
+        ),
+        (
+            How::Kv(KvFormat { others: Some("a".to_owned()), ..kv(&["a"]) }),
+            format!("`a` is the name of two fields ‹› {rename}"),
         ),
         (
             How::Kv(KvFormat { others: Some("a.b".to_owned()), ..kv(&["a"]) }),
