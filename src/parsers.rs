@@ -11,6 +11,7 @@ pub mod apache_error;
 pub mod caddy;
 pub mod captures;
 pub mod compiled;
+pub mod ecs;
 pub mod escapes;
 pub mod forwarded;
 pub mod haproxy;

@@ -65,6 +65,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("parsers::access_log", 1),
     ("parsers::apache_error", 1),
     ("parsers::caddy", 1),
+    ("parsers::ecs", 1),
     ("parsers::forwarded", 1),
     ("parsers::haproxy", 1),
     ("parsers::iis", 1),

@@ -6,10 +6,12 @@
 
 use super::address::{Address, ips_of, set_ips};
 use super::captures::rest::{Kept, Role, WithRest, is_nothing};
+use super::ecs::{is_metadata, kind_of, type_of, typed, whole};
 use super::timestamp::{CLF_BYTES, Rendered, parse_clf, parse_rfc3339, render};
 use super::url::leading_zeros;
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, Parse, Parsed, Span};
 use crate::settings::RegexFormat;
+use crate::settings::own::ValueType;
 use regex::bytes::{CaptureLocations, Regex};
 
 /// Names of the groups that hold the event's time.
@@ -17,9 +19,6 @@ const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
 
 /// Where the whole line stands when a group has its text.
 const ORIGINAL: &str = "event.original";
-
-/// Most digits of a number: more does not fit a `long`.
-const DIGITS_MAX: usize = 18;
 
 /// Why an expression makes no format.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +43,9 @@ pub enum RegexError {
         "field `{0}` is written by shipper itself, or an object, and can be no value of a line"
     )]
     Ours(String),
+    /// A field is one that the server keeps beside documents.
+    #[error("field `{0}` is metadata of the server, which takes it in no document")]
+    Metadata(String),
     /// A field is a value and an object at once.
     #[error("field `{0}` cannot be a value and hold `{1}` as well")]
     ValueAndObject(String, String),
@@ -69,7 +71,8 @@ enum Meaning {
     /// The text of the event; the whole line is `event.original` then.
     Message,
     Known(Field),
-    Extra(usize),
+    /// One of the format's own, by its number, and its type.
+    Extra(usize, ValueType),
 }
 
 impl RegexParser {
@@ -103,8 +106,9 @@ impl RegexParser {
             } else if let Some(field) = Field::from_name(&name) {
                 Meaning::Known(field)
             } else {
-                parser.extras.push(Extra::new(&name, Kind::Text));
-                Meaning::Extra(parser.extras.len() - 1)
+                let value = type_of(&name).unwrap_or_default();
+                parser.extras.push(Extra::new(&name, kind_of(value)));
+                Meaning::Extra(parser.extras.len() - 1, value)
             };
             parser.groups.push((group, meaning));
             names.push(name);
@@ -132,7 +136,7 @@ impl RegexParser {
     pub fn known(&self) -> Vec<Field> {
         let named = self.groups.iter().filter_map(|(_, meaning)| match meaning {
             Meaning::Known(field) => Some(*field),
-            Meaning::Time | Meaning::Message | Meaning::Extra(_) => None,
+            Meaning::Time | Meaning::Message | Meaning::Extra(..) => None,
         });
         let mut known: Vec<Field> = named.collect();
         let more: Vec<Field> = ips_of(&known).collect();
@@ -158,7 +162,12 @@ impl RegexParser {
                         event.set_extra(original, Span::line(0, line.len()));
                     }
                 }
-                Meaning::Extra(number) => event.set_extra(*number, Span::line(start, end)),
+                Meaning::Extra(number, value) => {
+                    match typed(*value, line, Span::line(start, end), event) {
+                        Some(span) => event.set_extra(*number, span),
+                        None => event.leave_residue(),
+                    }
+                }
                 Meaning::Known(field) => set_known(*field, line, Span::line(start, end), event)?,
             }
         }
@@ -188,7 +197,7 @@ fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) -> Opt
     let text = &line[span.start()..span.end()];
     let mut value = span;
     if field.kind() == Kind::Raw {
-        let number = number(text)?;
+        let number = whole(text)?;
         value = span.part(leading_zeros(text), span.len());
         let class = if number < 600 { u8::try_from(number / 100).unwrap_or(0) } else { 0 };
         match field {
@@ -237,6 +246,9 @@ fn check_name(name: &str, others: &[String]) -> Result<(), RegexError> {
     {
         return Err(RegexError::Ours(name.to_owned()));
     }
+    if is_metadata(name) {
+        return Err(RegexError::Metadata(name.to_owned()));
+    }
     if name.split('.').any(str::is_empty) {
         return Err(RegexError::EmptyPart(name.to_owned()));
     }
@@ -251,13 +263,6 @@ fn check_name(name: &str, others: &[String]) -> Result<(), RegexError> {
         }
     }
     Ok(())
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    if DIGITS_MAX < text.len() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -287,6 +292,7 @@ mod tests {
                 "(?<url>.)",
                 "field `url` is written by shipper itself, or an object, and can be no value of a line",
             ),
+            ("(?<_id>.)", "field `_id` is metadata of the server, which takes it in no document"),
             ("(?<a>.)(?<a__b>.)", "field `a` cannot be a value and hold `a.b` as well"),
             ("(?<a__b>.)(?<a>.)", "field `a` cannot be a value and hold `a.b` as well"),
         ] {
@@ -298,6 +304,31 @@ mod tests {
         };
         let twice = RegexParser::new(&format).unwrap_err().to_string();
         assert_eq!(twice, "field `y` is the name of two groups");
+    }
+
+    #[test]
+    fn fields_of_ecs_have_their_types() {
+        let pattern = "^(?<client__ip>\\S+) (?<server__port>\\S+)$".to_owned();
+        let mut parser = RegexParser::new(&RegexFormat { pattern, rename: Vec::new() }).unwrap();
+        let kinds: Vec<Kind> = parser.extras().iter().map(|extra| extra.kind).collect();
+        assert_eq!(kinds, [Kind::Text, Kind::Raw]);
+        for (line, expected) in [
+            ("::1 0443", [Some("::1"), Some("443")]),
+            ("web https", [None, None]),
+            ("- 443", [None, Some("443")]),
+        ] {
+            let mut event = EventBuf::with_extras(2);
+            assert_eq!(parser.parse(line.as_bytes(), &mut event), Parsed::Recognised);
+            let seen = [0, 1].map(|number| {
+                event.extra(number).map(|span| event.bytes(line.as_bytes(), span).to_vec())
+            });
+            assert_eq!(
+                seen,
+                expected.map(|text| text.map(|text| text.as_bytes().to_vec())),
+                "{line}"
+            );
+            assert_eq!(event.has_residue(), expected == [None, None], "{line}");
+        }
     }
 
     #[test]

@@ -8,11 +8,11 @@ use super::times::Clock;
 use super::{OwnError, Part, nearest};
 use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, LineText, Span};
 use crate::parsers::address::{Address, ips_of};
+use crate::parsers::ecs::{is_metadata, kind_of, type_of, typed, whole};
 use crate::parsers::regex::{OBJECTS, OURS};
 use crate::parsers::url::leading_zeros;
 use crate::parsers::zone::push_offset;
 use crate::settings::own::ValueType;
-use std::io::Write as _;
 
 /// Names of what holds the event's time.
 const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
@@ -22,12 +22,6 @@ const ORIGINAL: &str = "event.original";
 
 /// Name of the field that has the offset of the zone of a time that says none.
 const TIMEZONE: &str = "event.timezone";
-
-/// Most digits of a whole number: more does not fit a `long`.
-const DIGITS_MAX: usize = 18;
-
-/// Most bytes of a number with a fraction.
-const FLOAT_BYTES_MAX: usize = 64;
 
 /// What is wrong with a field that a format names.
 #[derive(Debug)]
@@ -137,7 +131,7 @@ impl Fields {
         }
         let renamed = self.rename.iter().find(|(from, _)| from == name);
         let name = renamed.map_or(name, |(_, to)| to).to_owned();
-        check_type(&name, value)?;
+        let value = own_type(&name, value)?;
         if let Some(number) = self.slots.iter().position(|slot| slot.name == name) {
             let slot = &self.slots[number];
             if slot.value != value && matches!(slot.to, To::Extra(_)) {
@@ -161,11 +155,7 @@ impl Fields {
         } else if let Some(timezone) = self.timezone.take_if(|_| name == TIMEZONE) {
             To::Extra(timezone)
         } else {
-            let kind = match value {
-                ValueType::Text | ValueType::Ip => Kind::Text,
-                ValueType::Integer | ValueType::Float | ValueType::Boolean => Kind::Raw,
-            };
-            To::Extra(self.extra(&name, kind)?)
+            To::Extra(self.extra(&name, kind_of(value))?)
         };
         self.slots.push(Slot { name, to, value });
         Ok(self.slots.len() - 1)
@@ -177,7 +167,8 @@ impl Fields {
     /// What is wrong with its name.
     pub(super) fn add_json(&mut self, name: &str) -> Result<usize, FieldFault> {
         self.check(name)?;
-        if Field::from_name(name).is_some() || TIMESTAMPS.contains(&name) {
+        if Field::from_name(name).is_some() || TIMESTAMPS.contains(&name) || type_of(name).is_some()
+        {
             return Err(format!("`{name}` is no list").into());
         }
         if self.extras.iter().any(|extra| extra.name == name)
@@ -208,6 +199,11 @@ impl Fields {
         }
         if name.chars().any(char::is_control) {
             return Err("a field name has a control character".to_owned());
+        }
+        if is_metadata(name) {
+            return Err(format!(
+                "`{name}` is metadata of the server, which takes it in no document"
+            ));
         }
         if OURS.iter().any(|ours| is_in(name, ours)) {
             return Err(format!("`{name}` is written by shipper itself"));
@@ -297,22 +293,38 @@ impl Fields {
     }
 }
 
-/// Tells when a field that has a type of its own is given another one.
-fn check_type(name: &str, value: ValueType) -> Result<(), FieldFault> {
-    let own = match Field::from_name(name) {
-        _ if TIMESTAMPS.contains(&name) => "the event's time",
-        Some(field) if is_address(field) && value == ValueType::Ip => return Ok(()),
-        Some(field) if is_address(field) => "an IP address",
-        Some(field) if field.kind() == Kind::Raw && value == ValueType::Integer => return Ok(()),
-        Some(field) if field.kind() == Kind::Raw => "a whole number",
-        Some(_) => "a text",
-        None => return Ok(()),
+/// Returns the type that a field has, whose format gives it `value`: its own where there is one.
+///
+/// # Errors
+/// When these do not go together.
+fn own_type(name: &str, value: ValueType) -> Result<ValueType, FieldFault> {
+    let field = Field::from_name(name);
+    let own = match field {
+        _ if TIMESTAMPS.contains(&name) => None,
+        Some(field) if is_address(field) => Some(ValueType::Ip),
+        Some(field) if field.kind() == Kind::Raw => Some(ValueType::Integer),
+        Some(_) => Some(ValueType::Text),
+        None => match type_of(name) {
+            // Of a field that is not known, any type is as good.
+            None => return Ok(value),
+            own => own,
+        },
     };
     // Whether somebody wrote `text` is not known, and a type of its own is as good.
-    match value {
-        ValueType::Text => Ok(()),
-        other => {
-            let message = format!("`{name}` is {own} and cannot be of the type `{}`", other.word());
+    match (own, value) {
+        (own, ValueType::Text) => Ok(own.unwrap_or_default()),
+        (Some(own), value) if own == value => Ok(own),
+        (Some(ValueType::Float), ValueType::Integer) => Ok(value),
+        (own, value) => {
+            let own = match own {
+                None => "the event's time",
+                Some(ValueType::Ip) => "an IP address",
+                Some(ValueType::Integer) => "a whole number",
+                Some(ValueType::Float) => "a number",
+                Some(ValueType::Boolean) => "`true` or `false`",
+                Some(ValueType::Text) => "a text",
+            };
+            let message = format!("`{name}` is {own} and cannot be of the type `{}`", value.word());
             Err(FieldFault::Type(message))
         }
     }
@@ -349,66 +361,4 @@ fn set_known(field: Field, line: &[u8], span: Span, event: &mut EventBuf) {
         return event.leave_residue();
     }
     event.set(field, value);
-}
-
-/// Returns where a value is as JSON, or its text; `None` when it is not of its type.
-fn typed(value: ValueType, line: &[u8], span: Span, event: &mut EventBuf) -> Option<Span> {
-    let text = event.bytes(line, span);
-    match value {
-        ValueType::Text => Some(span),
-        ValueType::Ip => (Address::of(text) == Address::Ip).then_some(span),
-        ValueType::Boolean => match text {
-            b"true" | b"false" => Some(span),
-            _ if text.eq_ignore_ascii_case(b"true") => Some(literal(event, b"true")),
-            _ if text.eq_ignore_ascii_case(b"false") => Some(literal(event, b"false")),
-            _ => None,
-        },
-        ValueType::Integer => {
-            let (sign, rest) = match text {
-                [b'-', rest @ ..] => (1, rest),
-                [b'+', rest @ ..] => (0, rest),
-                _ => (0, text),
-            };
-            let number = whole(rest)?;
-            let zeros = leading_zeros(rest);
-            if sign == 0 || number == 0 {
-                return Some(span.part(span.len() - rest.len() + zeros, span.len()));
-            }
-            if zeros == 0 {
-                return Some(span);
-            }
-            let start = event.scratch().len();
-            write!(event.scratch_mut(), "-{number}").ok()?;
-            Some(Span::scratch(start, event.scratch().len()))
-        }
-        ValueType::Float => {
-            let number = float(text)?;
-            let start = event.scratch().len();
-            write!(event.scratch_mut(), "{number}").ok()?;
-            Some(Span::scratch(start, event.scratch().len()))
-        }
-    }
-}
-
-fn literal(event: &mut EventBuf, text: &[u8]) -> Span {
-    let start = event.scratch().len();
-    event.scratch_mut().extend_from_slice(text);
-    Span::scratch(start, event.scratch().len())
-}
-
-fn whole(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || DIGITS_MAX < text.len() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// Reads a number that the server takes for a `float`.
-fn float(text: &[u8]) -> Option<f64> {
-    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-    if FLOAT_BYTES_MAX < text.len() || !text.iter().all(is_of_number) {
-        return None;
-    }
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (number.abs() <= f64::from(f32::MAX)).then_some(number)
 }

@@ -2,6 +2,7 @@
 
 use super::tests::{check, csv, dissect, fault, kv, lines};
 use super::*;
+use crate::event::Kind;
 use crate::settings::own::{CsvFormat, Header, KvFormat, ValueType};
 
 #[test]
@@ -131,6 +132,63 @@ fn keys_and_values_become_fields() {
     ] {
         check(&mut lines(How::Kv(format.clone())), &[(line, expected)]);
     }
+}
+
+#[test]
+fn fields_of_ecs_have_their_types() {
+    let columns = ["client.ip", "server.port", "event.duration", "tls.resumed", "process.pid"];
+    check(
+        &mut lines(How::Csv(csv(&columns))),
+        &[
+            (
+                "::1,0443,7,TRUE,-",
+                "client.ip=::1 | server.port=443 | event.duration=7 | tls.resumed=true",
+            ),
+            ("web,443,0.5,no,7", "server.port=443 | process.pid=7 | +="),
+            ("::1,https,9999999999999999999,,", "client.ip=::1 | +="),
+        ],
+    );
+    let parser = lines(How::Csv(csv(&columns)));
+    let kinds: Vec<Kind> = parser.extras().iter().map(|extra| extra.kind).collect();
+    assert_eq!(kinds, [Kind::Text, Kind::Raw, Kind::Raw, Kind::Raw, Kind::Raw]);
+    let typed = |name: &str, value| {
+        let types = vec![(name.to_owned(), value)];
+        How::Kv(KvFormat { types, ..kv(&[name]) })
+    };
+    let mut risk = lines(typed("event.risk_score", ValueType::Integer));
+    check(&mut risk, &[("event.risk_score=7", "event.risk_score=7")]);
+    let hint = "‹› give it one type, its own or none";
+    for (name, value, expected) in [
+        ("client.ip", ValueType::Integer, "is an IP address and cannot be of the type `long`"),
+        ("server.port", ValueType::Float, "is a whole number and cannot be of the type `double`"),
+        ("tls.resumed", ValueType::Ip, "is `true` or `false` and cannot be of the type `ip`"),
+        ("user.name", ValueType::Integer, "is a text and cannot be of the type `long`"),
+        ("timestamp", ValueType::Integer, "is the event's time and cannot be of the type `long`"),
+    ] {
+        let seen = fault(&OwnFormat::new(typed(name, value)));
+        assert_eq!(seen, format!("`{name}` {expected} {hint}"));
+    }
+    let others = KvFormat { others: Some("host.ip".to_owned()), ..kv(&["a"]) };
+    assert!(fault(&OwnFormat::new(How::Kv(others))).starts_with("`host.ip` is no list"));
+}
+
+#[test]
+fn names_of_metadata_are_refused() {
+    let rename = "`rename` gives a field another name: `rename: {agent: user_agent.original}`";
+    for (how, name, shown) in [
+        (How::Csv(csv(&["a", "_id"])), "_id", ""),
+        (dissect("%{_index} %{a}"), "_index", "%{_index}"),
+        (How::Kv(kv(&["_source.a"])), "_source.a", ""),
+        (How::Kv(KvFormat { others: Some("_routing".to_owned()), ..kv(&["a"]) }), "_routing", ""),
+    ] {
+        let expected = format!(
+            "`{name}` is metadata of the server, which takes it in no document ‹{shown}› {rename}"
+        );
+        assert_eq!(fault(&OwnFormat::new(how)), expected);
+    }
+    let renamed = vec![("_id".to_owned(), "app.id".to_owned())];
+    let format = OwnFormat { rename: renamed, ..OwnFormat::new(How::Csv(csv(&["_id"]))) };
+    check(&mut OwnLines::new(&format).unwrap(), &[("7", "app.id=7")]);
 }
 
 #[test]
