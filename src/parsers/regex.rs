@@ -13,6 +13,8 @@ use crate::event::{EXTRAS_MAX, EventBuf, Extra, Field, Kind, Parse, Parsed, Span
 use crate::settings::RegexFormat;
 use crate::settings::own::ValueType;
 use regex::bytes::{CaptureLocations, Regex};
+use regex_syntax::ast::ErrorKind;
+use regex_syntax::ast::parse::Parser;
 
 /// Names of the groups that hold the event's time.
 const TIMESTAMPS: [&str; 2] = ["timestamp", "@timestamp"];
@@ -225,6 +227,25 @@ fn time(text: &[u8]) -> Option<Rendered> {
 fn field_of(group: &str, format: &RegexFormat) -> String {
     let renamed = format.rename.iter().find(|(from, _)| from == group);
     renamed.map_or_else(|| group.replace("__", "."), |(_, to)| to.clone())
+}
+
+/// Says what to do instead of what expressions cannot have here.
+#[must_use]
+pub fn hint_of(fault: &ErrorKind) -> Option<&'static str> {
+    match fault {
+        ErrorKind::UnsupportedLookAround => {
+            Some("match what stands there instead, or `\\b` where a word begins or ends")
+        }
+        ErrorKind::UnsupportedBackreference => Some("write out what is to stand there again"),
+        _ => None,
+    }
+}
+
+/// Says the same of a whole expression.
+#[must_use]
+pub fn hint_of_pattern(pattern: &str) -> Option<&'static str> {
+    let fault = Parser::new().parse(pattern).err()?;
+    hint_of(fault.kind())
 }
 
 /// What documents have beside the fields of a line, and what lies in it.

@@ -132,11 +132,11 @@ fn wrong_formats_of_operators_are_told() {
             ("format: {csv: {columns: []}}", "no column has a name"),
             (
                 "format: {csv: 'a,b'}",
-                "`filebeat.inputs[0].format.csv` takes keys below it, found a single value",
+                "`filebeat.inputs[0].format.csv` takes a list, or keys below it, found a single value",
             ),
             (
                 "format: {kv: a}",
-                "`filebeat.inputs[0].format.kv` takes keys below it, found a single value",
+                "`filebeat.inputs[0].format.kv` takes a list, or keys below it, found a single value",
             ),
             (
                 "format: {csv: {columns: [a], separator: ';;'}}",
@@ -210,6 +210,29 @@ fn shown(format: &str) -> String {
         "output.elasticsearch.hosts: [a]\nfilebeat.inputs:\n- type: log\n  paths: [/a]\n  format: {format}\n"
     );
     load_text(&text).expect_err("something is wrong").to_string()
+}
+
+#[test]
+fn hints_say_how_formats_of_operators_are_written() {
+    for (format, expected) in [
+        ("grok", "`format: {grok: '%{COMBINEDAPACHELOG}'}`"),
+        ("dissect", "`format: {dissect: '%{source.ip} %{message}'}`"),
+        ("csv", "`format: {csv: [\"@timestamp\", source.ip]}`"),
+        ("kv", "`format: {kv: [level, {msg: message}]}`"),
+        ("regex", "`format: {regex: '^(?<source__ip>\\S+) (?<message>.*)$'}`"),
+        ("json", "`parsers: [{ndjson: {}}]` makes fields"),
+        ("ndjson", "`format: json_access`"),
+        ("{csv: 'a, b'}", "write `csv: [a, b]`"),
+        ("{kv: level}", "write `kv: [level]`"),
+        ("{regex: {pattern: '(?<a>.)', rname: {a: b}}}", "did you mean `rename`?"),
+        ("{regex: '(?<a>.)(?=x)'}", "match what stands there instead, or `\\b`"),
+        ("{regex: '(?<a>.)\\1'}", "write out what is to stand there again"),
+        ("{csv: [a, _id]}", "`rename` gives a field another name"),
+        ("{regex: '(?<_id>.)'}", "say in `rename` of which field it is"),
+    ] {
+        let seen = shown(format);
+        assert!(seen.contains(expected), "{format}: {seen}");
+    }
 }
 
 #[test]

@@ -427,6 +427,7 @@ fn format(at: &At<'_>) -> Option<Format> {
             }
             at.get("regex").is_there().then(|| own::regex(&at.get("regex")))?
         }
+        Value::Scalar(_) if own::is_plain_word(at) => None,
         Value::Null | Value::Scalar(_) | Value::List(_) => {
             let names = KNOWN.iter().map(|known| known.name);
             let words: Vec<&str> = FORMATS.into_iter().chain(names).collect();

@@ -7,7 +7,7 @@ use crate::config::typed::compiled::{drawn, tell_within};
 use crate::config::typed::files::regex_message;
 use crate::config::typed::value::At;
 use crate::parsers::own::{OwnError, OwnLines, Part};
-use crate::parsers::regex::RegexParser;
+use crate::parsers::regex::{RegexParser, hint_of_pattern};
 use crate::settings::own::{
     CsvFormat, DissectFormat, GrokFormat, Header, How, KvFormat, OwnFormat, Trim, ValueType,
 };
@@ -49,6 +49,30 @@ const OF_EACH: [&[&str]; 4] = [
         "types",
     ],
 ];
+
+/// Formats that need more than their name, and how they are written.
+const WORDS: [(&str, &str); 7] = [
+    ("grok", "give it a pattern: `format: {grok: '%{COMBINEDAPACHELOG}'}`"),
+    ("dissect", "give it a tokenizer: `format: {dissect: '%{source.ip} %{message}'}`"),
+    ("csv", "name its columns in their order: `format: {csv: [\"@timestamp\", source.ip]}`"),
+    ("kv", "list the keys that become fields: `format: {kv: [level, {msg: message}]}`"),
+    ("regex", "give it an expression: `format: {regex: '^(?<source__ip>\\S+) (?<message>.*)$'}`"),
+    ("json", JSON_HINT),
+    ("ndjson", JSON_HINT),
+];
+
+const JSON_HINT: &str = "`parsers: [{ndjson: {}}]` makes fields of all members; access lines in JSON are \
+                         `format: json_access`";
+
+/// Tells how a format is written that stands there as a plain word; `false` where it is none of these.
+pub(super) fn is_plain_word(at: &At<'_>) -> bool {
+    let Some(Value::Scalar(scalar)) = at.node().map(|node| &node.value) else { return false };
+    let found = WORDS.iter().find(|(word, _)| *word == scalar.text);
+    if let Some((word, hint)) = found {
+        at.problem_with(format!("`{}` cannot be the word `{word}` alone", at.path()), *hint);
+    }
+    found.is_some()
+}
 
 /// Reads the one of [`KEYS`] that stands below `format`.
 pub(super) fn format(at: &At<'_>) -> Option<Format> {
@@ -188,6 +212,15 @@ fn listed<'a>(at: &At<'a>, keys: &[&str]) -> Option<Vec<At<'a>>> {
     if matches!(at.node()?.value, Value::List(_)) {
         return Some(at.items());
     }
+    if let Value::Scalar(scalar) = &at.node()?.value {
+        let names: Vec<&str> = scalar.text.split(',').map(str::trim_ascii).collect();
+        let key = at.path().rsplit('.').next().unwrap_or_default();
+        at.problem_with(
+            format!("`{}` takes a list, or keys below it, found a single value", at.path()),
+            format!("write `{key}: [{}]`", names.join(", ")),
+        );
+        return None;
+    }
     at.map()?;
     Some(at.first_of(keys).items())
 }
@@ -322,11 +355,10 @@ fn tell(at: &At<'_>, error: OwnError) {
 
 /// Returns where the expression stands that has keys beside it.
 fn pattern_of<'a>(at: &At<'a>) -> Option<At<'a>> {
-    for entry in &at.map()?.entries {
-        if !matches!(entry.key.as_str(), "pattern" | "rename") {
-            let message = format!("unknown key `{}.{}`", at.path(), entry.key);
-            at.push(Problem::new(entry.place, message));
-        }
+    let known = ["pattern", "rename"];
+    for entry in at.map()?.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        let path = format!("{}.{}", at.path(), entry.key);
+        at.push(unknown_key(entry.place, &path, &entry.key, &known));
     }
     let pattern_at = at.get("pattern");
     if !pattern_at.is_there() {
@@ -344,7 +376,11 @@ pub(super) fn regex(at: &At<'_>) -> Option<Format> {
     let regex = match Regex::new(&pattern) {
         Ok(regex) => regex,
         Err(error) => {
-            pattern_at.problem(regex_message(&pattern, &error));
+            let message = regex_message(&pattern, &error);
+            match hint_of_pattern(&pattern) {
+                Some(hint) => pattern_at.problem_with(message, hint),
+                None => pattern_at.problem(message),
+            }
             return None;
         }
     };

@@ -5,9 +5,9 @@
 
 use super::standard::{definition, names, renamed};
 use crate::parsers::own::{OwnError, Part, distance};
+use crate::parsers::regex::hint_of;
 use crate::settings::own::ValueType;
 use regex_syntax::ParserBuilder;
-use regex_syntax::ast::ErrorKind;
 use std::ops::Range;
 
 /// Most bytes of an expression that is written out.
@@ -238,13 +238,8 @@ impl Expanded {
         let (kind, hint, span) = match parser.parse(&self.regex) {
             Ok(_) => return Ok(()),
             Err(regex_syntax::Error::Parse(error)) => {
-                let hint = match error.kind() {
-                    ErrorKind::UnsupportedLookAround => {
-                        "match what stands there instead, or `\\b` where a word begins or ends"
-                    }
-                    ErrorKind::UnsupportedBackreference => "write out what is to stand there again",
-                    _ => "the syntax is that of the `regex` crate",
-                };
+                let hint = hint_of(error.kind());
+                let hint = hint.unwrap_or("the syntax is that of the `regex` crate");
                 (error.kind().to_string(), hint, *error.span())
             }
             Err(regex_syntax::Error::Translate(error)) => {
