@@ -178,7 +178,7 @@ pub fn modules_checksum(
     };
     let mut hasher = Xxh3::new();
     for path in files::matching(&directory, &path) {
-        let text = files::read(&path, strictness).unwrap_or_else(|error| error.to_string());
+        let text = files::read_found(&path, strictness).unwrap_or_else(|error| error.to_string());
         for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
             hasher.update(&part.len().to_le_bytes());
             hasher.update(part);

@@ -9,7 +9,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A directory with a log of two lines and a configuration; `{dir}` in it stands for the directory.
 fn place(config: &str) -> tempfile::TempDir {
@@ -51,6 +51,23 @@ fn good_configuration_is_called_good() {
         said(&shipper(place.path(), &["test", "config"])),
         (0, "Config OK\n".into(), String::new())
     );
+}
+
+#[test]
+fn configuration_may_come_through_a_pipe() {
+    let place = place(CONSOLE);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_shipper"))
+        .current_dir(place.path())
+        .args(["test", "config", "-c", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = std::fs::read(place.path().join("shipper.yml")).unwrap();
+    child.stdin.take().unwrap().write_all(&text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(said(&output), (0, "Config OK\n".into(), String::new()));
 }
 
 #[test]

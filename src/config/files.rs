@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::string::FromUtf8Error;
 
@@ -45,6 +45,12 @@ pub enum FileError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is a pipe, a device, a socket or a directory, where only files are read.
+    #[error("`{}` is no configuration file: it is no file", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
     },
     /// It is too large to be one, or no text.
     #[error("`{}` is no configuration file: {reason}", path.display())]
@@ -101,6 +107,9 @@ impl FileError {
             Self::NoText { .. } => {
                 "name the YAML file itself with `-c`, such as -c shipper.yml".to_owned()
             }
+            Self::NoFile { path } => {
+                format!("move it away, or give it another name: ls -l {}", path.display())
+            }
             // Its own text has one.
             Self::NotUtf8(_) => String::new(),
             Self::Owner { path, .. } => {
@@ -113,17 +122,47 @@ impl FileError {
     }
 }
 
-/// Reads a file of the configuration.
+/// Reads a file of the configuration that somebody has named; it may be a pipe, which is waited for.
 ///
 /// # Errors
 /// When it cannot be read, is no text, or, if that is asked for, others may change it.
 pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
+    read_as(path, strictness, Wanted::Named)
+}
+
+/// Reads a file of the configuration that was found in a directory; never waits for a pipe that somebody has put there.
+///
+/// # Errors
+/// As [`read`], and when it is no file.
+pub fn read_found(path: &Path, strictness: Strictness) -> Result<String, FileError> {
+    read_as(path, strictness, Wanted::Found)
+}
+
+/// How a file of the configuration came to be wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// By its name.
+    Named,
+    /// By where it is.
+    Found,
+}
+
+/// Opens what was a file just now. Should it be a pipe by now, nobody waits for who writes to it.
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::File::options().read(true).custom_flags(flags).open(path)
+}
+
+fn read_as(path: &Path, strictness: Strictness, wanted: Wanted) -> Result<String, FileError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => FileError::Missing { path: path.to_owned() },
         _ => FileError::Unreadable { path: path.to_owned(), source },
     };
     let no_text = |reason: String| FileError::NoText { path: path.to_owned(), reason };
     let metadata = fs::metadata(path).map_err(unreadable)?;
+    if wanted == Wanted::Found && !metadata.is_file() {
+        return Err(FileError::NoFile { path: path.to_owned() });
+    }
     if metadata.is_dir() {
         return Err(no_text("it is a directory".to_owned()));
     }
@@ -138,7 +177,8 @@ pub fn read(path: &Path, strictness: Strictness) -> Result<String, FileError> {
     }
     let mut bytes = Vec::new();
     // A device or a pipe has no length, and may have no end.
-    let file = fs::File::open(path).map_err(unreadable)?;
+    let file = if metadata.is_file() { open_file(path) } else { fs::File::open(path) };
+    let file = file.map_err(unreadable)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
         return Err(no_text(format!("it has more than the {FILE_BYTES_MAX} bytes that are read")));
@@ -244,7 +284,10 @@ pub struct ServerFiles;
 impl servers::Files for ServerFiles {
     fn read(&self, path: &Path) -> io::Result<String> {
         let mut bytes = Vec::new();
-        fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        open_file(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 

@@ -69,7 +69,7 @@ impl ModuleFiles {
             return found;
         };
         for path in files::matching(&directory, &path) {
-            let text = match files::read(&path, surroundings.strictness) {
+            let text = match files::read_found(&path, surroundings.strictness) {
                 Ok(text) => text,
                 Err(error) => {
                     problems.push(unreadable(&error));

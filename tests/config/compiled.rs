@@ -3,6 +3,7 @@
 use shipper::settings::{Escape, Format, ServerFormat, WebServer};
 
 use crate::load_text;
+use crate::values::make_pipe;
 
 fn yaml(format: &str) -> String {
     format!(
@@ -198,6 +199,15 @@ fn format_is_found_in_the_configuration_of_a_server() {
     for path in ["[/var/log/apache2/access.2026.11.22]", "[/var/log/apache2/access.*]"] {
         assert_eq!(from(&conf, path), Ok(own(WebServer::Apache, "%h %>s")), "{path}");
     }
+}
+
+#[test]
+fn pipe_in_the_place_of_a_server_s_configuration_is_not_waited_for() {
+    let (directory, _) = server("nginx.conf", "");
+    let pipe = directory.path().join("pipe.conf");
+    make_pipe(&pipe);
+    let said = from(&pipe.display().to_string(), "[/v/a.log]").unwrap_err();
+    assert!(said.contains("pipe.conf` cannot be read: it is no file"), "{said}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use shipper::settings::{Format, InputSettings, Listen, Namespace};
 use std::path::Path;
 
 use crate::load_text;
-use crate::values::{check, settings};
+use crate::values::{check, make_pipe, settings};
 
 fn load(modules: &str) -> Loaded {
     let text = format!("output.console: {{}}\nfilebeat.modules:\n{modules}\n");
@@ -376,6 +376,25 @@ fn files_of_modules_that_others_may_change_are_refused() {
     let said = load_text(&text).unwrap_err().to_string();
     assert!(said.contains("can be written by others (mode 0666)"), "{said}");
     assert!(said.contains("hint: chmod go-w"), "{said}");
+}
+
+#[test]
+fn pipes_and_directories_among_files_of_modules_are_told_and_not_waited_for() {
+    let (place, _) = load_directory(&[], "");
+    let at = |name: &str| place.path().join("modules.d").join(name);
+    make_pipe(&at("pipe.yml"));
+    std::os::unix::fs::symlink(place.path(), at("directory.yml")).unwrap();
+    let text = format!(
+        "output.console: {{}}\nfilebeat.config.modules.path: {}\n",
+        place.path().join("modules.d/*.yml").display()
+    );
+    let said = load_text(&text).unwrap_err().to_string();
+    for name in ["pipe.yml", "directory.yml"] {
+        let path = at(name).display().to_string();
+        let expected =
+            format!("`{path}` is no configuration file: it is no file\n  hint: move it away");
+        assert!(said.contains(&expected), "{said}");
+    }
 }
 
 /// What `modules enable` writes can be started with, and with all that is commented out as well.

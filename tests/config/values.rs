@@ -881,3 +881,9 @@ fn rescue_is_on_unless_its_size_is_zero() {
     let told = top("rescue.on_full: wait").unwrap_err();
     assert!(told.contains("`rescue.on_full`") && told.contains("`keep`"), "{told}");
 }
+
+/// Makes a pipe with a name, which whoever opens it waits at.
+pub fn make_pipe(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status().expect("`mkfifo` is there");
+    assert!(made.success(), "{}", path.display());
+}
