@@ -524,6 +524,12 @@ impl<D: Disk> Prospector<D> {
     fn moved(&mut self, key: FileKey, reached: Reached, listing: &mut listing::Listing<'_, D>) {
         let Some(file) = self.files.get(key) else { return };
         let (inode, name) = (file.inode, Arc::clone(&file.name));
+        if file.stage == Stage::Removed && self.exchanged.retired.contains(&file.input) {
+            if let Some(file) = self.take_file(key) {
+                self.keep_left(file, reached);
+            }
+            return;
+        }
         self.look_around(&name, listing);
         let found = listing.seek(inode, &name);
         if let Some(found) = found {

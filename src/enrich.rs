@@ -73,12 +73,6 @@ impl Enricher {
         }
     }
 
-    /// Forgets what it has found, to give the memory back.
-    pub fn forget(&mut self) {
-        self.agents.clear();
-        self.locations.clear();
-    }
-
     /// Adds to the event of a recognised line.
     #[inline]
     pub fn apply(&mut self, line: &[u8], event: &mut EventBuf) {

@@ -70,6 +70,8 @@ pub enum Order {
     Delete(FileKey),
     /// Do not follow it any more.
     Leave(FileKey),
+    /// These inputs get no more files: what they need is given back when the last of theirs is let go of.
+    Retire(Vec<u16>),
     /// Read everything to its end, hand it over, and report [`Report::Drained`].
     Drain,
 }

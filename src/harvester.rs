@@ -17,6 +17,7 @@ mod long_line;
 mod obstacles;
 mod owners;
 mod pauses;
+mod pipelines;
 mod ready;
 mod rescuing;
 
@@ -39,6 +40,7 @@ use header::Header;
 pub use limit::OpenLimit;
 use owners::Names;
 use pauses::Waits;
+use pipelines::Pipelines;
 use ready::{Queued, Ready};
 use rescuing::{Spooling, Watch};
 use std::cmp::Reverse;
@@ -94,11 +96,9 @@ pub struct WorkerInput {
     pub backlog: BacklogOrder,
 }
 
-/// Inputs that come and go while a worker runs.
+/// Inputs that come while a worker runs; of those that go it hears by [`Order::Retire`], behind the last of their files.
 #[derive(Debug)]
 pub struct WorkerExchange {
-    /// Numbers of those that get no more files.
-    pub retired: Vec<u16>,
     /// Those that come, with the numbers that follow the highest one.
     pub added: Vec<(WorkerInput, Pipeline)>,
 }
@@ -108,7 +108,7 @@ pub struct WorkerExchange {
 pub struct WorkerLinks {
     /// Orders of the prospector.
     pub orders: mpsc::Receiver<Order>,
-    /// Inputs that come and go: told before the prospector hears of them.
+    /// Inputs that come: told before the prospector hears of them.
     pub exchanges: mpsc::Receiver<WorkerExchange>,
     /// Reports to the prospector.
     pub reports: mpsc::Sender<Report>,
@@ -144,7 +144,7 @@ pub struct Worker<D: Disk> {
     disk: D,
     settings: WorkerSettings,
     links: WorkerLinks,
-    pipelines: Vec<Pipeline>,
+    pipelines: Pipelines,
     files: BTreeMap<FileKey, Box<Harvester<D>>>,
     /// Files with something to read, or to be looked at.
     ready: Ready,
@@ -214,7 +214,7 @@ impl<D: Disk> Worker<D> {
             open_max: settings.open_files_max,
             settings,
             links,
-            pipelines,
+            pipelines: Pipelines::new(pipelines),
             files: BTreeMap::new(),
             ready: Ready::default(),
             behind: BTreeSet::new(),
@@ -284,14 +284,9 @@ impl<D: Disk> Worker<D> {
         self.rescue_all();
     }
 
-    /// Takes over inputs that have come, and gives back what those kept that have gone.
+    /// Takes over inputs that have come.
     fn take_exchanges(&mut self) {
-        while let Ok(WorkerExchange { retired, added }) = self.links.exchanges.try_recv() {
-            for number in retired {
-                if let Some(pipeline) = self.pipelines.get_mut(usize::from(number)) {
-                    pipeline.forget();
-                }
-            }
+        while let Ok(WorkerExchange { added }) = self.links.exchanges.try_recv() {
             for (input, pipeline) in added {
                 self.settings.inputs.push(input);
                 self.pipelines.push(pipeline);
@@ -337,6 +332,7 @@ impl<D: Disk> Worker<D> {
                     }
                 }
                 Order::Leave(key) => self.finish(key),
+                Order::Retire(inputs) => self.retire(inputs),
                 Order::Release(key, end) => self.release(key, end, now),
                 Order::Drain => {
                     self.drain = Drain::Asked;
@@ -354,10 +350,15 @@ impl<D: Disk> Worker<D> {
         if self.pipelines.len() <= usize::from(file.assignment.input) {
             self.take_exchanges();
         }
+        let is_known = self.pipelines.has(usize::from(file.assignment.input));
         self.files.insert(key, file);
         self.links.stats.reading.started.add(1);
         self.links.stats.reading.running.add(1);
-        self.queue(key, Queued::Unsure);
+        if is_known {
+            self.queue(key, Queued::Unsure);
+        } else {
+            self.finish(key);
+        }
     }
 
     fn retry_refused(&mut self, now: Instant) {
@@ -559,6 +560,8 @@ impl<D: Disk> Worker<D> {
         self.unpack_next(file.assignment.key);
         self.links.stats.reading.running.add(-1);
         self.links.stats.reading.closed.add(1);
+        drop(file);
+        self.give_pipelines_back();
     }
 
     fn report(&self, report: Report) {

@@ -209,11 +209,6 @@ impl Pipeline {
         self.assembly.seek_end(&mut lines, open)
     }
 
-    /// Gives memory back that only an input needs that is read.
-    pub fn forget(&mut self) {
-        self.encoder.enricher.iter_mut().for_each(Enricher::forget);
-    }
-
     /// Returns where its events may go.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {

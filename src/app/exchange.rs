@@ -155,7 +155,7 @@ impl Inputs {
         }
         // The workers first: none is to be given a file of an input that it does not know. One that has gone is ending.
         for (worker, added) in self.workers.iter().zip(added) {
-            let _ = worker.send(WorkerExchange { retired: retired.clone(), added });
+            let _ = worker.send(WorkerExchange { added });
         }
         let _ = self.prospector.send(discovery::Exchange { retired, first, added: watched });
         self.wake.ring();

@@ -28,8 +28,9 @@ pub struct Exchange {
 /// What is known of exchanges so far.
 #[derive(Default)]
 pub(super) struct Exchanged {
-    /// Inputs that are no more.
-    retired: BTreeSet<u16>,
+    /// Inputs that are no more; and those of which the workers do not know that yet.
+    pub(super) retired: BTreeSet<u16>,
+    leaving: Vec<u16>,
     /// What comes when the files of these are let go of.
     coming: VecDeque<Exchange>,
     /// The round of the first look of inputs that came later than the start.
@@ -44,6 +45,7 @@ impl<D: Disk> Prospector<D> {
         while let Ok(mut exchange) = self.links.exchanges.try_recv() {
             for number in exchange.retired.drain(..) {
                 self.exchanged.retired.insert(number);
+                self.exchanged.leaving.push(number);
                 if let Some(watched) = self.inputs.get_mut(usize::from(number)) {
                     *watched = Watched::default();
                 }
@@ -57,6 +59,7 @@ impl<D: Disk> Prospector<D> {
         if self.has_retired_files() {
             return;
         }
+        self.tell_retired();
         while let Some(Exchange { first, added, .. }) = self.exchanged.coming.pop_front() {
             let first = usize::from(first).max(self.inputs.len());
             self.inputs.resize_with(first, Watched::default);
@@ -102,6 +105,19 @@ impl<D: Disk> Prospector<D> {
                     self.keep_left(file, start.reached());
                 }
             }
+        }
+    }
+
+    /// Tells the workers of inputs of which they get no more files.
+    fn tell_retired(&mut self) {
+        let leaving = std::mem::take(&mut self.exchanged.leaving);
+        if leaving.is_empty() {
+            return;
+        }
+        for worker in &self.links.workers {
+            // One that has gone is ending.
+            let _ = worker.orders.send(Order::Retire(leaving.clone()));
+            worker.wake.ring();
         }
     }
 

@@ -214,6 +214,52 @@ fn input_of_another_name_goes_on_where_the_one_before_was() {
     assert_eq!(rig.arrived(), [""; 0]);
 }
 
+#[test]
+fn what_an_input_was_read_with_goes_with_it() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3));
+    let mut rig = rig(&logs, "access.log");
+    rig.pass_a_scan();
+    for number in 0..4 {
+        rig.exchange(&[number], number + 1, added(&logs, "access.log"));
+        rig.pass_a_scan();
+        assert_eq!(rig.worker.pipelines(), 1, "{number}");
+    }
+    // One that comes and goes without a file, and the last.
+    rig.exchange(&[], 5, added(&logs, "other.log"));
+    rig.exchange(&[5], 6, Vec::new());
+    rig.pass_a_scan();
+    assert_eq!(rig.worker.pipelines(), 1);
+    rig.exchange(&[4], 6, Vec::new());
+    rig.pass_a_scan();
+    assert_eq!(rig.worker.pipelines(), 0);
+    rig.exchange(&[], 6, added(&logs, "access.log"));
+    logs.append("access.log", lines(4, 4));
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived(), messages(1, 4));
+}
+
+#[test]
+fn removed_file_is_read_to_its_end_when_its_input_goes() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3_000));
+    let all = watched(&[logs.pattern("access.log")]);
+    let mut rig = Rig::start_fresh(all, Vec::new(), &ReadingSettings::default());
+    rig.step(3);
+    logs.remove("access.log");
+    rig.look();
+    rig.exchange(&[0], 1, Vec::new());
+    rig.step(3);
+    assert!(rig.messages.len() < 3_000);
+    assert_eq!(rig.worker.pipelines(), 1, "there is a file to be read");
+    rig.pass(60);
+    let mut arrived = rig.arrived();
+    arrived.sort();
+    let mut expected = messages(1, 3_000);
+    expected.sort();
+    assert_eq!((arrived, rig.worker.pipelines()), (expected, 0));
+}
+
 /// Draws numbers from a seed.
 struct Draw(u64);
 

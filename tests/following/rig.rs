@@ -235,7 +235,7 @@ impl Rig {
         let inputs = listeners.iter().chain(&inputs);
         let added = inputs.map(|input| (worker_input(input), pipeline(input))).collect();
         let retired = retired.to_vec();
-        self.worker_exchange.send(WorkerExchange { retired: retired.clone(), added }).unwrap();
+        self.worker_exchange.send(WorkerExchange { added }).unwrap();
         self.exchange.send(Exchange { retired, first, added: watched }).unwrap();
     }
 
