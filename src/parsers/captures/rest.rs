@@ -178,4 +178,34 @@ mod tests {
             assert_eq!((seen.expression.as_str(), short.as_str()), (expected, roles));
         }
     }
+
+    #[test]
+    fn own_groups_are_where_they_were() {
+        let lines = ["", "a", "ab 12 -x", "aab\nb", "x: 7, y: 8", "ä 1", "\"a b\" HTTP/1.1"];
+        for expression in [
+            "(?:(a)|b.)*(\\w)?",
+            "(?i)[^b]+?(B)|(\\d+)\\D*",
+            "^(\\w+)(?:\\W+(\\d*))?.*$",
+            "(?s)(?:.|(x))(.)(?:[a-z]: ){0,2}",
+            "(?x) \\S* # (\n (\\s) [_] ? (.)?",
+            "(?U)\\w+(.+)\\b",
+        ] {
+            let WithRest { expression: written, roles } = WithRest::new(expression, Kept::All);
+            assert!(roles.contains(&Role::Rest), "{expression}");
+            let old = regex::Regex::new(expression).unwrap();
+            let new = regex::Regex::new(&written).unwrap();
+            assert_eq!(new.captures_len(), 1 + roles.len(), "{written}");
+            let is_own = |group: &usize| *group == 0 || roles[group - 1] == Role::Own;
+            for line in lines {
+                let old = old.captures(line).map(|found| {
+                    found.iter().map(|at| at.map(|at| at.range())).collect::<Vec<_>>()
+                });
+                let new = new.captures(line).map(|found| {
+                    let own = (0..found.len()).filter(is_own);
+                    own.map(|group| found.get(group).map(|at| at.range())).collect::<Vec<_>>()
+                });
+                assert_eq!(new, old, "{written} of {line}");
+            }
+        }
+    }
 }
