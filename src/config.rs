@@ -77,6 +77,36 @@ pub fn load_as(
     strictness: Strictness,
     environment: Environment<'_>,
 ) -> Result<Loaded, Problems> {
+    load_with(sources, strictness, environment, Modules::Read)
+}
+
+/// Reads a configuration as if there were no files of `filebeat.config.modules`; for those who need no inputs.
+///
+/// # Errors
+/// As [`load_as`].
+pub fn load_without_module_files(
+    sources: &Sources,
+    strictness: Strictness,
+    environment: Environment<'_>,
+) -> Result<Loaded, Problems> {
+    load_with(sources, strictness, environment, Modules::LeftOut)
+}
+
+/// What is done with the files of `filebeat.config.modules`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Modules {
+    /// They are read.
+    Read,
+    /// Nothing; there may be no input without them.
+    LeftOut,
+}
+
+fn load_with(
+    sources: &Sources,
+    strictness: Strictness,
+    environment: Environment<'_>,
+    wanted: Modules,
+) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let raw = merged(sources, &mut problems);
     if !problems.is_empty() {
@@ -85,7 +115,10 @@ pub fn load_as(
     let mut expanded = expand::expand(&raw, environment, &mut problems);
     let count = sources.files.len() + sources.overrides.len();
     let surroundings = Surroundings { raw: &raw, environment, strictness, sources: count };
-    let modules = ModuleFiles::read(&mut expanded, &surroundings, &mut problems);
+    let modules = match wanted {
+        Modules::Read => ModuleFiles::read(&mut expanded, &surroundings, &mut problems),
+        Modules::LeftOut => ModuleFiles::default(),
+    };
     let expand::Expanded { root, failed, warnings } = expanded;
     let told = problems.len();
     let mut checked = check::check(&root, &mut problems);
@@ -96,7 +129,8 @@ pub fn load_as(
     notes.problems.replace(problems);
     let at = At::root(&root, &notes);
     let reload = process::reload(&at);
-    let (mut settings, places, config_directory) = settings(&at, &modules.lists, reload.is_some());
+    let may_be_none = reload.is_some() || wanted == Modules::LeftOut;
+    let (mut settings, places, config_directory) = settings(&at, &modules.lists, may_be_none);
     let mut problems = notes.problems.into_inner();
     let later = problems.split_off(told);
     problems.extend(

@@ -141,3 +141,64 @@ fn what_needs_a_start_is_told_and_changes_nothing() {
     let (code, _) = running.stop();
     assert_eq!(code, 0);
 }
+
+/// Runs a command of the binary; returns its exit code, standard output and standard error.
+fn command(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_shipper"))
+        .current_dir(place.path())
+        .args(arguments)
+        .args(["-c", "shipper.yml", "--path.data", "data"])
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn commands_about_what_runs_do_without_files_of_modules_that_are_wrong() {
+    let sink = Sink::default();
+    let server = sink.serve();
+    let place = place(&server, "");
+    let (file, log) = (place.path().join("modules.d/nginx.yml"), place.log("access.log"));
+    let module = format!("- module: nginx\n  access:\n    var.paths: ['{}']\n", log.display());
+    append(&log, 1);
+    std::fs::write(&file, &module).unwrap();
+    let running = place.start(&[]);
+    wait_until("the line is stored", || sink.tags_of(1).len() == 1);
+    wait_until("all is fine", || command(&place, &["status"]).0 == 0);
+    std::fs::write(&file, module.clone() + "    var.tag: [new]\n").unwrap();
+    wait_until("the mistake is told", || running.told().contains("all inputs stay as they were"));
+    let wrong = "nginx.yml:4:9: unknown variable `modules[0].access.var.tag`";
+    let fault =
+        format!("files of modules are wrong: {}/logs/../modules.d/{wrong}", place.path().display());
+    let (code, out, told) = command(&place, &["status"]);
+    assert_eq!((code, out.lines().last()), (1, Some(&*format!("warning: {fault}"))), "{told}");
+    assert!(out.starts_with("shipper ") && told.contains("warning: files of modules are wrong"));
+    assert!(told.contains(wrong), "{told}");
+    let (code, out, told) = command(&place, &["status", "--check"]);
+    assert_eq!((code, out, told), (1, format!("WARNING: {fault}\n"), String::new()));
+    let (code, out, _) = command(&place, &["status", "--json"]);
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["running"], &json["faults"]), (1, &json!("yes"), &json!([fault])));
+    for about in
+        [["registry", "list"], ["registry", "audit"], ["registry", "check"], ["dlq", "list"]]
+    {
+        let (code, out, told) = command(&place, &about);
+        assert!(
+            code == 0 && !out.is_empty() && told.contains(wrong),
+            "{about:?} {code} {out}{told}"
+        );
+    }
+    assert_eq!(command(&place, &["test", "config"]).0, 78);
+    let (code, _, told) = command(&place, &["drain"]);
+    assert!(code == 0 && told.contains(wrong), "{code} {told}");
+    assert_eq!(running.wait().0, 0);
+    // Nothing can be started so.
+    let (code, _, told) = command(&place, &["drain"]);
+    assert_eq!((code, told.matches(wrong).count()), (78, 1), "{told}");
+    let (code, out, _) = command(&place, &["status", "--check"]);
+    assert_eq!((code, out), (2, format!("CRITICAL: shipper does not run; {fault}\n")));
+    // What is wrong in the main file is told as ever.
+    place.configure("output.none: 1\n");
+    assert_eq!(command(&place, &["registry", "list"]).0, 78);
+}

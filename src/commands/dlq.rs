@@ -35,7 +35,7 @@ struct Damage {
 
 /// Does one of the commands.
 pub(super) fn run(args: &ConfigArgs, command: &DlqCommand) -> Result<ExitCode, Failure> {
-    let letters = Letters::of(report::load(args)?)?;
+    let letters = Letters::of(report::load_apart(args)?.told())?;
     match command {
         DlqCommand::List { chosen, json } => list::run(&letters, &chosen.filter(), *json),
         DlqCommand::Show { chosen, limit, json } => {

@@ -2,7 +2,7 @@
 
 use super::ask::{Conversation, Silence, silent};
 use super::registry::place;
-use super::report::{self, Failure, err, out};
+use super::report::{self, Apart, Failure, err, out};
 use super::status::backlog;
 use super::{NOT_ACKNOWLEDGED, run};
 use crate::cli::{Cli, DrainArgs};
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Has the running shipper drain, or does it where none runs.
 pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
-    let settings = report::load(&cli.config)?.settings;
+    let Apart { loaded, wrong } = report::load_apart(&cli.config)?;
+    let settings = loaded.settings;
     let data = &settings.paths.data;
     let deadline_ms = args.deadline.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let patience = PATIENCE + settings.shutdown_timeout;
@@ -29,9 +30,11 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
             Err(Silence::CannotTell(why)) => return Err(why.into()),
             Err(Silence::NotRunning) => {
                 refuse_stranger(&settings)?;
+                // With files of modules that are wrong it fails there.
                 return here(cli, args);
             }
         };
+    wrong.iter().for_each(report::warn_of_modules);
     loop {
         match conversation.next() {
             Ok(Answer::Status(status)) => progress(&settings, &status),

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 /// Does one of the commands.
 pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCode, Failure> {
-    let settings = report::load(args)?.settings;
+    let settings = report::load_apart(args)?.told().settings;
     let place = place(&settings);
     match command {
         RegistryCommand::List(json) => list::run(&look(&place)?, finder(&settings), json.json),

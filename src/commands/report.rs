@@ -4,6 +4,7 @@ use super::{BAD_CONFIGURATION, FAILED};
 use crate::cli::ConfigArgs;
 use crate::config::files::{FileError, Strictness};
 use crate::config::options::{self, CommandLineValue, Reading};
+use crate::config::problems::Problems;
 use crate::config::{self, Loaded, Sources};
 use crate::hint;
 use std::error::Error;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 
 /// The configuration when none is named.
 const DEFAULT_FILE: &str = "shipper.yml";
+
+/// Said where nothing else is wrong.
+pub(super) const WRONG_MODULES: &str = "files of modules are wrong";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -63,6 +67,43 @@ pub(super) fn err(text: &str) {
 /// Loads the configuration that the command line names.
 pub(super) fn load(args: &ConfigArgs) -> Result<Loaded, Failure> {
     load_sources(&sources(args)?, args)
+}
+
+/// A configuration for those who need no inputs.
+pub(super) struct Apart {
+    pub(super) loaded: Loaded,
+    /// What is wrong with files of modules, which are left out then.
+    pub(super) wrong: Option<Problems>,
+}
+
+impl Apart {
+    /// Warns of what is wrong, and returns the rest.
+    pub(super) fn told(self) -> Loaded {
+        if let Some(problems) = &self.wrong {
+            warn_of_modules(problems);
+        }
+        self.loaded
+    }
+}
+
+/// Says that files of modules are wrong, with the places.
+pub(super) fn warn_of_modules(problems: &Problems) {
+    err(&format!("warning: {WRONG_MODULES}, and left out here\n{problems}"));
+}
+
+/// Loads the configuration that the command line names, without the files of modules if only these are wrong: shipper may
+/// run on as it was before.
+pub(super) fn load_apart(args: &ConfigArgs) -> Result<Apart, Failure> {
+    let sources = sources(args)?;
+    let strictness = strictness(args);
+    let problems = match config::load_as(&sources, strictness, &environment) {
+        Ok(loaded) => return Ok(Apart { loaded, wrong: None }),
+        Err(problems) => problems,
+    };
+    match config::load_without_module_files(&sources, strictness, &environment) {
+        Ok(loaded) => Ok(Apart { loaded, wrong: Some(problems) }),
+        Err(_) => Err(Failure::Configuration(problems.to_string())),
+    }
 }
 
 /// Loads texts of a configuration.

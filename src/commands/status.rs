@@ -2,9 +2,10 @@
 
 use super::ask::{Conversation, Silence, silent};
 use super::registry::{finder, place};
-use super::report::{self, Failure, err, out};
+use super::report::{self, Apart, Failure, err, out};
 use super::{BAD_USAGE, FAILED};
 use crate::cli::{ConfigArgs, StatusArgs};
+use crate::config::problems::Problems;
 use crate::disk::RealDisk;
 use crate::hint;
 use crate::hint::Advised;
@@ -33,18 +34,31 @@ pub(super) struct Backlog {
 
 /// Prints how the shipper of a configuration fares.
 pub(super) fn run(config: &ConfigArgs, args: StatusArgs) -> ExitCode {
-    let settings = match report::load(config) {
-        Ok(loaded) => loaded.settings,
-        Err(failure) => return cannot_tell(args, None, &failure_text(failure), "not_known"),
+    let Apart { loaded, wrong } = match report::load_apart(config) {
+        Ok(apart) => apart,
+        Err(failure) => return cannot_tell(args, None, &failure_text(failure), "not_known", None),
     };
+    let settings = loaded.settings;
+    if let Some(problems) = wrong.as_ref().filter(|_| !args.check && !args.json) {
+        report::warn_of_modules(problems);
+    }
+    let wrong = wrong.map(|problems| wrong_modules(&problems));
     let backlog = backlog(&settings);
     match ask(&settings) {
-        Ok(status) => tell(args, backlog, &status),
-        Err(Silence::NotRunning) => cannot_tell(args, backlog, "error: shipper does not run", "no"),
+        Ok(status) => tell(args, backlog, &status, wrong),
+        Err(Silence::NotRunning) => {
+            cannot_tell(args, backlog, "error: shipper does not run", "no", wrong)
+        }
         Err(Silence::CannotTell(why)) => {
-            cannot_tell(args, backlog, &hint::report(&why, &[]), "not_known")
+            cannot_tell(args, backlog, &hint::report(&why, &[]), "not_known", wrong)
         }
     }
+}
+
+/// Says in one line that the next start will fail: the first problem has its place.
+fn wrong_modules(problems: &Problems) -> String {
+    let first = problems.lines().next().map(|(line, _)| hint::one_line(&line));
+    format!("{}: {}", report::WRONG_MODULES, first.unwrap_or_default())
 }
 
 fn failure_text(failure: Failure) -> String {
@@ -76,9 +90,15 @@ pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
     Some(Backlog { bytes, entries: stored.decoded.entries.len() })
 }
 
-fn tell(args: StatusArgs, backlog: Option<Backlog>, status: &Status) -> ExitCode {
+fn tell(
+    args: StatusArgs,
+    backlog: Option<Backlog>,
+    status: &Status,
+    wrong: Option<String>,
+) -> ExitCode {
     let bytes = backlog.map(|backlog| backlog.bytes);
-    let faults = status.faults(bytes, args.max_lag);
+    let mut faults = status.faults(bytes, args.max_lag);
+    faults.extend(wrong);
     if args.json {
         let mut json = serde_json::to_value(status).expect("a status has string keys");
         json["running"] = "yes".into();
@@ -103,13 +123,20 @@ fn tell(args: StatusArgs, backlog: Option<Backlog>, status: &Status) -> ExitCode
 }
 
 /// Says why there is no answer, and what the registry says.
-fn cannot_tell(args: StatusArgs, backlog: Option<Backlog>, why: &str, running: &str) -> ExitCode {
+fn cannot_tell(
+    args: StatusArgs,
+    backlog: Option<Backlog>,
+    why: &str,
+    running: &str,
+    wrong: Option<String>,
+) -> ExitCode {
     let bytes = backlog.map(|backlog| backlog.bytes);
     let entries = backlog.map(|backlog| backlog.entries);
     let first = why.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
     let mut faults = vec![first.to_owned()];
     faults.extend(behind(bytes, args.max_lag));
+    faults.extend(wrong);
     if args.json {
         let registry = entries.map_or(Value::Null, |entries| json!({"entries": entries}));
         let json = json!({
