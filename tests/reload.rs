@@ -96,6 +96,7 @@ fn files_of_modules_start_change_and_stop_their_inputs() {
     let before = exchanges();
     module("    var.tags: [new]\n");
     wait_until("the change is taken", || before < exchanges());
+    assert!(running.told().contains("files of modules are right again"));
     append(&log, 3);
     wait_until("the line is stored", || sink.tags_of(3).len() == 1);
     assert_eq!(sink.tags_of(3), [json!(["new"])]);
@@ -136,10 +137,14 @@ fn what_needs_a_start_is_told_and_changes_nothing() {
     std::fs::remove_file(place.path().join("modules.d/nginx.yml")).unwrap();
     file("haproxy.yml", "- module: haproxy\n  log: {var.syslog_port: 0}\n");
     wait_until("it is told", || running.told().contains("have changed what listens"));
+    std::fs::remove_file(place.path().join("modules.d/haproxy.yml")).unwrap();
+    wait_until("that it is gone is told", || running.told().contains("no restart is needed"));
     append(&log, 2);
     wait_until("its own input is read on", || sink.tags_of(2).len() == 1);
-    let (code, _) = running.stop();
-    assert_eq!(code, 0);
+    let (code, told) = running.stop();
+    assert_eq!((code, told.matches("have changed what listens").count()), (0, 1), "{told}");
+    assert!(told.contains("files of modules have changed, inputs are the same"), "{told}");
+    assert!(!told.contains("inputs were exchanged"), "{told}");
 }
 
 /// Runs a command of the binary; returns its exit code, standard output and standard error.
@@ -201,4 +206,19 @@ fn commands_about_what_runs_do_without_files_of_modules_that_are_wrong() {
     // What is wrong in the main file is told as ever.
     place.configure("output.none: 1\n");
     assert_eq!(command(&place, &["registry", "list"]).0, 78);
+}
+
+#[test]
+fn pipe_among_the_files_is_told_and_holds_nothing_up() {
+    let sink = Sink::default();
+    let server = sink.serve();
+    let place = place(&server, "");
+    let running = place.start(&[]);
+    wait_until("it can be asked", || command(&place, &["status"]).0 == 0);
+    let pipe = place.path().join("modules.d/pipe.yml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    wait_until("it is told", || running.told().contains("is no configuration file: it is no file"));
+    assert_eq!(command(&place, &["status"]).0, 1);
+    assert_eq!(running.stop().0, 0);
 }

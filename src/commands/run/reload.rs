@@ -30,6 +30,10 @@ pub(super) struct Reload {
     changed: Option<u64>,
     /// What was told already.
     told: BTreeSet<String>,
+    /// Whether the files that were taken last are wrong.
+    is_wrong: bool,
+    /// What listens, and what the files want that were taken last.
+    running: Vec<ListenerSettings>,
     listeners: Vec<ListenerSettings>,
 }
 
@@ -50,6 +54,8 @@ impl Reload {
             taken,
             changed: None,
             told: loaded.warnings.iter().cloned().collect(),
+            is_wrong: false,
+            running: loaded.settings.listeners.clone(),
             listeners: loaded.settings.listeners.clone(),
         })
     }
@@ -92,16 +98,23 @@ impl Reload {
                         warn!("{line}");
                     }
                 }
+                self.is_wrong = true;
                 warn!("files of modules have changed and are wrong: all inputs stay as they were");
                 return;
             }
         };
+        if std::mem::take(&mut self.is_wrong) {
+            info!("files of modules are right again");
+        }
         for warning in loaded.warnings {
             if self.told.insert(warning.clone()) {
                 warn!("{warning}");
             }
         }
         match app.exchange(&loaded.settings.inputs) {
+            Ok(exchanged) if exchanged == Exchanged::default() => {
+                info!("files of modules have changed, inputs are the same");
+            }
             Ok(Exchanged { added, retired }) => info!(
                 added,
                 retired, "files of modules have changed: inputs were exchanged, all others go on"
@@ -111,8 +124,17 @@ impl Reload {
                 "files of modules have changed, and all inputs stay as they were: {error}"
             ),
         }
-        if loaded.settings.listeners != self.listeners {
-            self.listeners = loaded.settings.listeners;
+        self.tell_listeners(loaded.settings.listeners);
+    }
+
+    fn tell_listeners(&mut self, wanted: Vec<ListenerSettings>) {
+        if wanted == self.listeners {
+            return;
+        }
+        self.listeners = wanted;
+        if self.listeners == self.running {
+            info!("files of modules ask for what listens already: no restart is needed for that");
+        } else {
             warn!(
                 hint = "restart shipper for it",
                 "files of modules have changed what listens: that counts from the next start on"
