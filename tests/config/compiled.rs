@@ -237,7 +237,7 @@ fn each_problem_of_a_server_s_configuration_says_what_to_do() {
             "it writes none to files: name the file",
         ),
         (&includes, "[/v/a.log]", "nginx.conf:1: the included `", "put it there, or take the line"),
-        (&here, "[/v/a.log]", "cannot be read: it is no file", "name the server's main file"),
+        (&here, "[/v/a.log]", "cannot be read: Is a directory", "name the server's main file"),
     ] {
         let told = from(conf, paths).expect_err(paths);
         assert!(told.contains(expected), "{paths}: {told}");
