@@ -210,7 +210,7 @@ impl<D: Disk> Prospector<D> {
         let candidates = near.filter(|key| {
             let orphan = &self.orphans[*key];
             orphan.input.unwrap_or(input) == input
-                && orphan.entry.reader == reader
+                && self.rank(input, reader, &orphan.entry).is_some()
                 && may_be(orphan)
         });
         candidates.collect()

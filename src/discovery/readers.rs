@@ -1,8 +1,8 @@
 //! Which of several inputs that read one file goes on where.
 
-use super::Prospector;
 use super::claim::Look;
 use super::orphan::Orphan;
+use super::{Prospector, Watched};
 use crate::disk::{Disk, Stat};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
@@ -12,34 +12,41 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn take_unclaimed(&mut self, input: u16, looked: &Look<D>) -> Option<Orphan> {
         let reader = self.reader_of(input, looked.stat);
         let key = (looked.stat.inode.device, looked.stat.inode.number);
-        let (inputs, own) = (&self.inputs, self.inputs[usize::from(input)].owner);
-        let candidates = self.unclaimed.get_mut(&key)?;
-        // Where several inputs read one file, each goes on where it was, whichever of them are there now.
-        let is_own = |entry: &Entry| own != 0 && entry.owner == own;
-        let is_others = |entry: &Entry| {
-            entry.owner != 0
-                && inputs.iter().any(|other| {
-                    other.owner == entry.owner
-                        && (other.reads(&entry.path) || other.reads(&entry.name))
-                })
-        };
-        let rank = |entry: &Entry| match (is_own(entry), entry.reader == reader) {
-            (true, true) => Some(0),
-            (true, false) => Some(1),
-            (false, true) if !is_others(entry) => Some(2),
-            (false, _) => None,
-        };
-        let ranked = candidates.iter().enumerate().filter_map(|(position, orphan)| {
-            let entry = &orphan.entry;
-            let rank = rank(entry).filter(|_| same_inode(entry.inode, looked.stat.inode))?;
-            Some(((rank, entry.ended), position))
-        });
+        let ranked =
+            self.unclaimed.get(&key)?.iter().enumerate().filter_map(|(position, orphan)| {
+                let entry = &orphan.entry;
+                let is_same = same_inode(entry.inode, looked.stat.inode);
+                let rank = self.rank(input, reader, entry).filter(|_| is_same)?;
+                Some(((rank, entry.ended), position))
+            });
         let (_, position) = ranked.min()?;
+        let candidates = self.unclaimed.get_mut(&key)?;
         let orphan = candidates.swap_remove(position);
         if candidates.is_empty() {
             self.unclaimed.remove(&key);
         }
         Some(orphan)
+    }
+
+    /// Tells how well an epoch fits an input, 0 best; `None` where another one reads it.
+    ///
+    /// Where several inputs read one file, each goes on where it was, whichever of them are there now.
+    pub(super) fn rank(&self, input: u16, reader: u8, entry: &Entry) -> Option<u8> {
+        let own = self.inputs[usize::from(input)].owner;
+        let is_own = own != 0 && entry.owner == own;
+        match (is_own, entry.reader == reader) {
+            (true, true) => Some(0),
+            (true, false) => Some(1),
+            (false, true) if !self.is_read_by_another(entry) => Some(2),
+            (false, _) => None,
+        }
+    }
+
+    /// Tells whether the input that read an epoch last still reads a file of its name.
+    fn is_read_by_another(&self, entry: &Entry) -> bool {
+        let reads = |other: &Watched| other.reads(&entry.path) || other.reads(&entry.name);
+        entry.owner != 0
+            && self.inputs.iter().any(|other| other.owner == entry.owner && reads(other))
     }
 
     /// Returns the number that an input has among those which follow the same inode, or else the first that none of them

@@ -195,6 +195,39 @@ fn of_two_inputs_of_one_file_each_goes_on_where_it_was_whoever_goes_first() {
 }
 
 #[test]
+fn a_copy_is_known_to_each_of_two_inputs_also_after_a_restart() {
+    let both = |logs: &Logs, name: &str| {
+        let (watched, input) = named(logs, name);
+        (
+            Watched { patterns: self::watched(&[logs.pattern("access.log*")]).patterns, ..watched },
+            input,
+        )
+    };
+    for is_restarted in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 100));
+        let mut rig = Rig::start_input(both(&logs, "a").0, Vec::new());
+        rig.settle_down();
+        rig.exchange(&[], 1, vec![both(&logs, "b")]);
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived().len(), 200);
+        if is_restarted {
+            let saved = rig.stop();
+            logs.copy("access.log", "access.log.1");
+            logs.write("access.log", lines(101, 101));
+            rig = Rig::start_input(both(&logs, "b").0, saved);
+            rig.settle_down();
+            rig.exchange(&[], 1, vec![both(&logs, "a")]);
+        } else {
+            logs.copy("access.log", "access.log.1");
+            logs.write("access.log", lines(101, 101));
+        }
+        rig.pass(30);
+        assert_eq!(rig.arrived(), [messages(101, 101), messages(101, 101)].concat());
+    }
+}
+
+#[test]
 fn input_of_another_name_goes_on_where_the_one_before_was() {
     let logs = Logs::new();
     logs.write("access.log", lines(1, 3));
