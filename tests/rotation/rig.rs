@@ -107,7 +107,14 @@ impl Site {
     /// each server is stored exactly once, nothing else is, and nothing was repeated without a reason.
     pub fn settle(&self, shipper: Running, servers: &[(&str, usize)]) -> (Tally, String) {
         let all: usize = servers.iter().map(|(_, written)| written).sum();
-        self.wait_for(&shipper, all);
+        let begun = Instant::now();
+        while self.receiver.documents() < all && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.receiver.documents() < all {
+            self.tell_missing(servers);
+            panic!("{}: {:?}\n{}", self.case, self.receiver.tally(), shipper.told());
+        }
         let told = self.stop(shipper);
         // An error is a full disk, a server that is away, or a line that was lost.
         let harmless = ["cannot save", "Failed to connect to"];
@@ -121,6 +128,27 @@ impl Site {
             .flat_map(|(name, written)| (0..*written).map(|number| line(name, number)))
             .collect();
         (self.reckon(&expected, &expected), told)
+    }
+
+    /// Shows which lines of which server were not stored, what the registry says, and which files there are.
+    fn tell_missing(&self, servers: &[(&str, usize)]) {
+        for (name, written) in servers {
+            let is_missing = |number: &usize| self.receiver.count(&line(name, *number)) == 0;
+            let missing: Vec<usize> = (0..*written).filter(is_missing).collect();
+            println!(
+                "{name}: {} of {written} lines are missing, from {:?} to {:?}",
+                missing.len(),
+                missing.first(),
+                missing.last()
+            );
+        }
+        let list = ["registry", "list", "--json", "-c", "shipper.yml", "--path.data", "data"];
+        println!("{}", self.place.command(&list));
+        for directory in [self.log("."), self.log("old")] {
+            for file in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                println!("{} {:?}", file.path().display(), file.metadata().map(|is| is.len()));
+            }
+        }
     }
 
     /// Runs the shipper once more over everything that is there.
