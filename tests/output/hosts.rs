@@ -109,6 +109,25 @@ fn server_for_which_every_body_is_too_much_gets_smaller_ones() {
 }
 
 #[test]
+fn server_that_refuses_some_requests_whatever_their_size_still_gets_large_ones() {
+    let server = scripted(|number, request| match number % 8 {
+        4 => Reply::json(503, "{}"),
+        5 => Reply::json(429, r#"{"error":{"type":"es_rejected_execution_exception"}}"#),
+        _ => all_created(request),
+    });
+    let mut rig = Rig::to(&server.url());
+    let document = format!(r#"{{"message":"{}"}}"#, "x".repeat(200));
+    let documents = vec![document.as_str(); 1000];
+    for _ in 0..40 {
+        let (_, range) = rig.send(&documents);
+        assert_eq!(rig.settled(), [range]);
+    }
+    rig.finish();
+    let requests = server.bulks().len();
+    assert!(requests < 40 * 6, "{requests} requests for 40 batches of a quarter of a megabyte");
+}
+
+#[test]
 fn without_load_balancing_one_host_is_asked_until_it_fails() {
     let down = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
     let start = |down: &Arc<AtomicBool>| {

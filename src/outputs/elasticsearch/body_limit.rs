@@ -1,4 +1,5 @@
-//! How large a body a server takes: learned from what it refused with 413 and from what passed. Pure.
+//! How large a body a server takes: learned from what it refused with 413, from what was too much for the moment (429), and
+//! from what passed. Pure.
 
 /// Bodies of about the largest size that must pass before a larger one is tried; doubled whenever that was refused, and
 /// halved again when it was not.
@@ -13,6 +14,13 @@ const FIRST_STEP: u32 = 16;
 /// No body is larger: what may grow so far is no limit any more.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
+/// A body that was too much is not cut below that while others pass: a server that refuses some requests at random, whatever
+/// their size, would get ever smaller ones, and more of them.
+const BUSY_BYTES_LEAST: usize = 64 << 10;
+
+/// Part of its size by which such a body grows again with each one that passes: more than is lost by one 429 among eight.
+const BUSY_GROWTH: usize = 4;
+
 /// What is known of one server's limit, in bytes of bodies before compression.
 ///
 /// A proxy counts compressed bytes; of one kind of lines these are a steady part, and where they are not, the next 413
@@ -26,6 +34,18 @@ pub(super) struct BodyLimit {
     step: u32,
     /// The largest before it was raised, and whether a body above that has passed since.
     raised: Option<(usize, bool)>,
+    busy: Option<Busy>,
+}
+
+/// A server that had too much to do.
+#[derive(Debug, Clone, Copy)]
+struct Busy {
+    /// What it gets now.
+    largest: usize,
+    /// What it had got before: as soon as it gets that again, this is over.
+    before: usize,
+    /// Whether something has passed since the last 429.
+    has_passed: bool,
 }
 
 impl Default for BodyLimit {
@@ -37,6 +57,7 @@ impl Default for BodyLimit {
             grow_after: GROW_AFTER,
             step: FIRST_STEP,
             raised: None,
+            busy: None,
         }
     }
 }
@@ -44,7 +65,7 @@ impl Default for BodyLimit {
 impl BodyLimit {
     /// Returns the largest body to send; `None` while none was refused.
     pub(super) fn largest(&self) -> Option<usize> {
-        self.largest
+        self.largest.into_iter().chain(self.busy.map(|busy| busy.largest)).min()
     }
 
     /// Notes that a body was too large.
@@ -67,15 +88,21 @@ impl BodyLimit {
 
     /// Notes that a body was more than the server could take now: half of it is sent next.
     pub(super) fn busy(&mut self, bytes: usize) {
-        let half = (bytes / 2).max(1);
-        if self.largest.is_none_or(|largest| half < largest) {
-            *self = Self { largest: Some(half), passed: self.passed.min(half), ..Self::default() };
-        }
+        let least = match self.busy {
+            Some(busy) if !busy.has_passed => 1,
+            _ => BUSY_BYTES_LEAST.min(bytes),
+        };
+        let half = (bytes / 2).max(least).max(1);
+        let before = self.busy.map_or(bytes, |busy| busy.before);
+        // What was under way says nothing new.
+        let largest = self.largest().map_or(half, |largest| half.min(largest));
+        self.busy = Some(Busy { largest, before, has_passed: false });
     }
 
     /// Notes that a body was taken.
     pub(super) fn passed(&mut self, bytes: usize) {
         self.passed = self.passed.max(bytes);
+        self.recover(bytes);
         let Some(largest) = self.largest else { return };
         if let Some((before, proved)) = &mut self.raised {
             *proved |= *before < bytes;
@@ -96,7 +123,20 @@ impl BodyLimit {
         self.raised = Some((largest, false));
         self.largest = Some(larger).filter(|larger| *larger < BODY_BYTES_MAX);
         if self.largest.is_none() {
-            *self = Self::default();
+            *self = Self { busy: self.busy, ..Self::default() };
+        }
+    }
+
+    /// Lets bodies grow again that were cut because the server had too much to do.
+    fn recover(&mut self, bytes: usize) {
+        let Some(busy) = &mut self.busy else { return };
+        busy.has_passed = true;
+        if bytes <= busy.largest / 2 {
+            return;
+        }
+        busy.largest += (busy.largest / BUSY_GROWTH).max(1);
+        if busy.before <= busy.largest {
+            self.busy = None;
         }
     }
 
@@ -105,7 +145,7 @@ impl BodyLimit {
     /// Pieces are of about equal size, and one item goes however large it is.
     pub(super) fn cut(&self, ends: &[u32], start: u32) -> usize {
         let size = |end: u32| (end - start) as usize;
-        let Some(largest) = self.largest else { return ends.len() };
+        let Some(largest) = self.largest() else { return ends.len() };
         let whole = ends.last().map_or(0, |end| size(*end));
         if whole <= largest {
             return ends.len();
@@ -210,16 +250,46 @@ mod tests {
     #[test]
     fn body_that_is_too_much_now_is_halved_until_it_passes_and_grows_again() {
         let mut known = BodyLimit::default();
-        for expected in [500_000, 250_000, 125_000] {
+        for expected in [500_000, 250_000, 125_000, 62_500, 31_250] {
             known.busy(known.largest().unwrap_or(1_000_000));
             assert_eq!(known.largest(), Some(expected));
         }
         known.busy(1_000_000);
-        assert_eq!(known.largest(), Some(125_000), "what was under way says nothing new");
-        for _ in 0..200 {
+        assert_eq!(known.largest(), Some(31_250), "what was under way says nothing new");
+        known.passed(10_000);
+        assert_eq!(known.largest(), Some(31_250), "a small one says little");
+        for _ in 0..20 {
             known.passed(known.largest().unwrap_or(BODY));
         }
-        assert!(known.largest().is_none_or(|largest| 1_000_000 <= largest), "{known:?}");
+        assert_eq!(known.largest(), None);
+    }
+
+    #[test]
+    fn bodies_stay_large_however_long_some_requests_are_refused_at_random() {
+        for one_of in [20, 10, 8, 4] {
+            let (mut known, mut bytes) = (BodyLimit::default(), 0);
+            for request in 0..10_000 {
+                let body = known.largest().unwrap_or(BODY).min(BODY);
+                bytes += body;
+                if request % one_of == 0 { known.busy(body) } else { known.passed(body) }
+            }
+            let least = if one_of < 8 { BUSY_BYTES_LEAST } else { BODY / 4 };
+            assert!(least <= bytes / 10_000, "one of {one_of}: {} bytes", bytes / 10_000);
+        }
+    }
+
+    #[test]
+    fn body_that_was_too_large_stays_so_while_the_server_has_much_to_do() {
+        let mut known = BodyLimit::default();
+        known.passed(600_000);
+        known.refused(1_000_000);
+        let largest = known.largest().unwrap();
+        known.busy(largest);
+        assert_eq!(known.largest(), Some(largest / 2));
+        for _ in 0..8 {
+            known.passed(known.largest().unwrap());
+        }
+        assert_eq!(known.largest(), Some(largest));
     }
 
     #[test]
