@@ -32,7 +32,7 @@ use receiver::Faults;
 use rig::{Logrotate, Site};
 use shipper::Running;
 use std::time::{Duration, Instant};
-use writer::{Model, Writer, line, lines};
+use writer::{Model, Writer, lines};
 
 /// The faults of a bad day: of a hundred requests so many.
 const BAD_DAY: Faults =
@@ -85,15 +85,6 @@ impl Host {
         }
     }
 
-    /// Starts the first shipper and waits until it has read of each log: one that was packed away before anybody looked at
-    /// it, as happens where the disk takes seconds to sync, is no log that was followed.
-    fn ship_first(&self) -> Running {
-        let shipper = self.site.ship();
-        let first = NAMES.map(|name| line(name, 0));
-        self.site.wait_for_lines(&shipper, &first.into());
-        shipper
-    }
-
     /// Lives for a turn and rotates all logs in it.
     fn turn(&self, turn: u64) {
         let is_away = turn % AWAY_EVERY == AWAY_EVERY - 1;
@@ -133,7 +124,7 @@ fn kills_rotations_and_faults_at_once_lose_nothing_and_store_nothing_twice() {
     let host = Host::start("soak, killed each turn");
     let turns = turns();
     for turn in 0..turns {
-        let shipper = if turn == 0 { host.ship_first() } else { host.site.ship() };
+        let shipper = if turn == 0 { host.site.begin(&NAMES) } else { host.site.ship() };
         host.turn(turn);
         host.site.kill(shipper);
     }
@@ -145,7 +136,7 @@ fn kills_rotations_and_faults_at_once_lose_nothing_and_store_nothing_twice() {
 #[test]
 fn one_life_through_rotations_and_faults_takes_no_more_memory_with_time() {
     let host = Host::start("soak, one life");
-    let shipper = host.ship_first();
+    let shipper = host.site.begin(&NAMES);
     let mut resident = Vec::new();
     for turn in 0..turns() {
         host.turn(turn);

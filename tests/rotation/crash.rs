@@ -21,7 +21,7 @@ fn kill_in_a_loop(case: &'static str, copytruncate: bool) {
     let server = Writer::start(&site.log("access.log"), "k", model, 2);
     let mut random = fastrand::Rng::new();
     for kill in 0..20 {
-        let shipper = site.ship();
+        let shipper = if kill == 0 { site.begin(&["k"]) } else { site.ship() };
         std::thread::sleep(Duration::from_millis(random.u64(300..700)));
         if kill % 3 == 1 {
             let pause = copytruncate.then(|| server.pause());
@@ -62,8 +62,8 @@ fn kills_around_a_copytruncate_of_a_file_that_is_being_written_lose_nothing_that
     let site = Site::new("kill -9, copytruncate without a pause", "access.log*", NO_GZ);
     let rotate = Logrotate::copytruncate(&site, "access.log", "nocompress");
     let server = Writer::start(&site.log("access.log"), "v", Model::Append, 10);
-    for _ in 0..8 {
-        let shipper = site.ship();
+    for turn in 0..8 {
+        let shipper = if turn == 0 { site.begin(&["v"]) } else { site.ship() };
         server.wait_for(1000);
         rotate.force();
         site.kill(shipper);

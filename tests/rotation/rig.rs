@@ -48,6 +48,15 @@ impl Site {
         self.place.start(&[])
     }
 
+    /// Starts the first shipper and waits until it has read of the log of each server: one that was packed away before
+    /// anybody looked at it, as may happen where the disk takes seconds to sync, is no log that was followed.
+    pub fn begin(&self, servers: &[&str]) -> Running {
+        let shipper = self.ship();
+        let first = servers.iter().map(|name| line(name, 0)).collect();
+        self.wait_for_lines(&shipper, &first);
+        shipper
+    }
+
     /// Stops the shipper and notes how far it had saved.
     pub fn stop(&self, shipper: Running) -> String {
         let (code, told) = shipper.stop();

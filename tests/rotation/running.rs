@@ -16,7 +16,7 @@ fn nginx_is_rotated_and_compressed_a_rotation_later() {
     let site = Site::new("nginx, delaycompress", "access.log*", NO_GZ);
     let rotate = Logrotate::nginx(&site, "access.log", DELAYED);
     let server = Writer::start(&site.log("access.log"), "n", Model::Nginx, 10);
-    let shipper = site.ship();
+    let shipper = site.begin(&["n"]);
     for _ in 0..6 {
         server.wait_for(4000);
         rotate.force();
@@ -37,7 +37,7 @@ fn apache_is_restarted_and_its_old_processes_write_on() {
     let site = Site::new("apache, delaycompress", "*access.log", "");
     let rotate = Logrotate::nginx(&site, "access.log", DELAYED);
     let server = Writer::start(&site.log("access.log"), "a", Model::Apache, 10);
-    let shipper = site.ship();
+    let shipper = site.begin(&["a"]);
     for _ in 0..6 {
         server.wait_for(4000);
         rotate.force();
@@ -53,7 +53,7 @@ fn compressed_at_once_is_read_to_its_end_and_not_again() {
     let site = Site::new("compress at once", "access.log*", "");
     let rotate = Logrotate::patient(&site, "access.log", "compress");
     let server = Writer::start(&site.log("access.log"), "c", Model::Nginx, 10);
-    let shipper = site.ship();
+    let shipper = site.begin(&["c"]);
     for _ in 0..6 {
         server.wait_for(4000);
         rotate.force();
@@ -71,7 +71,7 @@ fn copytruncate_under_load_loses_and_repeats_nothing() {
         let site = Site::new("copytruncate", pattern, NO_GZ);
         let rotate = Logrotate::copytruncate(&site, "access.log", DELAYED);
         let server = Writer::start(&site.log("access.log"), "t", Model::Append, 10);
-        let shipper = site.ship();
+        let shipper = site.begin(&["t"]);
         for _ in 0..4 {
             server.wait_for(8000);
             // What is written between the copy and the truncation, logrotate itself throws away.
@@ -97,7 +97,7 @@ fn copytruncate_of_a_file_that_is_being_written_loses_nothing_that_is_left_in_a_
     let site = Site::new("copytruncate without a pause", "access.log*", NO_GZ);
     let rotate = Logrotate::copytruncate(&site, "access.log", DELAYED);
     let server = Writer::start(&site.log("access.log"), "u", Model::Append, 10);
-    let shipper = site.ship();
+    let shipper = site.begin(&["u"]);
     for _ in 0..4 {
         server.wait_for(8000);
         rotate.force();
@@ -138,7 +138,7 @@ fn directory_of_old_files_is_followed() {
 fn rotate_by_the_second(site: &Site, rotate: &Logrotate, name: &str) {
     let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let server = Writer::start(&site.log("access.log"), name, Model::Nginx, 10);
-    let shipper = site.ship();
+    let shipper = site.begin(&[name]);
     let mut last = second();
     for _ in 0..5 {
         server.wait_for(4000);
