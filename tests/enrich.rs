@@ -12,6 +12,7 @@
 mod support {
     pub mod mmdb;
     pub mod shipper;
+    pub mod sink;
 }
 #[path = "golden/rig.rs"]
 mod rig;
@@ -20,7 +21,6 @@ mod server;
 
 use rig::{input, read_item, run};
 use serde_json::{Value, json};
-use server::{Reply, Server};
 use shipper::batch::BatchLimits;
 use shipper::disk::RealDisk;
 use shipper::document::Shared;
@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use support::mmdb::{city, database, network};
 use support::shipper::{Place, wait_until};
+use support::sink::Sink;
 
 const CITIES: &str = "/geo/City.mmdb";
 const NETWORKS: &str = "/geo/ASN.mmdb";
@@ -349,32 +350,9 @@ fn no_bytes_make_the_reading_of_a_database_panic() {
     assert!(0 < damaged_seen, "some damage is found only when a line needs the place");
 }
 
-/// Documents as they come.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<Value>>>);
-
-impl Sink {
-    fn serve(&self) -> Server {
-        let sink = self.clone();
-        Server::start(move |request| {
-            if !request.is_bulk() {
-                return Reply::version();
-            }
-            let lines: Vec<&str> = request.body.lines().collect();
-            let mut seen = sink.0.lock().unwrap();
-            seen.extend(
-                lines.chunks(2).map(|pair| serde_json::from_str::<Value>(pair[1]).unwrap()),
-            );
-            Reply::items(&vec![json!({"create": {"status": 201}}); lines.len() / 2])
-        })
-    }
-
-    fn city_of(&self, number: usize) -> Option<Value> {
-        let seen = self.0.lock().unwrap();
-        seen.iter()
-            .find(|document| document["url"]["path"] == format!("/{number}"))
-            .map(|document| document["source"]["geo"]["city_name"].clone())
-    }
+fn city_of(sink: &Sink, number: usize) -> Option<Value> {
+    let seen = sink.those(|document| document["url"]["path"] == format!("/{number}"));
+    seen.first().map(|document| document["source"]["geo"]["city_name"].clone())
 }
 
 #[test]
@@ -394,8 +372,8 @@ fn database_that_is_missing_or_no_database_is_told_once_and_read_when_it_has_cha
         number += 1;
         let line = line("198.51.100.7", &format!("/{number}"), "-");
         log.write_all(line.as_bytes()).unwrap();
-        wait_until("the line is stored", || sink.city_of(number).is_some());
-        sink.city_of(number).unwrap()
+        wait_until("the line is stored", || city_of(&sink, number).is_some());
+        city_of(&sink, number).unwrap()
     };
     assert_eq!(city(), Value::Null);
     assert_eq!(running.told().matches("cannot read").count(), 1, "{}", running.told());

@@ -129,10 +129,7 @@ impl Host {
     }
 
     fn dlq(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
-        command.current_dir(self.place.path()).args(arguments);
-        let output = command.args(["-c", "shipper.yml", "--path.data", "data"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        self.place.shipper(arguments).1
     }
 
     fn remove(&self, name: &str) {

@@ -378,16 +378,31 @@ impl<D: Disk> Prospector<D> {
         if entry.owner != owner && (entry.owner != 0 || entry.reader != 0) {
             self.links.ledger.tell_quietly(Note::Owned { epoch: entry.epoch, owner });
         }
-        let key = self.files.insert(File {
+        entry.owner = owner;
+        let file = self.file_of(input, &entry, &orphan.progress, found, looked);
+        let key = self.files.insert(file);
+        self.assign_when_saved(key, start);
+    }
+
+    /// Makes a followed file of an entry, as it was found just now.
+    fn file_of(
+        &self,
+        input: u16,
+        entry: &Entry,
+        progress: &Arc<Progress>,
+        found: &Found,
+        looked: &Look<D>,
+    ) -> File {
+        File {
             input,
             reader: entry.reader,
-            owner,
-            path: entry.path,
+            owner: entry.owner,
+            path: Arc::clone(&entry.path),
             name: Arc::clone(&found.path),
             inode: looked.stat.inode,
             prefix: entry.prefix,
             epoch: entry.epoch,
-            progress: orphan.progress,
+            progress: Arc::clone(progress),
             base: entry.base,
             size: looked.size,
             modified: looked.stat.modified,
@@ -398,8 +413,7 @@ impl<D: Disk> Prospector<D> {
             seen: self.round,
             at_home: self.round,
             stage: Stage::Assigned,
-        });
-        self.assign_when_saved(key, start);
+        }
     }
 
     /// Hands a file to its worker, or waits with that until its epoch is saved.
@@ -468,27 +482,8 @@ impl<D: Disk> Prospector<D> {
         self.note_backlog(&found.path, &progress, looked.size);
         let (earlier, settled) = (Trail::default(), Vec::new());
         let start = Start { offset: base, proof, earlier, settled };
-        let key = self.files.insert(File {
-            input,
-            reader: entry.reader,
-            owner: entry.owner,
-            path: Arc::clone(path),
-            name: Arc::clone(&found.path),
-            inode: entry.inode,
-            prefix: entry.prefix,
-            epoch,
-            progress: Arc::clone(&progress),
-            base,
-            size: looked.size,
-            modified: looked.stat.modified,
-            touched: 0,
-            done_since: None,
-            is_packed: looked.is_packed(),
-            is_damaged: looked.is_damaged,
-            seen: self.round,
-            at_home: self.round,
-            stage: Stage::Registering,
-        });
+        let file = self.file_of(input, &entry, &progress, found, looked);
+        let key = self.files.insert(File { stage: Stage::Registering, ..file });
         self.registering.insert(epoch, Some((key, start)));
         Some(Known { entry, progress })
     }

@@ -1,6 +1,6 @@
 //! `registry audit`.
 
-use crate::rig::{append, epoch, journal, shipped, shipper, to_port, with_fixture, with_two_logs};
+use crate::rig::{append, epoch, journal, shipped, to_port, with_fixture, with_two_logs};
 use crate::shipper::{Place, wait_until};
 use serde_json::{Value, json};
 use shipper::demo::receiver::{Mode, Options, Receiver};
@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// The audit as programs read it: its exit code and what it says.
 fn audit(place: &Place) -> (i32, Value) {
-    let (code, out, told) = shipper(place, &["registry", "audit", "--json"]);
+    let (code, out, told) = place.shipper(&["registry", "audit", "--json"]);
     (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{told}")))
 }
 
@@ -37,7 +37,7 @@ fn every_byte_is_in_a_column() {
          {:<width$}                      23      20       0         3        0     0     0        0          0        0\n",
         "FILE", "sum"
     );
-    assert_eq!(shipper(&place, &["registry", "audit"]), (0, expected, String::new()));
+    assert_eq!(place.shipper(&["registry", "audit"]), (0, expected, String::new()));
     let (code, json) = audit(&place);
     assert_eq!((code, &json["running"]), (0, &json!(false)));
     let first = json!({
@@ -68,7 +68,7 @@ fn lines_that_were_stored_before_and_the_rest_of_long_ones_have_their_columns() 
     append(&log, "three\n");
     assert_eq!(place.run(&["--once"]).0, 0);
     assert_eq!(columns(&audit(&place).1["sum"]), json!({"read": 14, "skipped": 8, "stored": 6}));
-    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--offset", "8"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--offset", "8"]).0, 0);
     append(&log, &format!("\n{}\n", "x".repeat(100)));
     assert_eq!(place.run(&["--once"]).0, 0);
     let expected = json!({
@@ -77,7 +77,7 @@ fn lines_that_were_stored_before_and_the_rest_of_long_ones_have_their_columns() 
     assert_eq!(columns(&audit(&place).1["sum"]), expected);
     // Skipped by hand.
     append(&log, "four\n");
-    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--end"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--end"]).0, 0);
     let (code, json) = audit(&place);
     assert_eq!((code, &json["sum"]["skipped"], &json["sum"]["read"]), (0, &json!(97), &json!(121)));
 }
@@ -92,7 +92,7 @@ fn running_shipper_says_what_is_on_its_way() {
     std::fs::write(place.log("a.log"), "one\ntwo\n").unwrap();
     let running = place.start(&["-E", "logging.metrics.period=1s"]);
     wait_until("it is on its way", || {
-        let (code, out, _) = shipper(&place, &["registry", "audit", "--json"]);
+        let (code, out, _) = place.shipper(&["registry", "audit", "--json"]);
         code == 0 && out.contains("\"in_flight\":8")
     });
     let (_, json) = audit(&place);
@@ -124,7 +124,7 @@ fn account_that_differs_from_what_is_settled_is_told() {
     });
     assert_ne!(text, rewritten);
     std::fs::write(journal(&place), rewritten).unwrap();
-    let (code, out, _) = shipper(&place, &["registry", "audit"]);
+    let (code, out, _) = place.shipper(&["registry", "audit"]);
     let expected = format!(
         "(epoch {}): its account and what is settled differ by 1 bytes",
         epoch(&place, &place.log("a.log"))
@@ -152,7 +152,7 @@ fn bytes_of_forgotten_files_are_told_for_ever() {
         assert_eq!(columns(&json["forgotten"]), json!({"read": 8, "stored": 3, "lost": 5}));
         assert_eq!(json["sum"]["read"], sum_before["read"]);
         assert_eq!(json["sum"]["lost"], 5);
-        let (_, out, _) = shipper(&place, &["registry", "audit"]);
+        let (_, out, _) = place.shipper(&["registry", "audit"]);
         let line = out.lines().find(|line| line.starts_with("forgotten files ")).unwrap();
         let numbers: Vec<&str> = line.split_whitespace().skip(2).collect();
         assert_eq!(numbers, ["8", "3", "0", "0", "0", "0", "5", "0", "0", "0"], "{out}");
@@ -161,7 +161,7 @@ fn bytes_of_forgotten_files_are_told_for_ever() {
     std::fs::remove_file(place.log("a.log")).unwrap();
     let running = place.start(&["-E", "logging.metrics.period=1s"]);
     wait_until("the metrics say so", || running.told().contains("\"lost_ever_bytes\":5,"));
-    let (_, out, _) = shipper(&place, &["status"]);
+    let (_, out, _) = place.shipper(&["status"]);
     let expected = "lost         5 bytes since the registry began: see the log\n";
     assert!(out.contains(expected), "{out}");
     assert_eq!(running.stop().0, 0);
@@ -171,6 +171,6 @@ fn bytes_of_forgotten_files_are_told_for_ever() {
 #[test]
 fn audit_without_a_registry_is_not_known() {
     let place = Place::new(crate::rig::CONSOLE);
-    let (code, out, told) = shipper(&place, &["registry", "audit"]);
+    let (code, out, told) = place.shipper(&["registry", "audit"]);
     assert!(code == 2 && out.is_empty() && told.contains("there is no registry"), "{told}");
 }

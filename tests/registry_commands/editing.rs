@@ -1,8 +1,6 @@
 //! `registry set` and `reset`.
 
-use crate::rig::{
-    CONSOLE, append, epoch, journal, shipped, shipper, to_port, with_fixture, with_two_logs,
-};
+use crate::rig::{CONSOLE, append, epoch, journal, shipped, to_port, with_fixture, with_two_logs};
 use crate::shipper::{Place, wait_until};
 use shipper::demo::receiver::{Mode, Options, Receiver};
 use std::os::unix::fs::MetadataExt;
@@ -13,25 +11,25 @@ fn set_says_what_it_did_and_the_next_run_reads_from_there() {
     let log = place.log("a.log");
     let (name, epoch) = (log.to_str().unwrap(), epoch(&place, &log));
     let again = "of these, lines that are stored already keep their ids and are not stored twice";
-    let told = shipper(&place, &["registry", "set", name, "--offset", "4"]);
+    let told = place.shipper(&["registry", "set", name, "--offset", "4"]);
     let expected = format!(
         "{name} (epoch {epoch}): from 8 to 4 of 8 bytes: 4 bytes are read again; {again}\n"
     );
     assert_eq!(told, (0, expected, String::new()));
-    assert_eq!(shipper(&place, &["registry", "check"]).0, 0, "its proofs are true");
+    assert_eq!(place.shipper(&["registry", "check"]).0, 0, "its proofs are true");
     assert_eq!(shipped(&place), ["two"]);
-    let told = shipper(&place, &["registry", "set", "logs/a.log", "--start"]);
+    let told = place.shipper(&["registry", "set", "logs/a.log", "--start"]);
     let expected = format!(
         "{name} (epoch {epoch}): from 8 to 0 of 8 bytes: 8 bytes are read again; {again}\n"
     );
     assert_eq!(told, (0, expected, String::new()));
     assert_eq!(shipped(&place), ["one", "two"]);
     append(&log, "three\nfour\nhal");
-    let told = shipper(&place, &["registry", "set", name, "--end"]);
+    let told = place.shipper(&["registry", "set", name, "--end"]);
     let expected =
         format!("{name} (epoch {epoch}): from 8 to 19 of 22 bytes: 11 bytes are skipped\n");
     assert_eq!(told, (0, expected, String::new()));
-    let told = shipper(&place, &["registry", "set", name, "--end"]);
+    let told = place.shipper(&["registry", "set", name, "--end"]);
     let expected = format!("{name} (epoch {epoch}): from 19 to 19 of 22 bytes: as before\n");
     assert_eq!(told, (0, expected, String::new()));
     append(&log, "f\n");
@@ -44,7 +42,7 @@ fn offset_that_was_set_still_proves_a_copy() {
     place.configure(&CONSOLE.replace("*.log", "a.log*"));
     let log = place.log("a.log");
     append(&log, "three\nfour\n");
-    let told = shipper(&place, &["registry", "set", "logs/a.log", "--offset", "14"]);
+    let told = place.shipper(&["registry", "set", "logs/a.log", "--offset", "14"]);
     assert_eq!(told.0, 0, "{told:?}");
     // As copytruncate does.
     std::fs::copy(&log, place.log("a.log.1")).unwrap();
@@ -60,7 +58,7 @@ fn offsets_that_make_no_sense_are_refused_and_change_nothing() {
     append(&place.log("a.log"), "unfinished");
     let before = std::fs::read(journal(&place)).unwrap();
     let refused = |arguments: &[&str], expected: &str| {
-        let told = shipper(&place, &[&["registry", "set"], arguments].concat());
+        let told = place.shipper(&[&["registry", "set"], arguments].concat());
         assert_eq!(told, (1, String::new(), expected.to_owned()));
         assert_eq!(std::fs::read(journal(&place)).unwrap(), before);
     };
@@ -102,11 +100,10 @@ fn offsets_that_make_no_sense_are_refused_and_change_nothing() {
             place.path().join("logs").display()
         ),
     );
-    let usage = shipper(&place, &["registry", "set", "logs/a.log"]);
+    let usage = place.shipper(&["registry", "set", "logs/a.log"]);
     assert_eq!(usage.0, 2);
     assert!(usage.2.contains("--offset <BYTES>|--start|--end"), "{}", usage.2);
-    let (code, ..) =
-        shipper(&place, &["registry", "set", "logs/a.log", "--offset", "5", "--force"]);
+    let (code, ..) = place.shipper(&["registry", "set", "logs/a.log", "--offset", "5", "--force"]);
     assert_eq!((code, shipped(&place)), (0, vec!["wo".to_owned()]));
 }
 
@@ -122,12 +119,12 @@ fn file_with_other_content_is_not_set() {
          reads a new file from its start; `shipper registry list` says where the known one is\n",
         log.display()
     );
-    let told = shipper(&place, &["registry", "set", "logs/a.log", "--end"]);
+    let told = place.shipper(&["registry", "set", "logs/a.log", "--end"]);
     assert_eq!(told, (1, String::new(), expected));
     // The same inode with other content.
     let log = place.log("b.log");
     std::fs::write(&log, "something else\n").unwrap();
-    let (code, _, told) = shipper(&place, &["registry", "set", "logs/b.log", "--end"]);
+    let (code, _, told) = place.shipper(&["registry", "set", "logs/b.log", "--end"]);
     assert!(code == 1 && told.contains("is another file now"), "{told}");
 }
 
@@ -143,7 +140,7 @@ fn nothing_is_changed_while_a_shipper_runs() {
          is changed here\n"
     );
     for arguments in [&["set", "logs/a.log", "--start"][..], &["reset", "--all"]] {
-        let told = shipper(&place, &[&["registry"], arguments].concat());
+        let told = place.shipper(&[&["registry"], arguments].concat());
         assert_eq!(told, (1, String::new(), expected.clone()));
     }
     assert_eq!(running.stop().0, 0);
@@ -153,7 +150,7 @@ fn nothing_is_changed_while_a_shipper_runs() {
 #[test]
 fn reset_forgets_one_or_all_and_keeps_the_machines_id() {
     let place = with_fixture();
-    let told = shipper(&place, &["registry", "reset", "EBESExQVFhcYGRob"]);
+    let told = place.shipper(&["registry", "reset", "EBESExQVFhcYGRob"]);
     let expected = "/var/log/apache2/access.log.1 (epoch EBESExQVFhcYGRob), read to 100: forgotten; its bytes are not \
                     there any more; a copy that an input matches is read as a new file\n1 forgotten, 1 kept\n";
     assert_eq!(told, (0, expected.to_owned(), String::new()));
@@ -164,12 +161,12 @@ fn reset_forgets_one_or_all_and_keeps_the_machines_id() {
         )
     );
     assert_eq!(text.lines().count(), 2, "a snapshot: {text}");
-    assert_eq!(shipper(&place, &["registry", "reset"]).0, 2, "what to forget has to be said");
-    let (code, _, told) = shipper(&place, &["registry", "reset", "/no.log"]);
+    assert_eq!(place.shipper(&["registry", "reset"]).0, 2, "what to forget has to be said");
+    let (code, _, told) = place.shipper(&["registry", "reset", "/no.log"]);
     assert!(code == 1 && told.contains("the registry knows no `/no.log`"), "{told}");
-    let (code, out, _) = shipper(&place, &["registry", "reset", "--all"]);
+    let (code, out, _) = place.shipper(&["registry", "reset", "--all"]);
     assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 0 kept")));
-    let told = shipper(&place, &["registry", "list"]);
+    let told = place.shipper(&["registry", "list"]);
     assert_eq!(told.1, "FILE  INODE  READ TO  SIZE  BEHIND  EPOCH  STATE\n");
 }
 
@@ -179,15 +176,15 @@ fn server_stores_what_was_set_back_once_and_what_was_reset_twice() {
     let place = Place::new(&to_port(receiver.address().port()));
     std::fs::write(place.log("a.log"), "one\ntwo\n").unwrap();
     let stored = || {
-        let (code, _, told) = shipper(&place, &["--once", "-e"]);
+        let (code, _, told) = place.shipper(&["--once", "-e"]);
         assert_eq!(code, 0, "{told}");
         let counts = receiver.counts();
         (counts.documents, counts.duplicates)
     };
     assert_eq!(stored(), (2, 0));
-    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--start"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--start"]).0, 0);
     assert_eq!(stored(), (2, 2));
-    let (_, out, _) = shipper(&place, &["registry", "reset", "logs/a.log"]);
+    let (_, out, _) = place.shipper(&["registry", "reset", "logs/a.log"]);
     let expected = "read to 8: forgotten; where an input matches it, it is read again from its start under new ids: lines \
                     that are stored already are stored a second time\n1 forgotten, 0 kept\n";
     assert!(out.ends_with(expected), "{out}");
@@ -206,7 +203,7 @@ fn registry_stays_its_users_own_when_root_changes_it() {
     for path in [&data, &journal(&place)] {
         std::os::unix::fs::chown(path, Some(65534), Some(65533)).unwrap();
     }
-    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--start"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--start"]).0, 0);
     for path in [lock, journal(&place)] {
         let owner = std::fs::metadata(&path).unwrap();
         assert_eq!((owner.uid(), owner.gid()), (65534, 65533), "{}", path.display());
@@ -218,8 +215,8 @@ fn damaged_lines_are_set_aside_by_a_change() {
     let place = with_fixture();
     let text = std::fs::read_to_string(journal(&place)).unwrap();
     std::fs::write(journal(&place), text.replace("EBESExQVFhcYGRob", "EBESExQVFhcYGRoc")).unwrap();
-    assert_eq!(shipper(&place, &["registry", "reset", "AAECAwQFBgcICQoL"]).0, 0);
-    assert_eq!(shipper(&place, &["registry", "check"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "reset", "AAECAwQFBgcICQoL"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "check"]).0, 0);
     let kept = std::fs::read_to_string(journal(&place).with_extension("damaged")).unwrap();
     assert_eq!(kept.lines().count(), 1, "{kept}");
 }
@@ -243,13 +240,13 @@ fn with_a_copy() -> Place {
 #[test]
 fn file_that_is_reset_is_read_anew_with_its_copies() {
     let place = with_a_copy();
-    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log"]);
+    let (code, out, _) = place.shipper(&["registry", "reset", "logs/a.log"]);
     assert_eq!((code, out.lines().last()), (0, Some("2 forgotten, 0 kept")), "{out}");
     let mut lines = shipped(&place);
     lines.sort();
     assert_eq!(lines, ["new", "one", "two"]);
     let place = with_a_copy();
-    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log.1"]);
+    let (code, out, _) = place.shipper(&["registry", "reset", "logs/a.log.1"]);
     assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 1 kept")), "{out}");
     assert_eq!(shipped(&place), ["one", "two"]);
 }
@@ -263,7 +260,7 @@ fn file_that_was_renamed_is_not_reset_with_its_successor() {
     std::fs::rename(&log, place.log("a.log.1")).unwrap();
     std::fs::write(&log, "new\n").unwrap();
     assert_eq!(shipped(&place), ["new"]);
-    let (code, out, _) = shipper(&place, &["registry", "reset", "logs/a.log"]);
+    let (code, out, _) = place.shipper(&["registry", "reset", "logs/a.log"]);
     assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 1 kept")), "{out}");
     assert_eq!(shipped(&place), ["new"]);
 }
@@ -271,12 +268,12 @@ fn file_that_was_renamed_is_not_reset_with_its_successor() {
 #[test]
 fn copy_is_read_again_from_where_it_is_set() {
     let place = with_a_copy();
-    let (code, out, told) = shipper(&place, &["registry", "set", "logs/a.log.1", "--offset", "4"]);
+    let (code, out, told) = place.shipper(&["registry", "set", "logs/a.log.1", "--offset", "4"]);
     assert_eq!(code, 0, "{told}");
     assert!(out.contains("from 14 to 4 of 8 bytes: 10 bytes are read again"), "{out}");
     assert_eq!(shipped(&place), ["two"]);
     assert_eq!(shipped(&place), [""; 0]);
     // Setting the living file leaves its copies alone.
-    assert_eq!(shipper(&place, &["registry", "set", "logs/a.log", "--start"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--start"]).0, 0);
     assert_eq!(shipped(&place), ["new"]);
 }

@@ -1,6 +1,6 @@
 //! `registry list`, `show` and `check`.
 
-use crate::rig::{CONSOLE, epoch, inode, journal, shipper, table, with_fixture, with_two_logs};
+use crate::rig::{CONSOLE, epoch, inode, journal, table, with_fixture, with_two_logs};
 use crate::shipper::{Place, wait_until};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -14,13 +14,13 @@ FILE                           INODE  READ TO  SIZE  BEHIND  EPOCH             S
 /var/log/nginx/access.log.1      131     8192     -       -  AAECAwQFBgcICQoL  ended
 ";
     let expected = expected.to_owned();
-    assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
+    assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));
 }
 
 #[test]
 fn list_for_programs_has_the_same_in_json() {
     let place = with_fixture();
-    let (code, out, told) = shipper(&place, &["registry", "list", "--json"]);
+    let (code, out, told) = place.shipper(&["registry", "list", "--json"]);
     assert_eq!((code, told.as_str()), (0, ""));
     let expected = json!({
         "registry": "data/registry/console/journal.log",
@@ -62,10 +62,10 @@ checksum        0000000000000016 from 0
 earlier points  4096
 ";
     for of in ["AAECAwQFBgcICQoL", "/var/log/nginx/access.log", "/var/log/nginx/access.log.1"] {
-        let told = shipper(&place, &["registry", "show", of]);
+        let told = place.shipper(&["registry", "show", of]);
         assert_eq!(told, (0, expected.to_owned(), String::new()), "{of}");
     }
-    let (code, out, _) = shipper(&place, &["registry", "show", "--json", "EBESExQVFhcYGRob"]);
+    let (code, out, _) = place.shipper(&["registry", "show", "--json", "EBESExQVFhcYGRob"]);
     let expected = json!([{
         "file": "/var/log/apache2/access.log.1", "path": "/var/log/apache2/access.log",
         "epoch": "EBESExQVFhcYGRob", "state": "ended", "read_to": 100, "size": null,
@@ -92,18 +92,18 @@ fn list_says_how_far_behind_and_where_files_are_now() {
     let first = row([renamed, &number_a, "8", "13", "5", &epoch_a, "open"]);
     let second = row([b_text, &number_b, "6", "8", "2", &epoch_b, "open"]);
     let expected = table(&[first.clone(), second]);
-    assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
+    assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));
     // `b.log` goes, and `a.log.1` is shorter than what was read: all that is in it is new.
     std::fs::remove_file(&b).unwrap();
     std::fs::write(renamed, "one\n").unwrap();
     let first = row([renamed, &number_a, "8", "4", "4", &epoch_a, "shorter"]);
     let second = row([b_text, &number_b, "6", "-", "-", &epoch_b, "gone"]);
     let expected = table(&[first, second]);
-    assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
+    assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));
     // The directory is no directory any more: nothing is known.
     std::fs::rename(place.path().join("logs"), place.path().join("away")).unwrap();
     std::fs::write(place.path().join("logs"), "").unwrap();
-    let (_, out, _) = shipper(&place, &["registry", "list"]);
+    let (_, out, _) = place.shipper(&["registry", "list"]);
     assert_eq!(out.matches("unknown").count(), 2, "{out}");
 }
 
@@ -114,7 +114,7 @@ fn list_needs_no_lock_while_a_shipper_runs() {
     std::fs::write(&log, "one\ntwo\n").unwrap();
     let running = place.start(&[]);
     wait_until("the registry says so", || {
-        let (code, out, _) = shipper(&place, &["registry", "list", "--json"]);
+        let (code, out, _) = place.shipper(&["registry", "list", "--json"]);
         code == 0
             && serde_json::from_str::<Value>(&out).unwrap()["entries"][0]["read_to"] == json!(8)
     });
@@ -128,8 +128,8 @@ fn list_needs_no_lock_while_a_shipper_runs() {
         "open",
     ];
     let expected = table(&[row.map(str::to_owned)]);
-    assert_eq!(shipper(&place, &["registry", "list"]), (0, expected, String::new()));
-    assert_eq!(shipper(&place, &["registry", "check"]).0, 0);
+    assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));
+    assert_eq!(place.shipper(&["registry", "check"]).0, 0);
     assert_eq!(running.stop().0, 0, "it was not disturbed");
 }
 
@@ -140,7 +140,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
                 shipper runs with (-c), or its data path (--path.data); where it has never run, nothing was read yet\n";
     for (command, code) in [(&["list"][..], 1), (&["show", "x"], 1), (&["check"], 2)] {
         let arguments = [&["registry"], command].concat();
-        assert_eq!(shipper(&place, &arguments), (code, String::new(), none.to_owned()));
+        assert_eq!(place.shipper(&arguments), (code, String::new(), none.to_owned()));
     }
     assert!(!place.path().join("data").exists(), "looking makes nothing");
     let place = with_two_logs();
@@ -149,11 +149,11 @@ fn what_is_not_there_is_said_with_what_to_do() {
         "error: the registry knows no `{unknown}`\nhint: `shipper registry list` names all that it knows; a file that \
          it does not know is read from its start\n"
     );
-    assert_eq!(shipper(&place, &["registry", "show", &unknown]), (1, String::new(), expected));
+    assert_eq!(place.shipper(&["registry", "show", &unknown]), (1, String::new(), expected));
     // A file where the directory should be.
     let place = Place::new(CONSOLE);
     std::fs::write(place.path().join("data"), "").unwrap();
-    let (code, out, told) = shipper(&place, &["registry", "check"]);
+    let (code, out, told) = place.shipper(&["registry", "check"]);
     let expected = "error: cannot read the registry `data/registry/console/journal.log`: not a directory\nhint: a file \
                     stands where a directory is needed: name another --path.data\n";
     assert_eq!((code, out.as_str(), told.as_str()), (2, "", expected));
@@ -161,7 +161,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
 
 /// Returns what `check` says of a registry with two entries, and its exit code.
 fn checked(place: &Place) -> (i32, String) {
-    let (code, out, told) = shipper(place, &["registry", "check"]);
+    let (code, out, told) = place.shipper(&["registry", "check"]);
     assert_eq!(told, "");
     (code, out)
 }
@@ -214,14 +214,14 @@ fn check_finds_damage_and_lets_a_torn_line_pass() {
     std::fs::write(journal(&place), [&text[..], b"12345678 {\"at\":"].concat()).unwrap();
     let torn = "a torn line of 15 bytes at the end: written just now, or cut off by a crash; the next start cuts it off\n";
     assert_eq!(checked(&place), (0, format!("{torn}{}", verdict(&place, 2, "fine"))));
-    let (_, _, told) = shipper(&place, &["registry", "list"]);
+    let (_, _, told) = place.shipper(&["registry", "list"]);
     assert_eq!(told, "", "a torn line is nobody's business");
     let damaged = String::from_utf8(text).unwrap().replace("EBESExQVFhcYGRob", "EBESExQVFhcYGRoc");
     std::fs::write(journal(&place), damaged).unwrap();
     let expected = "line 3: its checksum does not hold\n  hint: the next start sets the line aside in `journal.damaged`; \
                     a file whose entry was in it is read again, and `dmesg` may tell why the disk lost it\n";
     assert_eq!(checked(&place), (1, format!("{expected}{}", verdict(&place, 1, "1 problem"))));
-    let (code, out, told) = shipper(&place, &["registry", "list"]);
+    let (code, out, told) = place.shipper(&["registry", "list"]);
     assert_eq!((code, out.lines().count()), (0, 2), "what is good is shown");
     assert_eq!(
         told,
@@ -270,7 +270,7 @@ fn registry_of_a_later_version_is_refused() {
                     version of shipper reads\nhint: start the version of shipper that wrote it, or give this one \
                     another --path.data\n";
     for (command, code) in [("check", 2), ("list", 1)] {
-        let told = shipper(&place, &["registry", command]);
+        let told = place.shipper(&["registry", command]);
         assert_eq!(told, (code, String::new(), expected.to_owned()));
     }
 }

@@ -4,23 +4,10 @@ use crate::shipper::Place;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Follows `{logs}/*.log` and prints documents.
 pub const CONSOLE: &str = "inputs:\n  - type: log\n    paths: [\"{logs}/*.log\"]\n    format: raw\n\
                            output.console.enabled: true\nsetup.template.enabled: false\n";
-
-/// Runs a command of the binary; returns its exit code, standard output and standard error.
-pub fn shipper(place: &Place, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_shipper"))
-        .current_dir(place.path())
-        .args(arguments)
-        .args(["-c", "shipper.yml", "--path.data", "data"])
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
-}
 
 /// The journal of the console output.
 pub fn journal(place: &Place) -> PathBuf {
@@ -52,7 +39,7 @@ pub fn append(path: &Path, text: &str) {
 
 /// Runs to the end of all files; returns the lines that were shipped.
 pub fn shipped(place: &Place) -> Vec<String> {
-    let (code, out, told) = shipper(place, &["--once", "-e"]);
+    let (code, out, told) = place.shipper(&["--once", "-e"]);
     assert_eq!(code, 0, "{told}");
     let message = |line: &str| {
         let document: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -76,7 +63,7 @@ pub fn inode(path: &Path) -> u64 {
 
 /// The epoch of a file, as `registry list --json` has it.
 pub fn epoch(place: &Place, file: &Path) -> String {
-    let (_, out, _) = shipper(place, &["registry", "list", "--json"]);
+    let (_, out, _) = place.shipper(&["registry", "list", "--json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     let entries = list["entries"].as_array().unwrap();
     let entry = entries.iter().find(|entry| entry["file"] == file.to_str().unwrap());

@@ -1,6 +1,6 @@
 //! `drain`.
 
-use crate::rig::{append, shipper, to_port};
+use crate::rig::{append, to_port};
 use crate::shipper::{Place, wait_until};
 use crate::telling::{started, status};
 use shipper::demo::receiver::{Mode, Options, Receiver};
@@ -23,7 +23,7 @@ fn drain_has_the_running_shipper_deliver_everything_and_end() {
     append(&place.log("a.log"), &lines(10, 50_000));
     // A file that nobody has seen yet.
     std::fs::write(place.log("b.log"), lines(0, 1000)).unwrap();
-    let (code, out, told) = shipper(&place, &["drain"]);
+    let (code, out, told) = place.shipper(&["drain"]);
     let expected = "everything was read and acknowledged; shipper has ended\n";
     assert_eq!((code, out.as_str()), (0, expected), "{told}");
     let (code, log) = running.wait();
@@ -39,9 +39,9 @@ fn drain_that_comes_to_its_deadline_says_so_and_shipper_ends_all_the_same() {
     let place = Place::new(&to_port(port));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
     let running = place.start(&[]);
-    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    wait_until("it fails", || place.shipper(&["status"]).0 == 1);
     let begun = Instant::now();
-    let (code, out, told) = shipper(&place, &["drain", "--deadline", "2500ms"]);
+    let (code, out, told) = place.shipper(&["drain", "--deadline", "2500ms"]);
     assert!(Duration::from_millis(2500) <= begun.elapsed());
     assert_eq!((code, out.as_str()), (4, ""));
     let told: Vec<&str> = told.lines().collect();
@@ -56,7 +56,7 @@ fn drain_that_comes_to_its_deadline_says_so_and_shipper_ends_all_the_same() {
     assert_eq!(running.wait().0, 0);
     // What was not acknowledged is delivered by the next one.
     let receiver = Receiver::start(Options::new(port, Mode::Look)).unwrap();
-    let (code, out, _) = shipper(&place, &["drain", "-e"]);
+    let (code, out, _) = place.shipper(&["drain", "-e"]);
     assert_eq!((code, out.as_str()), (0, "everything was read and acknowledged\n"));
     assert_eq!(receiver.counts().documents, 1);
 }
@@ -67,7 +67,7 @@ fn without_a_running_shipper_drain_does_it_itself() {
     let place = Place::new(&to_port(port));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
     assert_eq!(place.run(&["--once", "--deadline", "100ms"]).0, 4);
-    let (code, out, told) = shipper(&place, &["drain", "--deadline", "1500ms"]);
+    let (code, out, told) = place.shipper(&["drain", "--deadline", "1500ms"]);
     assert_eq!((code, out.as_str()), (4, ""), "{told}");
     let first = "no shipper runs on this data path: everything is read and delivered from here\n";
     assert!(
@@ -81,7 +81,7 @@ fn drain_of_a_data_path_without_a_registry_sends_nothing() {
     let receiver = Receiver::start(Options::new(0, Mode::Look)).unwrap();
     let place = Place::new(&to_port(receiver.address().port()));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
-    let (code, out, told) = shipper(&place, &["drain"]);
+    let (code, out, told) = place.shipper(&["drain"]);
     assert_eq!((code, out.as_str()), (1, ""), "{told}");
     let hint = "hint: `shipper --once` ships all that is there, from its start";
     assert!(told.starts_with("error: there is no registry `") && told.contains(hint), "{told}");
@@ -94,9 +94,9 @@ fn drain_that_a_signal_ends_was_not_acknowledged() {
     let place = Place::new(&to_port(crate::http_port()));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
     let running = place.start(&[]);
-    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    wait_until("it fails", || place.shipper(&["status"]).0 == 1);
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| shipper(&place, &["drain"]));
+        let asked = scope.spawn(|| place.shipper(&["drain"]));
         wait_until("it drains", || running.told().contains("asked to read everything"));
         assert_eq!(running.stop().0, 0);
         let (code, _, told) = asked.join().unwrap();
@@ -110,7 +110,7 @@ fn run_until_all_is_acknowledged_that_a_signal_ends_was_not() {
     let place = Place::new(&to_port(crate::http_port()));
     std::fs::write(place.log("a.log"), "one\n").unwrap();
     let running = place.start(&["--once"]);
-    wait_until("it fails", || shipper(&place, &["status"]).0 == 1);
+    wait_until("it fails", || place.shipper(&["status"]).0 == 1);
     let (code, told) = running.stop();
     assert_eq!(code, 4, "{told}");
     assert!(told.contains("a signal has come before all was read and acknowledged"), "{told}");
@@ -133,8 +133,8 @@ fn what_matches_and_cannot_be_read_is_a_fault_and_no_drain_calls_it_acknowledged
     let running = started(&place);
     let fault = "1 matching files or directories cannot be read: see the log";
     wait_until("it is a fault", || status(&place)["faults"][0] == fault);
-    assert_eq!(shipper(&place, &["status", "--check"]).0, 1);
-    let (code, out, told) = shipper(&place, &["drain"]);
+    assert_eq!(place.shipper(&["status", "--check"]).0, 1);
+    let (code, out, told) = place.shipper(&["drain"]);
     assert_eq!((code, out.as_str()), (4, ""), "{told}");
     assert!(told.contains("files or directories that match cannot be read"), "{told}");
     assert_eq!(running.wait().0, 0);
@@ -179,11 +179,11 @@ fn lines_of_a_file_that_is_gone_are_waited_for_as_well() {
     std::fs::write(place.log("a.log"), "one\n").unwrap();
     let running = place.start(&[]);
     wait_until("it is read", || {
-        shipper(&place, &["status"]).0 == 1 && status(&place)["events_in_flight"] == 1
+        place.shipper(&["status"]).0 == 1 && status(&place)["events_in_flight"] == 1
     });
     std::fs::remove_file(place.log("a.log")).unwrap();
     wait_until("it is gone", || running.told().contains("file was removed"));
-    let (code, _, told) = shipper(&place, &["drain", "--deadline", "1500ms"]);
+    let (code, _, told) = place.shipper(&["drain", "--deadline", "1500ms"]);
     assert_eq!(code, 4, "{told}");
     assert_eq!(running.wait().0, 0);
 }

@@ -1,6 +1,6 @@
 //! The socket: whose it is, and what clients can and cannot do.
 
-use crate::rig::{CONSOLE, shipper, with_two_logs};
+use crate::rig::{CONSOLE, with_two_logs};
 use crate::shipper::{Place, wait_until};
 use crate::telling::{started, status};
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ fn socket_left_by_a_crash_is_nobody_and_is_replaced() {
     let place = with_two_logs();
     started(&place).kill();
     assert!(socket(&place).exists());
-    let told = shipper(&place, &["status", "--check"]);
+    let told = place.shipper(&["status", "--check"]);
     assert_eq!(told, (2, "CRITICAL: shipper does not run\n".to_owned(), String::new()));
     let running = started(&place);
     assert_eq!(status(&place)["pid"], running.pid());
@@ -56,7 +56,7 @@ fn garbage_gets_an_answer_and_harms_nobody() {
     }
     let long = vec![b'x'; 4 << 20];
     exchange(&place, &long);
-    assert_eq!(shipper(&place, &["status"]).0, 0);
+    assert_eq!(place.shipper(&["status"]).0, 0);
     assert_eq!(running.stop().0, 0);
 }
 
@@ -69,7 +69,7 @@ fn clients_that_hang_hold_up_nobody_for_long() {
     let mut half = UnixStream::connect(socket(&place)).unwrap();
     half.write_all(b"{\"ask\":").unwrap();
     let begun = Instant::now();
-    assert_eq!(shipper(&place, &["status"]).0, 0);
+    assert_eq!(place.shipper(&["status"]).0, 0);
     assert!(begun.elapsed() < Duration::from_secs(10));
     let mut answer = String::new();
     half.read_to_string(&mut answer).unwrap();
@@ -86,7 +86,7 @@ fn shipper_that_does_not_answer_is_not_known() {
         let (mut client, _) = listener.accept().unwrap();
         assert_eq!(client.read(&mut [0; 100]).unwrap(), 17);
     });
-    let (code, out, _) = shipper(&place, &["status", "--check"]);
+    let (code, out, _) = place.shipper(&["status", "--check"]);
     let expected = "CRITICAL: no answer at `data/shipper.sock`: it has closed the connection\n";
     assert_eq!((code, out.as_str()), (2, expected));
     closing.join().unwrap();

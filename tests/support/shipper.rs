@@ -79,6 +79,15 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs another command of the binary about this place; returns its exit code, standard output and standard error.
+    pub fn shipper(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
+        command.current_dir(self.path()).args(arguments);
+        let output = command.args(["-c", "shipper.yml", "--path.data", "data"]).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
     /// Runs the binary to its end and returns its exit code and what it told.
     pub fn run(&self, more: &[&str]) -> (i32, String) {
         self.start(more).wait()
