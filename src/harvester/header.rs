@@ -20,9 +20,12 @@ const FIRST_BYTES: u64 = 64 << 10;
 
 const UTF8_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What the parser was told of a file since it was opened.
+/// What the parser was told of a file since it was opened; a word where it need not be told anything.
 #[derive(Debug, Default)]
-pub(super) struct Header {
+pub(super) struct Header(Option<Box<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
     /// The offset at which it knows all it can.
     known_at: Option<u64>,
     /// What was found among the first bytes of a compressed file; empty when that is nothing.
@@ -32,8 +35,10 @@ pub(super) struct Header {
 impl Header {
     /// Notes that the parser was given what stands between two offsets.
     pub(super) fn read_on(&mut self, from: u64, to: u64) {
-        if self.known_at == Some(from) {
-            self.known_at = Some(to);
+        if let Some(told) = &mut self.0
+            && told.known_at == Some(from)
+        {
+            told.known_at = Some(to);
         }
     }
 }
@@ -44,7 +49,8 @@ impl<D: Disk> Worker<D> {
         let pipeline = &mut self.pipelines[usize::from(file.assignment.input)];
         let Some(prefix) = pipeline.header_prefix() else { return Ok(()) };
         let offset = file.assignment.offset;
-        if file.header.known_at == Some(offset) {
+        let told = file.header.0.get_or_insert_default();
+        if told.known_at == Some(offset) {
             return Ok(());
         }
         let content = file.file.as_ref().expect("it was opened");
@@ -52,10 +58,10 @@ impl<D: Disk> Worker<D> {
         let first = 0..offset.min(FIRST_BYTES);
         let line = if file.assignment.is_packed {
             // Going back means unpacking all of it again, so what comes first is looked at first, and once.
-            if file.header.first.is_none() {
-                file.header.first = Some(last_line(content, prefix, first)?.unwrap_or_default());
+            if told.first.is_none() {
+                told.first = Some(last_line(content, prefix, first)?.unwrap_or_default());
             }
-            last_line(content, prefix, near)?.or_else(|| file.header.first.clone())
+            last_line(content, prefix, near)?.or_else(|| told.first.clone())
         } else {
             match last_line(content, prefix, near)? {
                 None => last_line(content, prefix, first)?,
@@ -66,7 +72,7 @@ impl<D: Disk> Worker<D> {
         if let Some(line) = line.filter(|line| !line.is_empty()) {
             pipeline.take_header(source, &line);
         }
-        file.header.known_at = Some(offset);
+        told.known_at = Some(offset);
         Ok(())
     }
 }
