@@ -245,21 +245,27 @@ fn is_of_set_up(fault: &Fault) -> bool {
 /// Tells whether a 5xx of an item is of the state in which a shard, a node or its disk is, whatever the documents are: a
 /// primary that is not in primary mode answers 500, and may do so for long.
 fn is_of_server(fault: &Fault) -> bool {
-    const KINDS: [&str; 15] = [
+    const KINDS: [&str; 21] = [
         "already_closed_exception",
+        "corrupt_index_exception",
         "engine_closed_exception",
         "failed_to_commit_cluster_state_exception",
+        "file_system_exception",
         "i_o_exception",
         "illegal_index_shard_state_exception",
         "index_shard_closed_exception",
         "index_shard_not_started_exception",
         "index_shard_recovering_exception",
+        "no_longer_primary_shard_exception",
+        "no_such_file_exception",
         "node_closed_exception",
         "not_cluster_manager_exception",
         "not_master_exception",
         "process_cluster_event_timeout_exception",
         "retry_on_primary_exception",
+        "shard_lock_obtain_failed_exception",
         "shard_not_found_exception",
+        "timeout_exception",
         "translog_exception",
     ];
     let kind = fault.kind.as_str();
@@ -408,6 +414,11 @@ mod tests {
             (r#"{"status":503,"error":{"type":"unavailable_shards_exception"}}"#, "unavailable"),
             (r#"{"status":500,"error":{"type":"retry_on_primary_exception"}}"#, "unavailable"),
             (r#"{"status":500,"error":{"type":"node_disconnected_exception"}}"#, "unavailable"),
+            (
+                r#"{"status":500,"error":{"type":"no_longer_primary_shard_exception"}}"#,
+                "unavailable",
+            ),
+            (r#"{"status":500,"error":{"type":"file_system_exception"}}"#, "unavailable"),
             (
                 r#"{"status":500,"error":{"type":"receive_timeout_transport_exception"}}"#,
                 "unavailable",
