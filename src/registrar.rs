@@ -500,7 +500,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
             damage.line
         );
     }
-    if decoded.whole_bytes == 0 {
+    if decoded.is_unreadable() {
         error!(
             hint = "if a copy of it is there, stop shipper and put that back",
             "registry `{}` holds nothing that can be read: all files are read again, as new ones",
@@ -547,10 +547,17 @@ fn with_new_ids(
     if entries.is_empty() {
         return entries;
     }
-    warn!(
-        entries = entries.len(),
-        "the registry was written on another machine ({before}): files go on at their offsets, under new ids"
-    );
+    let count = entries.len();
+    match before {
+        "" => warn!(
+            entries = count,
+            "the registry does not say any more on which machine it was written: files go on at their offsets, under new ids"
+        ),
+        _ => warn!(
+            entries = count,
+            "the registry was written on another machine ({before}): files go on at their offsets, under new ids"
+        ),
+    }
     entries
         .into_values()
         .map(|mut entry| {

@@ -53,6 +53,12 @@ pub(super) fn finder(settings: &Settings) -> Finder<RealDisk> {
 /// Reads the registry as it stands; damage is told beside what could be read.
 fn look(place: &Place) -> Result<Stored, Failure> {
     let stored = registrar::look(&RealDisk, place)?;
+    if stored.decoded.is_unreadable() {
+        report::err(&format!(
+            "warning: `{}` holds nothing that can be read; see `shipper registry check`",
+            stored.path.display()
+        ));
+    }
     let damaged = stored.decoded.damage.len();
     if 0 < damaged {
         report::err(&format!(

@@ -84,6 +84,9 @@ fn ask(settings: &Settings) -> Result<Status, Silence> {
 /// Returns what the registry and the files say; `None` where there is no registry, or none that can be read.
 pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
     let stored = registrar::look(&RealDisk, &place(settings)).ok()?;
+    if stored.decoded.is_unreadable() {
+        return None;
+    }
     let mut finder = finder(settings);
     let entries = stored.decoded.entries.values();
     let bytes = entries.filter_map(|entry| finder.standing(entry).behind(entry)).sum();

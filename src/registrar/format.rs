@@ -281,6 +281,12 @@ pub struct Decoded {
 }
 
 impl Decoded {
+    /// Tells whether nothing at all could be read: not a line is whole.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.whole_bytes == 0
+    }
+
     /// Returns about how many bytes a new file with the same entries would have; up to half of them where many records are
     /// short.
     #[must_use]

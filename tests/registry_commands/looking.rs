@@ -208,6 +208,26 @@ fn check_finds_a_journal_that_was_emptied() {
 }
 
 #[test]
+fn check_finds_a_journal_of_which_nothing_can_be_read() {
+    // As a power failure leaves it, and a text of somebody else.
+    for content in [&[0; 4096][..], b"{\"op\":\"set\",\"id\":1}\n"] {
+        let place = with_two_logs();
+        std::fs::write(journal(&place), content).unwrap();
+        let (code, out) = checked(&place);
+        let expected = "data/registry/console/journal.log holds nothing that can be read\n  hint: bring it back from a copy, if \
+                        there is one: the next start reads all files again, under new ids\n";
+        assert_eq!((code, out.ends_with(": 1 problem\n")), (1, true), "{out}");
+        assert!(out.starts_with(expected), "{out}");
+        let (_, _, told) = place.shipper(&["registry", "list"]);
+        let warning = "warning: `data/registry/console/journal.log` holds nothing that can be read; see `shipper registry check`\n";
+        assert_eq!(told, warning);
+        let (_, out, _) = place.shipper(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert!(status["backlog_bytes"].is_null(), "nobody knows it: {status}");
+    }
+}
+
+#[test]
 fn check_finds_damage_and_lets_a_torn_line_pass() {
     let place = with_fixture();
     let text = std::fs::read(journal(&place)).unwrap();

@@ -64,6 +64,7 @@ pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
 fn summary(stored: &Stored, problems: usize) -> String {
     let torn = match stored.decoded.torn_bytes {
         0 => String::new(),
+        _ if stored.decoded.is_unreadable() => String::new(),
         bytes => format!(
             "a torn line of {bytes} bytes at the end: written just now, or cut off by a crash; the next start cuts it \
              off\n"
@@ -85,8 +86,11 @@ fn summary(stored: &Stored, problems: usize) -> String {
 fn damage(stored: &Stored) -> Vec<Problem> {
     let lines = stored.decoded.damage.iter();
     // Not even its first line is there, which is written before it has this name.
-    let empty = (stored.bytes == 0).then(|| Problem {
-        what: format!("{} is empty", shown(&stored.path)),
+    let empty = stored.decoded.is_unreadable().then(|| Problem {
+        what: match stored.bytes {
+            0 => format!("{} is empty", shown(&stored.path)),
+            _ => format!("{} holds nothing that can be read", shown(&stored.path)),
+        },
         todo: "bring it back from a copy, if there is one: the next start reads all files again, under new ids"
             .to_owned(),
     });
