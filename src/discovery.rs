@@ -249,7 +249,7 @@ pub struct Prospector<D: Disk> {
     last_scan: Option<Instant>,
     events: bool,
     backlog: Backlog,
-    lags: Option<Lags>,
+    lags: Lags,
     drained: Vec<Vec<(Arc<Progress>, u64)>>,
     /// Where removed files are rescued to, of which epochs something is there, and those of earlier runs.
     rescue: Option<Rescue>,
@@ -267,7 +267,7 @@ impl<D: Disk> Prospector<D> {
         known: Vec<Known>,
         mut links: ProspectorLinks,
     ) -> Self {
-        let lags = links.laggards.take().map(Lags::new);
+        let lags = Lags::new(links.laggards.take());
         let (registered_reply, registered) = mpsc::channel();
         let skipped = Skipped::new(&inputs, &known);
         let mut unclaimed = Unclaimed::default();
@@ -341,7 +341,7 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return Some(now);
         }
-        [self.scan_at, self.places.poll_at, self.look_at_lags(now)].into_iter().flatten().min()
+        [self.scan_at, self.places.poll_at, Some(self.look_at_lags(now))].into_iter().flatten().min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.

@@ -199,7 +199,7 @@ pub(super) fn prospector(
             }
             wake.wait(until(deadline, now));
         }
-        // For the last metrics: what was acknowledged since the last scan is not behind.
+        // For the last metrics: what was acknowledged since the last look is not behind.
         prospector.count_lag();
     })
 }

@@ -1,4 +1,5 @@
-//! Which files are most behind, and since when: looked at now and then where somebody wants to know.
+//! How much is not settled, looked at now and then; and which files are most behind, and since when, where somebody wants to
+//! know.
 
 use super::Prospector;
 use crate::disk::Disk;
@@ -14,7 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks at how far files are behind.
 pub(super) struct Lags {
-    told: Laggards,
+    /// Who wants to know which files are most behind.
+    told: Option<Laggards>,
     looked: Option<Instant>,
     /// The files that were behind at the last look.
     behind: BTreeMap<FileKey, Behind>,
@@ -47,7 +49,7 @@ impl Behind {
 }
 
 impl Lags {
-    pub(super) fn new(told: Laggards) -> Self {
+    pub(super) fn new(told: Option<Laggards>) -> Self {
         Self { told, looked: None, behind: BTreeMap::new() }
     }
 
@@ -59,19 +61,28 @@ impl Lags {
 
 impl<D: Disk> Prospector<D> {
     /// Looks, when it is time, and returns when to look again.
-    pub(super) fn look_at_lags(&mut self, now: Instant) -> Option<Instant> {
-        let mut lags = self.lags.take()?;
-        if lags.due(now) <= now {
-            self.look(&mut lags, now);
+    pub(super) fn look_at_lags(&mut self, now: Instant) -> Instant {
+        if self.lags.due(now) <= now {
+            self.count_lag();
+            let before = self.lags.looked.replace(now).unwrap_or(now);
+            let mut lags = std::mem::replace(&mut self.lags, Lags::new(None));
+            if let Some(told) = &lags.told {
+                lags.behind = self.look(told, &lags.behind, before, now);
+            }
+            self.lags = lags;
         }
-        let due = lags.due(now);
-        self.lags = Some(lags);
-        Some(due)
+        self.lags.due(now)
     }
 
-    fn look(&self, lags: &mut Lags, now: Instant) {
-        let before = lags.looked.replace(now).unwrap_or(now);
-        let known = std::mem::take(&mut lags.behind);
+    /// Tells which files are most behind; returns those that are behind at all.
+    fn look(
+        &self,
+        told: &Laggards,
+        known: &BTreeMap<FileKey, Behind>,
+        before: Instant,
+        now: Instant,
+    ) -> BTreeMap<FileKey, Behind> {
+        let mut all_behind = BTreeMap::new();
         // The least of the most stands first.
         let mut most = BinaryHeap::with_capacity(FILES_MAX + 1);
         for (key, file) in self.files.iter() {
@@ -79,7 +90,7 @@ impl<D: Disk> Prospector<D> {
             let size = file.size.max(file.progress.read());
             if acknowledged < size {
                 let known = known.get(&key);
-                lags.behind.insert(key, Behind::next(known, size, acknowledged, before, now));
+                all_behind.insert(key, Behind::next(known, size, acknowledged, before, now));
             }
             most.push(Reverse((size.saturating_sub(acknowledged), Reverse(key))));
             if FILES_MAX < most.len() {
@@ -88,12 +99,13 @@ impl<D: Disk> Prospector<D> {
         }
         let mut names = BTreeSet::new();
         let most = most.into_sorted_vec().into_iter();
-        let told = most.filter_map(|Reverse((_, Reverse(key)))| {
-            let laggard = self.laggard(key, lags.behind.get(&key), now)?;
+        let most = most.filter_map(|Reverse((_, Reverse(key)))| {
+            let laggard = self.laggard(key, all_behind.get(&key), now)?;
             // A log that was removed while a new one has its name: the one that is more behind.
             names.insert((laggard.input, Arc::clone(&laggard.path))).then_some(laggard)
         });
-        lags.told.set(told.collect());
+        told.set(most.collect());
+        all_behind
     }
 
     fn laggard(&self, key: FileKey, behind: Option<&Behind>, now: Instant) -> Option<Laggard> {

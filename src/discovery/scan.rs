@@ -386,7 +386,8 @@ impl<D: Disk> Prospector<D> {
     /// Counts what is there and not settled, also of what was read of files that are gone; for who has no scan any more.
     pub fn count_lag(&self) {
         let behind = |size: u64, progress: &Progress| size.saturating_sub(progress.settled_bytes());
-        let files = self.files.iter().map(|(_, file)| behind(file.size, &file.progress));
+        let size = |file: &File| file.size.max(file.progress.read());
+        let files = self.files.iter().map(|(_, file)| behind(size(file), &file.progress));
         let orphans = self.orphans.iter();
         let orphans = orphans.map(|(_, orphan)| behind(orphan.entry.reach(), &orphan.progress));
         let lag: u64 = files.chain(orphans).sum();

@@ -117,7 +117,7 @@ fn push_reading(text: &mut Exposition, reading: &ReadingFigures) {
         ("shipper_unrescued_files", Gauge, "Removed files that cannot be rescued and keep their disk space.", gauge(reading.unrescued)),
         ("shipper_rescue_bytes", Gauge, "Bytes that what was rescued takes on the disk.", gauge(reading.rescue_bytes)),
         ("shipper_unreadable_files", Gauge, "Files that match, and directories, that cannot be read now.", gauge(reading.unreadable)),
-        ("shipper_lag_bytes", Gauge, "Bytes on disk that are not acknowledged, at the last scan.", gauge(reading.lag_bytes)),
+        ("shipper_lag_bytes", Gauge, "Bytes known to be on disk that are not acknowledged, at most 10 s ago.", gauge(reading.lag_bytes)),
         ("shipper_rotations_total", Counter, "Rotations seen: renames, replacements, truncations.", reading.rotations),
         ("shipper_read_errors_total", Counter, "Errors of reading, listing or opening.", reading.errors),
     ]);

@@ -481,3 +481,24 @@ fn documents_name_the_owner_of_their_file() {
     let expected = serde_json::json!({"path": path, "owner": told("%U"), "group": told("%G")});
     assert_eq!(rig.log_file, expected);
 }
+
+#[test]
+fn what_is_behind_is_counted_between_scans_that_are_far_apart() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3));
+    let scan_interval = Duration::from_mins(10);
+    let watched = Watched { scan_interval, ..watched(&[logs.pattern("*.log")]) };
+    let mut rig = Rig::start_input(watched, Vec::new());
+    rig.withholds = true;
+    rig.pass(11);
+    let size = i64::try_from(lines(1, 3).len()).unwrap();
+    assert_eq!(rig.stats.reading.lag_bytes.get(), size);
+    rig.withholds = false;
+    rig.pass(11);
+    assert_eq!(rig.stats.reading.lag_bytes.get(), 0);
+    rig.withholds = true;
+    logs.append("access.log", lines(4, 6));
+    rig.hint_all();
+    rig.pass(11);
+    assert_eq!(rig.stats.reading.lag_bytes.get(), size);
+}
