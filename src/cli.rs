@@ -1,6 +1,6 @@
 //! The command line: what can be typed, no behaviour.
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -251,15 +251,15 @@ pub struct ChosenLetters {
 
 /// Options of `dlq purge`.
 #[derive(Debug, Clone, Args)]
+#[command(group(
+    ArgGroup::new("which").required(true).multiple(true).args(["older_than", "reason", "since", "id", "all"])
+))]
 pub struct PurgeArgs {
     /// All that are older than this, such as `30d` or `12h`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub older_than: Option<Duration>,
     /// All
-    #[arg(
-        long, required_unless_present_any = ["older_than", "reason", "since", "id"],
-        conflicts_with_all = ["older_than", "reason", "since", "id"]
-    )]
+    #[arg(long, conflicts_with_all = ["older_than", "reason", "since", "id"])]
     pub all: bool,
     /// Which
     #[command(flatten)]

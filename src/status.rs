@@ -232,9 +232,9 @@ impl Status {
         faults
     }
 
-    /// Returns it as people read it.
+    /// Returns it as people read it; `letters`: the bytes of the dead letters that are kept on the disk.
     #[must_use]
-    pub fn text(&self, backlog: Option<u64>) -> String {
+    pub fn text(&self, backlog: Option<u64>, letters: Option<u64>) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
             // A string takes whatever is written to it.
@@ -282,7 +282,7 @@ impl Status {
         if self.rescue_bytes != 0 {
             line("rescued", format!("{} bytes on disk, of removed files", self.rescue_bytes));
         }
-        line("dead letters", self.dead_letters.to_string());
+        line("dead letters", letters_text(self.dead_letters, letters));
         let error = self.last_error.as_ref();
         line(
             "last error",
@@ -290,6 +290,17 @@ impl Status {
         );
         text
     }
+}
+
+/// Says how many documents were refused since the start, and what is kept of these and earlier ones.
+fn letters_text(since_start: u64, kept: Option<u64>) -> String {
+    let kept = match kept {
+        Some(0) if since_start == 0 => return "0".to_owned(),
+        Some(0) => "none on disk".to_owned(),
+        Some(bytes) => format!("{bytes} bytes on disk: see `shipper dlq list`"),
+        None => "not known how many on disk".to_owned(),
+    };
+    format!("{since_start} since the start, {kept}")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -367,10 +378,22 @@ files        2 followed, 1 open, 8 wait for the registry to be saved, 10 cannot 
 registry     4 entries, degraded
 lost         9 bytes since the registry began: see the log
 rescued      11 bytes on disk, of removed files
-dead letters 5
+dead letters 5 since the start, 12 bytes on disk: see `shipper dlq list`
 last error   none
 ";
-        assert_eq!(status().text(Some(17)), expected);
+        assert_eq!(status().text(Some(17), Some(12)), expected);
+    }
+
+    #[test]
+    fn dead_letters_are_those_since_the_start_and_those_on_disk() {
+        for (since_start, kept, expected) in [
+            (0, Some(0), "0"),
+            (5, Some(0), "5 since the start, none on disk"),
+            (0, Some(12), "0 since the start, 12 bytes on disk: see `shipper dlq list`"),
+            (0, None, "0 since the start, not known how many on disk"),
+        ] {
+            assert_eq!(letters_text(since_start, kept), expected);
+        }
     }
 
     #[test]

@@ -431,12 +431,36 @@ fn purge_needs_a_yes_and_removes_what_is_meant() {
     assert_eq!((output.status.code(), letters(&place)), (Some(1), 9));
     assert!(text.contains("9 dead letters in `") && text.contains("hint: add --yes"), "{text}");
     let output = dlq(&place, &["purge", "--yes"]);
+    let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), letters(&place)), (Some(2), 9));
+    let choice = "  <--older-than <TIME>|--reason <TEXT>|--since <TIME>|--id <ID>|--all>\n";
+    assert!(text.contains(choice), "what may be said is told, not only the most dangerous: {text}");
     assert_eq!(told(&place, &["purge", "--older-than", "1h", "--yes"]), "0 removed, 9 kept\n");
     assert_eq!(told(&place, &["purge", "--reason", "parse odd", "--yes"]), "4 removed, 5 kept\n");
     assert_eq!(told(&place, &["purge", "--older-than", "0s", "--yes"]), "5 removed, 0 kept\n");
     assert_eq!((letters(&place), segment(&place).exists()), (0, false));
     assert_eq!(told(&place, &["purge", "--all"]), "0 removed, 0 kept\n");
+}
+
+#[test]
+fn status_says_what_is_kept_also_when_none_runs() {
+    let elastic = Elastic::default();
+    let server = elastic.serve();
+    let place = refused(&elastic, &server, &["bad"], &lines("bad", 0..2));
+    let bytes = std::fs::metadata(segment(&place)).unwrap().len();
+    let (_, out, _) = place.shipper(&["status"]);
+    let expected = format!("dead letters {bytes} bytes on disk: see `shipper dlq list`\n");
+    assert!(out.ends_with(&expected), "{out}");
+    let running = place.start(&[]);
+    wait_until("it answers", || place.shipper(&["status", "--check"]).0 != 2);
+    let (_, out, _) = place.shipper(&["status"]);
+    let expected = format!("dead letters 0 since the start, {bytes} bytes on disk: see `shipper dlq list`\n");
+    assert!(out.contains(&expected), "{out}");
+    assert_eq!(running.stop().0, 0);
+    assert_eq!(told(&place, &["purge", "--all", "--yes"]), "2 removed, 0 kept\n");
+    let (_, out, _) = place.shipper(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status["dead_letter_bytes"], 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::disk::RealDisk;
 use crate::hint::Advised;
 use crate::outputs::dead_letters;
 use crate::outputs::dead_letters::letter::Letter;
-use crate::settings::{ElasticsearchSettings, OutputSettings};
+use crate::settings::{ElasticsearchSettings, OutputSettings, Settings};
 use crate::spool::{Editor, Found, Records, Segment, SpoolSettings, segments};
 use std::io;
 use std::ops::Range;
@@ -44,6 +44,14 @@ pub(super) fn run(args: &ConfigArgs, command: &DlqCommand) -> Result<ExitCode, F
         DlqCommand::Replay { chosen, json } => replay::run(&letters, &chosen.filter(), *json),
         DlqCommand::Purge(args) => purge::run(&letters, args),
     }
+}
+
+/// Returns the bytes of the dead letters that a configuration keeps on the disk; `None` when they cannot be seen.
+pub(super) fn bytes(settings: &Settings) -> Option<u64> {
+    let OutputSettings::Elasticsearch(output) = &settings.output else { return Some(0) };
+    let spool = dead_letters::spool(&output.dead_letters, &settings.paths.data);
+    let segments = segments(&RealDisk, &spool).ok()?;
+    Some(segments.iter().map(|segment| segment.size).sum())
 }
 
 impl Letters {

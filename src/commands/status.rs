@@ -1,6 +1,7 @@
 //! `shipper status`: asks the running shipper how it fares; reads the registry where none runs.
 
 use super::ask::{Conversation, Silence, silent};
+use super::dlq;
 use super::registry::{finder, place};
 use super::report::{self, Apart, Failure, err, out};
 use super::{BAD_USAGE, FAILED};
@@ -32,25 +33,35 @@ pub(super) struct Backlog {
     pub(super) entries: usize,
 }
 
+/// What stands on the disk, whether one runs or not; `None`: not known.
+#[derive(Debug, Clone, Copy, Default)]
+struct OnDisk {
+    backlog: Option<Backlog>,
+    /// Bytes of dead letters.
+    letters: Option<u64>,
+}
+
 /// Prints how the shipper of a configuration fares.
 pub(super) fn run(config: &ConfigArgs, args: StatusArgs) -> ExitCode {
     let Apart { loaded, wrong } = match report::load_apart(config) {
         Ok(apart) => apart,
-        Err(failure) => return cannot_tell(args, None, &failure_text(failure), "not_known", None),
+        Err(failure) => {
+            return cannot_tell(args, OnDisk::default(), &failure_text(failure), "not_known", None);
+        }
     };
     let settings = loaded.settings;
     if let Some(problems) = wrong.as_ref().filter(|_| !args.check && !args.json) {
         report::warn_of_modules(problems);
     }
     let wrong = wrong.map(|problems| wrong_modules(&problems));
-    let backlog = backlog(&settings);
+    let disk = OnDisk { backlog: backlog(&settings), letters: dlq::bytes(&settings) };
     match ask(&settings) {
-        Ok(status) => tell(args, backlog, &status, wrong),
+        Ok(status) => tell(args, disk, &status, wrong),
         Err(Silence::NotRunning) => {
-            cannot_tell(args, backlog, "error: shipper does not run", "no", wrong)
+            cannot_tell(args, disk, "error: shipper does not run", "no", wrong)
         }
         Err(Silence::CannotTell(why)) => {
-            cannot_tell(args, backlog, &hint::report(&why, &[]), "not_known", wrong)
+            cannot_tell(args, disk, &hint::report(&why, &[]), "not_known", wrong)
         }
     }
 }
@@ -95,11 +106,11 @@ pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
 
 fn tell(
     args: StatusArgs,
-    backlog: Option<Backlog>,
+    disk: OnDisk,
     status: &Status,
     wrong: Option<String>,
 ) -> ExitCode {
-    let bytes = backlog.map(|backlog| backlog.bytes);
+    let bytes = disk.backlog.map(|backlog| backlog.bytes);
     let mut faults = status.faults(bytes, args.max_lag);
     faults.extend(wrong);
     if args.json {
@@ -108,6 +119,7 @@ fn tell(
         json["fine"] = faults.is_empty().into();
         json["faults"] = faults.clone().into();
         json["backlog_bytes"] = bytes.into();
+        json["dead_letter_bytes"] = disk.letters.into();
         out(&format!("{json}\n"));
     } else if args.check {
         let known = bytes.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
@@ -117,7 +129,7 @@ fn tell(
             faults => format!("WARNING: {}\n", faults.join("; ")),
         });
     } else {
-        out(&status.text(bytes));
+        out(&status.text(bytes, disk.letters));
         for fault in &faults {
             out(&format!("warning: {fault}\n"));
         }
@@ -128,13 +140,13 @@ fn tell(
 /// Says why there is no answer, and what the registry says.
 fn cannot_tell(
     args: StatusArgs,
-    backlog: Option<Backlog>,
+    disk: OnDisk,
     why: &str,
     running: &str,
     wrong: Option<String>,
 ) -> ExitCode {
-    let bytes = backlog.map(|backlog| backlog.bytes);
-    let entries = backlog.map(|backlog| backlog.entries);
+    let bytes = disk.backlog.map(|backlog| backlog.bytes);
+    let entries = disk.backlog.map(|backlog| backlog.entries);
     let first = why.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
     let mut faults = vec![first.to_owned()];
@@ -144,15 +156,18 @@ fn cannot_tell(
         let registry = entries.map_or(Value::Null, |entries| json!({"entries": entries}));
         let json = json!({
             "running": running, "fine": false, "faults": faults, "backlog_bytes": bytes,
-            "registry": registry,
+            "dead_letter_bytes": disk.letters, "registry": registry,
         });
         out(&format!("{json}\n"));
     } else if args.check {
         out(&format!("CRITICAL: {}\n", faults.join("; ")));
     } else {
         err(why);
-        if let Some(Backlog { bytes, entries }) = backlog {
+        if let Some(Backlog { bytes, entries }) = disk.backlog {
             out(&format!("backlog      {bytes} bytes\nregistry     {entries} entries\n"));
+        }
+        if let Some(bytes) = disk.letters.filter(|bytes| *bytes != 0) {
+            out(&format!("dead letters {bytes} bytes on disk: see `shipper dlq list`\n"));
         }
         for fault in &faults[1..] {
             out(&format!("warning: {fault}\n"));

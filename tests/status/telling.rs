@@ -50,6 +50,7 @@ fn running_shipper_says_how_it_fares() {
         "events_in_flight": 0, "events_per_second": 0.0, "files_open": null, "files_followed": 2,
         "registry": {"entries": 2, "degraded": false, "missing_bytes": 0, "lost_bytes": 0, "waiting": 0}, "dead_letters": 0, "last_error": null,
         "running": "yes", "fine": true, "faults": [], "backlog_bytes": 2,
+        "dead_letter_bytes": 0,
     });
     assert_eq!(json, expected);
     assert_eq!(running.stop().0, 0);
@@ -67,7 +68,7 @@ fn without_a_running_shipper_the_registry_is_read() {
         "CRITICAL: shipper does not run; the backlog of 7 bytes is larger than --max-lag 6\n";
     assert_eq!((code, out.as_str()), (2, expected));
     let expected = json!({
-        "running": "no", "fine": false, "faults": ["shipper does not run"], "backlog_bytes": 7,
+        "running": "no", "fine": false, "faults": ["shipper does not run"], "backlog_bytes": 7, "dead_letter_bytes": 0,
         "registry": {"entries": 2},
     });
     assert_eq!(status(&place), expected);
