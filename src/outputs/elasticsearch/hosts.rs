@@ -27,6 +27,9 @@ const FAILS_BUSILY_FROM: u32 = 5;
 /// A moment ago.
 const LATELY: Duration = Duration::from_millis(250);
 
+/// Failures that last as long have an end that is told.
+const OUTAGE_MIN: Duration = Duration::from_secs(5);
+
 /// All hosts of a cluster.
 #[derive(Debug)]
 pub(super) struct Hosts {
@@ -339,7 +342,11 @@ impl Hosts {
             self.stats.health.succeeded(&self.urls[host]);
         }
         let waited = known.not_before.take().is_some();
-        if known.failing_since.take().is_some() || waited {
+        let failed = known.failing_since.take();
+        if let Some(seconds) = failed.and_then(|since| outage(since, now)) {
+            info!("elasticsearch({}) takes documents again, after {seconds} s", self.urls[host]);
+        }
+        if failed.is_some() || waited {
             self.changed(&state);
         }
     }
@@ -435,6 +442,12 @@ impl Hosts {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns for how many seconds a host failed, when that was long enough for somebody to wait for its end.
+fn outage(since: Instant, now: Instant) -> Option<u64> {
+    let time = now.saturating_duration_since(since);
+    (OUTAGE_MIN <= time).then_some(time.as_secs())
 }
 
 /// Whether a host is to be connected.
@@ -544,6 +557,13 @@ mod tests {
         hosts.ended(probing, None, now);
         hosts.succeeded(0, now);
         assert!(asks(false, now).is_some() && asks(true, now).is_some());
+    }
+
+    #[test]
+    fn end_of_a_failure_is_told_when_it_was_no_hiccup() {
+        let now = Instant::now();
+        let told = [0, 4_999, 5_000, 61_500].map(|ms| outage(now, now + ms * MS));
+        assert_eq!(told, [None, None, Some(5), Some(61)]);
     }
 
     #[test]
