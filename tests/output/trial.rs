@@ -150,9 +150,24 @@ fn step_that_fails_is_the_last_and_says_why() {
         "/_security/_authenticate" => Reply::json(400, "{}"),
         _ => Reply::json(404, ""),
     });
+    let elsewhere = Server::start(|_| Reply::json(404, "<h1>Not Found</h1>"));
+    let bulk_alone = Server::start(|request| match request.path.as_str() {
+        "/_bulk" => Reply::json(400, "{}"),
+        _ => Reply::json(403, ""),
+    });
     let authority = Authority::new();
     let secured = authority.issue("elastic.example", |_| {}).serve();
     for (lines, code, last) in [
+        (
+            format!("  hosts: [\"{}/search\"]\n", elsewhere.url()),
+            1,
+            "  talk to server... ERROR 404 no answer of Elasticsearch: <h1>Not Found</h1> (the target does not exist".to_owned(),
+        ),
+        (
+            format!("  hosts: [\"{}\"]\n", bulk_alone.url()),
+            0,
+            "  index template web... WARN not known (403)".to_owned(),
+        ),
         (
             format!("  hosts: [\"{nobody}\"]\n"),
             1,
