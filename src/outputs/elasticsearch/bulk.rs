@@ -13,6 +13,9 @@ pub const FILTER_PATH: &str = "errors,items.*.status,items.*.error,error,status"
 /// Longest text of a server's reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 2048;
 
+/// What the server calls a block of an index.
+const BLOCK: &str = "cluster_block_exception";
+
 /// What to do where a proxy does not let us through.
 pub(super) const PROXY_CREDENTIALS: &str = "check user and password in proxy_url";
 
@@ -52,7 +55,7 @@ impl Fault {
     pub fn advice(&self) -> &'static str {
         match (self.status, self.kind.as_str()) {
             (401, _) => "check username and password, or api_key, of output.elasticsearch",
-            (403, "cluster_block_exception") => {
+            (403 | 429, BLOCK) => {
                 "an index is blocked, often because the server's disk is full: make room and lift the block"
             }
             (403, _) => {
@@ -214,7 +217,11 @@ fn verdict(status: u16, error: Option<Reason>) -> Verdict {
             Reason::Object { index, .. } => index,
             Reason::Text(_) => None,
         })),
-        429 => Verdict::Retry,
+        429 => match fault(status, error) {
+            // Elasticsearch's own block of an index whose disk is full: until there is room.
+            fault if fault.kind == BLOCK => Verdict::Pause(fault),
+            _ => Verdict::Retry,
+        },
         503 => Verdict::Unavailable(fault(status, error)),
         500.. => {
             let fault = fault(status, error);
@@ -432,6 +439,10 @@ mod tests {
             (r#"{"status":403,"error":{"type":"security_exception"}}"#, "pause"),
             (r#"{"status":404,"error":{"type":"index_not_found_exception"}}"#, "pause"),
             (r#"{"status":400,"error":{"type":"index_closed_exception"}}"#, "pause"),
+            (
+                r#"{"status":429,"error":{"type":"cluster_block_exception","reason":"index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"}}"#,
+                "pause",
+            ),
             (
                 r#"{"status":400,"error":{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist"}}"#,
                 "pause",
