@@ -1,6 +1,8 @@
 //! The command line: what can be typed, no behaviour.
 
-use clap::{ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -341,7 +341,10 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return Some(now);
         }
-        [self.scan_at, self.places.poll_at, Some(self.look_at_lags(now))].into_iter().flatten().min()
+        [self.scan_at, self.places.poll_at, Some(self.look_at_lags(now))]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.

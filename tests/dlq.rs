@@ -454,7 +454,8 @@ fn status_says_what_is_kept_also_when_none_runs() {
     let running = place.start(&[]);
     wait_until("it answers", || place.shipper(&["status", "--check"]).0 != 2);
     let (_, out, _) = place.shipper(&["status"]);
-    let expected = format!("dead letters 0 since the start, {bytes} bytes on disk: see `shipper dlq list`\n");
+    let expected =
+        format!("dead letters 0 since the start, {bytes} bytes on disk: see `shipper dlq list`\n");
     assert!(out.contains(&expected), "{out}");
     assert_eq!(running.stop().0, 0);
     assert_eq!(told(&place, &["purge", "--all", "--yes"]), "2 removed, 0 kept\n");

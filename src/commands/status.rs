@@ -104,12 +104,7 @@ pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
     Some(Backlog { bytes, entries: stored.decoded.entries.len() })
 }
 
-fn tell(
-    args: StatusArgs,
-    disk: OnDisk,
-    status: &Status,
-    wrong: Option<String>,
-) -> ExitCode {
+fn tell(args: StatusArgs, disk: OnDisk, status: &Status, wrong: Option<String>) -> ExitCode {
     let bytes = disk.backlog.map(|backlog| backlog.bytes);
     let mut faults = status.faults(bytes, args.max_lag);
     faults.extend(wrong);

@@ -9,6 +9,7 @@ pub mod bulk;
 mod blocked;
 mod body_limit;
 mod burial;
+mod chance;
 mod client;
 mod collision;
 mod compress;
@@ -49,8 +50,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::error;
 
-/// Rests of partly taken batches that one deliverer repeats beside the next batch.
-const RESTS_MAX: usize = 32;
+/// Rests of partly taken batches, and whole ones that failed alone, that one deliverer repeats beside the next batch. The pool
+/// bounds their bytes, so this is for small ones: each waits a twentieth of a second at least.
+const RESTS_MAX: usize = 128;
 
 /// What all deliverers share.
 pub(super) struct Cluster<D: Disk> {

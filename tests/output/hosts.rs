@@ -128,6 +128,45 @@ fn server_that_refuses_some_requests_whatever_their_size_still_gets_large_ones()
 }
 
 #[test]
+fn part_of_a_batch_that_fails_alone_holds_up_no_other_part() {
+    let taken = AtomicUsize::new(0);
+    let server = scripted(move |_, request| {
+        if 50_000 < request.body.len() {
+            return Reply::json(413, "");
+        }
+        if request.ids().contains(&"id0".to_owned()) && taken.load(Ordering::SeqCst) < 900 {
+            return Reply::json(503, "{}");
+        }
+        taken.fetch_add(request.ids().len(), Ordering::SeqCst);
+        all_created(request)
+    });
+    let mut rig = Rig::to(&server.url());
+    let document = format!(r#"{{"message":"{}"}}"#, "x".repeat(400));
+    let (_, range) = rig.send(&vec![document.as_str(); 1000]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+}
+
+#[test]
+fn body_for_which_the_connection_breaks_time_and_again_comes_in_smaller_ones() {
+    let server =
+        scripted(
+            |_, request| {
+                if 100_000 < request.body.len() { Reply::Close } else { all_created(request) }
+            },
+        );
+    let mut rig = Rig::to(&server.url());
+    let document = format!(r#"{{"message":"{}"}}"#, "x".repeat(400));
+    for _ in 0..4 {
+        let (_, range) = rig.send(&vec![document.as_str(); 1000]);
+        assert_eq!(rig.settled(), [range]);
+    }
+    rig.finish();
+    let requests = server.bulks().len();
+    assert!(requests < 60, "{requests} requests for 4 batches of half a megabyte");
+}
+
+#[test]
 fn without_load_balancing_one_host_is_asked_until_it_fails() {
     let down = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
     let start = |down: &Arc<AtomicBool>| {

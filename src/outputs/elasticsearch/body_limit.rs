@@ -1,5 +1,7 @@
-//! How large a body a server takes: learned from what it refused with 413, from what was too much for the moment (429), and
-//! from what passed. Pure.
+//! How large a body a server takes: learned from what it refused with 413 or gave no answer to, from what was too much for
+//! the moment (429), and from what passed. Pure.
+
+use std::time::Instant;
 
 /// Bodies of about the largest size that must pass before a larger one is tried; doubled whenever that was refused, and
 /// halved again when it was not.
@@ -18,6 +20,9 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 /// their size, would get ever smaller ones, and more of them.
 const BUSY_BYTES_LEAST: usize = 64 << 10;
 
+/// A body below that is not too large for an answer in time.
+const UNANSWERED_BYTES_LEAST: usize = 16 << 10;
+
 /// Part of its size by which such a body grows again with each one that passes: more than is lost by one 429 among eight.
 const BUSY_GROWTH: usize = 4;
 
@@ -35,6 +40,18 @@ pub(super) struct BodyLimit {
     /// The largest before it was raised, and whether a body above that has passed since.
     raised: Option<(usize, bool)>,
     busy: Option<Busy>,
+    silent: Option<Silent>,
+}
+
+/// A server that gave no answers.
+#[derive(Debug, Clone, Copy)]
+struct Silent {
+    /// The smallest body without an answer.
+    bytes: usize,
+    /// How many there were, one after another.
+    count: u32,
+    /// When that was known of the last one.
+    known_at: Instant,
 }
 
 /// A server that had too much to do.
@@ -58,6 +75,7 @@ impl Default for BodyLimit {
             step: FIRST_STEP,
             raised: None,
             busy: None,
+            silent: None,
         }
     }
 }
@@ -66,6 +84,11 @@ impl BodyLimit {
     /// Returns the largest body to send; `None` while none was refused.
     pub(super) fn largest(&self) -> Option<usize> {
         self.largest.into_iter().chain(self.busy.map(|busy| busy.largest)).min()
+    }
+
+    /// Tells whether a body of that size says something of the limit: it is near it, or large where none is known.
+    pub(super) fn concerns(&self, bytes: usize) -> bool {
+        self.largest().map_or(BUSY_BYTES_LEAST, |largest| largest / 2) <= bytes
     }
 
     /// Notes that a body was too large.
@@ -99,9 +122,34 @@ impl BodyLimit {
         self.busy = Some(Busy { largest, before, has_passed: false });
     }
 
+    /// Notes that a body got no answer: from `from` of them in a row on it counts as too large. A server that does not come to
+    /// an end with a body in time would get it for ever; so would one whose 413 is lost with the connection.
+    ///
+    /// What was under way when the last one was known says nothing new. Smaller bodies that pass prove nothing.
+    pub(super) fn unanswered(&mut self, bytes: usize, begun: Instant, from: u32, now: Instant) {
+        if bytes < UNANSWERED_BYTES_LEAST {
+            return;
+        }
+        let silent = self.silent.get_or_insert(Silent { bytes, count: 0, known_at: begun });
+        if begun < silent.known_at {
+            return;
+        }
+        silent.bytes = silent.bytes.min(bytes);
+        silent.count += 1;
+        silent.known_at = now;
+        if from <= silent.count {
+            self.refused(bytes);
+            // Each try costs a timeout, and what is too long for one takes so long that small ones cost nothing.
+            let next = self.passed.max(bytes / 4);
+            self.largest = self.largest.map(|largest| largest.min(next));
+            self.silent = Some(Silent { bytes: next, count: from, known_at: now });
+        }
+    }
+
     /// Notes that a body was taken.
     pub(super) fn passed(&mut self, bytes: usize) {
         self.passed = self.passed.max(bytes);
+        self.silent = self.silent.filter(|silent| bytes < silent.bytes / 2);
         self.recover(bytes);
         let Some(largest) = self.largest else { return };
         if let Some((before, proved)) = &mut self.raised {
@@ -123,7 +171,7 @@ impl BodyLimit {
         self.raised = Some((largest, false));
         self.largest = Some(larger).filter(|larger| *larger < BODY_BYTES_MAX);
         if self.largest.is_none() {
-            *self = Self { busy: self.busy, ..Self::default() };
+            *self = Self { busy: self.busy, silent: self.silent, ..Self::default() };
         }
     }
 
@@ -290,6 +338,57 @@ mod tests {
             known.passed(known.largest().unwrap());
         }
         assert_eq!(known.largest(), Some(largest));
+    }
+
+    #[test]
+    fn body_without_answer_time_and_again_is_too_large() {
+        let (mut known, start) = (BodyLimit::default(), Instant::now());
+        let at = |seconds| start + std::time::Duration::from_secs(seconds);
+        (0..4).for_each(|_| known.unanswered(BODY, at(0), 2, at(90)));
+        assert_eq!(known.largest(), None, "all four were under way at once");
+        known.passed(10_000);
+        known.unanswered(BODY, at(91), 2, at(181));
+        assert_eq!(known.largest(), Some(BODY / 4), "small ones that pass say nothing");
+        known.passed(BODY / 4);
+        known.unanswered(BODY / 4, at(182), 2, at(272));
+        known.passed(BODY / 4);
+        known.unanswered(BODY / 4, at(273), 2, at(363));
+        assert_eq!(known.largest(), Some(BODY / 4), "one of them has passed between");
+        for second in 400..500 {
+            known.unanswered(known.largest().unwrap(), at(second), 2, at(second + 1));
+        }
+        assert!(
+            known.largest().is_some_and(|largest| 4 << 10 <= largest),
+            "small ones are not too large"
+        );
+    }
+
+    #[test]
+    fn server_that_needs_too_long_for_large_bodies_gets_what_it_comes_to_an_end_with() {
+        let (mut known, mut now) = (BodyLimit::default(), Instant::now());
+        let (mut taken, mut late) = (0, 0);
+        for _ in 0..1_000 {
+            let body = known.largest().unwrap_or(BODY).min(BODY);
+            let begun = now;
+            now += std::time::Duration::from_secs(90);
+            if 60_000 < body {
+                known.unanswered(body, begun, 2, now);
+                late += 1;
+            } else {
+                known.passed(body);
+                taken += body;
+            }
+        }
+        assert!(late < 60 && 900 * 40_000 < taken, "{late} for nothing, {taken} bytes");
+        let mut known = BodyLimit::default();
+        let mut tries = 0;
+        while 60_000 < known.largest().unwrap_or(BODY) {
+            let begun = now;
+            now += std::time::Duration::from_secs(90);
+            known.unanswered(known.largest().unwrap_or(BODY), begun, 2, now);
+            tries += 1;
+        }
+        assert_eq!(tries, 4, "each costs 90 s");
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(super) struct Delivery<D: Disk> {
     shutdown: watch::Receiver<Shutdown>,
     open: VecDeque<Range<usize>>,
     again: Vec<usize>,
+    /// How many of `again` are of requests that failed alone.
+    late: usize,
     strikes: Vec<u8>,
     /// Items that have not had their end.
     left: usize,
@@ -107,6 +109,7 @@ impl<D: Disk + Sync> Delivery<D> {
             cluster,
             open: VecDeque::from([0..items]),
             again: Vec::new(),
+            late: 0,
             strikes: vec![0; items],
             left: items,
             others: Vec::new(),
@@ -152,26 +155,26 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left; or
-    /// until one request alone is to wait, which others need not.
+    /// Sends everything once, repeating what was not taken at all, until only items of partly taken requests are left and
+    /// requests that are to wait alone, which others need not.
     pub(super) async fn first_round(&mut self) -> Round {
         while let Some(range) = self.open.front().cloned() {
             let Some(turn) = self.wait_for_turn().await else { return Round::Stopped };
             (self.host, self.begun) = (turn.host, turn.begun);
             let range = self.cut(range);
-            self.request(range, turn).await;
-            if let Some(until) = self.wait_until.filter(|_| !self.repeating && self.is_whole()) {
-                self.again.extend(self.open.drain(..).flatten());
+            self.request(range.clone(), turn).await;
+            // One that was halved goes on at once.
+            if let Some(until) = self.wait_until
+                && self.open.front() == Some(&range)
+            {
+                self.wait_until = None;
+                self.open.pop_front();
+                self.late += range.len();
+                self.again.extend(range);
                 self.put_off(until);
-                return Round::Rest;
             }
         }
         if self.again.is_empty() { self.settle() } else { Round::Rest }
-    }
-
-    /// Tells whether nothing of it was taken, nor parted.
-    fn is_whole(&self) -> bool {
-        self.again.is_empty() && self.left == self.batch.items() && self.open.len() == 1
     }
 
     /// Repeats until every item has had its end, or the stop has come.
@@ -223,7 +226,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.cluster.stored.fetch_add(count, Ordering::Relaxed);
                 self.count(count, 0, 0);
                 self.open.pop_front();
-                self.cluster.hosts.succeeded(self.host, Instant::now());
+                self.taken();
             }
             Answer::Items(verdicts) => self.take_verdicts(range, turn, verdicts, retry_after),
             Answer::Retry(reason) => {
@@ -233,7 +236,8 @@ impl<D: Disk + Sync> Delivery<D> {
             }
             Answer::TooMany(reason) => {
                 stats.retries.add(Reason::TooMany, range.len() as u64);
-                self.cluster.hosts.busy(turn, self.bytes(&range).len(), Instant::now());
+                let bytes = Some(self.bytes(&range).len());
+                self.cluster.hosts.busy(turn, bytes, Instant::now());
                 self.busy(&reason, retry_after);
             }
             Answer::Busy(reason) => {
@@ -252,6 +256,12 @@ impl<D: Disk + Sync> Delivery<D> {
                 self.pause(&fault);
             }
         }
+    }
+
+    /// Notes that something was taken: it goes on, and what is left need not wait longer each time.
+    fn taken(&mut self) {
+        self.schedule.succeeded();
+        self.cluster.hosts.succeeded(self.host, Instant::now());
     }
 
     /// Lets what is to be repeated wait, and nothing else.
@@ -442,8 +452,9 @@ impl<D: Disk + Sync> Delivery<D> {
                 let mut again = std::mem::take(&mut self.again);
                 again.sort_unstable();
                 self.refused_alone = 0;
-                // A whole batch that failed alone is as good as a new one.
-                self.repeating |= again.len() < batch.items();
+                // Whole requests that failed alone are as good as new ones.
+                let late = std::mem::take(&mut self.late);
+                self.repeating |= late < again.len() && again.len() < batch.items();
                 batch.retain(|item| again.binary_search(&item).is_ok());
                 self.strikes = again.iter().map(|item| self.strikes[*item]).collect();
                 self.open = VecDeque::from([0..batch.items()]);

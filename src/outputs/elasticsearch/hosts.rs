@@ -4,6 +4,7 @@
 //! is back; batches go to the others meanwhile. So its circuit is closed by one small request, never by a batch.
 
 use super::body_limit::BodyLimit;
+use super::chance::Chance;
 use super::pace::{Level, Pace};
 use crate::logging::limiter::Limiter;
 use crate::outputs::retry::{Schedule, asked_for};
@@ -17,11 +18,9 @@ use tracing::{error, info, warn};
 /// Pause between two lines of the log that say the same of a host.
 pub(super) const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Failures in a row from which it is the host that fails, rather than one request or one connection.
-const FAILS_FROM: u32 = 2;
-
-/// The same for a host that took something a moment ago: where one of seven requests fails by chance and a hundred are sent
-/// in a second, two in a row fail several times in each.
+/// Failures in a row from which it is the host that fails, rather than one request or one connection: at least so many if it
+/// took something a moment ago. Where one of seven requests fails by chance and a hundred are sent in a second, two in a row
+/// fail several times in each.
 const FAILS_BUSILY_FROM: u32 = 5;
 
 /// A moment ago.
@@ -29,6 +28,15 @@ const LATELY: Duration = Duration::from_millis(250);
 
 /// Failures that last as long have an end that is told.
 const OUTAGE_MIN: Duration = Duration::from_secs(5);
+
+/// Failures in a row from which a repeat is heard whatever its size.
+const HEARD_FROM: u32 = 8;
+
+/// Longest wait of a request that failed alone: its host takes others.
+const ALONE_MAX: Duration = Duration::from_millis(500);
+
+/// Wait of a host from which on another one is asked, without `loadbalance`.
+const LEFT_FROM: Duration = Duration::from_secs(5);
 
 /// All hosts of a cluster.
 #[derive(Debug)]
@@ -59,6 +67,8 @@ struct Host {
     schedule: Schedule,
     /// Failures since the last success; those of requests that were under way when it was found to fail count once.
     in_a_row: u32,
+    /// How often requests fail there.
+    chance: Chance,
     /// Since when it is known that it is the host that fails.
     failing_since: Option<Instant>,
     /// When it took something last.
@@ -162,7 +172,7 @@ impl Host {
     fn fails(&mut self, now: Instant) -> bool {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let busily = self.taken_at.is_some_and(|at| now.saturating_duration_since(at) < LATELY);
-        let from = if busily { FAILS_BUSILY_FROM } else { FAILS_FROM };
+        let from = self.chance.not_by_chance_from().max(if busily { FAILS_BUSILY_FROM } else { 0 });
         self.failing_since.is_some() || from <= self.in_a_row
     }
 }
@@ -175,6 +185,7 @@ impl Hosts {
             ever_failed: false,
             schedule: Schedule::new(settings.backoff),
             in_a_row: 0,
+            chance: Chance::default(),
             failing_since: None,
             taken_at: None,
             not_before: None,
@@ -277,19 +288,32 @@ impl Hosts {
         self.changed(&state);
     }
 
-    /// Notes that a host said that it has too much to do: fewer requests at once, or, where one is too much, smaller ones.
+    /// Notes that a host said that it has too much to do: fewer requests at once, or, where one is too much, smaller ones;
+    /// `refused` are the bytes of a body of which nothing was taken.
     ///
-    /// What is said of repeats is not heard: a few items of a few prove nothing, and theirs is no size to go by.
-    pub(super) fn busy(&self, turn: Turn, bytes: usize, now: Instant) {
-        if turn.is_repeat {
-            return;
-        }
+    /// What is said of repeats is not heard of the pace: a few items of a few prove nothing. Nor is theirs a size to go by,
+    /// unless it is near the largest, or nothing else comes.
+    pub(super) fn busy(&self, turn: Turn, refused: Option<usize>, now: Instant) {
         let mut state = self.lock();
         let host = &mut state.hosts[turn.host];
-        if !host.pace.busy(turn.level, now) && 0 < host.in_a_row {
+        let in_a_row = host.in_a_row + 1;
+        let halved = !turn.is_repeat && host.pace.busy(turn.level, now);
+        if let Some(bytes) = refused
+            && !halved
+            && host.chance.not_by_chance_from() <= in_a_row
+            && (!turn.is_repeat || host.body_limit.concerns(bytes) || HEARD_FROM <= in_a_row)
+        {
             host.body_limit.busy(bytes);
         }
         self.changed(&state);
+    }
+
+    /// Notes that a host, which is there, gave no answer to a body of so many bytes.
+    pub(super) fn silent(&self, turn: Turn, bytes: usize, now: Instant) {
+        let mut state = self.lock();
+        let host = &mut state.hosts[turn.host];
+        let from = host.chance.not_by_chance_from();
+        host.body_limit.unanswered(bytes, turn.begun, from, now);
     }
 
     /// Tells whether a host is to be connected now, or else until when to wait; `None`: not before something changes.
@@ -337,7 +361,9 @@ impl Hosts {
         let mut state = self.lock();
         let known = &mut state.hosts[host];
         known.taken_at = Some(now);
-        if std::mem::take(&mut known.in_a_row) != 0 || known.schedule.failures() != 0 {
+        let failed = std::mem::take(&mut known.in_a_row);
+        known.chance.taken_after(failed);
+        if failed != 0 || known.schedule.failures() != 0 {
             known.schedule.succeeded();
             self.stats.health.succeeded(&self.urls[host]);
         }
@@ -387,7 +413,7 @@ impl Hosts {
         if let Some(own) = own
             && !(gone || fails || failure.retry_after.is_some())
         {
-            let wait = own.failed(random, None);
+            let wait = own.failed(random, None).min(ALONE_MAX);
             known.tell(&self.urls[host], &failure, false, wait, now);
             self.changed(&state);
             return Some(wait);
@@ -395,11 +421,18 @@ impl Hosts {
         let wait = known.wait(is_known, random, failure.retry_after, now);
         known.connected &= !gone;
         known.tell(&self.urls[host], &failure, gone, wait, now);
-        if gone && !self.loadbalance && state.current == host {
-            state.current = (host + 1) % state.hosts.len();
+        if gone || fails || LEFT_FROM <= wait {
+            self.leave(&mut state, host);
         }
         self.changed(&state);
         None
+    }
+
+    /// Asks the next host from now on, where only one is asked.
+    fn leave(&self, state: &mut State, host: usize) {
+        if !self.loadbalance && state.current == host {
+            state.current = (host + 1) % state.hosts.len();
+        }
     }
 
     /// Notes that a person must mend something before a host takes what is sent; `begun` is when it was asked.
@@ -422,6 +455,7 @@ impl Hosts {
                 "delivery to elasticsearch({url}) pauses, nothing is dropped: {reason}{suppressed}"
             );
         }
+        self.leave(&mut state, host);
         self.changed(&state);
     }
 
@@ -572,10 +606,96 @@ mod tests {
         let now = Instant::now();
         assert!(breaks(&hosts, now, now));
         let Choice::Ask(repeat) = hosts.choose(true, now) else { panic!("there is a place") };
-        hosts.busy(repeat, 100, now);
+        hosts.busy(repeat, Some(100), now);
         assert_eq!(hosts.largest_body(), None);
         let Choice::Ask(whole) = hosts.choose(false, now) else { panic!("there is a place") };
-        hosts.busy(whole, 100_000, now);
+        hosts.busy(whole, Some(100_000), now);
         assert!(hosts.largest_body().is_some_and(|largest| 100 < largest));
+    }
+
+    #[test]
+    fn repeat_that_says_something_of_the_limit_is_heard() {
+        let asks = |hosts: &Hosts, is_repeat, now| match hosts.choose(is_repeat, now) {
+            Choice::Ask(turn) => turn,
+            Choice::Wait { .. } => panic!("there is a place"),
+        };
+        let now = Instant::now();
+        let hosts = one();
+        assert!(breaks(&hosts, now, now));
+        let repeat = asks(&hosts, true, now);
+        hosts.busy(repeat, Some(200_000), now);
+        assert!(hosts.largest_body().is_some(), "it is as large as a whole batch");
+        let hosts = one();
+        hosts.busy(asks(&hosts, true, now), Some(100), now);
+        assert_eq!(hosts.largest_body(), None);
+        for _ in 0..7 {
+            let _ = breaks(&hosts, now, now);
+        }
+        hosts.busy(repeat, Some(100), now);
+        assert!(hosts.largest_body().is_some(), "nothing else comes");
+    }
+
+    #[test]
+    fn request_of_which_a_part_was_taken_makes_no_body_smaller() {
+        let hosts = one();
+        let now = Instant::now();
+        assert!(breaks(&hosts, now, now));
+        let Choice::Ask(turn) = hosts.choose(false, now) else { panic!("there is a place") };
+        hosts.busy(turn, None, now);
+        assert_eq!(hosts.largest_body(), None);
+    }
+
+    #[test]
+    fn where_every_second_request_fails_by_chance_some_in_a_row_hold_up_nobody() {
+        let hosts = one();
+        let mut now = Instant::now();
+        let mut alone = 0;
+        for _ in 0..100 {
+            now += 1000 * MS;
+            alone += usize::from(breaks(&hosts, now, now));
+            hosts.connected(0);
+            hosts.succeeded(0, now);
+        }
+        assert_eq!(alone, 100);
+        let mut own = Schedule::new(ElasticsearchSettings::default().backoff);
+        for failures in 1..=20 {
+            now += 1000 * MS;
+            let (kind, reason) = (FailureKind::Busy, "busy");
+            let failure = Failure { kind, reason, retry_after: None, hint: None };
+            let wait = hosts.failed((0, now), failure, Some(&mut own), 1.0, now);
+            assert_eq!(wait.is_some(), failures < 10, "{failures}");
+            assert!(wait.is_none_or(|wait| wait <= 500 * MS), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn without_load_balancing_a_host_that_answers_but_takes_nothing_is_left() {
+        let settings = ElasticsearchSettings {
+            hosts: vec!["http://a:9200".to_owned(), "http://b:9200".to_owned()],
+            loadbalance: false,
+            ..ElasticsearchSettings::default()
+        };
+        let start = Instant::now();
+        let fails = |retry_after: Option<Duration>, times: u32| {
+            let hosts = Hosts::new(&settings, 0, Arc::default());
+            hosts.connected(0);
+            for _ in 0..times {
+                let (kind, reason) = (FailureKind::Busy, "busy");
+                let failure = Failure { kind, reason, retry_after, hint: None };
+                let mut own = Schedule::new(settings.backoff);
+                hosts.failed((0, start), failure, Some(&mut own), 1.0, start);
+            }
+            hosts.connects(1, start)
+        };
+        assert_eq!(fails(None, 1), Connects::NotNow, "that was one request");
+        assert_eq!(fails(None, 2), Connects::Now);
+        assert_eq!(fails(Some(1000 * MS), 1), Connects::NotNow);
+        assert_eq!(fails(Some(Duration::from_hours(1)), 1), Connects::Now);
+        let hosts = Hosts::new(&settings, 0, Arc::default());
+        hosts.connected(0);
+        hosts.paused((0, start), "a page", "mend it", 1.0, start);
+        assert_eq!(hosts.connects(1, start), Connects::Now);
+        hosts.connected(1);
+        assert!(matches!(hosts.choose(false, start), Choice::Ask(Turn { host: 1, .. })));
     }
 }

@@ -94,6 +94,9 @@ impl<D: Disk + Sync> Delivery<D> {
                 stats.write_errors.add(1);
                 stats.retries.add(Reason::Connection, range.len() as u64);
                 let kind = if refused { FailureKind::Refused } else { FailureKind::Broken };
+                if !refused {
+                    cluster.hosts.silent(turn, self.bytes(&range).len(), Instant::now());
+                }
                 let (retry_after, hint) = (None, None);
                 self.failed(&Failure { kind, reason: &reason, retry_after, hint });
                 cluster.hosts.ended(turn, None, Instant::now());

@@ -53,11 +53,11 @@ impl<D: Disk + Sync> Delivery<D> {
             again.extend(dead.iter().map(|(item, _)| (*item, Reason::DeadLetters)));
             dead.clear();
         }
-        if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
-            let bytes = self.bytes(&range).len();
-            self.cluster.hosts.busy(turn, bytes, Instant::now());
-        }
         let nothing_taken = again.len() == range.len() && !range.is_empty();
+        if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
+            let refused = nothing_taken.then(|| self.bytes(&range).len());
+            self.cluster.hosts.busy(turn, refused, Instant::now());
+        }
         self.count(stored, duplicates, dead.len() as u64);
         self.open.pop_front();
         let reason = format!("{} of {} items are to be repeated{why}", again.len(), range.len());
@@ -69,14 +69,10 @@ impl<D: Disk + Sync> Delivery<D> {
         } else {
             // What is repeated in vain, or waits for room for its dead letters, proves nothing of the host.
             if kept && !nothing_taken {
-                self.cluster.hosts.succeeded(self.host, Instant::now());
+                self.taken();
             }
             if !again.is_empty() {
                 debug!("{reason}");
-                if !nothing_taken {
-                    // It goes on: what is left need not wait longer each time.
-                    self.schedule.succeeded();
-                }
                 self.rest(retry_after);
             }
         }
