@@ -43,9 +43,10 @@ use compress::{Compressed, Compressor};
 use deliver::Delivery;
 use hosts::{Hosts, TELL_EVERY};
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::error;
@@ -70,8 +71,8 @@ pub(super) struct Cluster<D: Disk> {
     dead_letters: Mutex<DeadLetters<D>>,
     blocked: BlockedTargets<D>,
     looks: Looks,
-    /// Lines of the log about documents that were refused alone.
-    refused_alone: Mutex<Limiter>,
+    /// When the log was told of something that each batch may bring, by what that is.
+    told: Mutex<BTreeMap<&'static str, Limiter>>,
     bandwidth: Option<Mutex<Meter>>,
     ledger: Ledger,
     stats: Arc<Stats>,
@@ -85,6 +86,13 @@ impl<D: Disk> Cluster<D> {
             Some(target) => format!("{base}/{target}/_bulk"),
             None => format!("{base}/_bulk"),
         }
+    }
+
+    /// Tells whether `what`, which each batch may bring, is worth a line now, and what that is to end with.
+    fn tells(&self, what: &'static str) -> Option<String> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let limiter = told.entry(what).or_insert_with(|| Limiter::once_per(TELL_EVERY));
+        limiter.admit(Instant::now()).map(|suppressed| suppressed.to_string())
     }
 }
 
@@ -129,7 +137,7 @@ pub(super) async fn run<D: Disk + Sync>(
         )),
         blocked,
         looks: Looks::new(),
-        refused_alone: Mutex::new(Limiter::once_per(TELL_EVERY)),
+        told: Mutex::default(),
         bandwidth: links.bandwidth.map(|rate| Mutex::new(meter(rate))),
         ledger: links.ledger,
         stats: links.stats,

@@ -253,6 +253,25 @@ fn dropped_documents_are_counted_and_kept_nowhere() {
     assert!(super::rig::lines().iter().any(told));
 }
 
+#[test]
+fn dead_letters_of_each_batch_do_not_fill_the_log() {
+    let server = super::rig::scripted(|_, _| {
+        let item = r#"{"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"told too often"}}}"#;
+        Reply::json(200, &format!(r#"{{"errors":true,"items":[{item},{item}]}}"#))
+    });
+    let begun = std::time::Instant::now();
+    let mut rig = rig(&server, DeadLetterTo::Spool);
+    for _ in 0..30 {
+        let (_, range) = rig.send(&["{}", "{}"]);
+        assert_eq!(rig.settled(), [range]);
+    }
+    rig.finish();
+    let lines = super::rig::lines();
+    let told = lines.iter().filter(|line| line.contains("told too often")).count() as u64;
+    assert!((1..=1 + begun.elapsed().as_secs() / 10).contains(&told), "{told} lines");
+    assert_eq!(rig.dead_letters().len(), 60);
+}
+
 /// The real disk with a switch that makes it full: of what is appended a half is written.
 #[derive(Clone)]
 struct FullDisk(Arc<AtomicBool>);

@@ -136,10 +136,12 @@ impl<D: Disk + Sync> Cluster<D> {
             Err(error) => return later(error.reason, None),
         };
         let told = |fault: &Fault| {
-            warn!(
-                hint = "`shipper dlq list` shows them; check `dead_letter.index`, its mapping and the privileges on it",
-                "the index `{index}` refuses dead letters, they are kept in the spool: {fault}"
-            );
+            if let Some(more) = self.tells("letters refused") {
+                warn!(
+                    hint = "`shipper dlq list` shows them; check `dead_letter.index`, its mapping and the privileges on it",
+                    "the index `{index}` refuses dead letters, they are kept in the spool: {fault}{more}"
+                );
+            }
         };
         match read_answer(response.status, &response.body, letters.len()) {
             Answer::AllStored => Ok(Vec::new()),

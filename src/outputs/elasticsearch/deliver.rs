@@ -23,7 +23,7 @@ use crate::stats::retries::Reason;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::warn;
@@ -291,11 +291,13 @@ impl<D: Disk + Sync> Delivery<D> {
         }
         let stats = &self.cluster.stats.sending;
         stats.retries.add(Reason::Refused, range.len() as u64);
-        if self.refused_alone == 0 {
+        if self.refused_alone == 0
+            && let Some(more) = self.cluster.tells("requests")
+        {
             warn!(
                 hint = fault.advice(),
                 kind = fault.kind,
-                "the server refuses requests as a whole, they are repeated: {}",
+                "the server refuses requests as a whole, they are repeated: {}{more}",
                 fault.reason
             );
         }
@@ -337,7 +339,7 @@ impl<D: Disk + Sync> Delivery<D> {
             dead.iter().map(|(item, fault)| (self.batch.item(*item), fault)).collect();
         match tokio::task::block_in_place(|| self.cluster.bury(self.host, &letters)) {
             Ok(buried) => {
-                if let Some(more) = self.tells(dead.len()) {
+                if let Some(more) = self.cluster.tells("dead letters") {
                     buried.tell(&letters, &more);
                 }
                 for (item, _) in dead {
@@ -355,22 +357,13 @@ impl<D: Disk + Sync> Delivery<D> {
             }
             // Other batches go on.
             Err(Unburied::Later(reason, retry_after)) => {
-                warn!("{reason}; the documents are sent again");
+                if let Some(more) = self.cluster.tells("letters later") {
+                    warn!("{reason}; the documents are sent again{more}");
+                }
                 self.rest(retry_after);
                 false
             }
         }
-    }
-
-    /// Tells whether `documents` dead letters are worth a line now, and what it is to end with: those that are refused
-    /// one by one, as a proxy does with 413, would give one each.
-    fn tells(&self, documents: usize) -> Option<String> {
-        if 1 < documents {
-            return Some(String::new());
-        }
-        let limiter = &self.cluster.refused_alone;
-        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        limiter.admit(Instant::now()).map(|suppressed| suppressed.to_string())
     }
 
     /// Learns what the host takes: the rest of the batch, and later ones, are cut to that size.
