@@ -232,8 +232,8 @@ pub struct Prospector<D: Disk> {
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Compressed files that this scan passed over without a word so far.
     packed_files: u64,
-    /// What was told already and need not be told again.
-    told: BTreeSet<PathBuf>,
+    /// What was told already and need not be told again, and the scan that could not read it last.
+    told: BTreeMap<PathBuf, u64>,
     /// How many of them, and of directories, the gauge counts.
     unreadable: i64,
     /// What was there and could not be looked at in the last scan.
@@ -296,7 +296,7 @@ impl<D: Disk> Prospector<D> {
             generations_wait: false,
             examining: BTreeMap::new(),
             packed_files: 0,
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             unreadable: 0,
             blind: BTreeSet::new(),
             places: Places::default(),

@@ -17,6 +17,7 @@ mod long_line;
 mod obstacles;
 mod owners;
 mod pauses;
+mod piece;
 mod pipelines;
 mod ready;
 mod rescuing;
@@ -361,12 +362,6 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn retry_refused(&mut self, now: Instant) {
-        while let Some((_, key)) = self.refused.pop_front_if(|(at, _)| *at <= now) {
-            self.mark_ready(key);
-        }
-    }
-
     fn turn(&mut self, key: FileKey, half: Half, queued: Queued, clock: Clock) -> Turn {
         if self.is_spooled(key) || self.waits_to_unpack(key) {
             return Turn::End;
@@ -394,6 +389,9 @@ impl<D: Disk> Worker<D> {
             }
             return turn;
         }
+        if matches!(turn, Turn::More | Turn::End) {
+            self.count_readable(&mut file);
+        }
         let ends = file.removed || file.assignment.is_packed;
         let is_behind = file.is_behind();
         let in_backlog = (Reverse(file.assignment.modified), key);
@@ -409,15 +407,7 @@ impl<D: Disk> Worker<D> {
                     self.ready.put_back(key, queued);
                 }
             }
-            Turn::Refused => {
-                if let Some(file) = self.files.get_mut(&key) {
-                    file.permit = None;
-                }
-                self.unpack_next(key);
-                self.refused.push_back((clock.now + RETRY_PAUSE, key));
-                // So that the next scan takes it for changed.
-                self.report(Report::Refused { key });
-            }
+            Turn::Refused => self.plan_retry(key, clock.now),
             Turn::End if is_behind => drop(self.behind.insert(in_backlog)),
             Turn::End if ends => {
                 if !self.cut_at_end(key) && !self.lingers(key) {
@@ -461,7 +451,6 @@ impl<D: Disk> Worker<D> {
 
     /// Notes that a file was opened: gives it its source, and closes others when too many are open.
     fn opened(&mut self, file: &mut Harvester<D>) {
-        self.count_readable(file);
         let pipeline = &self.pipelines[usize::from(file.assignment.input)];
         let mut source = pipeline.source(&file.assignment.path, file.assignment.epoch);
         let owner = self.settings.inputs[usize::from(file.assignment.input)].owner;
@@ -498,7 +487,7 @@ impl<D: Disk> Worker<D> {
 
     /// When all was asked for and all is read: hands over the rest and reports how far each file was read.
     fn tell_drained(&mut self) -> bool {
-        if self.drain != Drain::Asked || !self.refused.is_empty() || !self.held_back.is_empty() {
+        if self.drain != Drain::Asked || self.has_hopes() || !self.held_back.is_empty() {
             return true;
         }
         let keys: Vec<FileKey> = self.files.keys().copied().collect();
@@ -545,13 +534,6 @@ impl<D: Disk> Worker<D> {
         let report = Report::Finished { key, reached, size, is_given_up };
         self.let_go(file);
         self.report(report);
-    }
-
-    /// It was refused before, or not.
-    fn count_readable(&self, file: &mut Harvester<D>) {
-        if std::mem::take(&mut file.is_refused) {
-            self.links.stats.reading.unreadable.add(-1);
-        }
     }
 
     fn let_go(&mut self, mut file: Box<Harvester<D>>) {

@@ -52,7 +52,7 @@ pub enum Content<F: ReadFile> {
 impl<F: ReadFile> ReadFile for Content<F> {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
-            Self::Plain(file) => file.read_at(bytes, offset),
+            Self::Plain(file) => file.read_at(bytes, offset).map_err(fault),
             Self::Packed(file) => file.read_at(bytes, offset),
             Self::Damaged(file) => match file.read_at(bytes, offset) {
                 Err(error) if is_damage(&error) => Ok(0),
@@ -83,6 +83,15 @@ impl<F: ReadFile> ReadFile for Content<F> {
 #[must_use]
 pub fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
+/// Makes another error of `WouldBlock`, which here says of a compressed file that it is to be called again at once: some file
+/// systems say so of a file that they cannot read now.
+fn fault(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, error),
+        _ => error,
+    }
 }
 
 /// What a compressed file unpacks to, one member or several.
@@ -140,7 +149,12 @@ impl<F: ReadFile> ReadFile for Unpacked<F> {
                 if 0 < length {
                     break;
                 }
-                return Err(io::Error::new(*kind, why.as_str()));
+                let error = io::Error::new(*kind, why.as_str());
+                if !is_damage(&error) {
+                    // It may be readable the next time.
+                    state.rewind();
+                }
+                return Err(error);
             } else if length == 0 && SKIPPED_AT_ONCE <= skipped {
                 return Err(io::ErrorKind::WouldBlock.into());
             } else {
@@ -220,7 +234,7 @@ impl<F: ReadFile> Read for Packed<F> {
                     return Ok(length);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(fault(error)),
             }
         }
     }

@@ -17,6 +17,10 @@ mod devices;
 mod events;
 #[path = "following/exchange.rs"]
 mod exchange;
+#[path = "following/faults.rs"]
+mod faults;
+#[path = "following/faulty.rs"]
+mod faulty;
 #[path = "following/fresh.rs"]
 mod fresh;
 #[path = "following/headers.rs"]

@@ -99,7 +99,6 @@ impl<D: Disk> Prospector<D> {
         listing: &mut Listing<'_, D>,
         now: Instant,
     ) {
-        let mut refused = BTreeSet::new();
         let mut strangers = Vec::new();
         for (looks, (input, found)) in self.grown_first(newcomers).into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
@@ -118,16 +117,9 @@ impl<D: Disk> Prospector<D> {
                     self.is_short = true;
                     self.tell_short(&error, now);
                 }
-                Err(error) => {
-                    if !self.told.contains(&*found.path) {
-                        self.links.stats.reading.errors.add(1);
-                        advice::tell_refused(&self.disk, &found.path, &error);
-                    }
-                    refused.insert(found.path.to_path_buf());
-                }
+                Err(error) => self.note_refused(&found.path, &error),
             }
         }
-        self.told = refused;
         self.seek_unclaimed(listing, now);
         self.index_unclaimed();
         let mut registered = Vec::new();
@@ -154,6 +146,7 @@ impl<D: Disk> Prospector<D> {
         self.unclaimed_names = BTreeSet::new();
         self.begin_skipped();
         let round = self.round;
+        self.told.retain(|_, last| *last == round);
         self.waiting.retain(|_, waiting| waiting.round == round);
         if self.round == 1 && 0 < self.backlog.bytes {
             let (files, bytes) = (self.backlog.files, self.backlog.bytes);
@@ -161,6 +154,14 @@ impl<D: Disk> Prospector<D> {
                 files,
                 bytes, "backlog at this start; `--from now` would skip what was never read before"
             );
+        }
+    }
+
+    /// Notes that a file that matches cannot be read now; told once.
+    pub(super) fn note_refused(&mut self, path: &Path, error: &io::Error) {
+        if self.told.insert(path.to_path_buf(), self.round).is_none() {
+            self.links.stats.reading.errors.add(1);
+            advice::tell_refused(&self.disk, path, error);
         }
     }
 

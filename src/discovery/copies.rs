@@ -12,7 +12,9 @@ use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
 use crate::packing::Compression;
 use crate::position::Inode;
+use crate::unpacked::is_damage;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -174,6 +176,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         let mut best: Option<(u64, OrphanKey, Continuation)> = None;
+        let mut refused = Vec::new();
         for position in candidates {
             let orphan = &self.orphans[position];
             let (size, first) = (looked.size, looked.first());
@@ -183,15 +186,37 @@ impl<D: Disk> Prospector<D> {
             } else {
                 orphan.prove(&looked.file, size, first)
             };
-            let Ok(Some((continuation, offset))) = proved else { continue };
-            if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
-                best = Some((offset, position, continuation));
+            match proved {
+                Ok(Some((continuation, offset))) => {
+                    if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
+                        best = Some((offset, position, continuation));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => refused.push((position, error)),
             }
         }
-        let Some((_, position, continuation)) = best else { return false };
+        let Some((_, position, continuation)) = best else {
+            return self.is_undecided(found, refused);
+        };
         let orphan = self.orphans.take(position);
         self.continue_orphan(input, found, looked, orphan, continuation);
         true
+    }
+
+    /// Tells whether nothing can be concluded from a file that begins as these epochs do, because more of it cannot be read now:
+    /// it would be sent again as a new one. The next scan tries it again.
+    fn is_undecided(&mut self, found: &Found, refused: Vec<(OrphanKey, io::Error)>) -> bool {
+        // It has become shorter meanwhile: that is no copy of what was read.
+        let refused = refused.into_iter().filter(|(_, error)| !is_damage(error));
+        let mut is_undecided = false;
+        for (position, error) in refused {
+            self.orphans[position].is_put_off = true;
+            if !std::mem::replace(&mut is_undecided, true) {
+                self.note_refused(&found.path, &error);
+            }
+        }
+        is_undecided
     }
 
     /// Returns the orphans that a file may continue as far as its inode and its name go.

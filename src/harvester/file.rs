@@ -3,6 +3,7 @@
 use super::fresh::Parting;
 use super::header::Header;
 use super::limit::Permit;
+use super::piece::{Behind, Piece};
 use super::ready::Queued;
 use crate::assembly::OpenEvent;
 use crate::disk::{Disk, ReadFile};
@@ -46,6 +47,9 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) size: u64,
     /// Whether it cannot be read now, which was told and counted.
     pub(super) is_refused: bool,
+    /// How often in a row it was refused, and whether the next try is planned.
+    pub(super) refusals: u32,
+    pub(super) has_retry: bool,
     /// The large event at the offset, whose end is sought.
     pub(super) open_event: Option<Box<OpenEvent>>,
     /// Offsets behind the offset at which an event ends, rising.
@@ -118,6 +122,8 @@ impl<D: Disk> Harvester<D> {
             opened_at: None,
             last_read: None,
             is_refused: false,
+            refusals: 0,
+            has_retry: false,
             open_event: None,
             cuts: Vec::new(),
             waiting: None,
@@ -178,11 +184,23 @@ impl<D: Disk> Harvester<D> {
         self.assignment.name = name;
     }
 
-    /// Opens it unless it is open, and checks inode and first bytes.
+    /// Opens it unless it is open, and checks inode and first bytes. What could not be read is opened anew, if its name still
+    /// leads there: what was open belongs to a file system that is no more, perhaps. But it stays open until then, for it may
+    /// be all that is left of the file.
     pub(super) fn open(&mut self, disk: &D) -> Result<Opened, Obstacle> {
-        if self.file.is_some() {
+        let was_open = self.file.is_some();
+        if was_open && !self.is_refused {
             return Ok(Opened::Before);
         }
+        match self.open_anew(disk) {
+            Ok(file) => self.file = Some(file),
+            Err(_) if was_open => {}
+            Err(obstacle) => return Err(obstacle),
+        }
+        Ok(if was_open { Opened::Before } else { Opened::Now })
+    }
+
+    fn open_anew(&mut self, disk: &D) -> Result<Content<D::File>, Obstacle> {
         let rescued = self.assignment.rescued.clone();
         let place = rescued.as_ref().unwrap_or(&self.assignment.name);
         let file = disk.open(place).map_err(|error| match error.kind() {
@@ -211,16 +229,14 @@ impl<D: Disk> Harvester<D> {
         if !prefix_matches(self.assignment.prefix, &first[..got]) {
             return Err(Obstacle::Broken(Broken::Replaced));
         }
-        self.file = Some(file);
-        Ok(Opened::Now)
+        Ok(file)
     }
 
-    /// Reads from a little before the offset and checks those bytes; returns the number of bytes before the offset
-    /// and the number read in all.
+    /// Reads from a little before the offset and checks those bytes.
     ///
     /// The first bytes are checked as well: those before the offset are often the end of an agent's name, which a file
     /// that was truncated and has grown beyond the offset may have in the same place.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, usize), Obstacle> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Piece, Obstacle> {
         let file = self.file.as_ref().expect("a file is opened before it is read");
         let before = overlap(self.assignment.offset);
         // What is in the rescue nobody else writes.
@@ -234,9 +250,15 @@ impl<D: Disk> Harvester<D> {
                 return Err(Obstacle::Broken(why));
             }
         }
-        let length = file.read_at(buffer, self.assignment.offset - before as u64)?;
+        let at = self.assignment.offset - before as u64;
+        let prefix = self.assignment.prefix;
+        let Piece { length, behind, .. } =
+            Piece::read(file, buffer, at, may_change.then_some(prefix))?;
         if length < before {
-            return Err(Obstacle::Broken(Broken::Truncated));
+            return Err(match behind {
+                Behind::Fault(error) => Obstacle::Refused(error),
+                Behind::End | Behind::More => Obstacle::Broken(Broken::Truncated),
+            });
         }
         if tail_hash(&buffer[..before]) != self.assignment.proof.tail {
             return Err(Obstacle::Broken(Broken::Replaced));
@@ -244,15 +266,18 @@ impl<D: Disk> Harvester<D> {
         // So near the beginning the bytes before the offset prove little: it may be a truncation since the open.
         if before < TAIL_BYTES {
             let first = &buffer[..length.min(PREFIX_BYTES)];
-            if !self.assignment.prefix.is_within(first) {
-                return Err(Obstacle::Broken(Broken::Truncated));
+            if !prefix.is_within(first) {
+                return Err(match behind {
+                    Behind::Fault(error) => Obstacle::Refused(error),
+                    Behind::End | Behind::More => Obstacle::Broken(Broken::Truncated),
+                });
             }
-            if !prefix_matches(self.assignment.prefix, first) {
+            if !prefix_matches(prefix, first) {
                 return Err(Obstacle::Broken(Broken::Replaced));
             }
         }
         self.size = self.size.max(self.assignment.offset + (length - before) as u64);
-        Ok((before, length))
+        Ok(Piece { before, length, behind })
     }
 
     /// Reads everything up to an offset, checked, and gives it away piece by piece; the file's offset moves there only when
@@ -270,13 +295,13 @@ impl<D: Disk> Harvester<D> {
             let result = match self.read(buffer) {
                 // Going back to the beginning is not done in turns, or it would begin anew in each.
                 Err(Obstacle::NotYet) => continue,
-                Ok((before, length)) => {
+                Ok(Piece { before, length, behind }) => {
                     let left = usize::try_from(end - self.assignment.offset).unwrap_or(usize::MAX);
                     let upto = length.min(before.saturating_add(left));
-                    if upto == before {
-                        Err(Obstacle::Broken(Broken::Truncated))
-                    } else {
-                        Ok((before, upto))
+                    match behind {
+                        _ if before < upto => Ok((before, upto)),
+                        Behind::Fault(error) => Err(Obstacle::Refused(error)),
+                        Behind::End | Behind::More => Err(Obstacle::Broken(Broken::Truncated)),
                     }
                 }
                 Err(obstacle) => Err(obstacle),

@@ -1,6 +1,7 @@
 //! From the bytes of a file into the open batch.
 
 use super::file::{Harvester, Obstacle, Opened};
+use super::piece::{Behind, Piece};
 use super::{Turn, Worker};
 use crate::batch::BatchBuilder;
 use crate::disk::{Disk, ReadFile};
@@ -20,7 +21,10 @@ pub(super) struct Clock {
 struct Chunk<'a> {
     bytes: &'a [u8],
     before: usize,
+    /// Whether there is, or may be, something behind them.
     full: bool,
+    /// Whether that cannot be read now.
+    faulty: bool,
 }
 
 /// What became of a chunk.
@@ -31,6 +35,8 @@ enum Filled {
     Large,
     /// The event at the offset may go on behind the chunk.
     Open,
+    /// The event at the offset goes on in bytes that cannot be read now.
+    Fault,
 }
 
 impl<D: Disk> Worker<D> {
@@ -62,9 +68,17 @@ impl<D: Disk> Worker<D> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(self.settings.read_bytes, 0);
         let filled = match file.read(&mut buffer) {
-            Ok((before, length)) => {
-                let full = length == buffer.len();
-                self.take_chunk(file, &Chunk { bytes: &buffer[..length], before, full }, clock)
+            Ok(Piece { before, length, behind }) => {
+                let bytes = &buffer[..length];
+                let (full, faulty) =
+                    (!matches!(behind, Behind::End), matches!(behind, Behind::Fault(_)));
+                let filled = self.take_chunk(file, &Chunk { bytes, before, full, faulty }, clock);
+                match (filled, behind) {
+                    (Filled::Fault, Behind::Fault(error)) => {
+                        Filled::Done(self.obstacle(file, Obstacle::Refused(error)))
+                    }
+                    (filled, _) => filled,
+                }
             }
             Err(obstacle) => Filled::Done(self.obstacle(file, obstacle)),
         };
@@ -72,7 +86,7 @@ impl<D: Disk> Worker<D> {
         match filled {
             Filled::Done(turn) => turn,
             Filled::Large => self.large(file, clock),
-            Filled::Open => Turn::End,
+            Filled::Open | Filled::Fault => Turn::End,
         }
     }
 
@@ -98,6 +112,9 @@ impl<D: Disk> Worker<D> {
         let unsettled = usize::try_from(file.unsettled_bytes()).unwrap_or(usize::MAX);
         let end = before.saturating_add(unsettled).min(chunk.bytes.len());
         if end == before {
+            if chunk.faulty {
+                return Filled::Fault;
+            }
             file.waiting = None;
             return Filled::Done(Turn::End);
         }
@@ -119,6 +136,9 @@ impl<D: Disk> Worker<D> {
             file.wait_for_more(last.unwrap_or(0), bytes.len(), clock.now);
         }
         let Some(last) = last else {
+            if chunk.faulty && end == chunk.bytes.len() {
+                return Filled::Fault;
+            }
             if chunk.full {
                 // A line end may stand across the border.
                 file.scanned = at + (bytes.len() + 1 - terminator.len()) as u64;
@@ -132,6 +152,7 @@ impl<D: Disk> Worker<D> {
                 file.waits_no_more();
                 Filled::Done(turn)
             }
+            Filled::Open if chunk.faulty && at == file.assignment.offset => Filled::Fault,
             Filled::Open if chunk.full && at == file.assignment.offset => Filled::Large,
             Filled::Open if chunk.full => Filled::Done(Turn::More),
             other => other,

@@ -7,6 +7,7 @@
 use super::file::{Harvester, Obstacle};
 use super::filling::Clock;
 use super::long_line::{Found, find_end, jumbo_bytes};
+use super::piece::{Behind, Piece};
 use super::{Turn, Worker};
 use crate::assembly::{OpenEvent, Sought};
 use crate::batch::{BatchBuilder, BatchLimits};
@@ -68,7 +69,7 @@ impl<D: Disk> Worker<D> {
         let source = file.source.as_ref().expect("an open file has a source");
         let content = file.file.as_ref().expect("a file is opened before it is searched");
         let at = open.scanned;
-        let length = content.read_at(buffer, at)?;
+        let Piece { length, behind, .. } = Piece::read(content, buffer, at, None)?;
         if length == 0 && !file.assignment.is_packed && content.stat()?.size < at {
             return Err(Obstacle::Broken(Broken::Truncated));
         }
@@ -78,14 +79,20 @@ impl<D: Disk> Worker<D> {
         let cut = file.last_cut(at + length as u64).filter(|cut| at <= *cut);
         let cut = cut.map(|cut| usize::try_from(cut - at).expect("it lies in the buffer"));
         let last = terminator.find_last(bytes, at).max(cut);
-        let full = length == buffer.len();
+        let full = !matches!(behind, Behind::End);
         if last.is_none() && full {
+            if let Behind::Fault(error) = behind {
+                return Err(Obstacle::Refused(error));
+            }
             file.scanned = at + (length + 1 - terminator.len()) as u64;
             return Ok((Sought::Open, Turn::More));
         }
         let last = last.unwrap_or(0);
         let chunk = Chunk { bytes: &bytes[..last], at, cuts: &file.cuts };
         let mut sought = pipeline.seek_end(source, chunk, open);
+        if let (Sought::Open, Behind::Fault(error)) = (sought, behind) {
+            return Err(Obstacle::Refused(error));
+        }
         if sought == Sought::Open && full && open.scanned == at && 0 < last {
             // A container's text within joined lines that does not end in a whole buffer: the event is ended there.
             (open.scanned, open.end, open.kept) = {

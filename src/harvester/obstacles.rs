@@ -1,10 +1,15 @@
-//! What hinders a read, and what comes of it.
+//! What hinders a read, and what comes of it: a file that is refused is tried again every two seconds, and at each hint. What
+//! is open stays open meanwhile.
 
 use super::file::{Harvester, Obstacle};
-use super::{Turn, Worker};
+use super::{RETRY_PAUSE, Turn, Worker};
 use crate::advice;
 use crate::disk::Disk;
-use crate::follow::Report;
+use crate::follow::{FileKey, Report};
+use std::time::Instant;
+
+/// Refusals in a row after which a drain waits for a file no longer.
+const DRAIN_TRIES: u32 = 3;
 
 impl<D: Disk> Worker<D> {
     /// Turns what hinders a read into the end of a turn; tells about a refusal once.
@@ -20,7 +25,7 @@ impl<D: Disk> Worker<D> {
                 let input = usize::from(file.assignment.input);
                 self.links.stats.inputs.count(input, |input| input.errors.add(1));
                 self.links.stats.reading.errors.add(1);
-                super::closing::close(file, &self.links.stats);
+                file.refusals += 1;
                 if !std::mem::replace(&mut file.is_refused, true) {
                     self.links.stats.reading.unreadable.add(1);
                     advice::tell_refused(&self.disk, &file.assignment.name, &error);
@@ -28,5 +33,42 @@ impl<D: Disk> Worker<D> {
                 Turn::Refused
             }
         }
+    }
+
+    /// Plans the next try of a file that was refused, if none is planned: hints may have it tried, in vain, many times before.
+    pub(super) fn plan_retry(&mut self, key: FileKey, now: Instant) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        if file.file.is_none() {
+            file.permit = None;
+        }
+        if !std::mem::replace(&mut file.has_retry, true) {
+            self.refused.push_back((now + RETRY_PAUSE, key));
+        }
+        self.unpack_next(key);
+        // So that the next scan takes it for changed.
+        self.report(Report::Refused { key });
+    }
+
+    pub(super) fn retry_refused(&mut self, now: Instant) {
+        while let Some((_, key)) = self.refused.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(file) = self.files.get_mut(&key) {
+                file.has_retry = false;
+            }
+            self.mark_ready(key);
+        }
+    }
+
+    /// It was refused before, or not.
+    pub(super) fn count_readable(&self, file: &mut Harvester<D>) {
+        file.refusals = 0;
+        if std::mem::take(&mut file.is_refused) {
+            self.links.stats.reading.unreadable.add(-1);
+        }
+    }
+
+    /// Tells whether a file was refused a moment ago and may be read in the next.
+    pub(super) fn has_hopes(&self) -> bool {
+        let mut files = self.refused.iter().filter_map(|(_, key)| self.files.get(key));
+        files.any(|file| file.refusals < DRAIN_TRIES)
     }
 }

@@ -1,12 +1,12 @@
 //! Prospector and harvester over real files, driven step by step, with a registrar and an output that only remember.
 
+use crate::faulty::FaultyDisk;
 use shipper::batch::{Batch, BatchLimits};
 
 use shipper::acker::Tracker;
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::watch::{Hint, NoWatch};
 use shipper::discovery::{Exchange, From, Prospector, ProspectorLinks, Watched, WorkerLink};
-use shipper::disk::RealDisk;
 use shipper::document::Shared;
 use shipper::harvester::{
     OpenLimit, READ_BYTES, Step, Worker, WorkerExchange, WorkerInput, WorkerLinks, WorkerSettings,
@@ -39,8 +39,10 @@ static DRAWN: AtomicU64 = AtomicU64::new(1);
 
 /// One life of the reading side.
 pub struct Rig {
-    pub prospector: Prospector<RealDisk>,
-    pub worker: Worker<RealDisk>,
+    pub prospector: Prospector<FaultyDisk>,
+    pub worker: Worker<FaultyDisk>,
+    /// What both of them read.
+    pub disk: FaultyDisk,
     pub stats: Arc<Stats>,
     pub pool: Pool,
     hint: mpsc::Sender<Hint>,
@@ -124,7 +126,7 @@ impl Rig {
         pool_bytes: usize,
         input: &InputSettings,
     ) -> Self {
-        let stats = Arc::new(Stats::default());
+        let (disk, stats) = (FaultyDisk::default(), Arc::new(Stats::default()));
         let (bell, worker_bell) = (Arc::new(Wake::default()), Arc::new(Wake::default()));
         let (ledger, notes) = Ledger::inbox(Arc::new(Wake::default()));
         let (sender, receiver) = queue(vec![Arc::clone(&worker_bell)]);
@@ -163,7 +165,7 @@ impl Rig {
             }),
         };
         let prospector = Prospector::new(
-            RealDisk,
+            disk.clone(),
             vec![watched],
             from,
             known.values().cloned().collect(),
@@ -192,7 +194,7 @@ impl Rig {
             ledger,
             stats: Arc::clone(&stats),
         };
-        let worker = Worker::new(RealDisk, settings, links, vec![pipeline(input)]);
+        let worker = Worker::new(disk.clone(), settings, links, vec![pipeline(input)]);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (output, batches) = mpsc::channel();
         runtime.spawn(async move {
@@ -203,6 +205,7 @@ impl Rig {
         Self {
             prospector,
             worker,
+            disk,
             stats,
             pool,
             hint,

@@ -1,0 +1,203 @@
+//! Logs that cannot be read for a while, or in part: all that can be read is, once, and nothing is tried again and again.
+
+use crate::faulty::bad_sector;
+use crate::rig::{Logs, Rig, gzip, lines, messages};
+use shipper::discovery::From;
+use shipper::packing::Compression;
+use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
+use std::path::Path;
+
+/// The numbers of errors.
+const AGAIN: i32 = 11;
+const INPUT_OUTPUT: i32 = 5;
+const STALE: i32 = 116;
+
+fn start(logs: &Logs) -> Rig {
+    Rig::start(&[logs.pattern("access.log")], Vec::new(), From::Start)
+}
+
+#[test]
+fn read_that_ends_early_is_not_the_end_of_the_file() {
+    for most in [1, 3, 63, 64, 65, 100, 1023, 5000] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 5));
+        let mut rig = start(&logs);
+        rig.disk.fail(move |_, _, wanted| Ok(wanted.min(most)));
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 5), "{most} bytes at once");
+        logs.append("access.log", lines(6, 200));
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(6, 200), "{most} bytes at once");
+        assert_eq!(rig.stop().len(), 1, "{most} bytes at once: it is one file");
+    }
+}
+
+#[test]
+fn sector_that_cannot_be_read_holds_up_what_stands_behind_it_alone_and_is_counted() {
+    for at in [0, 100, 1024, 2000, 5000] {
+        let logs = Logs::new();
+        let text = lines(1, 500);
+        logs.write("access.log", "");
+        let mut rig = start(&logs);
+        rig.settle_down();
+        logs.append("access.log", &text);
+        // A file is known by its first 1024 bytes.
+        let known = if at < 1024 { 0 } else { at };
+        let before = text.as_bytes()[..known].iter().filter(|byte| **byte == b'\n').count();
+        rig.disk.fail(bad_sector("access.log", at as u64..at as u64 + 512));
+        rig.pass(60);
+        assert_eq!(rig.arrived(), messages(1, before), "fault at {at}");
+        assert_eq!(rig.stats.reading.unreadable.get(), 1, "fault at {at}");
+        rig.disk.heal();
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(before + 1, 500), "fault at {at}");
+        assert_eq!(rig.stats.reading.unreadable.get(), 0, "fault at {at}");
+    }
+}
+
+#[test]
+fn sector_within_an_event_of_several_lines_does_not_end_the_event() {
+    let multiline = MultilineSettings::new(MultilineRule::Count(100));
+    let parsers = vec![LineParser::Multiline(multiline)];
+    let reading = ReadingSettings { parsers, ..ReadingSettings::default() };
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 300));
+    let mut rig = Rig::start_reading(&[logs.pattern("access.log")], Vec::new(), &reading);
+    let sector = lines(1, 150).len() as u64;
+    rig.disk.fail(bad_sector("access.log", sector..sector + 10));
+    rig.pass(60);
+    assert_eq!(rig.arrived(), [messages(1, 100).join("\n")]);
+    rig.disk.heal();
+    rig.pass(3);
+    assert_eq!(rig.arrived(), [messages(101, 200).join("\n"), messages(201, 300).join("\n")]);
+}
+
+#[test]
+fn compressed_file_that_cannot_be_read_to_its_end_is_not_done_with() {
+    let logs = Logs::new();
+    let (read, rest) = (lines(1, 10), lines(11, 60_000));
+    logs.write("access.log", &read);
+    let mut rig = Rig::start_packed(&[logs.pattern("access.log")], Vec::new(), Compression::All);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 10));
+    let saved = rig.stop();
+    let packed = gzip((read + &rest).as_bytes());
+    logs.write("access.log.1.gz", &packed);
+    logs.remove("access.log");
+    let patterns = [logs.pattern("access.log")];
+    let mut rig = Rig::start_packed(&patterns, saved, Compression::All);
+    // It is examined to its end first; then a reader comes, who meets the fault three times.
+    let (half, end) = (packed.len() as u64 / 2, packed.len() as u64);
+    let mut sector = bad_sector("access.log.1.gz", half..half + 100);
+    let (mut is_examined, mut faults) = (false, 0);
+    rig.disk.fail(move |path, offset, wanted| {
+        is_examined |= offset == end && path.ends_with("access.log.1.gz");
+        let read =
+            if is_examined && faults < 3 { sector(path, offset, wanted) } else { Ok(wanted) };
+        faults += u32::from(read.is_err());
+        read
+    });
+    rig.pass(120);
+    assert_eq!(rig.arrived(), messages(11, 60_000));
+}
+
+#[test]
+fn file_that_is_refused_is_tried_every_two_seconds_and_at_hints_and_told_once() {
+    for number in [AGAIN, INPUT_OUTPUT, STALE] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 3));
+        let mut rig = start(&logs);
+        rig.settle_down();
+        rig.arrived();
+        rig.disk.fail(move |_, _, _| Err(number));
+        for more in 4..=50 {
+            logs.append("access.log", lines(more, more));
+            rig.hint_all();
+            rig.pass(0);
+            rig.settle_down();
+        }
+        let hinted = rig.disk.reads();
+        rig.pass(100);
+        let tried = rig.disk.reads() - hinted;
+        // 50 tries of its reader, each of which opens it anew and reads what is open; and looks of the scans.
+        assert!((50..=250).contains(&tried), "{number}: {tried} reads in 100 s");
+        assert_eq!(rig.stats.reading.unreadable.get(), 1, "{number}");
+        rig.disk.heal();
+        rig.pass(3);
+        assert_eq!(rig.arrived(), messages(4, 50), "{number}");
+        assert_eq!(rig.stats.reading.unreadable.get(), 0, "{number}");
+    }
+}
+
+#[test]
+fn file_that_was_removed_stays_open_while_it_cannot_be_read() {
+    for number in [INPUT_OUTPUT, STALE] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 3));
+        let mut rig = start(&logs);
+        rig.settle_down();
+        logs.append("access.log", lines(4, 6));
+        rig.disk.fail(move |_, _, _| Err(number));
+        rig.pass_a_scan();
+        logs.remove("access.log");
+        rig.pass_a_scan();
+        rig.disk.heal();
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(1, 6), "{number}");
+    }
+}
+
+#[test]
+fn copy_that_cannot_be_read_now_is_not_taken_for_a_new_file() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 300));
+    let mut rig = Rig::start(&[logs.pattern("access.log*")], Vec::new(), From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    let sector = lines(1, 200).len() as u64;
+    rig.disk.fail(bad_sector("access.log.1", sector..sector + 10));
+    logs.append("access.log", lines(301, 310));
+    logs.copy("access.log", "access.log.1");
+    logs.truncate("access.log");
+    rig.pass(60);
+    assert_eq!(rig.arrived(), Vec::<String>::new());
+    rig.disk.heal();
+    rig.pass(60);
+    assert_eq!(rig.arrived(), messages(301, 310));
+}
+
+#[test]
+fn drain_does_not_wait_for_what_cannot_be_read() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 300));
+    let mut rig = start(&logs);
+    rig.disk.fail(bad_sector("access.log", 2000..2010));
+    rig.pass(1);
+    rig.prospector.drain();
+    rig.pass(30);
+    assert!(rig.prospector.drained().is_some());
+    assert_eq!(rig.stats.reading.unreadable.get(), 1);
+}
+
+/// Two reads of one turn are not one: what a truncation has put between them is no part of what was there.
+#[test]
+fn file_that_is_refilled_between_two_reads_is_not_mixed_up() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 100));
+    let mut rig = start(&logs);
+    rig.settle_down();
+    rig.arrived();
+    logs.append("access.log", lines(101, 102));
+    let (path, end) = (logs.path("access.log"), lines(1, 102).len() as u64);
+    let mut refilled = false;
+    rig.disk.fail(move |name: &Path, offset, wanted| {
+        if offset == end && !refilled && name.ends_with("access.log") {
+            refilled = true;
+            std::fs::write(&path, lines(1000, 1300)).unwrap();
+        }
+        Ok(wanted)
+    });
+    rig.pass(60);
+    let arrived = rig.arrived();
+    assert_eq!(arrived, [messages(101, 102), messages(1000, 1300)].concat());
+}
