@@ -3,6 +3,7 @@
 //! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
 
 mod descriptors;
+mod ending;
 mod exchange;
 mod governor;
 mod offline;
@@ -42,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::error;
 
 /// Threads that read and encode. One fills two cores' worth of output; more would only take from the web server.
 const WORKERS: usize = 1;
@@ -390,44 +391,6 @@ impl App {
         drained
             .as_ref()
             .is_some_and(|ends| ends.iter().all(|(progress, end)| *end <= progress.committed()))
-    }
-
-    /// Stops: readers first, then what is in flight is waited for, no longer than until `hurry` is over, then the
-    /// registry gets its last sync.
-    #[must_use]
-    pub fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
-        info!("stopping: readers first, then open batches for at most {:?}", self.shutdown_timeout);
-        self.signals.stop_reading.store(true, Ordering::Release);
-        self.wakes.iter().for_each(|wake| wake.ring());
-        for reader in self.readers {
-            // A panic is in the signals.
-            let _ = reader.join();
-        }
-        let _ = self.shutdown.send(Shutdown::Stop);
-        let deadline = self.shutdown_timeout;
-        let mut outputs = self.outputs;
-        let ended = self.runtime.block_on(async {
-            tokio::select! {
-                ended = &mut outputs => Some(ended),
-                () = tokio::time::sleep(deadline) => None,
-                () = hurry => None,
-            }
-        });
-        let settled = matches!(ended, Some(Ok(Ok(()))));
-        let stopped = if settled { Stopped::Settled } else { Stopped::GivenUp };
-        if ended.is_none() {
-            let _ = self.shutdown.send(Shutdown::Abort);
-            outputs.abort();
-        }
-        self.runtime.shutdown_timeout(Duration::from_millis(100));
-        self.signals.stop_registrar.store(true, Ordering::Release);
-        self.registrar_wake.ring();
-        if self.registrar.join().is_err() {
-            warn!(
-                "the registrar had ended with a panic; offsets since its last flush are read again"
-            );
-        }
-        if self.signals.tell_fallen() { Stopped::Fallen } else { stopped }
     }
 }
 

@@ -40,7 +40,13 @@ impl Pulses {
     /// Begins to watch the loops that there are.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        let pulses = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.watch_some(|_| true)
+    }
+
+    /// Begins to watch the loops of these threads.
+    pub(super) fn watch_some(&self, is_meant: impl Fn(&str) -> bool) -> Watch {
+        let mut pulses = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        pulses.retain(|pulse| is_meant(&pulse.name));
         Watch(pulses.into_iter().map(|pulse| Watched { pulse, asked: None }).collect())
     }
 }

@@ -1,5 +1,6 @@
 //! The loops of the plain threads: step, then sleep until the bell or the deadline.
 
+use super::ending::REGISTRAR;
 use super::governor::Governor;
 use super::{Common, Signals};
 use crate::discovery::Prospector;
@@ -98,6 +99,8 @@ pub(super) fn harvester(
                 }
             }
         }
+        // What is kept of removed files may take long, and is waited for.
+        drop(beat);
         worker.close();
     })
 }
@@ -145,6 +148,7 @@ pub(super) fn listener(
                 }
             }
         }
+        drop(beat);
         listeners.close(Instant::now(), moment());
     })
 }
@@ -211,8 +215,8 @@ pub(super) fn registrar(
     signals: &Arc<Signals>,
 ) -> io::Result<JoinHandle<()>> {
     let (wake, signals) = (Arc::clone(wake), Arc::clone(signals));
-    let beat = signals.pulses.add("registrar", &wake);
-    Builder::new().name("registrar".to_owned()).spawn(move || {
+    let beat = signals.pulses.add(REGISTRAR, &wake);
+    Builder::new().name(REGISTRAR.to_owned()).spawn(move || {
         let _alarm = Alarm(Arc::clone(&signals));
         while !signals.stop_registrar.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -221,5 +225,6 @@ pub(super) fn registrar(
             wake.wait(until(deadline, now));
         }
         registrar.close(Instant::now());
+        drop(beat);
     })
 }

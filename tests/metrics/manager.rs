@@ -184,3 +184,25 @@ fn without_a_manager_it_runs_all_the_same() {
     let warned = "cannot tell the service manager at `vsock:2:1` how it goes: unsupported";
     assert!(told.contains(warned), "{told}");
 }
+
+#[test]
+fn stop_does_not_wait_for_a_registrar_that_hangs() {
+    let server = storing();
+    let place = Place::new(&quiet(&server.url()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let (manager, socket) = Manager::at(&place);
+    let running = start(&place, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "1000000")]);
+    wait_until("it lives", || 2 <= manager.signs_of_life().len());
+    // As in the case above: a pipe that nobody reads does not answer.
+    let registry = place.path().join("data/registry/elasticsearch");
+    let pipe = registry.join("journal.new");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::remove_file(registry.join("journal.log")).unwrap();
+    std::fs::write(place.log("b.log"), "two\n").unwrap();
+    wait_until("it hangs", || running.told().contains("`registrar` has made no progress"));
+    let (code, told) = running.stop();
+    assert_eq!(code, 0, "{told}");
+    let left = "the thread `registrar` does not end: it has made no progress for 1";
+    assert!(told.contains(left), "{told}");
+    assert!(told.contains("stopped before all was acknowledged"), "{told}");
+}

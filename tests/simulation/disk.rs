@@ -62,6 +62,8 @@ pub struct Faults {
     pub sync_fails: bool,
     /// No file can be opened: the process has too many.
     pub open_fails: bool,
+    /// Many reads fail, or end early.
+    pub reads_fail: bool,
 }
 
 type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
@@ -101,6 +103,8 @@ pub struct State {
     was_listed: bool,
     is_within_call: bool,
     is_ending: bool,
+    /// Which read fails next is drawn from this.
+    reads: u64,
     /// Virtual time in milliseconds.
     pub now: u64,
     /// What logs had in them that were truncated or are gone; `None`: nobody asks.
@@ -609,10 +613,20 @@ impl ReadFile for ModelFile {
         if state.is_directory(self.number) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        state.reads = state.reads.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let fault = state.faults.reads_fail.then(|| state.reads >> 61);
+        if fault == Some(0) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         let node = state.nodes.get_mut(&self.number).unwrap();
         let content = &node.content;
         let from = usize::try_from(offset).unwrap().min(content.len());
         let length = bytes.len().min(content.len() - from);
+        let length = match fault {
+            Some(1) => length.min(1),
+            Some(2 | 3) => length.div_ceil(2),
+            _ => length,
+        };
         bytes[..length].copy_from_slice(&content[from..from + length]);
         node.read_to = node.read_to.max(from + length);
         Ok(length)

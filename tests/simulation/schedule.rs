@@ -723,6 +723,7 @@ impl Process {
             4 => state.faults.full = true,
             5 => state.faults.sync_fails = true,
             6 => (state.faults.open_fails, state.keeps_open) = (true, false),
+            7 => state.faults.reads_fail = true,
             _ => state.faults = crate::disk::Faults::default(),
         }
     }

@@ -10,6 +10,9 @@ use tracing::{error, info};
 /// Pauses between two looks whether all loops went round, in one half of the watchdog's time.
 const LOOKS: u32 = 50;
 
+/// Half of the time after which it is told that a thread makes no progress, where no service manager wants to hear of it.
+const HALF: Duration = Duration::from_secs(30);
+
 /// Least pause between two signs of life.
 const HALF_MIN: Duration = Duration::from_millis(50);
 
@@ -73,22 +76,26 @@ impl Life {
     }
 
     /// Tells the manager, twice in the time in which it wants to hear it, that shipper lives: but only when every loop
-    /// has gone round since it was told so last. Returns at once where nobody wants to hear it.
+    /// has gone round since it was told so last. Where one has not, that is in the log, whoever wants to hear it.
     pub(super) async fn watchdog(&self, pulses: &Pulses) {
-        let Some(within) = self.manager.watchdog() else { return };
-        let half = (within / 2).max(HALF_MIN);
+        let within = self.manager.watchdog();
+        let half = within.map_or(HALF, |within| (within / 2).max(HALF_MIN));
         let look = half / LOOKS;
-        info!("the service manager is told every {half:?} that all threads make progress");
+        if within.is_some() {
+            info!("the service manager is told every {half:?} that all threads make progress");
+        }
         let mut watch = pulses.watch();
         let mut next = Instant::now();
         let mut told = None;
         loop {
             watch.ask(Instant::now());
             while let Some(silent) = watch.silent(Instant::now()) {
-                tell_silent(&silent, half, &mut told);
+                tell_silent(&silent, half, within.is_some(), &mut told);
                 tokio::time::sleep(look).await;
             }
-            told = None;
+            if let Some(thread) = told.take() {
+                info!("the thread `{thread}` makes progress again");
+            }
             self.manager.alive();
             next = Instant::now().max(next + half);
             tokio::time::sleep_until(next.into()).await;
@@ -96,15 +103,18 @@ impl Life {
     }
 }
 
-/// Says, once, that a loop has not gone round in time: the service manager is about to end the process.
-fn tell_silent(silent: &Silent, half: Duration, told: &mut Option<String>) {
+/// Says, once, that a loop has not gone round in time; where there is a service manager, it is about to end the process.
+fn tell_silent(silent: &Silent, half: Duration, is_managed: bool, told: &mut Option<String>) {
     if half <= silent.since && told.as_ref() != Some(&silent.thread) {
         *told = Some(silent.thread.clone());
+        let then = if is_managed {
+            "the service manager is not told that shipper lives"
+        } else {
+            "what it does for all files waits"
+        };
         error!(
             hint = "a file system that does not answer can be the cause; what is not acknowledged is read again",
-            "the thread `{}` has made no progress for {:?}: the service manager is not told that shipper lives",
-            silent.thread,
-            silent.since
+            "the thread `{}` has made no progress for {:?}: {then}", silent.thread, silent.since
         );
     }
 }
