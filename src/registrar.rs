@@ -445,10 +445,11 @@ impl<D: Disk> Registrar<D> {
             Err(error) => {
                 self.stats.registering.degraded.set(1);
                 if let Some(suppressed) = self.faults.admit(now) {
-                    let hint = "make room on the disk of path.data, or look at it with dmesg; delivery goes on, new \
-                                files wait, and it is tried again by itself";
                     error!(
-                        hint,
+                        hint = format!(
+                            "{}; delivery goes on, new files wait, and it is tried again by itself",
+                            remedy(&error)
+                        ),
                         "cannot save the registry `{}`: {}{suppressed}",
                         self.journal.path().display(),
                         advice::reason(&error)
@@ -565,6 +566,22 @@ fn with_new_ids(
             (entry.epoch, entry)
         })
         .collect()
+}
+
+/// Says what to do about a registry that cannot be saved.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "make room on the disk of path.data",
+        io::ErrorKind::QuotaExceeded => {
+            "make room on the disk of path.data, or raise the quota of shipper's user there"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "have the file system of path.data mounted for writing again, which the kernel ends when a disk fails: dmesg \
+             says why"
+        }
+        io::ErrorKind::PermissionDenied => "let the user that runs shipper write to path.data",
+        _ => "look at the disk of path.data, and for what dmesg says of it",
+    }
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Advised {

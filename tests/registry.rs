@@ -8,8 +8,13 @@
     reason = "a test may fail, and has real files"
 )]
 
+#[path = "following/faulty.rs"]
+#[expect(dead_code, reason = "no log is read here")]
+mod faulty;
+
+use faulty::FaultyDisk;
 use shipper::account::Account;
-use shipper::disk::RealDisk;
+use shipper::disk::{Disk, RealDisk};
 use shipper::ledger::{Audit, AuditedEpoch, Entry, Known, Ledger, Note, Prefix, Progress};
 use shipper::position::{AckRange, Epoch, Inode, Outcome, Part, Point, Proof, Settled};
 use shipper::registrar::{Opening, Place, Registrar, edit, format};
@@ -23,7 +28,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 struct Rig {
-    registrar: Registrar<RealDisk>,
+    registrar: Registrar<FaultyDisk>,
+    disk: FaultyDisk,
     ledger: Ledger,
     stats: Arc<Stats>,
     known: Vec<Known>,
@@ -47,9 +53,10 @@ fn try_open(data: &Path, machine: &str) -> Result<Rig, String> {
             [drawn; 12]
         }),
     };
-    let (registrar, known) = Registrar::open(RealDisk, opening, inbox, Arc::clone(&stats))
+    let disk = FaultyDisk::default();
+    let (registrar, known) = Registrar::open(disk.clone(), opening, inbox, Arc::clone(&stats))
         .map_err(|error| shipper::hint::report(&error, &[]))?;
-    Ok(Rig { registrar, ledger, stats, known })
+    Ok(Rig { registrar, disk, ledger, stats, known })
 }
 
 /// A child that another test forks just now holds the lock too, until it runs its program: that is waited for.
@@ -352,6 +359,43 @@ fn journal_does_not_grow_for_ever() {
     assert!(std::fs::metadata(journal(data.path())).unwrap().len() < 70_000);
     drop(rig);
     assert_eq!(open(data.path()).offsets(), [(epoch(1), 2999)]);
+}
+
+/// The journal is exchanged for a new one when it has grown: whose name is not on the disk before the directory is synced.
+#[test]
+fn nothing_is_said_to_be_saved_in_a_new_journal_whose_name_could_not_be_synced() {
+    let data = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    let mut rig = open(data.path());
+    let new = known(1);
+    let progress = Arc::clone(&new.progress);
+    let (reply, _answers) = mpsc::channel();
+    rig.ledger.tell(Note::Register { known: vec![new], reply, wake: Arc::default() });
+    rig.registrar.step(start);
+    let inode = || RealDisk.stat(&journal(data.path())).unwrap().inode;
+    let first = inode();
+    rig.disk.fail_directories();
+    let (mut saved, mut now, mut settled) = (0, start, 0);
+    while inode() == first {
+        saved = progress.saved();
+        rig.settle(1, settled, settled + 1);
+        settled += 1;
+        now += Duration::from_secs(2);
+        rig.registrar.step(now);
+        rig.registrar.step(now + Duration::from_secs(1));
+    }
+    assert_eq!((saved, progress.saved()), (settled - 1, settled - 1));
+    assert_eq!(rig.stats.registering.degraded.get(), 1);
+    rig.disk.heal();
+    now += Duration::from_secs(4);
+    rig.registrar.step(now);
+    assert_eq!(progress.saved(), settled);
+    assert_eq!(rig.stats.registering.degraded.get(), 0);
+}
+
+#[test]
+fn directory_of_a_file_system_that_cannot_sync_one_is_left_as_it_is() {
+    RealDisk.sync_directory(Path::new("/proc/self")).unwrap();
 }
 
 #[test]

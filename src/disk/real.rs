@@ -79,7 +79,11 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            let kind = entry.file_type()?;
+            let kind = match entry.file_type() {
+                // Where the listing does not say it, it is asked for, and the name may be gone by now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?,
+            };
             let kind = if kind.is_file() {
                 Kind::File
             } else if kind.is_dir() {
@@ -153,7 +157,18 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        match File::open(path)?.sync_all() {
+            // A file system that knows no such thing: it is as it is.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<RealLock>> {

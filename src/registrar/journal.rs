@@ -190,7 +190,11 @@ impl<D: Disk> Journal<D> {
             return Err(error);
         }
         self.disk.rename(&temporary, &self.path)?;
-        self.disk.sync_directory(directory)?;
+        if let Err(error) = self.disk.sync_directory(directory) {
+            // The old file has no name any more, and the new one may have none after a power cut.
+            self.writer = None;
+            return Err(error);
+        }
         (self.length, self.unsynced) = (bytes.len() as u64, false);
         self.snapshot_bytes = self.length;
         self.reserved_to = 0;

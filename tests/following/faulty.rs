@@ -1,4 +1,4 @@
-//! The real file system, but for reads that fail or end early.
+//! The real file system, but for what fails: reads, which may also end early, and syncs of directories.
 
 use shipper::disk::{Disk, Listed, ReadFile, RealDisk, RealFile, RealLock, RealWriter, Stat};
 use std::io;
@@ -15,6 +15,7 @@ type Fault = Box<dyn FnMut(&Path, u64, usize) -> Result<usize, i32> + Send>;
 struct State {
     fault: Option<Fault>,
     reads: usize,
+    directories_fail: bool,
 }
 
 /// The file system; clones are the same one.
@@ -27,7 +28,13 @@ impl FaultyDisk {
         &self,
         fault: impl FnMut(&Path, u64, usize) -> Result<usize, i32> + Send + 'static,
     ) {
-        *self.0.lock().unwrap() = State { fault: Some(Box::new(fault)), reads: 0 };
+        let fault: Option<Fault> = Some(Box::new(fault));
+        *self.0.lock().unwrap() = State { fault, ..State::default() };
+    }
+
+    /// From now on no directory can be synced.
+    pub fn fail_directories(&self) {
+        self.0.lock().unwrap().directories_fail = true;
     }
 
     /// From now on all is well.
@@ -138,6 +145,9 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        if self.0.lock().unwrap().directories_fail {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         RealDisk.sync_directory(path)
     }
 
