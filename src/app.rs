@@ -12,6 +12,7 @@ mod threads;
 
 pub mod pulse;
 
+use crate::advice;
 use crate::discovery::watch::{Hint, Inotify};
 use crate::discovery::{From, Prospector, ProspectorLinks, WorkerLink};
 use crate::disk::RealDisk;
@@ -51,6 +52,10 @@ const WORKERS: usize = 1;
 /// Threads of the runtime that carries network and compression.
 const RUNTIME_THREADS: usize = 2;
 
+/// All threads of a run: the main one's, `notify`, log, prospector, registrar, listener, endpoint, databases of places, and a
+/// few that look up names and compress.
+const THREADS: usize = WORKERS + RUNTIME_THREADS + 9;
+
 /// Why the stages could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -70,10 +75,18 @@ pub enum AppError {
     Plan(#[from] PlanError),
     /// A listener cannot listen; the advice stays in the chain of causes.
     #[error("{0}")]
-    Listen(crate::hint::Advised),
-    /// The system gives no thread or no runtime.
-    #[error("cannot start the threads")]
-    Threads(#[from] std::io::Error),
+    Listen(#[source] crate::hint::Advised),
+    /// The system gives no thread or no runtime; the advice stays in the chain of causes.
+    #[error("{0}")]
+    Threads(#[source] crate::hint::Advised),
+}
+
+impl std::convert::From<std::io::Error> for AppError {
+    fn from(error: std::io::Error) -> Self {
+        let what = format!("cannot start the threads: {}", advice::reason(&error));
+        let hint = "let it have more of them: `TasksMax=` in the unit, `ulimit -u`, the container's limit of processes";
+        Self::Threads(crate::hint::Advised::new(what, hint))
+    }
 }
 
 /// What a caller decides beside the settings.
@@ -542,6 +555,14 @@ struct Parts {
     known: Vec<crate::ledger::Known>,
     rescue: Rescue,
     rescued: Vec<Epoch>,
+}
+
+/// Tells whether there are threads enough: the runtime ends with a panic where it gets none, or hangs.
+///
+/// # Errors
+/// When there are not.
+pub fn seek_threads() -> Result<(), AppError> {
+    Ok(threads::seek(THREADS)?)
 }
 
 /// Returns the names of all inputs, by their numbers.

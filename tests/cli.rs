@@ -312,6 +312,10 @@ fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
     };
     // Lines are read, and wait.
     wait_for(r#""filebeat":{"events":{"active":"#);
+    // What has a web server open its logs again is nothing to this one.
+    for signal in [rustix::process::Signal::USR1, rustix::process::Signal::USR2] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     wait_for("open batches for at most 600s");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

@@ -14,7 +14,7 @@ use crate::registrar::Registrar;
 use crate::wake::Wake;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -50,6 +50,20 @@ fn until(deadline: Option<Instant>, now: Instant) -> Duration {
 fn moment() -> Moment {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Starts so many threads at once, and ends them.
+pub(super) fn seek(count: usize) -> io::Result<()> {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+    let wait = || {
+        let gate = Arc::clone(&gate);
+        Builder::new().spawn(move || drop(gate.lock()))
+    };
+    let threads: Vec<io::Result<JoinHandle<()>>> = (0..count).map(|_| wait()).collect();
+    drop(closed);
+    // None of them can panic.
+    threads.into_iter().try_for_each(|thread| thread.map(|thread| drop(thread.join())))
 }
 
 /// Runs a worker.

@@ -117,6 +117,7 @@ fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
     let is_console = matches!(settings.output, OutputSettings::Console);
     let bars = Bars::new(started, &stats.backfill, is_console);
     let (logging, writer) = logging::init(&settings.logging, &selectors, bars.stderr())?;
+    app::seek_threads()?;
     let log_thread =
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
     tell_start(&settings, &unneeded, &warnings);
@@ -292,6 +293,10 @@ impl Signals {
     fn listen() -> std::io::Result<Self> {
         let [interrupt, terminate, hangup] =
             [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        // What has nginx open its logs again is sent to others as well, by mistake, and would end them: it has no effect.
+        for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+            drop(signal(kind)?);
+        }
         Ok(Self([interrupt?, terminate?, hangup?]))
     }
 

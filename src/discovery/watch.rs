@@ -90,6 +90,10 @@ impl Inotify {
         let (hints, wake) = (self.hints.clone(), Arc::clone(&self.wake));
         let mut pace = Pace::default();
         let handler = move |event: notify::Result<notify::Event>| {
+            if event.is_err() {
+                // It is told as often as events are asked for in vain, which is at once.
+                std::thread::sleep(NAP);
+            }
             let told = hints_of(event);
             if told.is_empty() {
                 return;

@@ -60,8 +60,10 @@ impl Piece {
             }
             break;
         }
-        let is_same = first == length
-            || prefix.is_none_or(|prefix| is_same(file, &buffer[..length], at, prefix));
+        let is_same = match prefix {
+            Some(prefix) if first < length => is_same(file, &buffer[..length], at, prefix)?,
+            _ => true,
+        };
         Ok(if is_same {
             Self { before: 0, length, behind }
         } else {
@@ -71,13 +73,12 @@ impl Piece {
 }
 
 /// Tells whether a file still begins as it did, and what was read of it as well.
-fn is_same(file: &impl ReadFile, read: &[u8], at: u64, prefix: Prefix) -> bool {
+fn is_same(file: &impl ReadFile, read: &[u8], at: u64, prefix: Prefix) -> io::Result<bool> {
     let mut now = [0; PREFIX_BYTES];
-    let mut holds = |bytes: usize, at: u64, is_same: &dyn Fn(&[u8]) -> bool| {
-        let now = &mut now[..bytes];
-        file.read_fully(now, at).is_ok_and(|length| length == bytes && is_same(now))
-    };
-    let compared = read.len().min(COMPARED_BYTES);
-    holds(prefix.length.into(), 0, &|now| prefix_matches(prefix, now))
-        && holds(compared, at, &|now| *now == read[..compared])
+    let first = &mut now[..prefix.length.into()];
+    if file.read_fully(first, 0)? < first.len() || !prefix_matches(prefix, first) {
+        return Ok(false);
+    }
+    let again = &mut now[..read.len().min(COMPARED_BYTES)];
+    Ok(file.read_fully(again, at)? == again.len() && *again == read[..again.len()])
 }

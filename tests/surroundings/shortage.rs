@@ -204,3 +204,31 @@ fn slow_files_are_not_late_beside_one_that_grows_without_end() {
     // A second is what it must be; a busy machine that runs a debug build gets more.
     assert!(longest < Duration::from_secs(3), "{longest:?}");
 }
+
+#[test]
+fn too_few_threads_end_the_start_with_what_to_do() {
+    assert!(rustix::process::geteuid().is_root(), "this test changes users: run as root");
+    let site = Site::new("too few threads", "access.log", "");
+    let base = site.place.path();
+    std::fs::set_permissions(base, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::create_dir(base.join("data")).unwrap();
+    // The limit counts all that a user has: nobody else is this one.
+    let user = 54_321;
+    std::os::unix::fs::chown(base.join("data"), Some(user), Some(user)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_shipper"), base.join("shipper")).unwrap();
+    let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
+    for threads in 1..=8 {
+        let limit = format!("--nproc={threads}");
+        let command =
+            ["setpriv", &uid, &gid, "--clear-groups", "--", "prlimit", &limit, "--", "./shipper"];
+        let (code, told) = site.place.start_by(&command, "data", &[]).wait();
+        let last: Vec<&str> = told.lines().rev().take(2).collect();
+        assert_eq!(code, 1, "{threads}: {told}");
+        let expected = "error: cannot start the threads: resource temporarily unavailable";
+        assert_eq!(last[1], expected, "{threads}");
+        assert!(
+            last[0].starts_with("hint: ") && last[0].contains("TasksMax="),
+            "{threads}: {told}"
+        );
+    }
+}
