@@ -25,6 +25,8 @@ struct Chunk<'a> {
     full: bool,
     /// Whether that cannot be read now.
     faulty: bool,
+    /// Whether more would have had room, so that the event at the offset need not be a large one.
+    short: bool,
 }
 
 /// What became of a chunk.
@@ -70,9 +72,11 @@ impl<D: Disk> Worker<D> {
         let filled = match file.read(&mut buffer) {
             Ok(Piece { before, length, behind }) => {
                 let bytes = &buffer[..length];
-                let (full, faulty) =
-                    (!matches!(behind, Behind::End), matches!(behind, Behind::Fault(_)));
-                let filled = self.take_chunk(file, &Chunk { bytes, before, full, faulty }, clock);
+                let full = !matches!(behind, Behind::End);
+                let (faulty, short) =
+                    (matches!(behind, Behind::Fault(_)), full && length < buffer.len());
+                let chunk = Chunk { bytes, before, full, faulty, short };
+                let filled = self.take_chunk(file, &chunk, clock);
                 match (filled, behind) {
                     (Filled::Fault, Behind::Fault(error)) => {
                         Filled::Done(self.obstacle(file, Obstacle::Refused(error)))
@@ -139,6 +143,9 @@ impl<D: Disk> Worker<D> {
             if chunk.faulty && end == chunk.bytes.len() {
                 return Filled::Fault;
             }
+            if chunk.short {
+                return Filled::Done(Turn::More);
+            }
             if chunk.full {
                 // A line end may stand across the border.
                 file.scanned = at + (bytes.len() + 1 - terminator.len()) as u64;
@@ -153,7 +160,9 @@ impl<D: Disk> Worker<D> {
                 Filled::Done(turn)
             }
             Filled::Open if chunk.faulty && at == file.assignment.offset => Filled::Fault,
-            Filled::Open if chunk.full && at == file.assignment.offset => Filled::Large,
+            Filled::Open if chunk.full && !chunk.short && at == file.assignment.offset => {
+                Filled::Large
+            }
             Filled::Open if chunk.full => Filled::Done(Turn::More),
             other => other,
         }

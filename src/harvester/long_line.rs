@@ -68,7 +68,7 @@ impl<D: Disk> Worker<D> {
         }
         let input = usize::from(file.assignment.input);
         let (start, raw) = (file.assignment.offset, end - file.assignment.offset);
-        let content = raw - line_end_length(file, end, terminator);
+        let content = raw - line_end_length(file, end, terminator)?;
         let kept = content.min(self.settings.inputs[input].message_max_bytes);
         let kept = usize::try_from(kept).unwrap_or(usize::MAX);
         let bytes = jumbo_bytes(kept);
@@ -113,15 +113,19 @@ impl<D: Disk> Worker<D> {
 }
 
 /// Returns how many bytes end the line that ends before `end`.
-fn line_end_length<D: Disk>(file: &Harvester<D>, end: u64, terminator: &Terminator) -> u64 {
+fn line_end_length<D: Disk>(
+    file: &Harvester<D>,
+    end: u64,
+    terminator: &Terminator,
+) -> Result<u64, Obstacle> {
     let mut last = [0; 8];
     let length = (end - file.assignment.offset).min(last.len() as u64);
     let open = file.file.as_ref().expect("a file is opened before it is searched");
     let last = &mut last[..usize::try_from(length).expect("at most eight")];
-    match open.read_fully(last, end - length) {
-        Ok(read) if read == last.len() => (last.len() - terminator.content(last).len()) as u64,
-        _ => 0,
+    if open.read_fully(last, end - length)? < last.len() {
+        return Err(Obstacle::Broken(Broken::Truncated));
     }
+    Ok((last.len() - terminator.content(last).len()) as u64)
 }
 
 /// Where the search for a line's end stands.

@@ -201,3 +201,19 @@ fn file_that_is_refilled_between_two_reads_is_not_mixed_up() {
     let arrived = rig.arrived();
     assert_eq!(arrived, [messages(101, 102), messages(1000, 1300)].concat());
 }
+
+#[test]
+fn long_line_whose_end_cannot_be_read_for_a_moment_has_its_text() {
+    let logs = Logs::new();
+    let long = "x".repeat(300_000);
+    logs.write("access.log", format!("{long}\nnext\n"));
+    let mut rig = start(&logs);
+    // The last bytes, in which its end is looked for.
+    let mut faults = 0;
+    rig.disk.fail(move |_, _, wanted| {
+        faults += u32::from(wanted == 8);
+        if wanted == 8 && faults == 1 { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+    });
+    rig.pass(10);
+    assert_eq!(rig.arrived(), [long.as_str(), "next"]);
+}
