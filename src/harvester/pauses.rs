@@ -36,7 +36,7 @@ impl<D: Disk> Worker<D> {
     pub(super) fn tell_unfinished(&self) {
         let rests = self.files.values().filter_map(|file| {
             let own = &file.assignment;
-            let is_plain = !own.is_packed && own.rescued.is_none();
+            let is_plain = !own.is_packed && own.rescued.is_none() && !file.is_refused;
             let rest = file.size.saturating_sub(own.offset);
             (is_plain && rest != 0).then(|| (own.name.display(), rest))
         });
