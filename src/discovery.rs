@@ -232,9 +232,8 @@ pub struct Prospector<D: Disk> {
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Compressed files that this scan passed over without a word so far.
     packed_files: u64,
-    /// What was told already and need not be told again, and the scan that could not read it last.
+    /// What was told, and the scan that could not read it last; how many of it, and of directories, the gauge counts.
     told: BTreeMap<PathBuf, u64>,
-    /// How many of them, and of directories, the gauge counts.
     unreadable: i64,
     /// What was there and could not be looked at in the last scan.
     blind: BTreeSet<PathBuf>,
@@ -578,25 +577,5 @@ impl<D: Disk> Prospector<D> {
             *waiting = None;
         }
         Some(file)
-    }
-
-    /// Gives a file its new name, here, at the worker and in the registry.
-    fn rename(&mut self, key: FileKey, found: &listing::Found) {
-        let name = Arc::clone(&found.path);
-        let Some(old) = self.files.rename(key, Arc::clone(&name)) else { return };
-        let Some(file) = self.files.get(key) else { return };
-        let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
-        let settled = file.progress.committed();
-        let size = if file.is_packed { file.size } else { found.stat.size };
-        let bytes_left = size.saturating_sub(settled);
-        info!(
-            from = %old.display(), to = %name.display(), settled, bytes_left,
-            "file was renamed; reading goes on where it was"
-        );
-        let (input, log) = (file.input, Arc::clone(&file.path));
-        self.note_rotated(input, &log, found, found.stat.modified);
-        self.links.stats.reading.rotations.add(1);
-        self.order(key, Order::Renamed(key, Arc::clone(&name)));
-        self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
     }
 }

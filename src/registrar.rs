@@ -10,6 +10,7 @@ mod audit;
 mod journal;
 mod lock;
 mod offline;
+mod trouble;
 
 use crate::account::Account;
 use crate::acker::Tracker;
@@ -28,10 +29,11 @@ use lock::DataLock;
 pub use offline::{Editing, Place, Stored, edit, look};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
+use trouble::{is_older, read, remedy, tell_torn, unusable};
 
 /// Longest registry that is read: some 3 million entries.
 const BYTES_MAX: u64 = 1 << 30;
@@ -491,54 +493,6 @@ fn known_of(slots: &BTreeMap<Epoch, Box<Slot>>) -> Vec<Known> {
     slots.values().map(|slot| known(slot)).collect()
 }
 
-/// Reads the registry; damage is told, a later version refused.
-fn read(path: &Path, bytes: &[u8]) -> Result<format::Decoded, Advised> {
-    let decoded = format::decode(bytes).map_err(|later| refused(path, later))?;
-    for damage in decoded.damage.iter().take(5) {
-        error!(
-            "registry `{}` is damaged at line {} (checksum differs); a file whose entry is gone is read again",
-            path.display(),
-            damage.line
-        );
-    }
-    if decoded.is_unreadable() {
-        error!(
-            hint = "if a copy of it is there, stop shipper and put that back",
-            "registry `{}` holds nothing that can be read: all files are read again, as new ones",
-            path.display()
-        );
-    }
-    Ok(decoded)
-}
-
-fn refused(path: &Path, later: format::LaterVersion) -> Advised {
-    Advised::new(
-        format!("registry `{}`: {later}", path.display()),
-        "start the version of shipper that wrote it, or give this one another --path.data",
-    )
-}
-
-/// Tells whether a registry is of an earlier format, and says so in the log.
-fn is_older(version: u32) -> bool {
-    if version < format::VERSION {
-        info!(
-            "the registry is of format {version}; it is written anew in format {}",
-            format::VERSION
-        );
-    }
-    version < format::VERSION
-}
-
-fn tell_torn<D: Disk>(journal: &Journal<D>, torn_bytes: usize) {
-    if 0 < torn_bytes {
-        warn!(
-            torn_bytes,
-            "registry `{}` ends in a torn line, as after a crash; it is cut off",
-            journal.path().display()
-        );
-    }
-}
-
 /// Gives every epoch a new id at the same offset: another machine goes on with its own files.
 fn with_new_ids(
     entries: BTreeMap<Epoch, Entry>,
@@ -549,16 +503,12 @@ fn with_new_ids(
         return entries;
     }
     let count = entries.len();
-    match before {
-        "" => warn!(
-            entries = count,
-            "the registry does not say any more on which machine it was written: files go on at their offsets, under new ids"
-        ),
-        _ => warn!(
-            entries = count,
-            "the registry was written on another machine ({before}): files go on at their offsets, under new ids"
-        ),
-    }
+    let machine = if before.is_empty() {
+        "does not say any more on which machine it was written".to_owned()
+    } else {
+        format!("was written on another machine ({before})")
+    };
+    warn!(entries = count, "the registry {machine}: files go on at their offsets, under new ids");
     entries
         .into_values()
         .map(|mut entry| {
@@ -566,41 +516,4 @@ fn with_new_ids(
             (entry.epoch, entry)
         })
         .collect()
-}
-
-/// Says what to do about a registry that cannot be saved.
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "make room on the disk of path.data",
-        io::ErrorKind::QuotaExceeded => {
-            "make room on the disk of path.data, or raise the quota of shipper's user there"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "have the file system of path.data mounted for writing again, which the kernel ends when a disk fails: dmesg \
-             says why"
-        }
-        io::ErrorKind::PermissionDenied => "let the user that runs shipper write to path.data",
-        _ => "look at the disk of path.data, and for what dmesg says of it",
-    }
-}
-
-fn unusable(path: &Path, error: &io::Error) -> Advised {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "let the user that runs shipper write there (chown, chmod u+rwx {}), or name another --path.data",
-            path.display()
-        ),
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "have that file system mounted for writing, or name another --path.data".to_owned()
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on that disk, or name another --path.data".to_owned()
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "a file stands where a directory is needed: move it away, or name another --path.data"
-                .to_owned()
-        }
-        _ => "look at the path and at the disk, or name another --path.data".to_owned(),
-    };
-    Advised::new(format!("cannot use `{}`: {}", path.display(), advice::reason(error)), hint)
 }

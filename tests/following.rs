@@ -6,7 +6,8 @@
     unreachable_pub,
     missing_docs,
     clippy::format_collect,
-    reason = "a test may fail, and has real files"
+    dead_code,
+    reason = "a test may fail, and has real files; of the shared disk that fails it uses a part"
 )]
 
 #[path = "following/between.rs"]

@@ -135,7 +135,9 @@ mod tests {
         let pulses = Pulses::default();
         let beat = pulses.add("a", &std::sync::Arc::default());
         let (tell, told) = mpsc::channel::<()>();
-        let threads = [std::thread::spawn(move || drop(told.recv()))];
+        let threads = [std::thread::spawn(move || {
+            let _ = told.recv();
+        })];
         let silent = wait(&threads[0], pulses.watch(), true).unwrap();
         assert!(silent.thread == "a" && SILENT_MAX_IN_A_HURRY <= silent.since, "{silent:?}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -329,6 +329,26 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Gives a file its new name, here, at the worker and in the registry.
+    pub(super) fn rename(&mut self, key: FileKey, found: &Found) {
+        let name = Arc::clone(&found.path);
+        let Some(old) = self.files.rename(key, Arc::clone(&name)) else { return };
+        let Some(file) = self.files.get(key) else { return };
+        let (epoch, inode, prefix) = (file.epoch, file.inode, file.prefix);
+        let settled = file.progress.committed();
+        let size = if file.is_packed { file.size } else { found.stat.size };
+        let bytes_left = size.saturating_sub(settled);
+        info!(
+            from = %old.display(), to = %name.display(), settled, bytes_left,
+            "file was renamed; reading goes on where it was"
+        );
+        let (input, log) = (file.input, Arc::clone(&file.path));
+        self.note_rotated(input, &log, found, found.stat.modified);
+        self.links.stats.reading.rotations.add(1);
+        self.order(key, Order::Renamed(key, Arc::clone(&name)));
+        self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
+    }
+
     /// A file has no name any more that could be found.
     fn removed(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(key) else { return };

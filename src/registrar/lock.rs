@@ -1,6 +1,6 @@
 //! The lock of a data path: one shipper at a time.
 
-use super::unusable;
+use super::trouble::unusable;
 use crate::disk::{AppendFile as _, Disk};
 use crate::hint::Advised;
 use crate::identity::same_inode;

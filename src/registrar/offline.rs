@@ -51,7 +51,7 @@ impl Place {
 pub fn look<D: Disk>(disk: &D, place: &Place) -> Result<Stored, Advised> {
     let path = place.journal();
     let bytes = disk.read_all(&path, BYTES_MAX).map_err(|error| unseen(&path, &error))?;
-    let decoded = format::decode(&bytes).map_err(|later| super::refused(&path, later))?;
+    let decoded = format::decode(&bytes).map_err(|later| super::trouble::refused(&path, later))?;
     Ok(Stored { path, bytes: bytes.len() as u64, decoded })
 }
 
@@ -75,7 +75,7 @@ pub fn edit<D: Disk>(disk: D, place: &Place) -> Result<Editing<D>, Advised> {
     let busy = "stop it first: it would write over what is changed here";
     let lock = DataLock::take(&disk, &place.data, busy)?;
     let path = place.journal();
-    let unusable = |path: &Path, error: io::Error| super::unusable(path, &error);
+    let unusable = |path: &Path, error: io::Error| super::trouble::unusable(path, &error);
     let data = disk.stat(&place.data).map_err(|error| unusable(&place.data, error))?;
     let lock_file = place.data.join("shipper.lock");
     keep_owner(&disk, &lock_file, data).map_err(|error| unusable(&lock_file, error))?;
@@ -107,7 +107,7 @@ impl<D: Disk> Editing<D> {
         self.journal
             .write_snapshot(self.entries.values())
             .and_then(|()| keep_owner(&self.disk, &path, self.owner))
-            .map_err(|error| super::unusable(&path, &error))
+            .map_err(|error| super::trouble::unusable(&path, &error))
     }
 }
 
