@@ -257,7 +257,7 @@ fn dropped_documents_are_counted_and_kept_nowhere() {
 fn dead_letters_of_each_batch_do_not_fill_the_log() {
     let server = super::rig::scripted(|_, _| {
         let item = r#"{"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"told too often"}}}"#;
-        Reply::json(200, &format!(r#"{{"errors":true,"items":[{item},{item}]}}"#))
+        Reply::json(200, format!(r#"{{"errors":true,"items":[{item},{item}]}}"#))
     });
     let begun = std::time::Instant::now();
     let mut rig = rig(&server, DeadLetterTo::Spool);
