@@ -21,6 +21,7 @@ mod exchange;
 #[path = "following/faults.rs"]
 mod faults;
 #[path = "following/faulty.rs"]
+#[expect(dead_code, reason = "no registry is kept here")]
 mod faulty;
 #[path = "following/fresh.rs"]
 mod fresh;

@@ -30,6 +30,9 @@ const RIPE_BYTES: usize = PREFIX_PROOF_MIN as usize;
 /// Most new epochs saved at once: what they take on their way is bounded, and reading begins before all are found.
 const REGISTERED_AT_ONCE: usize = 512;
 
+/// Scans in which a file was readable before it is told again that it is not.
+const TOLD_FOR: u64 = 10;
+
 /// A file opened to be looked at.
 pub(super) struct Look<D: Disk> {
     pub(super) file: D::File,
@@ -146,7 +149,7 @@ impl<D: Disk> Prospector<D> {
         self.unclaimed_names = BTreeSet::new();
         self.begin_skipped();
         let round = self.round;
-        self.told.retain(|_, last| *last == round);
+        self.told.retain(|_, last| round <= *last + TOLD_FOR);
         self.waiting.retain(|_, waiting| waiting.round == round);
         if self.round == 1 && 0 < self.backlog.bytes {
             let (files, bytes) = (self.backlog.files, self.backlog.bytes);
@@ -159,8 +162,11 @@ impl<D: Disk> Prospector<D> {
 
     /// Notes that a file that matches cannot be read now; told once.
     pub(super) fn note_refused(&mut self, path: &Path, error: &io::Error) {
-        if self.told.insert(path.to_path_buf(), self.round).is_none() {
+        let before = self.told.insert(path.to_path_buf(), self.round);
+        if before.is_none_or(|before| before + 1 < self.round) {
             self.links.stats.reading.errors.add(1);
+        }
+        if before.is_none() {
             advice::tell_refused(&self.disk, path, error);
         }
     }

@@ -416,7 +416,8 @@ impl<D: Disk> Prospector<D> {
 
     /// Counts what matches and cannot be read.
     fn count_unreadable(&mut self) {
-        let unreadable = i64::try_from(self.told.len() + self.blind.len()).unwrap_or(i64::MAX);
+        let told = self.told.values().filter(|last| **last == self.round).count();
+        let unreadable = i64::try_from(told + self.blind.len()).unwrap_or(i64::MAX);
         let before = std::mem::replace(&mut self.unreadable, unreadable);
         self.links.stats.reading.unreadable.add(unreadable - before);
     }

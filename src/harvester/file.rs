@@ -48,7 +48,9 @@ pub(super) struct Harvester<D: Disk> {
     /// Whether it cannot be read now, which was told and counted.
     pub(super) is_refused: bool,
     /// How often in a row it was refused, and whether the next try is planned.
-    pub(super) refusals: u32,
+    pub(super) refusals: u8,
+    /// Rises much with each refusal and falls a little with each turn: above 0 a refusal is nothing new.
+    pub(super) unrest: u8,
     pub(super) has_retry: bool,
     /// The large event at the offset, whose end is sought.
     pub(super) open_event: Option<Box<OpenEvent>>,
@@ -123,6 +125,7 @@ impl<D: Disk> Harvester<D> {
             last_read: None,
             is_refused: false,
             refusals: 0,
+            unrest: 0,
             has_retry: false,
             open_event: None,
             cuts: Vec::new(),

@@ -8,8 +8,11 @@ use crate::disk::Disk;
 use crate::follow::{FileKey, Report};
 use std::time::Instant;
 
+/// Turns without a refusal after which the next one is told again.
+const UNREST: u8 = 50;
+
 /// Refusals in a row after which a drain waits for a file no longer.
-const DRAIN_TRIES: u32 = 3;
+const DRAIN_TRIES: u8 = 3;
 
 impl<D: Disk> Worker<D> {
     /// Turns what hinders a read into the end of a turn; tells about a refusal once.
@@ -25,9 +28,12 @@ impl<D: Disk> Worker<D> {
                 let input = usize::from(file.assignment.input);
                 self.links.stats.inputs.count(input, |input| input.errors.add(1));
                 self.links.stats.reading.errors.add(1);
-                file.refusals += 1;
+                file.refusals = file.refusals.saturating_add(1);
                 if !std::mem::replace(&mut file.is_refused, true) {
                     self.links.stats.reading.unreadable.add(1);
+                }
+                let unrest = file.unrest.saturating_add(UNREST);
+                if std::mem::replace(&mut file.unrest, unrest) == 0 {
                     advice::tell_refused(&self.disk, &file.assignment.name, &error);
                 }
                 Turn::Refused
@@ -61,6 +67,7 @@ impl<D: Disk> Worker<D> {
     /// It was refused before, or not.
     pub(super) fn count_readable(&self, file: &mut Harvester<D>) {
         file.refusals = 0;
+        file.unrest = file.unrest.saturating_sub(1);
         if std::mem::take(&mut file.is_refused) {
             self.links.stats.reading.unreadable.add(-1);
         }

@@ -6,6 +6,9 @@ use shipper::discovery::From;
 use shipper::packing::Compression;
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 /// The numbers of errors.
 const AGAIN: i32 = 11;
@@ -216,4 +219,42 @@ fn long_line_whose_end_cannot_be_read_for_a_moment_has_its_text() {
     });
     rig.pass(10);
     assert_eq!(rig.arrived(), [long.as_str(), "next"]);
+}
+
+/// Counts how often it is told that a file cannot be read.
+struct Refusals(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Refusals {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let is_refusal = event.metadata().target() == "shipper::advice";
+        self.0.fetch_add(usize::from(is_refusal), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn reads_that_fail_now_and_then_are_told_once() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 200));
+    let mut rig = start(&logs);
+    rig.settle_down();
+    rig.arrived();
+    let told = Arc::new(AtomicUsize::new(0));
+    let subscriber = tracing_subscriber::registry().with(Refusals(Arc::clone(&told)));
+    let mut reads = 0;
+    rig.disk.fail(move |_, _, wanted| {
+        reads += 1;
+        if reads % 7 == 0 { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+    });
+    tracing::subscriber::with_default(subscriber, || {
+        for more in 201..=400 {
+            logs.append("access.log", lines(more, more));
+            rig.hint_all();
+            rig.pass(1);
+        }
+        rig.disk.heal();
+        rig.pass_a_scan();
+    });
+    assert_eq!(rig.arrived(), messages(201, 400));
+    assert!(20 < rig.stats.reading.errors.get());
+    assert_eq!(told.load(Ordering::Relaxed), 1);
 }

@@ -55,6 +55,7 @@ pub struct Stream {
 
 /// Errors that the file system gives for the time being.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may go with any other")]
 pub struct Faults {
     /// Nothing more can be appended below [`DATA`].
     pub full: bool,
