@@ -96,7 +96,9 @@ impl Life {
             if let Some(thread) = told.take() {
                 info!("the thread `{thread}` makes progress again");
             }
-            self.manager.alive();
+            if within.is_some() {
+                self.manager.alive();
+            }
             next = Instant::now().max(next + half);
             tokio::time::sleep_until(next.into()).await;
         }
@@ -114,7 +116,7 @@ fn tell_silent(silent: &Silent, half: Duration, is_managed: bool, told: &mut Opt
         };
         error!(
             hint = "a file system that does not answer can be the cause; what is not acknowledged is read again",
-            "the thread `{}` has made no progress for {:?}: {then}", silent.thread, silent.since
+            "the thread `{}` has made no progress for {:.0?}: {then}", silent.thread, silent.since
         );
     }
 }
