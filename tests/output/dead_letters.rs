@@ -272,6 +272,28 @@ fn dead_letters_of_each_batch_do_not_fill_the_log() {
     assert_eq!(rig.dead_letters().len(), 60);
 }
 
+#[test]
+fn letters_that_their_index_does_not_take_three_times_wait_no_longer_than_three_times() {
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    let server = super::rig::scripted(move |_, request| {
+        if !request.path.starts_with("/logs/") {
+            return match tries.fetch_add(1, Ordering::SeqCst) {
+                0..3 => Reply::json(503, "{}"),
+                _ => super::all_created(request),
+            };
+        }
+        Reply::json(200, answer(&[(400, "document_parsing_exception")]))
+    });
+    let mut settings = quick(&[server.url()]);
+    settings.backoff = shipper::settings::BackoffSettings::default();
+    settings.dead_letters.to = DeadLetterTo::Index("letters".to_owned());
+    let mut rig = Rig::start(settings);
+    // 0.1, 0.5 and 2 s at most; if each time counted twice it would be 0.5, 4 and 16.
+    let (_, range) = rig.send(&["{}"]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+}
+
 /// The real disk with a switch that makes it full: of what is appended a half is written.
 #[derive(Clone)]
 struct FullDisk(Arc<AtomicBool>);

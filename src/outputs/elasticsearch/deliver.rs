@@ -94,6 +94,22 @@ impl Round {
     }
 }
 
+/// Whether dead letters were saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    /// The spool takes none: the host that brings more of them waits.
+    NoRoom,
+    /// Their index takes none now, and asks for so much time; other batches go on.
+    Later(Option<Duration>),
+}
+
+impl Kept {
+    fn retry_after(self) -> Option<Duration> {
+        if let Self::Later(retry_after) = self { retry_after } else { None }
+    }
+}
+
 impl<D: Disk + Sync> Delivery<D> {
     pub(super) fn new(
         cluster: Arc<Cluster<D>>,
@@ -333,8 +349,8 @@ impl<D: Disk + Sync> Delivery<D> {
         }
     }
 
-    /// Saves dead letters; `false` when they could not be, and then they are none.
-    fn keep_dead(&mut self, dead: &[(usize, Fault)]) -> bool {
+    /// Saves dead letters; where they could not be they are none, and are to be sent again.
+    fn keep_dead(&mut self, dead: &[(usize, Fault)]) -> Kept {
         let letters: Vec<Dead<'_>> =
             dead.iter().map(|(item, fault)| (self.batch.item(*item), fault)).collect();
         match tokio::task::block_in_place(|| self.cluster.bury(self.host, &letters)) {
@@ -345,7 +361,7 @@ impl<D: Disk + Sync> Delivery<D> {
                 for (item, _) in dead {
                     self.except(*item, buried.outcome());
                 }
-                true
+                Kept::Yes
             }
             Err(Unburied::Spool(path, error)) => {
                 let reason = format!("cannot keep dead letters in `{}`: {error}", path.display());
@@ -353,15 +369,13 @@ impl<D: Disk + Sync> Delivery<D> {
                             `dead_letter.max_size`; nothing is dropped meanwhile";
                 let asked = (self.host, self.begun);
                 self.cluster.hosts.paused(asked, &reason, hint, random(), Instant::now());
-                false
+                Kept::NoRoom
             }
-            // Other batches go on.
             Err(Unburied::Later(reason, retry_after)) => {
                 if let Some(more) = self.cluster.tells("letters later") {
                     warn!("{reason}; the documents are sent again{more}");
                 }
-                self.rest(retry_after);
-                false
+                Kept::Later(retry_after)
             }
         }
     }
@@ -400,12 +414,13 @@ impl<D: Disk + Sync> Delivery<D> {
     /// Halves a request that is refused as a whole, until the culprit is alone.
     fn halve(&mut self, range: Range<usize>, fault: Fault) {
         if range.len() == 1 {
-            if self.keep_dead(&[(range.start, fault)]) {
-                self.count(0, 0, 1);
-            } else {
-                self.cluster.stats.sending.retries.add(Reason::DeadLetters, 1);
-                self.again.push(range.start);
-                self.rest(None);
+            match self.keep_dead(&[(range.start, fault)]) {
+                Kept::Yes => self.count(0, 0, 1),
+                kept => {
+                    self.cluster.stats.sending.retries.add(Reason::DeadLetters, 1);
+                    self.again.push(range.start);
+                    self.rest(kept.retry_after());
+                }
             }
             self.open.pop_front();
             return;

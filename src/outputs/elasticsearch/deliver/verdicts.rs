@@ -1,6 +1,6 @@
 //! What becomes of each item of a request, by the server's answer.
 
-use super::Delivery;
+use super::{Delivery, Kept};
 use crate::disk::Disk;
 use crate::outputs::elasticsearch::bulk::{Fault, Verdict};
 use crate::outputs::elasticsearch::hosts::Turn;
@@ -48,8 +48,9 @@ impl<D: Disk + Sync> Delivery<D> {
         let mut sorted = self.sort(range.clone(), verdicts);
         let pause = self.hold_back(&mut sorted);
         let Sorted { stored, duplicates, retries, why, mut dead, mut again, .. } = sorted;
-        let kept = dead.is_empty() || self.keep_dead(&dead);
-        if !kept {
+        let kept = if dead.is_empty() { Kept::Yes } else { self.keep_dead(&dead) };
+        let retry_after = retry_after.max(kept.retry_after());
+        if kept != Kept::Yes {
             again.extend(dead.iter().map(|(item, _)| (*item, Reason::DeadLetters)));
             dead.clear();
         }
@@ -63,12 +64,12 @@ impl<D: Disk + Sync> Delivery<D> {
         let reason = format!("{} of {} items are to be repeated{why}", again.len(), range.len());
         if let Some(fault) = &pause {
             self.pause(fault);
-        } else if nothing_taken && kept && !self.repeating {
+        } else if nothing_taken && kept == Kept::Yes && !self.repeating {
             // Other batches would fare no better.
             self.busy(&reason, retry_after);
         } else {
             // What is repeated in vain, or waits for room for its dead letters, proves nothing of the host.
-            if kept && !nothing_taken {
+            if kept != Kept::NoRoom && !nothing_taken {
                 self.taken();
             }
             if !again.is_empty() {
