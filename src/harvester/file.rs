@@ -10,6 +10,7 @@ use crate::disk::{Disk, ReadFile};
 use crate::follow::{Assignment, Broken, Reached};
 use crate::identity::{prefix_matches, same_inode};
 use crate::ledger::Interval;
+use crate::packing::Format;
 use crate::pipeline::Source;
 use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
 use crate::unpacked::{Content, Unpacked};
@@ -219,6 +220,14 @@ impl<D: Disk> Harvester<D> {
         let is_packed = self.assignment.is_packed;
         if stat.size < self.assignment.offset && !is_packed && rescued.is_none() {
             return Err(Obstacle::Broken(Broken::Truncated));
+        }
+        if is_packed && rescued.is_none() {
+            // Without times of birth another file is known by that alone whose inode has the number of one that is gone.
+            let mut magic = [0; Format::MAGIC_BYTES];
+            let got = file.read_fully(&mut magic, 0).map_err(Obstacle::Refused)?;
+            if Format::of(&magic[..got]).is_none() {
+                return Err(Obstacle::Broken(Broken::Replaced));
+            }
         }
         let file = match (&rescued, is_packed, self.assignment.is_damaged) {
             (Some(place), _, _) => self.open_rescued(file, place)?,
