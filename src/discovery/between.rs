@@ -10,6 +10,7 @@ use super::claim::look;
 use super::copies::is_as_it_was;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
+use super::orphans::OrphanKey;
 use crate::disk::Disk;
 use crate::identity::{generation, originals, prefix_allows, same_inode};
 use crate::ledger::{Entry, Known};
@@ -17,7 +18,7 @@ use crate::position::Inode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
@@ -29,15 +30,47 @@ pub(super) struct Rotated {
     /// The name under which it was found first.
     pub(super) log: Arc<Path>,
     name: Arc<Path>,
-    /// When it was changed last; of one that was found nowhere, when it was begun.
+    /// When it was changed last; of one that was found nowhere, as far as that was seen, or when it was begun.
     modified: i64,
     /// Whether it was found nowhere.
     is_gone: bool,
     /// Whether the file of that name itself is one that nobody saw: other content in the inode of the log.
     is_new: bool,
+    /// How often it was sought in directories that changed meanwhile.
+    looks: u8,
+}
+
+/// Scans in which a log is sought at most, each because its directories had changed meanwhile.
+const LOOKS_MAX: u8 = 20;
+
+/// How much was seen of a directory and those below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    All,
+    /// What is there now was not there, or may have slipped through.
+    Changed,
+    /// It cannot be looked at.
+    Not,
+}
+
+fn seen<D: Disk>(directory: &Path, listing: &mut Listing<'_, D>) -> Seen {
+    let nearby = listing.nearby(directory);
+    if nearby.iter().any(|one| listing.is_unseen(one)) {
+        Seen::Not
+    } else if nearby.iter().all(|one| listing.is_as_looked_at(one)) {
+        Seen::All
+    } else {
+        Seen::Changed
+    }
 }
 
 impl Rotated {
+    /// One that was found nowhere; `modified` is its time of change at the last look, if there was one.
+    fn gone(input: u16, log: Arc<Path>, inode: Inode, modified: i64) -> Self {
+        let (name, modified) = (Arc::clone(&log), born(inode).max(modified));
+        Self { input, log, name, modified, is_gone: true, is_new: false, looks: 0 }
+    }
+
     /// Tells whether a file may have been written after the one that was found: by its name, place and time of change.
     fn is_after(&self, found: &Found) -> bool {
         let own = generation(&self.log, &self.name);
@@ -77,54 +110,68 @@ impl<D: Disk> Prospector<D> {
             modified,
             is_gone: false,
             is_new: false,
+            looks: 0,
         });
     }
 
-    /// Notes logs of the registry that were found nowhere, each once.
-    pub(super) fn note_gone(&mut self, listing: &Listing<'_, D>, now: Instant) {
-        if self.is_examining() {
-            return;
-        }
+    /// Notes logs that were found nowhere, each once.
+    pub(super) fn note_gone(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
+        // What is being unpacked may be one of them: until then none is forgotten.
+        let is_known_soon = self.is_examining();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
             let orphan = &self.orphans[key];
-            let is_sought = orphan.input.is_some() || orphan.is_followed_up || orphan.is_put_off;
+            let is_sought = orphan.is_followed_up || orphan.is_put_off;
             let (inode, name) = (orphan.entry.inode, Arc::clone(&orphan.entry.name));
             if is_sought
-                || orphan.entry.ended
                 || inode.birth == 0
                 || listing.is_blind(&name)
                 || self.is_away(&name, inode, now)
+                || self.goes_on_in_place(key, listing)
             {
                 continue;
             }
             let orphan = &mut self.orphans[key];
+            orphan.is_put_off = is_known_soon;
+            if is_known_soon {
+                continue;
+            }
             orphan.is_followed_up = true;
-            let log = Arc::clone(&orphan.entry.path);
-            self.rotated.extend(self.input_of(&log).map(|input| Rotated {
-                input,
-                name: Arc::clone(&log),
-                log,
-                modified: born(inode),
-                is_gone: true,
-                is_new: false,
-            }));
+            let (log, modified) = (Arc::clone(&orphan.entry.path), orphan.modified);
+            let input = orphan.input.or_else(|| self.input_of(&log));
+            self.rotated.extend(input.map(|input| Rotated::gone(input, log, inode, modified)));
         }
+    }
+
+    /// Tells whether an orphan was truncated, and its log goes on in its inode. A finished copy was one of its generations.
+    fn goes_on_in_place(&mut self, key: OrphanKey, listing: &mut Listing<'_, D>) -> bool {
+        let orphan = &self.orphans[key];
+        let (entry, input) = (&orphan.entry, orphan.input);
+        if !entry.ended || entry.name != entry.path {
+            return false;
+        }
+        let (name, inode) = (Arc::clone(&entry.name), entry.inode);
+        let input = input.or_else(|| self.input_of(&name));
+        if input.is_some_and(|input| self.is_followed(input, inode)) {
+            return true;
+        }
+        self.look_around(&name, listing);
+        listing.seek(inode, &name).is_some()
     }
 
     /// Notes the same of a log of the registry that was removed and is in the rescue.
     pub(super) fn note_rescued_gone(&mut self, input: u16, entry: &Entry) {
         if entry.inode.birth != 0 && !entry.ended {
-            self.rotated.insert(Rotated {
-                input,
-                log: Arc::clone(&entry.path),
-                name: Arc::clone(&entry.path),
-                modified: born(entry.inode),
-                is_gone: true,
-                is_new: false,
-            });
+            self.rotated.insert(Rotated::gone(input, Arc::clone(&entry.path), entry.inode, 0));
+        }
+    }
+
+    /// Notes the same of one that was removed just now and is in the rescue.
+    pub(super) fn note_removed(&mut self, input: u16, log: Arc<Path>, inode: Inode, modified: i64) {
+        if inode.birth != 0 {
+            self.rotated.insert(Rotated::gone(input, log, inode, modified));
         }
     }
 
@@ -137,6 +184,7 @@ impl<D: Disk> Prospector<D> {
             modified: found.stat.modified,
             is_gone: false,
             is_new: true,
+            looks: 0,
         });
     }
 
@@ -156,6 +204,9 @@ impl<D: Disk> Prospector<D> {
             self.look_around(&log, listing);
             if let Some(found) = listing.seek(inode, &log) {
                 self.note_replaced(input, &log, &found);
+            } else if inode.birth != 0 {
+                // More may have been written to it, and it was packed.
+                self.rotated.insert(Rotated::gone(input, log, inode, 0));
             }
         }
     }
@@ -169,7 +220,6 @@ impl<D: Disk> Prospector<D> {
         let rotated: Vec<_> = std::mem::take(&mut self.rotated).into_iter().collect();
         let mut by_base: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
         let mut directories = BTreeSet::new();
-        let mut open = BTreeSet::new();
         for (at, one) in rotated.iter().enumerate() {
             if at.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
@@ -179,16 +229,13 @@ impl<D: Disk> Prospector<D> {
             };
             by_base.entry(base).or_default().push(at);
             directories.insert(directory.to_path_buf());
-            if listing.is_blind(&one.log) {
-                open.insert(at);
-            }
         }
         for directory in &directories {
-            self.look_around(&directory.join("."), listing);
+            self.look_into(directory, listing);
         }
         let nearby = directories.iter().flat_map(|one| listing.nearby(one).to_vec());
         let nearby: BTreeSet<_> = nearby.collect();
-        let mut registered = Vec::new();
+        let (mut open, mut registered) = (BTreeSet::new(), Vec::new());
         for directory in nearby {
             let inodes = listing.inodes(&directory, &mut || ());
             for (looks, found) in inodes.values().enumerate() {
@@ -199,9 +246,14 @@ impl<D: Disk> Prospector<D> {
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
                 // Every older generation of a log says the same of this one.
                 let mut tried: BTreeMap<_, bool> = BTreeMap::new();
+                let mut dealt_with: BTreeMap<u16, bool> = BTreeMap::new();
                 for at in logs.copied() {
                     let one = &rotated[at];
-                    if !one.is_after(found) || self.is_dealt_with(one.input, found.stat.inode) {
+                    let inode = found.stat.inode;
+                    let is_new = !*dealt_with
+                        .entry(one.input)
+                        .or_insert_with(|| self.is_dealt_with(one.input, inode));
+                    if !is_new || !one.is_after(found) {
                         continue;
                     }
                     let is_done = *tried.entry((one.input, &one.log)).or_insert_with(|| {
@@ -216,8 +268,35 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.register(&mut registered);
-        let kept = rotated.into_iter().enumerate().filter(|(at, _)| open.contains(at));
-        self.rotated.extend(kept.map(|(_, one)| one));
+        self.keep_open(rotated, &open, directories, listing);
+    }
+
+    /// Keeps those that are sought again with the next scan: `open` ones, and those of whose directories not all was seen.
+    fn keep_open(
+        &mut self,
+        rotated: Vec<Rotated>,
+        open: &BTreeSet<usize>,
+        directories: BTreeSet<PathBuf>,
+        listing: &mut Listing<'_, D>,
+    ) {
+        let seen: BTreeMap<PathBuf, Seen> = directories
+            .into_iter()
+            .map(|directory| {
+                let seen = seen(&directory, listing);
+                (directory, seen)
+            })
+            .collect();
+        for (at, mut one) in rotated.into_iter().enumerate() {
+            let seen = one.log.parent().and_then(|directory| seen.get(directory));
+            // One whose directories never stand still is not kept for ever.
+            let is_seen_soon = seen == Some(&Seen::Changed) && one.looks < LOOKS_MAX;
+            self.generations_wait |= is_seen_soon;
+            one.looks += u8::from(is_seen_soon);
+            let is_unseen = seen == Some(&Seen::Not) || listing.is_unseen(&one.log);
+            if is_seen_soon || is_unseen || open.contains(&at) {
+                self.rotated.insert(one);
+            }
+        }
     }
 
     /// Claims a generation that is newer than `rotated`; tells whether nothing more is to be done about it.
@@ -239,7 +318,9 @@ impl<D: Disk> Prospector<D> {
             return (false, None);
         }
         // As a file of the past it may have been passed over just now.
-        self.passed_over.remove(&key);
+        if let Some(passed) = self.passed_over.remove(&key) {
+            self.orphans.extend(passed.copy_of);
+        }
         let known = self.claim_stranger(rotated.input, &found, &mut looked, now);
         if known.is_some() {
             info!(
@@ -247,7 +328,8 @@ impl<D: Disk> Prospector<D> {
                 "file is a generation of a log that nobody looked at before"
             );
         }
-        let is_done = self.files.with_inode(key).is_some() || self.passed_over.contains_key(&key);
+        let is_done =
+            self.is_followed(rotated.input, stat.inode) || self.passed_over.contains_key(&key);
         (is_done, known.map(|known| (looked.stat.modified, known)))
     }
 
@@ -265,11 +347,12 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether an inode is followed, or is a copy in which nothing is new.
     pub(super) fn is_dealt_with(&self, input: u16, inode: Inode) -> bool {
         let key = (input, inode.device, inode.number);
-        self.files.with_inode(key).is_some()
-            || self.passed_over.get(&key).is_some_and(|passed| passed.copy_of().is_some())
+        self.is_followed(input, inode)
+            || self.passed_over.get(&key).is_some_and(|passed| passed.is_copy_in(inode))
     }
 
     fn is_unclaimed(&self, inode: Inode) -> bool {
-        self.unclaimed.contains_key(&(inode.device, inode.number))
+        let known = self.unclaimed.get(&(inode.device, inode.number)).into_iter().flatten();
+        known.map(|orphan| orphan.entry.inode).any(|known| same_inode(known, inode))
     }
 }

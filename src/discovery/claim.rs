@@ -15,7 +15,7 @@ use crate::identity::{
 };
 use crate::ledger::{Entry, Known, Note, Progress};
 use crate::packing::Format;
-use crate::position::{Epoch, Outcome, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
+use crate::position::{Epoch, Inode, Outcome, PREFIX_BYTES, Proof, TAIL_BYTES, tail_hash};
 use crate::trail::Trail;
 use std::collections::BTreeSet;
 use std::io;
@@ -132,7 +132,7 @@ impl<D: Disk> Prospector<D> {
             }
             if let Ok(mut looked) = look(&self.disk, &found.path)
                 && same_inode(looked.stat.inode, found.stat.inode)
-                && !self.is_followed(input, looked.stat)
+                && !self.is_followed(input, looked.stat.inode)
             {
                 let known = self.claim_stranger(input, &found, &mut looked, now);
                 registered.extend(known.map(|known| (found.turn, known)));
@@ -244,8 +244,7 @@ impl<D: Disk> Prospector<D> {
         }
         if entry.ended {
             let is_copy = entry.path != found.path && prefix_matches(entry.prefix, looked.first());
-            let inode = (input, entry.inode.device, entry.inode.number);
-            let is_free = self.files.with_inode(inode).is_none();
+            let is_free = !self.is_followed(input, entry.inode);
             if is_copy && is_free && verdict == Verdict::Same && can_be_proved(entry) {
                 // What was read of the original beyond this is not settled: it is read again from the copy.
                 self.links.ledger.tell(seen(entry, found, looked));
@@ -505,8 +504,11 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    fn is_followed(&self, input: u16, stat: Stat) -> bool {
-        self.files.with_inode((input, stat.inode.device, stat.inode.number)).is_some()
+    /// Tells whether an inode is followed: one of its number may be that of a file that is gone.
+    pub(super) fn is_followed(&self, input: u16, inode: Inode) -> bool {
+        let key = self.files.with_inode((input, inode.device, inode.number));
+        let file = key.and_then(|key| self.files.get(key));
+        file.is_some_and(|file| same_inode(file.inode, inode))
     }
 }
 

@@ -4,6 +4,7 @@ use super::claim::Look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
+use super::rescued::NO_DEVICE;
 use super::{File, FileKey, Prospector, Stage};
 use crate::disk::Disk;
 use crate::follow::{Order, Reached};
@@ -179,6 +180,12 @@ impl<D: Disk> Prospector<D> {
                 continue;
             }
             if self.rescued.contains(&orphan.entry.epoch) {
+                if inode.device != NO_DEVICE && !orphan.lost().is_empty() {
+                    // It went on in a copy that is gone as well.
+                    let orphan = self.orphans.take(key);
+                    self.to_read.push(orphan);
+                    continue;
+                }
                 // Not before what was rescued of it is removed, for which all of it must be settled and saved.
                 self.tell_lost(orphan);
                 self.orphans[key].rest = Rest::Told;

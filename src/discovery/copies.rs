@@ -81,7 +81,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         for ((directory, input), sought) in wanted {
-            self.look_around(&directory.join("."), listing);
+            self.look_into(&directory, listing);
             for directory in listing.nearby(&directory).iter() {
                 let inodes = listing.inodes(directory, &mut || ());
                 for (looks, found) in inodes.values().enumerate() {
@@ -103,8 +103,10 @@ impl<D: Disk> Prospector<D> {
         // Once for all of them: a log that was rotated a thousand times has a thousand, and the best one is chosen of all.
         match look(&self.disk, &found.path) {
             Ok(mut looked) if same_inode(looked.stat.inode, found.stat.inode) => {
+                // What is empty now is no copy of what has gone before.
+                let is_empty = looked.first().is_empty();
                 if self.claim_continuation(input, found, &mut looked) {
-                } else if self.living_original(input, found, &looked).is_some() {
+                } else if !is_empty && self.living_original(input, found, &looked).is_some() {
                     self.put_off(&near);
                 } else if !self.claim_beginning(input, found, &mut looked) {
                     let is_same = |inode: Inode| same_inode(found.stat.inode, inode);
@@ -381,6 +383,10 @@ pub(super) fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
 
 /// Tells whether `first`, the first bytes of another file, may also be the first bytes of `file`.
 fn begins_alike<D: Disk>(disk: &D, file: &File, first: &[u8]) -> bool {
+    if file.is_packed && file.prefix.length == 0 {
+        // What was packed empty stays so.
+        return first.is_empty();
+    }
     if usize::from(file.prefix.length) <= first.len() {
         // Nothing known of the original's beginning: it may be anything.
         return prefix_matches(file.prefix, first);

@@ -64,6 +64,8 @@ pub(super) struct Listing<'a, D: Disk> {
     nearby: BTreeMap<PathBuf, Rc<Vec<PathBuf>>>,
     /// Directories whose names kept changing, so that a file may have slipped through.
     unsteady: BTreeSet<PathBuf>,
+    /// When names changed last in the directories of which the inodes were looked at.
+    modified: BTreeMap<PathBuf, Option<i64>>,
     /// Directories that hold matches or may come to hold them.
     pub(super) watched: BTreeSet<PathBuf>,
     /// What could not be listed or looked at although it is there, and why.
@@ -80,6 +82,7 @@ impl<'a, D: Disk> Listing<'a, D> {
             inodes: BTreeMap::new(),
             nearby: BTreeMap::new(),
             unsteady: BTreeSet::new(),
+            modified: BTreeMap::new(),
             watched: BTreeSet::new(),
             blind: Vec::new(),
             links: Vec::new(),
@@ -93,8 +96,19 @@ impl<'a, D: Disk> Listing<'a, D> {
 
     /// Tells whether nothing can be concluded from not seeing a file that was at `path`.
     pub(super) fn is_blind(&self, path: &Path) -> bool {
-        self.blind.iter().any(|(blind, _)| path.starts_with(blind))
+        self.is_unseen(path)
             || path.parent().is_some_and(|directory| self.unsteady.contains(directory))
+    }
+
+    /// Tells whether `path` itself, or what it lies in, could not be looked at.
+    pub(super) fn is_unseen(&self, path: &Path) -> bool {
+        self.blind.iter().any(|(blind, _)| path.starts_with(blind))
+    }
+
+    /// Tells whether a directory of which the inodes were looked at holds now what it held then.
+    pub(super) fn is_as_looked_at(&self, directory: &Path) -> bool {
+        let now = self.disk.stat(directory).map(|stat| stat.modified).ok();
+        !self.unsteady.contains(directory) && self.modified.get(directory) == Some(&now)
     }
 
     /// Returns the names in a directory; `None` when it cannot be listed.
@@ -128,6 +142,7 @@ impl<'a, D: Disk> Listing<'a, D> {
             self.nearby.remove(directory);
             let before = self.disk.stat(directory).map(|stat| stat.modified).ok();
             inodes = self.look_at_inodes(directory, meanwhile);
+            self.modified.insert(directory.to_path_buf(), before);
             is_steady = before == self.disk.stat(directory).map(|stat| stat.modified).ok();
             if is_steady {
                 break;

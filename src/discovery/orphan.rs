@@ -32,6 +32,8 @@ pub(super) struct Orphan {
     pub(super) progress: Arc<Progress>,
     /// The input that read it; `None` when it came from the registry and any input's file may be its.
     pub(super) input: Option<u16>,
+    /// When its file was changed last, as far as that was seen in this run; else 0.
+    pub(super) modified: i64,
     /// Bytes known to have been there behind all that was read.
     bytes_left: u64,
     /// Complete scans that it has waited, and the time of the first.
@@ -73,6 +75,7 @@ impl Orphan {
             entry: known.entry,
             progress: known.progress,
             input: None,
+            modified: 0,
             bytes_left: 0,
             waited: 0,
             since: None,
@@ -106,6 +109,7 @@ impl Orphan {
             },
             progress: file.progress,
             input: Some(file.input),
+            modified: file.modified,
             bytes_left: 0,
             waited: 0,
             since: None,

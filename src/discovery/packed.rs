@@ -4,10 +4,11 @@
 //! each file, a piece at every step, so that hints and scans are not held up.
 
 use super::claim::{Look, look};
+use super::copies::is_as_it_was;
 use super::listing::Found;
 use super::orphan::{Evidence, Orphan};
 use super::orphans::OrphanKey;
-use super::{File, Prospector, keep_unclaimed};
+use super::{File, Prospector, Stage, keep_unclaimed};
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
 use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inode};
@@ -160,7 +161,8 @@ impl<D: Disk> Prospector<D> {
         format: Format,
     ) -> Option<Known> {
         let asked_for = self.inputs[usize::from(input)].packed;
-        if asked_for == Compression::Never {
+        let is_empty = looked.is_whole && looked.first().is_empty();
+        if asked_for == Compression::Never || (is_empty && found.of.is_some()) {
             self.pass_over(input, found, &looked.stat, None);
             return None;
         }
@@ -169,9 +171,17 @@ impl<D: Disk> Prospector<D> {
         {
             return None;
         }
-        if self.living_original(input, found, looked).is_some() {
-            // When the original goes, this is found to be its copy.
-            self.pass_over(input, found, &looked.stat, None);
+        if let Some(original) = self.living_original(input, found, looked) {
+            // When the original goes, this is found to be its copy. A generation is sought until then, for it may be none; and
+            // soon where the original is not what it was: it is so between a rotation and the scan that sees it.
+            if found.of.is_none() {
+                self.pass_over(input, found, &looked.stat, None);
+            } else {
+                // One that was removed is nothing else now.
+                let is_certain =
+                    original.stage == Stage::Removed || is_as_it_was(&self.disk, original);
+                self.generations_wait |= !is_certain;
+            }
             return None;
         }
         if self.claim_beginning(input, found, looked) {

@@ -92,7 +92,7 @@ impl<D: Disk> Prospector<D> {
                 owner: self.inputs[usize::from(input)].owner,
                 path: entry.path,
                 name: entry.name,
-                inode: Inode { device: NO_DEVICE, number: u64::MAX, birth: 0 },
+                inode: Inode { device: NO_DEVICE, number: u64::MAX, ..entry.inode },
                 prefix: entry.prefix,
                 epoch: entry.epoch,
                 progress: known.progress,
@@ -122,24 +122,30 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.files.get_mut(key) else { return };
         file.size = file.size.max(end);
         let epoch = file.epoch;
+        let (input, log) = (file.input, Arc::clone(&file.path));
+        let (inode, modified) = (file.inode, file.modified);
+        self.note_removed(input, log, inode, modified);
         self.rescued.insert(epoch);
         self.free_inode(key);
         self.order(key, Order::Release(key, end));
     }
 
     fn free_inode(&mut self, key: FileKey) {
+        let Some(birth) = self.files.get(key).map(|file| file.inode.birth) else { return };
         let number = u64::from(key.0);
-        self.files.set_inode(key, Inode { device: NO_DEVICE, number, birth: 0 });
+        self.files.set_inode(key, Inode { device: NO_DEVICE, number, birth });
     }
 
-    /// Removes what was rescued of epochs of which all is settled, as the registry says, or that go on in a copy.
+    /// Removes what was rescued of epochs of which all is settled, as the registry says. One that goes on in a copy may need it
+    /// again: that copy may be removed as well.
     pub(super) fn tend_rescued(&mut self) {
         let Some(rescue) = self.rescue.as_ref().filter(|_| !self.rescued.is_empty()) else {
             return;
         };
-        let removed = |file: &File| matches!(file.stage, Stage::Removed).then_some(file.epoch);
-        let mut needed: BTreeSet<Epoch> =
-            self.files.iter().filter_map(|(_, file)| removed(file)).collect();
+        let files = self.files.iter().map(|(_, file)| file).filter(|file| {
+            matches!(file.stage, Stage::Removed) || file.progress.saved() < file.size
+        });
+        let mut needed: BTreeSet<Epoch> = files.map(|file| file.epoch).collect();
         let copies = self.passed_over.values().filter_map(|passed| passed.copy_of());
         let orphans = self.orphans.iter().map(|(_, orphan)| orphan).chain(copies);
         let is_open = |orphan: &&Orphan| orphan.progress.saved() < orphan.entry.reach();

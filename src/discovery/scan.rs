@@ -59,6 +59,18 @@ impl PassedOver {
         self.copy_of.as_ref()
     }
 
+    /// Gives it the name under which it was found; returns of which log it is a copy, if it had another one.
+    fn rename(&mut self, found: &Found) -> Option<Arc<Path>> {
+        let before = std::mem::replace(&mut self.name, Arc::clone(&found.path));
+        let copy_of = self.copy_of.as_ref().filter(|_| before != found.path);
+        copy_of.map(|orphan| Arc::clone(&orphan.entry.path))
+    }
+
+    /// Tells whether it is a finished copy in that inode.
+    pub(super) fn is_copy_in(&self, inode: Inode) -> bool {
+        self.copy_of.is_some() && same_inode(self.inode, inode)
+    }
+
     fn is_as(&self, stat: &Stat) -> bool {
         same_inode(self.inode, stat.inode)
             && self.size == stat.size
@@ -194,7 +206,12 @@ impl<D: Disk> Prospector<D> {
             name: Arc::clone(&found.path),
             copy_of,
         };
-        self.passed_over.insert(key, passed);
+        if let Some(before) = self.passed_over.insert(key, passed)
+            && !same_inode(before.inode, stat.inode)
+        {
+            // Its number was given to this one.
+            self.orphans.extend(before.copy_of);
+        }
     }
 
     fn is_passed_over(&mut self, key: (u16, u64, u64), found: &Found) -> bool {
@@ -204,16 +221,24 @@ impl<D: Disk> Prospector<D> {
         if !same && let Some(changed) = self.passed_over.remove(&key) {
             self.orphans.extend(changed.copy_of);
         } else if let Some(passed) = self.passed_over.get_mut(&key) {
-            passed.name = Arc::clone(&found.path);
+            let log = passed.rename(found);
+            self.note_copy_rotated(key.0, log, found);
         }
         same
+    }
+
+    /// Notes where a finished copy is now that a rotation has given another name: what came after it may be where nobody looked.
+    fn note_copy_rotated(&mut self, input: u16, log: Option<Arc<Path>>, found: &Found) {
+        if let Some(log) = log {
+            self.note_rotated(input, &log, found, found.stat.modified);
+        }
     }
 
     /// Follows up every finished copy that this scan did not see under a pattern; those that have gone or changed are
     /// copies no more.
     fn look_after_passed_over(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let mut passed_over = std::mem::take(&mut self.passed_over);
-        for (looks, passed) in passed_over.values_mut().enumerate() {
+        for (looks, (key, passed)) in passed_over.iter_mut().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
@@ -229,7 +254,8 @@ impl<D: Disk> Prospector<D> {
                     self.look_around(&passed.name, listing);
                     let found = listing.seek(passed.inode, &passed.name);
                     found.is_some_and(|found| {
-                        passed.name = Arc::clone(&found.path);
+                        let log = passed.rename(&found);
+                        self.note_copy_rotated(key.0, log, &found);
                         passed.is_as(&found.stat)
                     })
                 }
@@ -321,7 +347,13 @@ impl<D: Disk> Prospector<D> {
 
     /// Has the directories looked at in which a file of that name is sought, and passes hints on meanwhile.
     pub(super) fn look_around(&mut self, name: &Path, listing: &mut Listing<'_, D>) {
-        let Some(directory) = name.parent() else { return };
+        if let Some(directory) = name.parent() {
+            self.look_into(directory, listing);
+        }
+    }
+
+    /// The same for the directory that it is in.
+    pub(super) fn look_into(&mut self, directory: &Path, listing: &mut Listing<'_, D>) {
         let (hints, workers) = (&self.links.hints, &*self.links.workers);
         let mut passing = Passing { hints, files: &self.files, workers, held: &mut self.held };
         for directory in listing.nearby(directory).iter() {
