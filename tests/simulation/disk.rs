@@ -28,6 +28,8 @@ pub struct Node {
     kind: Kind,
     link: PathBuf,
     birth: u64,
+    /// When it was made, whether or not the file system knows.
+    made: u64,
     modified: i64,
     handles: usize,
     names: usize,
@@ -67,6 +69,19 @@ pub struct Faults {
     pub reads_fail: bool,
 }
 
+/// What a sync that takes long says to who waits for it, or that what called it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syncing {
+    Waits,
+    Ended,
+}
+
+/// Where a sync waits in another thread: until it is told whether it goes on or the process is stopped in it.
+pub struct Gate {
+    pub says: mpsc::Sender<Syncing>,
+    pub goes_on: mpsc::Receiver<bool>,
+}
+
 type Meanwhile = Box<dyn FnMut(&mut State) + Send>;
 
 /// The file system's state.
@@ -85,6 +100,8 @@ pub struct State {
     pub faults: Faults,
     /// Calls until the process is stopped in the middle of one.
     pub stop_after: Option<u64>,
+    /// Where the next sync waits.
+    pub gate: Option<Gate>,
     /// What happens between two calls of the process.
     pub meanwhile: Option<Meanwhile>,
     /// Whether the file system knows when an inode was made.
@@ -136,14 +153,22 @@ impl ModelDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stops the process where it is.
+    fn stop(&self) -> ! {
+        {
+            let mut state = self.state();
+            (state.is_ending, state.promises) = (true, false);
+        }
+        std::panic::panic_any(HardStop)
+    }
+
     /// Begins a call of the process.
     fn enter(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
         if let Some(left) = &mut state.stop_after {
             if *left == 0 {
-                (state.is_ending, state.promises) = (true, false);
                 drop(state);
-                std::panic::panic_any(HardStop);
+                self.stop();
             }
             *left -= 1;
         }
@@ -211,6 +236,7 @@ impl State {
             kind,
             link: PathBuf::new(),
             birth: if self.births { birth } else { 0 },
+            made: birth,
             modified: i64::try_from(birth).unwrap(),
             handles: 0,
             names: 1,
@@ -416,6 +442,7 @@ impl State {
         let whole = node.content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         if node.is_owed && node.opened == 0 && !is_ending && node.read_to < whole {
             let told = format!("inode {number} was read to {}, and held {whole}", node.read_to);
+            crate::story::tell(told.clone());
             self.given_up.push(told);
         }
         if self.promises && node.is_owed && node.opened == 0 && self.keeps_open {
@@ -525,6 +552,11 @@ impl State {
         self.nodes.values_mut().for_each(|node| node.readable = true);
     }
 
+    /// Returns when a file was made: no two are made at once.
+    pub fn made(&self, number: u64) -> u64 {
+        self.nodes[&number].made
+    }
+
     pub fn content(&self, number: u64) -> &[u8] {
         self.nodes.get(&number).map_or(&[], |node| &node.content)
     }
@@ -534,14 +566,14 @@ impl State {
         self.resolve(path).ok().filter(|number| !self.is_directory(*number))
     }
 
-    /// Returns the content of every file below `/logs`, each inode once.
-    pub fn logs(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    /// Returns the content of every file below `/logs`, each inode once, and when it was made.
+    pub fn logs(&self) -> Vec<(PathBuf, Vec<u8>, u64)> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for (path, number) in self.names.range(PathBuf::from("/logs")..) {
             let node = &self.nodes[number];
             if path.starts_with("/logs") && node.kind == Kind::File && seen.insert(*number) {
-                found.push((path.clone(), node.content.clone()));
+                found.push((path.clone(), node.content.clone(), node.made));
             }
         }
         found
@@ -656,7 +688,14 @@ impl AppendFile for ModelFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.disk.enter();
+        let gate = self.disk.enter().gate.take();
+        if let Some(gate) = gate {
+            gate.says.send(Syncing::Waits).unwrap();
+            if !gate.goes_on.recv().unwrap() {
+                self.disk.stop();
+            }
+        }
+        let mut state = self.disk.state();
         if state.faults.sync_fails {
             return Err(io::Error::other("input/output error"));
         }

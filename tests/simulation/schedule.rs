@@ -1,6 +1,9 @@
 //! One schedule: lives of the process in a world, from one seed.
 
-use crate::disk::{DATA, HardStop, ModelDisk};
+#[path = "cases.rs"]
+mod cases;
+
+use crate::disk::{DATA, Gate, HardStop, ModelDisk, Syncing};
 use crate::events::Reading;
 use crate::packing::{is_packed, unpack};
 use crate::server::{Deliverer, Server};
@@ -39,6 +42,9 @@ use std::time::{Duration, Instant};
 
 const POOL_BYTES: usize = 4 << 20;
 
+/// Most bytes of removed files that are rescued where there is little room.
+const RESCUE_BYTES_FEW: u64 = 2 << 10;
+
 /// Virtual seconds after which a silent world must be settled, beside those that its workers need to read all there is:
 /// at most two turns for each buffer, for a line that does not end in it is begun again in the next one.
 const SETTLED_AFTER: u64 = 180;
@@ -74,6 +80,11 @@ struct Scene {
     reading: Option<Reading>,
     /// Whether its last life begins with a drain.
     drains: bool,
+    /// Whether the world goes on for a while in the last life: what is lost until the next start is lost then.
+    goes_on: bool,
+    /// Whether syncs of the registry may take seconds.
+    slow_syncs: bool,
+    is_last: bool,
     /// Bytes of epochs that were said to be lost.
     lost: BTreeMap<Epoch, Vec<Range<u64>>>,
     /// Those of this life, and how much was saved of the epochs when it began.
@@ -111,58 +122,15 @@ impl Fresh {
 /// # Errors
 /// What was violated, with the story that led there.
 pub fn run(seed: u64) -> Result<Summary, String> {
-    let mut rng = Rng::with_seed(seed);
-    let reading = Reading::draw(&mut Rng::with_seed(!seed));
-    let mut troubles = Troubles::draw(&mut rng);
-    // A hole of an odd number of bytes would tear every character behind it.
-    // And what is left out, or waits, is not told from a hole.
-    troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
-    let disk = ModelDisk::new();
-    // Without times of birth nothing tells a log that was packed before anything of it was settled from another one
-    // that has its inode now and begins with the same 1024 bytes.
-    disk.state().births = rng.u8(..4) != 0 || (troubles.pack && troubles.twins);
-    let globs: [&[&str]; 4] = [
-        &["/logs/*.log"],
-        &["/logs/*.log*"],
-        &["/logs/a.log", "/logs/b.log", "/logs/c.log"],
-        &["/logs/**/*"],
-    ];
-    let begun = Instant::now();
-    let mut scene = Scene {
-        glob: globs[rng.usize(..globs.len())].to_vec(),
-        workers: rng.usize(1..=2),
-        events: rng.u8(..4) != 0,
-        links: troubles.links,
-        long_lines: troubles.long_lines,
-        power_cuts: rng.bool(),
-        world: Arc::new(Mutex::new(World::new(rng.fork(), troubles, reading))),
-        rng,
-        disk,
-        server: Server::default(),
-        now: begun,
-        drawn: seed << 20,
-        begun,
-        reading,
-        drains: seed % 3 == 1,
-        lost: BTreeMap::new(),
-        lost_lately: Vec::new(),
-        saved: BTreeMap::new(),
-        fresh: Fresh::draw(&mut Rng::with_seed(seed.rotate_left(32))),
-        rescue_bytes: [None, Some(1 << 30), Some(2 << 10)][usize::try_from(seed % 3).unwrap()],
-        drops_rest: seed.is_multiple_of(2),
-        rescued: BTreeSet::new(),
-        rescues: 0,
-    };
-    scene.server.events = reading.map(|_| BTreeMap::new());
-    scene.disk.state().past = reading.map(|_| Vec::new());
-    scene.disk.state().is_remote = seed.is_multiple_of(4);
+    let (mut scene, troubles) = Scene::draw(seed);
     let told = scene.all_lives();
     let result = scene.judge_events().and(told).and_then(|()| scene.verdict());
     let story = crate::story::take();
     match result {
         Ok(lines) => Ok(Summary { lines, rescued: scene.rescues }),
         Err(what) => Err(format!(
-            "{what}\n  with {troubles:?}, {reading:?}, {:?}, {:?}, {} workers, events {}\n  {}",
+            "{what}\n  with {troubles:?}, {:?}, {:?}, {:?}, {} workers, events {}\n  {}",
+            scene.reading,
             scene.fresh,
             scene.glob,
             scene.workers,
@@ -173,6 +141,62 @@ pub fn run(seed: u64) -> Result<Summary, String> {
 }
 
 impl Scene {
+    /// Draws one, and says which troubles it has.
+    fn draw(seed: u64) -> (Self, Troubles) {
+        let mut rng = Rng::with_seed(seed);
+        let reading = Reading::draw(&mut Rng::with_seed(!seed));
+        let beside = &mut Rng::with_seed(seed.rotate_left(16));
+        let mut troubles = Troubles::draw(&mut rng).or_packs_away(beside);
+        // A hole of an odd number of bytes would tear every character behind it.
+        // And what is left out, or waits, is not told from a hole.
+        troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
+        let disk = ModelDisk::new();
+        // Without times of birth nothing tells a log that was packed before anything of it was settled from another one
+        // that has its inode now and begins with the same 1024 bytes.
+        disk.state().births =
+            rng.u8(..4) != 0 || ((troubles.pack || troubles.packs_away) && troubles.twins);
+        let globs: [&[&str]; 4] = [
+            &["/logs/*.log"],
+            &["/logs/*.log*"],
+            &["/logs/a.log", "/logs/b.log", "/logs/c.log"],
+            &["/logs/**/*"],
+        ];
+        let begun = Instant::now();
+        let mut scene = Self {
+            glob: globs[rng.usize(..globs.len())].to_vec(),
+            workers: rng.usize(1..=2),
+            events: rng.u8(..4) != 0,
+            links: troubles.links,
+            long_lines: troubles.long_lines,
+            power_cuts: rng.bool(),
+            world: Arc::new(Mutex::new(World::new(rng.fork(), troubles, reading))),
+            rng,
+            disk,
+            server: Server::default(),
+            now: begun,
+            drawn: seed << 20,
+            begun,
+            reading,
+            drains: seed % 3 == 1,
+            goes_on: troubles.packs_away && beside.bool(),
+            slow_syncs: beside.u8(..4) == 0,
+            is_last: false,
+            lost: BTreeMap::new(),
+            lost_lately: Vec::new(),
+            saved: BTreeMap::new(),
+            fresh: Fresh::draw(&mut Rng::with_seed(seed.rotate_left(32))),
+            rescue_bytes: [None, Some(1 << 30), Some(RESCUE_BYTES_FEW)]
+                [usize::try_from(seed % 3).unwrap()],
+            drops_rest: seed.is_multiple_of(2),
+            rescued: BTreeSet::new(),
+            rescues: 0,
+        };
+        scene.server.events = reading.map(|_| BTreeMap::new());
+        scene.disk.state().past = reading.map(|_| Vec::new());
+        scene.disk.state().is_remote = seed.is_multiple_of(4);
+        (scene, troubles)
+    }
+
     fn act(&mut self) {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.act(&mut self.disk.state());
@@ -185,9 +209,18 @@ impl Scene {
             }
             self.life(false)?;
         }
-        let world = Arc::clone(&self.world);
-        world.lock().unwrap_or_else(PoisonError::into_inner).fall_silent(&mut self.disk.state());
+        if self.goes_on {
+            self.disk.state().heal();
+        } else {
+            self.fall_silent();
+        }
         self.life(true)
+    }
+
+    fn fall_silent(&mut self) {
+        let mut state = self.disk.state();
+        (state.meanwhile, state.stop_after) = (None, None);
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).fall_silent(&mut state);
     }
 
     /// One life of the process, to its stop; the last one until all is settled.
@@ -195,11 +228,21 @@ impl Scene {
         tell(format!("start{}", if last { ", the last" } else { "" }));
         let Some(mut process) = Process::start(self)? else { return Ok(()) };
         let steps = self.rng.usize(5..150);
-        if !last {
+        self.is_last = last;
+        if !last || self.goes_on {
             self.plan_the_end();
         }
         let lived = catch_unwind(AssertUnwindSafe(|| {
-            if last { process.settle(self) } else { process.live(self, steps) }
+            if !last {
+                return process.live(self, steps);
+            }
+            if self.goes_on {
+                self.disk.state().stop_after = None;
+                process.live(self, steps)?;
+                self.fall_silent();
+                process.deliverer.away = false;
+            }
+            process.settle(self)
         }));
         let stopped = match lived {
             Ok(result) => {
@@ -217,7 +260,10 @@ impl Scene {
             }
         };
         let given_up = std::mem::take(&mut self.disk.state().given_up);
-        if let Some(what) = given_up.first() {
+        // Where nothing is settled for seconds, and the rescue is full, that is asked for.
+        let may_give_up =
+            self.slow_syncs && self.drops_rest && self.rescue_bytes == Some(RESCUE_BYTES_FEW);
+        if let Some(what) = given_up.first().filter(|_| !may_give_up) {
             return Err(format!("closed without a name and before its end: {what}"));
         }
         let gently = !stopped && self.rng.bool();
@@ -281,7 +327,7 @@ impl Scene {
     /// Returns how many times that buffer has to be filled to read all files once.
     fn read_buffers(&self) -> usize {
         let (logs, bytes) = (self.disk.state().logs(), self.read_bytes());
-        logs.into_iter().map(|(_, content)| unpacked(content).len().div_ceil(bytes)).sum()
+        logs.into_iter().map(|(_, content, _)| unpacked(content).len().div_ceil(bytes)).sum()
     }
 
     /// Tells whether all that an entry says is committed is stored.
@@ -335,6 +381,17 @@ impl Scene {
             }
         }
         Ok(())
+    }
+
+    /// Notes which logs the process knows, at a start or since.
+    fn note_known(&self, known: &[Known], is_start: bool) {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_start {
+            world.forget_known();
+        }
+        for Entry { path, inode, .. } in known.iter().map(|known| &known.entry) {
+            world.note_known(path, inode.birth);
+        }
     }
 
     /// Notes which bytes are said to be lost.
@@ -421,7 +478,7 @@ impl Scene {
             .state()
             .logs()
             .into_iter()
-            .map(|(path, content)| {
+            .map(|(path, content, made)| {
                 let content = unpacked(content);
                 let is_packed = is_packed(&path);
                 let is_known = match (self.reading, &self.server.events) {
@@ -431,7 +488,9 @@ impl Scene {
                     }),
                 };
                 let matches = self.patterns().iter().any(|pattern| pattern.matches(&path));
-                (path, content, matches, is_known || (matches && !is_packed))
+                let is_after_known = world.is_after_known(&path, made);
+                let is_ours = is_known || (matches && !is_packed) || is_after_known;
+                (path, content, matches, is_ours)
             })
             .collect();
         // What was rotated out of the patterns before anybody looked is the shipper's if it knows an older generation,
@@ -530,7 +589,8 @@ type NextBatch = Pin<Box<dyn Future<Output = Option<Batch>>>>;
 struct Process {
     prospector: Prospector<ModelDisk>,
     workers: Vec<Worker<ModelDisk>>,
-    registrar: Registrar<ModelDisk>,
+    /// None while it syncs.
+    registrar: Option<Registrar<ModelDisk>>,
     deliverer: Deliverer,
     receiver: Receiver,
     next: NextBatch,
@@ -623,6 +683,7 @@ impl Process {
         scene.saved =
             known.iter().map(|known| (known.entry.epoch, known.entry.committed)).collect();
         scene.check_known(&known)?;
+        scene.note_known(&known, true);
         let (rescue, rescued) = open_rescue(scene)?;
         let keeps_open = scene.rng.bool();
         scene.disk.state().keeps_open = keeps_open;
@@ -683,7 +744,7 @@ impl Process {
         let process = Self {
             prospector,
             workers,
-            registrar,
+            registrar: Some(registrar),
             deliverer,
             receiver,
             next,
@@ -698,21 +759,59 @@ impl Process {
     /// Lives for some steps, in which anything may happen.
     fn live(&mut self, scene: &mut Scene, steps: usize) -> Result<(), String> {
         for _ in 0..steps {
-            let copying = scene.world.lock().unwrap_or_else(PoisonError::into_inner).is_copying();
-            let passed = match scene.rng.u8(..10) {
-                _ if copying => scene.rng.u64(..20),
-                0 => scene.rng.u64(..12_000),
-                1..=4 => scene.rng.u64(..300),
-                _ => 0,
-            };
-            scene.pass(Duration::from_millis(passed));
-            match scene.rng.u8(..12) {
-                0..=2 => scene.act(),
-                3 => self.trouble(scene),
-                _ => self.step(scene, false)?,
-            }
+            self.live_on(scene)?;
         }
         Ok(())
+    }
+
+    /// Lives for one step.
+    fn live_on(&mut self, scene: &mut Scene) -> Result<(), String> {
+        let copying = scene.world.lock().unwrap_or_else(PoisonError::into_inner).is_copying();
+        let passed = match scene.rng.u8(..10) {
+            _ if copying => scene.rng.u64(..20),
+            0 => scene.rng.u64(..12_000),
+            1..=4 => scene.rng.u64(..300),
+            _ => 0,
+        };
+        scene.pass(Duration::from_millis(passed));
+        match scene.rng.u8(..12) {
+            0..=2 => scene.act(),
+            3 => self.trouble(scene),
+            _ => self.step(scene, false)?,
+        }
+        Ok(())
+    }
+
+    /// Has the registrar do what it has to do, and everybody else go on while it waits for a sync.
+    fn save_slowly(&mut self, scene: &mut Scene) -> Result<(), String> {
+        let Some(mut registrar) = self.registrar.take() else { return Ok(()) };
+        let ((says, said), (go_on, goes_on)) = (mpsc::channel(), mpsc::channel());
+        scene.disk.state().gate = Some(Gate { says: says.clone(), goes_on });
+        let now = scene.now;
+        let saving = std::thread::spawn(move || {
+            let result = catch_unwind(AssertUnwindSafe(|| registrar.step(now)));
+            let story = crate::story::take();
+            says.send(Syncing::Ended).unwrap();
+            (result, registrar, story)
+        });
+        let mut lived = Ok(Ok(()));
+        if said.recv() == Ok(Syncing::Waits) {
+            tell("a sync begins".to_owned());
+            let steps = scene.rng.usize(1..60);
+            let is_killed = !scene.is_last && scene.rng.u8(..4) == 0;
+            lived =
+                catch_unwind(AssertUnwindSafe(|| (0..steps).try_for_each(|_| self.live_on(scene))));
+            tell("… and ends".to_owned());
+            go_on.send(lived.is_ok() && !is_killed).unwrap();
+        }
+        let (result, registrar, story) = saving.join().expect("it catches what it throws");
+        scene.disk.state().gate = None;
+        story.into_iter().for_each(tell);
+        self.registrar = Some(registrar);
+        match (lived, result) {
+            (Err(panic), _) | (_, Err(panic)) => resume_unwind(panic),
+            (Ok(lived), Ok(_)) => lived,
+        }
     }
 
     fn trouble(&mut self, scene: &mut Scene) {
@@ -735,8 +834,12 @@ impl Process {
                 self.prospector.step(scene.now);
                 self.pass_on(scene);
             }
+            1 if scene.slow_syncs && !smooth && scene.rng.u8(..3) == 0 => {
+                self.save_slowly(scene)?;
+            }
             1 => {
-                self.registrar.step(scene.now);
+                let Some(registrar) = &mut self.registrar else { return Ok(()) };
+                registrar.step(scene.now);
                 if scene.rng.u8(..4) == 0 {
                     self.audit(scene.now)?;
                 }
@@ -761,8 +864,10 @@ impl Process {
     /// Takes what the prospector has told to the registrar.
     fn pass_on(&mut self, scene: &mut Scene) {
         while let Ok(note) = self.told.try_recv() {
-            if let Note::Settled(settled) = &note {
-                scene.note_lost(settled);
+            match &note {
+                Note::Settled(settled) => scene.note_lost(settled),
+                Note::Register { known, .. } => scene.note_known(known, false),
+                _ => {}
             }
             self.ledger.tell(note);
         }
@@ -772,7 +877,7 @@ impl Process {
     fn audit(&mut self, now: Instant) -> Result<u64, String> {
         let (reply, answer) = mpsc::channel();
         self.ledger.tell(Note::Audit(reply));
-        self.registrar.step(now);
+        self.registrar.as_mut().ok_or("it syncs")?.step(now);
         let audit = answer.try_recv().map_err(|_| "the audit has no answer")?;
         if audit.missing_bytes != 0 {
             return Err(format!("the audit found a gap: {:?}", audit.epochs));
@@ -793,7 +898,7 @@ impl Process {
 
     /// Lives on in a silent world until nothing is left to do.
     fn settle(&mut self, scene: &mut Scene) -> Result<(), String> {
-        if scene.drains {
+        if scene.drains && !scene.goes_on {
             self.drain(scene)?;
         }
         let steps = self.steps();
@@ -861,7 +966,9 @@ impl Process {
             scene.disk.state().meanwhile = None;
             scene.disk.state().stop_after = None;
             workers.drain(..).for_each(Worker::close);
-            registrar.close(scene.now);
+            if let Some(registrar) = registrar {
+                registrar.close(scene.now);
+            }
             check_accounts(scene)?;
         } else {
             drop(registrar);

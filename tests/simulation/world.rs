@@ -15,6 +15,9 @@ const GENERATIONS: usize = 4;
 /// Least length of a line that may be the first of its file: it has an address and a time.
 const FIRST_LINE_BYTES: usize = 60;
 
+/// Where logs are put away.
+const OLD: &str = "/logs/old";
+
 /// Which troubles a schedule has.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may go with any other")]
@@ -35,6 +38,8 @@ pub struct Troubles {
     pub removed: bool,
     /// A rotation comes between each listing of the directory and what is done with it.
     pub clockwork: bool,
+    /// Rotated files go to another directory and are packed there at once.
+    pub packs_away: bool,
 }
 
 impl Troubles {
@@ -56,6 +61,7 @@ impl Troubles {
             pack: some() || some(),
             removed: some(),
             clockwork: some() && some(),
+            packs_away: false,
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
@@ -64,6 +70,16 @@ impl Troubles {
         let links = troubles.links && !troubles.holes;
         let pack = troubles.pack && !troubles.holes;
         Self { sites: rng.usize(1..=3), copytruncate, refill, links, pack, ..troubles }
+    }
+
+    /// Has, in one schedule of five, logs rotated as logrotate does with `olddir` and `compress`, and in no other way: two would
+    /// number the generations of one log twice. A log that cannot be read until it is packed was never looked at.
+    pub fn or_packs_away(self, rng: &mut Rng) -> Self {
+        if rng.u8(..5) != 0 {
+            return self;
+        }
+        let others = Self { rename: true, copytruncate: false, olddir: false, pack: false, ..self };
+        Self { packs_away: true, holes: false, locked: false, ..others }
     }
 }
 
@@ -115,6 +131,10 @@ pub struct World {
     actions: u64,
     /// How this world packs.
     format: Format,
+    /// When the log was made that a packed file holds, by when that was made.
+    packed_of: BTreeMap<u64, u64>,
+    /// The earliest log of each site that the process knows, by when it was made.
+    known_from: BTreeMap<usize, u64>,
 }
 
 /// Returns of which log a rotated file is which generation.
@@ -147,7 +167,48 @@ impl World {
         // Beside the sequence of all else.
         let format = Format::ALL[rng.clone().usize(..Format::ALL.len())];
         let written = BTreeMap::new();
-        Self { rng, troubles, sites, written, holes: false, reading, actions: 0, format }
+        Self {
+            rng,
+            troubles,
+            sites,
+            written,
+            holes: false,
+            reading,
+            actions: 0,
+            format,
+            packed_of: BTreeMap::new(),
+            known_from: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that the process knows a log by its name: from that one on it is to find them all.
+    pub fn note_known(&mut self, log: &Path, birth: u64) {
+        let Some(site) = self.sites.iter().position(|site| site.path == log) else { return };
+        let made = self.packed_of.get(&birth).copied().unwrap_or(birth);
+        if 0 < birth {
+            let from = self.known_from.entry(site).or_insert(made);
+            *from = made.min(*from);
+        }
+    }
+
+    /// Forgets what the process knew.
+    pub fn forget_known(&mut self) {
+        self.known_from.clear();
+    }
+
+    /// Tells whether a file was put away that is not older than a log of its name that the process knows.
+    pub fn is_after_known(&self, path: &Path, birth: u64) -> bool {
+        let made = self.packed_of.get(&birth).copied().unwrap_or(birth);
+        let mut known = self.known_from.iter();
+        self.troubles.packs_away
+            && path.starts_with(OLD)
+            && known.any(|(site, from)| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                *from <= made
+                    && name.is_some_and(|name| {
+                        name.starts_with(&format!("{}.log.", self.sites[*site].name))
+                    })
+            })
     }
 
     /// Tells whether time must not jump, because a rotation that takes seconds is on its way.
@@ -167,6 +228,7 @@ impl World {
         }
         let troubles = self.troubles;
         match self.rng.u8(..32) {
+            0..=2 | 8 | 12 | 13 if troubles.packs_away => self.rotate_away(state, site),
             0..=2 if troubles.rename => self.rotate(state, site),
             3 | 4 if troubles.copytruncate => self.begin_copying(state, site),
             5 if troubles.refill => self.refill(state, site),
@@ -185,14 +247,22 @@ impl World {
     /// Does one thing that comes at the worst moment: all logs are rotated.
     pub fn act_on_listing(&mut self, state: &mut State) {
         for site in 0..if self.troubles.clockwork { self.sites.len() } else { 0 } {
-            self.rotate(state, site);
+            if self.troubles.packs_away {
+                self.rotate_away(state, site);
+            } else {
+                self.rotate(state, site);
+            }
         }
     }
 
     /// Removes a rotated file.
     fn remove(&mut self, state: &mut State, site: usize) {
         let generation = self.rng.usize(1..=GENERATIONS);
-        let path = self.generation(site, generation);
+        let path = if self.troubles.packs_away {
+            self.packed(site, generation)
+        } else {
+            self.generation(site, generation)
+        };
         if !self.is_rotating(site) {
             state.remove_log(&path);
             tell(format!("{} removed", path.display()));
@@ -206,10 +276,9 @@ impl World {
             while self.sites[site].copying.is_some() {
                 self.go_on_copying(state, site);
             }
-            while self.sites[site].packing.is_some() {
-                self.go_on_packing(state, site);
-            }
+            self.finish_packing(state, site);
             self.reopen(state, site);
+            self.finish_packing(state, site);
             if !self.sites[site].pending.is_empty() {
                 self.write(state, site);
             }
@@ -306,12 +375,13 @@ impl World {
     }
 
     fn generation(&self, site: usize, generation: usize) -> PathBuf {
-        PathBuf::from(format!("{}.{generation}", self.sites[site].path.display()))
+        let directory = if self.troubles.packs_away { OLD } else { "/logs" };
+        PathBuf::from(format!("{directory}/{}.log.{generation}", self.sites[site].name))
     }
 
     fn packed(&self, site: usize, generation: usize) -> PathBuf {
-        let ending = self.format.ending();
-        PathBuf::from(format!("{}.{generation}{ending}", self.sites[site].path.display()))
+        let path = self.generation(site, generation);
+        PathBuf::from(format!("{}{}", path.display(), self.format.ending()))
     }
 
     /// Makes room for a new first generation.
@@ -336,7 +406,7 @@ impl World {
         if self.is_rotating(site) {
             return;
         }
-        let generation = self.rng.usize(1..=2);
+        let generation = if self.troubles.packs_away { 1 } else { self.rng.usize(1..=2) };
         let source = self.generation(site, generation);
         let Some(number) = state.number_of(&source) else { return };
         let target = self.packed(site, generation);
@@ -345,10 +415,18 @@ impl World {
             return;
         }
         let bytes = pack(self.format, state.content(number));
+        let made = state.made(number);
         let target = state.open_log(&target);
         state.hold(target);
+        self.packed_of.insert(state.made(target), made);
         tell(format!("{}: packing to inode {target}", source.display()));
         self.sites[site].packing = Some(Packing { source, target, bytes, written: 0 });
+    }
+
+    fn finish_packing(&mut self, state: &mut State, site: usize) {
+        while self.sites[site].packing.is_some() {
+            self.go_on_packing(state, site);
+        }
     }
 
     fn go_on_packing(&mut self, state: &mut State, site: usize) {
@@ -384,6 +462,24 @@ impl World {
         }
     }
 
+    /// Rotates and packs as logrotate does with `olddir` and `compress`, some times in a row; the last time perhaps in pieces.
+    fn rotate_away(&mut self, state: &mut State, site: usize) {
+        if self.is_rotating(site) {
+            return;
+        }
+        for left in (0..self.rng.usize(1..=3)).rev() {
+            self.rotate(state, site);
+            if left == 0 && self.rng.bool() {
+                return;
+            }
+            self.reopen(state, site);
+            self.finish_packing(state, site);
+            for _ in 0..self.rng.usize(..3) {
+                self.write(state, site);
+            }
+        }
+    }
+
     /// The server opens its log again.
     fn reopen(&mut self, state: &mut State, site: usize) {
         if !self.sites[site].moved_away {
@@ -405,6 +501,9 @@ impl World {
         let number = self.inode(state, site);
         let told = format!("{}: opened as inode {number}", self.sites[site].path.display());
         tell(told);
+        if self.troubles.packs_away {
+            self.begin_packing(state, site);
+        }
     }
 
     fn begin_copying(&mut self, state: &mut State, site: usize) {
@@ -495,7 +594,8 @@ impl World {
     fn link(&mut self, state: &mut State, site: usize) {
         let name = format!("/logs/{}-link.log", self.sites[site].name);
         // Of two hard links nobody can say by whose name a copy, or what is packed, will go.
-        let is_copied = self.troubles.copytruncate || self.troubles.pack;
+        let troubles = self.troubles;
+        let is_copied = troubles.copytruncate || troubles.pack || troubles.packs_away;
         let symbolic = is_copied || self.rng.bool();
         state.remove_log(Path::new(&name));
         state.link_log(&self.sites[site].path, Path::new(&name), symbolic);
