@@ -227,6 +227,7 @@ pub struct Prospector<D: Disk> {
     /// Logs that were rotated, of which the generations between are to be sought; and whether one of these waits, because it
     /// may be what a followed file became.
     rotated: BTreeSet<between::Rotated>,
+    renames: between::Renames,
     generations_wait: bool,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
@@ -266,7 +267,6 @@ impl<D: Disk> Prospector<D> {
         known: Vec<Known>,
         mut links: ProspectorLinks,
     ) -> Self {
-        let lags = Lags::new(links.laggards.take());
         let (registered_reply, registered) = mpsc::channel();
         let skipped = Skipped::new(&inputs, &known);
         let mut unclaimed = Unclaimed::default();
@@ -278,6 +278,7 @@ impl<D: Disk> Prospector<D> {
             inputs,
             exchanged: exchange::Exchanged::default(),
             from,
+            lags: Lags::new(links.laggards.take()),
             links,
             files: Files::default(),
             registering: HashMap::new(),
@@ -292,6 +293,7 @@ impl<D: Disk> Prospector<D> {
             waiting: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             rotated: BTreeSet::new(),
+            renames: between::Renames::default(),
             generations_wait: false,
             examining: BTreeMap::new(),
             packed_files: 0,
@@ -308,7 +310,6 @@ impl<D: Disk> Prospector<D> {
             last_scan: None,
             events: false,
             backlog: Backlog::default(),
-            lags,
             drained: Vec::new(),
             rescue: None,
             rescued: BTreeSet::new(),
@@ -340,10 +341,7 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return Some(now);
         }
-        [self.scan_at, self.places.poll_at, Some(self.look_at_lags(now))]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.scan_at, self.places.poll_at, self.look_at_lags(now)].into_iter().flatten().min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.

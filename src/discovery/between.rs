@@ -4,6 +4,9 @@
 //! lines that came after it stand in `access.log.2` and `access.log.1`, whatever the pattern says, plain or compressed.
 //! When it is found nowhere, because rotations have removed it meanwhile, every generation came after it that was begun
 //! and changed after its birth.
+//!
+//! And where events tell of a rename, what came and was renamed since the last scan began is the generation of the log whose
+//! name it had, also of one that was never seen.
 
 use super::Prospector;
 use super::claim::look;
@@ -11,7 +14,7 @@ use super::copies::is_as_it_was;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphans::OrphanKey;
-use crate::disk::Disk;
+use crate::disk::{Disk, Kind};
 use crate::identity::{generation, originals, prefix_allows, same_inode};
 use crate::ledger::{Entry, Known};
 use crate::position::Inode;
@@ -20,8 +23,17 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::info;
+
+/// Most renames that are kept.
+const RENAMES_MAX: usize = 4096;
+
+/// For how long: what was renamed again before it could be looked at is still known by its first name.
+const RENAMES_KEPT: Duration = Duration::from_secs(10);
+
+/// How late events may be, in nanoseconds: a file that was begun so long before the last scan may be one that it did not see.
+const EVENTS_LATE: i64 = 60_000_000_000;
 
 /// A log that was found under the name that a rotation gave it, or nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +99,57 @@ impl Rotated {
         let is_near = place == home || place.and_then(Path::parent) == home;
         newer && is_near && self.modified <= found.stat.modified
     }
+}
+
+/// Renames that events told of a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Renames {
+    /// By the present name.
+    noted: BTreeMap<PathBuf, Renamed>,
+    /// When the last scan began, as births are given: what had its name then was looked at. And when this one did.
+    scanned: Option<i64>,
+    begun: i64,
+}
+
+#[derive(Debug)]
+struct Renamed {
+    /// The first name.
+    first: PathBuf,
+    noted: Instant,
+    is_looked_at: bool,
+}
+
+impl Renames {
+    pub(super) fn note(&mut self, from: PathBuf, to: PathBuf, now: Instant) {
+        let first = self.noted.remove(&from).map_or(from, |renamed| renamed.first);
+        // What had that name has none any more.
+        self.noted.remove(&to);
+        if self.noted.len() < RENAMES_MAX && generation(&first, &to).is_some() {
+            self.noted.insert(to, Renamed { first, noted: now, is_looked_at: false });
+        }
+    }
+
+    /// Notes that a scan begins.
+    pub(super) fn begin(&mut self, wall: i64) {
+        self.begun = wall;
+    }
+
+    /// Returns the present and first names of what was not looked at yet, with the moment after which a file was begun that
+    /// no scan has seen.
+    fn take(&mut self, now: Instant) -> (Vec<(PathBuf, PathBuf)>, Option<i64>) {
+        self.noted.retain(|_, one| now.saturating_duration_since(one.noted) < RENAMES_KEPT);
+        let fresh = self.noted.iter_mut().filter(|(_, one)| !one.is_looked_at);
+        let fresh = fresh.map(|(name, one)| {
+            one.is_looked_at = true;
+            (name.clone(), one.first.clone())
+        });
+        (fresh.collect(), self.scanned.replace(self.begun))
+    }
+}
+
+/// Tells whether an inode may have been begun behind that moment; not, where nobody knows.
+fn came_after(inode: Inode, moment: i64) -> bool {
+    inode.birth != 0 && moment.saturating_sub(EVENTS_LATE) <= born(inode)
 }
 
 /// Returns when an inode was begun, as times of change are given.
@@ -211,9 +274,30 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Follows up what was begun since the last scan and has been renamed.
+    fn seek_renamed(&mut self, now: Instant) {
+        let (renames, scanned) = self.renames.take(now);
+        let Some(scanned) = scanned else { return };
+        for (name, log) in renames {
+            // What is gone again, or empty still, is no generation of which anything is known.
+            let Ok(stat) = self.disk.stat(&name) else { continue };
+            if stat.kind != Kind::File || stat.size == 0 || !came_after(stat.inode, scanned) {
+                continue;
+            }
+            let (log, found) = (Arc::from(log), Found::at(Arc::from(name), stat));
+            for input in (0..).take(self.inputs.len()) {
+                let is_its = self.inputs[usize::from(input)].reads(&log);
+                if is_its && !self.is_dealt_with(input, found.stat.inode) {
+                    self.note_replaced(input, &log, &found);
+                }
+            }
+        }
+    }
+
     /// Begins to follow the generations between; what could not be looked at is sought again with the next scan.
     pub(super) fn seek_between(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         self.generations_wait = false;
+        self.seek_renamed(now);
         if self.rotated.is_empty() {
             return;
         }
@@ -354,5 +438,58 @@ impl<D: Disk> Prospector<D> {
     fn is_unclaimed(&self, inode: Inode) -> bool {
         let known = self.unclaimed.get(&(inode.device, inode.number)).into_iter().flatten();
         known.map(|orphan| orphan.entry.inode).any(|known| same_inode(known, inode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_name_of_what_was_renamed_is_known_and_only_where_the_last_one_is_a_generation_of_it() {
+        let mut renames = Renames::default();
+        let now = Instant::now();
+        let rename = |renames: &mut Renames, from: &str, to: &str| {
+            renames.note(from.into(), to.into(), now);
+        };
+        let told = |renames: &mut Renames, seconds| -> Vec<(PathBuf, PathBuf)> {
+            renames.take(now + Duration::from_secs(seconds)).0
+        };
+        let names = |names: &[(&str, &str)]| -> Vec<(PathBuf, PathBuf)> {
+            names.iter().map(|(to, first)| (to.into(), first.into())).collect()
+        };
+        for (from, to) in [
+            ("/a.log", "/a.log.1"),
+            ("/a.log.1", "/a.log.2"),
+            ("/a.log", "/a.log.1"),
+            ("/b.log", "/b.log-20261122"),
+            ("/c.log", "/c.log.1"),
+            ("/new", "/c.log.1"),
+            ("/d.log", "/d.old"),
+            ("/x", "/e.log"),
+        ] {
+            rename(&mut renames, from, to);
+        }
+        let expected =
+            [("/a.log.1", "/a.log"), ("/a.log.2", "/a.log"), ("/b.log-20261122", "/b.log")];
+        assert_eq!(told(&mut renames, 1), names(&expected));
+        assert_eq!(told(&mut renames, 1), []);
+        // Also where it was looked at in between.
+        rename(&mut renames, "/a.log.2", "/a.log.3");
+        assert_eq!(told(&mut renames, 9), names(&[("/a.log.3", "/a.log")]));
+        assert_eq!(told(&mut renames, 10), []);
+        rename(&mut renames, "/a.log.3", "/a.log.4");
+        assert_eq!(told(&mut renames, 1), [], "it is forgotten");
+    }
+
+    #[test]
+    fn what_was_there_long_before_the_last_scan_is_nothing_new() {
+        let born = |birth| Inode { birth, ..Inode::default() };
+        let scanned = 100_000_000_000;
+        let times =
+            [(0, false), (39_000_000_000, false), (41_000_000_000, true), (200_000_000_000, true)];
+        for (birth, is_new) in times {
+            assert_eq!(came_after(born(birth), scanned), is_new, "{birth}");
+        }
     }
 }

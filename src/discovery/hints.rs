@@ -109,6 +109,7 @@ impl<D: Disk> Prospector<D> {
                     self.ask_scan_soon(now);
                 }
             }
+            Hint::Renamed(from, to) => self.renames.note(from, to, now),
             Hint::Overflow => return true,
         }
         false

@@ -82,6 +82,7 @@ impl<D: Disk> Prospector<D> {
     /// Looks at everything once and acts on what has changed.
     pub(super) fn scan(&mut self, now: Instant) {
         self.round += 1;
+        self.renames.begin((self.links.wall)());
         let disk = self.disk.clone();
         let mut listing = Listing::new(&disk);
         let mut newcomers = Newcomers::default();

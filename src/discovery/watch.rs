@@ -1,6 +1,7 @@
 //! inotify through the `notify` crate: it only says where to look, never what is true.
 
 use crate::wake::Wake;
+use notify::event::{ModifyKind, RenameMode};
 use notify::{Config, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub enum Hint {
     Changed(PathBuf),
     /// This name came, went or changed in a watched directory.
     Names(PathBuf),
+    /// What had the first name has the second one now; both names are hinted at as well.
+    Renamed(PathBuf, PathBuf),
     /// Events were lost: look at everything.
     Overflow,
 }
@@ -218,10 +221,15 @@ fn hints_of(event: notify::Result<notify::Event>) -> Vec<Hint> {
         return vec![Hint::Overflow];
     }
     match event.kind {
-        EventKind::Modify(notify::event::ModifyKind::Data(_) | notify::event::ModifyKind::Any) => {
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => {
             event.paths.into_iter().map(Hint::Changed).collect()
         }
         EventKind::Access(_) => Vec::new(),
+        // It comes behind one for each name.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
+            let names: Result<[PathBuf; 2], _> = event.paths.try_into();
+            names.into_iter().map(|[from, to]| Hint::Renamed(from, to)).collect()
+        }
         // A change of mode can make a file readable, so metadata counts as well.
         _ => event.paths.into_iter().map(Hint::Names).collect(),
     }
@@ -267,6 +275,14 @@ mod tests {
             assert!(hint.contains(limit), "{why}: {hint}");
         }
         assert_eq!(shortage(&io(13), false).0, "permission denied");
+    }
+
+    #[test]
+    fn rename_is_told_with_both_names() {
+        let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
+        let event = notify::Event::new(kind).add_path("/a".into()).add_path("/b".into());
+        let [Hint::Renamed(from, to)] = &hints_of(Ok(event))[..] else { panic!("one hint") };
+        assert_eq!((from.as_path(), to.as_path()), (Path::new("/a"), Path::new("/b")));
     }
 
     #[test]

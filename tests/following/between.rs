@@ -104,6 +104,29 @@ fn log_that_was_empty_when_it_was_renamed_is_read() {
 }
 
 #[test]
+fn log_that_came_and_was_renamed_before_any_look_is_read_where_an_event_tells_of_it() {
+    let logs = Logs::new();
+    let mut rig = rig(&logs, "*.log");
+    rig.pass_a_scan();
+    logs.write("access.log", lines(1, 2));
+    logs.rename("access.log", "access.log.1");
+    rig.hint_rename(&logs, "access.log", "access.log.1");
+    // Twice, while others get its name.
+    logs.rename("access.log.1", "access.log.2");
+    rig.hint_rename(&logs, "access.log.1", "access.log.2");
+    logs.write("access.log", lines(3, 4));
+    logs.rename("access.log", "access.log.1");
+    rig.hint_rename(&logs, "access.log", "access.log.1");
+    logs.write("access.log", lines(5, 6));
+    rig.pass(30);
+    logs.append("access.log.2", lines(7, 8));
+    rig.pass(30);
+    let mut arrived = rig.arrived();
+    arrived.sort();
+    assert_eq!(arrived, messages(1, 8));
+}
+
+#[test]
 fn log_truncated_refilled_and_renamed_while_stopped_is_read() {
     let logs = Logs::new();
     logs.write("access.log", lines(1, 3));

@@ -261,6 +261,14 @@ impl Rig {
         self.hint.send(Hint::Overflow).unwrap();
     }
 
+    /// Tells of a rename as events of the file system would.
+    pub fn hint_rename(&self, logs: &Logs, from: &str, to: &str) {
+        let (from, to) = (logs.path(from), logs.path(to));
+        self.hint.send(Hint::Names(from.clone())).unwrap();
+        self.hint.send(Hint::Names(to.clone())).unwrap();
+        self.hint.send(Hint::Renamed(from, to)).unwrap();
+    }
+
     /// A scan's interval.
     pub fn pass_a_scan(&mut self) {
         self.pass(11);

@@ -371,6 +371,10 @@ impl State {
         self.touch_directory(&to);
         self.hint(&from, true);
         self.hint(&to, true);
+        let is_watched = |path: &Path| path.parent().is_some_and(|one| self.watched.contains(one));
+        if let Some(hints) = self.hints.as_ref().filter(|_| is_watched(&from) && is_watched(&to)) {
+            let _ = hints.send(Hint::Renamed(from, to));
+        }
         Ok(())
     }
 
