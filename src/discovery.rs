@@ -341,7 +341,7 @@ impl<D: Disk> Prospector<D> {
         if self.is_examining() {
             return Some(now);
         }
-        [self.scan_at, self.places.poll_at, self.look_at_lags(now)].into_iter().flatten().min()
+        [self.scan_at, self.places.poll_at].into_iter().flatten().chain([self.tend_lags(now)]).min()
     }
 
     /// Tells whether the first scan is done and every file that it found is with a worker.

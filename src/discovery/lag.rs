@@ -61,7 +61,7 @@ impl Lags {
 
 impl<D: Disk> Prospector<D> {
     /// Looks, when it is time, and returns when to look again.
-    pub(super) fn look_at_lags(&mut self, now: Instant) -> Option<Instant> {
+    pub(super) fn tend_lags(&mut self, now: Instant) -> Instant {
         if self.lags.due(now) <= now {
             self.count_lag();
             let before = self.lags.looked.replace(now).unwrap_or(now);
@@ -71,7 +71,7 @@ impl<D: Disk> Prospector<D> {
             }
             self.lags = lags;
         }
-        Some(self.lags.due(now))
+        self.lags.due(now)
     }
 
     /// Tells which files are most behind; returns those that are behind at all.
