@@ -387,6 +387,7 @@ impl Reading {
             if needs_nothing(0) {
                 continue;
             }
+            // Of several that have each of its lines the one with the most: a twin that is shorter may need the other.
             let (mut found, mut furthest) = (None, 0);
             for (epoch, documents) in events.iter().filter(|(epoch, _)| !taken.contains(epoch)) {
                 if !self.is_of(documents, &content).0 {
@@ -401,12 +402,11 @@ impl Reading {
                     upto = upto.max(at + length);
                 }
                 furthest = furthest.max(upto);
-                if needs_nothing(upto) {
-                    found = Some(*epoch);
-                    break;
+                if needs_nothing(upto) && found.is_none_or(|(most, _)| most < upto) {
+                    found = Some((upto, *epoch));
                 }
             }
-            let Some(found) = found else {
+            let Some((_, found)) = found else {
                 let path = path.display();
                 let lost = self.decode(&content[furthest..end], furthest);
                 let lost: Vec<&str> = split(&lost).into_iter().take(20).collect();
