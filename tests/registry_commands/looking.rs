@@ -221,6 +221,8 @@ fn check_finds_a_journal_of_which_nothing_can_be_read() {
         let (_, _, told) = place.shipper(&["registry", "list"]);
         let warning = "warning: `data/registry/console/journal.log` holds nothing that can be read; see `shipper registry check`\n";
         assert_eq!(told, warning);
+        let (code, _, told) = place.shipper(&["registry", "audit"]);
+        assert_eq!((code, told.contains("holds nothing that can be read")), (2, true), "{told}");
         let (_, out, _) = place.shipper(&["status", "--json"]);
         let status: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert!(status["backlog_bytes"].is_null(), "nobody knows it: {status}");

@@ -108,6 +108,12 @@ fn rows(place: &Place) -> Result<(Vec<Row>, Account, bool), Advised> {
         .map(|audited| (audited.epoch.clone(), audited))
         .collect();
     let stored = registrar::look(&RealDisk, place)?;
+    if stored.decoded.is_unreadable() {
+        return Err(Advised::new(
+            format!("`{}` holds nothing that can be read", stored.path.display()),
+            "look at it with `shipper registry check`",
+        ));
+    }
     let row = |entry: &Entry| {
         let (name, epoch) = (entry.name.to_path_buf(), entry.epoch.to_string());
         let account = entry.account.clone();
