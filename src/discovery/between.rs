@@ -177,8 +177,9 @@ impl<D: Disk> Prospector<D> {
         });
     }
 
-    /// Notes logs that were found nowhere, each once.
-    pub(super) fn note_gone(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
+    /// Notes logs that were found nowhere, each once; tells whether one waits for what is being unpacked.
+    pub(super) fn note_gone(&mut self, listing: &mut Listing<'_, D>, now: Instant) -> bool {
+        let mut waits = false;
         // What is being unpacked may be one of them: until then none is forgotten.
         let is_known_soon = self.is_examining();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
@@ -199,6 +200,7 @@ impl<D: Disk> Prospector<D> {
             let orphan = &mut self.orphans[key];
             orphan.is_put_off = is_known_soon;
             if is_known_soon {
+                waits = true;
                 continue;
             }
             orphan.is_followed_up = true;
@@ -206,6 +208,7 @@ impl<D: Disk> Prospector<D> {
             let input = orphan.input.or_else(|| self.input_of(&log));
             self.rotated.extend(input.map(|input| Rotated::gone(input, log, inode, modified)));
         }
+        waits
     }
 
     /// Tells whether an orphan was truncated, and its log goes on in its inode. A finished copy was one of its generations.
@@ -294,9 +297,10 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Begins to follow the generations between; what could not be looked at is sought again with the next scan.
-    pub(super) fn seek_between(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
-        self.generations_wait = false;
+    /// Begins to follow the generations between, of which one may wait already; what could not be looked at is sought again with
+    /// the next scan.
+    pub(super) fn seek_between(&mut self, waits: bool, listing: &mut Listing<'_, D>, now: Instant) {
+        self.generations_wait = waits;
         self.seek_renamed(now);
         if self.rotated.is_empty() {
             return;

@@ -143,9 +143,9 @@ impl<D: Disk> Prospector<D> {
         }
         self.register(&mut registered);
         self.seek_copies(listing);
-        self.note_gone(listing, now);
+        let waits = self.note_gone(listing, now);
         self.seek_unripe(listing);
-        self.seek_between(listing, now);
+        self.seek_between(waits, listing, now);
         self.unclaimed_names = BTreeSet::new();
         self.begin_skipped();
         let round = self.round;
