@@ -457,8 +457,9 @@ impl State {
     /// The process is stopped: it closes what it has open.
     pub fn begin_stop(&mut self, gently: bool) {
         self.is_ending = true;
-        // What cannot be written at the stop is lost.
-        self.promises &= gently && !self.faults.full && !self.faults.sync_fails;
+        // What cannot be read or written at the stop is lost.
+        let Faults { full, sync_fails, reads_fail, .. } = self.faults;
+        self.promises &= gently && !full && !sync_fails && !reads_fail;
     }
 
     /// Writes at an offset; a gap before it becomes a hole of NULs.
