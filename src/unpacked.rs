@@ -209,9 +209,11 @@ impl<F: ReadFile> State<F> {
         step.length * format.slowness()
     }
 
-    /// Chooses the decoder.
+    /// Chooses the decoder, before anything was read for it. A read that ends early is not the end of the file.
     fn begin(&mut self) -> io::Result<()> {
-        let first = self.packed.fill_buf()?;
+        let mut first = [0; Format::MAGIC_BYTES];
+        let length = self.packed.get_ref().0.read_fully(&mut first, 0).map_err(fault)?;
+        let first = &first[..length];
         match Format::of(first) {
             Some(format) => self.decoder = Some((format, Decoder::of(format))),
             None if first.len() < Format::MAGIC_BYTES => return Err(ends_early()),

@@ -178,11 +178,15 @@ impl<D: Disk> Worker<D> {
         match spooling.draft.step(open) {
             Ok(false) => None,
             // A file that is not what it was is the reader's to find out, who may wait for a buffer for long.
-            Ok(true) if file.is_what_it_was() => Some(Ended::Saved(spooling.draft.at())),
-            Ok(true) => {
-                self.finish(spooling.key);
-                Some(Ended::Gone)
-            }
+            Ok(true) => match file.is_what_it_was() {
+                Ok(true) => Some(Ended::Saved(spooling.draft.at())),
+                Ok(false) => {
+                    self.finish(spooling.key);
+                    Some(Ended::Gone)
+                }
+                // It stays open, for it may be all that is left of it.
+                Err(error) => Some(Ended::Refused(error.into())),
+            },
             Err(error) => Some(Ended::Refused(error)),
         }
     }
@@ -350,10 +354,13 @@ impl<D: Disk> Harvester<D> {
     }
 
     /// Tells whether the open file still holds what was read of it, as its first bytes and those before the offset say.
-    fn is_what_it_was(&self) -> bool {
+    ///
+    /// # Errors
+    /// When these cannot be read now.
+    fn is_what_it_was(&self) -> io::Result<bool> {
         if self.assignment.is_packed {
             // Nobody writes to it: its content was complete when it was found.
-            return true;
+            return Ok(true);
         }
         let bytes_at = |bytes: &mut [u8], offset: u64| -> io::Result<bool> {
             let Some(file) = &self.file else { return Ok(false) };
@@ -365,10 +372,10 @@ impl<D: Disk> Harvester<D> {
         let mut tail = [0; TAIL_BYTES];
         let tail = &mut tail[..overlap(offset)];
         let start = offset - tail.len() as u64;
-        bytes_at(first, 0).unwrap_or(false)
+        Ok(bytes_at(first, 0)?
             && prefix_matches(prefix, first)
-            && bytes_at(tail, start).unwrap_or(false)
-            && tail_hash(tail) == self.assignment.proof.tail
+            && bytes_at(tail, start)?
+            && tail_hash(tail) == self.assignment.proof.tail)
     }
 
     /// Returns what was not read of it: between its two places, and at its end.

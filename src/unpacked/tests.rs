@@ -272,3 +272,33 @@ fn what_asks_for_more_memory_than_is_given_says_how_much() {
     let error = file.read_at(&mut [0; 10], 0).unwrap_err();
     assert!(error.to_string().starts_with("its window takes 97 MiB, more than the 64"), "{error}");
 }
+
+/// A file of which each read gives three bytes at most.
+struct Drips(RealFile);
+
+impl ReadFile for Drips {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let length = bytes.len().min(3);
+        self.0.read_at(&mut bytes[..length], offset)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.0.stat()
+    }
+
+    fn is_unlinked(&self) -> io::Result<bool> {
+        self.0.is_unlinked()
+    }
+}
+
+#[test]
+fn reads_that_end_early_are_not_the_end() {
+    for format in Format::ALL {
+        for expected in [&b""[..], b"one\n"] {
+            let (_directory, file) = opened(&member(format, expected));
+            let (file, mut buffer) = (Unpacked::new(Drips(file)), [0; 10]);
+            let length = read(&file, &mut buffer, 0).unwrap();
+            assert_eq!(&buffer[..length], expected, "{format:?}");
+        }
+    }
+}
