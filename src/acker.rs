@@ -6,6 +6,7 @@ use crate::ledger::{Entry, Interval, Prefix};
 use crate::position::{AckRange, Inode, Outcome, Point, Proof, rebase};
 use std::path::Path;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 /// What is settled of one epoch.
 ///
@@ -121,7 +122,7 @@ impl Tracker {
         }
         if self.entry.beyond.is_empty() {
             // Thousands of files that are quiet now each had room for a few.
-            self.entry.beyond = Vec::new();
+            self.entry.beyond = ThinVec::new();
         }
         let grown = before < self.entry.committed;
         Change { fresh_bytes, committed: grown.then_some((self.entry.committed, self.entry.proof)) }

@@ -51,6 +51,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use thin_vec::ThinVec;
 use tracing::info;
 use watch::{Hint, Watch};
 
@@ -167,14 +168,14 @@ struct Start {
     offset: u64,
     proof: Proof,
     earlier: Trail,
-    settled: Vec<Interval>,
+    settled: ThinVec<Interval>,
 }
 
 impl Start {
     /// Returns how far a file was read that nobody has begun to read from here.
     fn reached(&self) -> Reached {
         let beyond = self.settled.clone();
-        Reached { offset: self.offset, proof: self.proof, earlier: self.earlier, beyond }
+        Reached { offset: self.offset, proof: self.proof, earlier: self.earlier.clone(), beyond }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::position::{Epoch, Inode, Proof};
 use crate::trail::Trail;
 use std::path::Path;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 /// A followed file, for as long as it is followed: never used again for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +39,7 @@ pub struct Assignment {
     /// Points before `offset`.
     pub earlier: Trail,
     /// Bytes beyond `offset` that are settled already, or handed over, in order: not to be read again.
-    pub settled: Vec<Interval>,
+    pub settled: ThinVec<Interval>,
     /// When it was changed last, in nanoseconds since 1970, as far as is known.
     pub modified: i64,
     /// How far it is settled.
@@ -97,7 +98,7 @@ pub struct Reached {
     /// Points before it that prove a copy which ended earlier.
     pub earlier: Trail,
     /// What was handed over, or settled before, further on; in order.
-    pub beyond: Vec<Interval>,
+    pub beyond: ThinVec<Interval>,
 }
 
 /// What a worker tells the prospector.

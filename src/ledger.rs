@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use thin_vec::ThinVec;
 
 /// Most settled intervals beyond the committed offset that the registry keeps for an epoch.
 pub const INTERVALS_MAX: usize = 8;
@@ -96,11 +97,11 @@ pub struct Entry {
     /// Points behind `base` and before `committed`.
     pub earlier: Trail,
     /// Settled bytes beyond it; the registry keeps [`Entry::kept_beyond`].
-    pub beyond: Vec<Interval>,
+    pub beyond: ThinVec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.
     pub ended: bool,
     /// Offsets behind `committed`, rising, at which an event ends because nothing came for a while.
-    pub cuts: Vec<u64>,
+    pub cuts: ThinVec<u64>,
     /// How its settled bytes came to their end, those before `base` among them; its sum is [`Entry::settled_bytes`].
     pub account: Account,
 }
@@ -113,7 +114,7 @@ impl Entry {
         if self.beyond.len() <= INTERVALS_MAX {
             return Cow::Borrowed(&self.beyond);
         }
-        let mut kept = self.beyond.clone();
+        let mut kept = self.beyond.to_vec();
         kept.sort_by_key(|interval| Reverse(interval.length()));
         kept.truncate(INTERVALS_MAX);
         kept.sort_by_key(|interval| interval.start);
@@ -229,12 +230,12 @@ impl Progress {
 
     /// Returns the offsets behind `offset` at which an event ends.
     #[must_use]
-    pub fn cuts_behind(&self, offset: u64) -> Vec<u64> {
+    pub fn cuts_behind(&self, offset: u64) -> ThinVec<u64> {
         let Some(more) = self.more.get().filter(|_| offset < self.last_cut()) else {
-            return Vec::new();
+            return ThinVec::new();
         };
         let cuts = more.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        cuts[cuts.partition_point(|cut| *cut <= offset)..].to_vec()
+        cuts[cuts.partition_point(|cut| *cut <= offset)..].into()
     }
 
     /// Notes how far its reader is: everything before `offset` is settled, or held by a batch. Only the reader does.

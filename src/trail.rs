@@ -2,6 +2,7 @@
 
 use crate::position::Point;
 use std::fmt;
+use thin_vec::ThinVec;
 
 /// Most points kept.
 pub const POINTS_MAX: usize = 4;
@@ -11,51 +12,47 @@ pub const POINTS_MAX: usize = 4;
 /// They lie about geometrically: the last one where the offset was just before, the first one near the beginning, so
 /// that a copy of any size is proved over most of what it holds.
 ///
-/// Invariant: the first `count` points rise.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Trail {
-    points: [Point; POINTS_MAX],
-    count: u8,
-}
+/// Invariant: the points rise; they are [`POINTS_MAX`] at most. Most files are quiet and have one or
+/// none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Trail(ThinVec<Point>);
 
 impl Trail {
     /// Makes a trail of points that rise; of more than [`POINTS_MAX`] the last ones.
     #[must_use]
     pub fn of(points: &[Point]) -> Self {
-        let mut trail = Self::default();
-        let kept = &points[points.len().saturating_sub(POINTS_MAX)..];
-        trail.points[..kept.len()].copy_from_slice(kept);
-        trail.count = u8::try_from(kept.len()).expect("at most four");
-        trail
+        Self(ThinVec::from(&points[points.len().saturating_sub(POINTS_MAX)..]))
     }
 
     /// The points.
     #[must_use]
     pub fn points(&self) -> &[Point] {
-        &self.points[..usize::from(self.count)]
+        &self.0
     }
 
     /// Adds a point before `reached`, the offset that the trail leads to; one that is not behind the last point changes
     /// nothing. Of too many points the one is dropped without which the others still lie the most evenly, seen from
     /// `reached`.
     pub fn push(&mut self, point: Point, reached: u64) {
-        if self.points().last().is_some_and(|last| point.offset <= last.offset) {
+        if self.0.last().is_some_and(|last| point.offset <= last.offset) {
             return;
         }
-        if let Some(free) = self.points.get_mut(usize::from(self.count)) {
-            *free = point;
-            self.count += 1;
+        if self.0.len() < POINTS_MAX {
+            // Thousands of quiet files were read once, and keep one point.
+            let free = if self.0.is_empty() { 1 } else { POINTS_MAX - self.0.len() };
+            self.0.reserve_exact(free);
+            self.0.push(point);
             return;
         }
         let dullest = self.dullest(point, reached);
-        self.points.copy_within(dullest + 1.., dullest);
-        self.points[POINTS_MAX - 1] = point;
+        self.0.copy_within(dullest + 1.., dullest);
+        self.0[POINTS_MAX - 1] = point;
     }
 
     /// Returns the inner point whose neighbours are the closest, as a ratio of their distances from `reached`.
     fn dullest(&self, last: Point, reached: u64) -> usize {
         let distance = |index: usize| {
-            let point = self.points.get(index).unwrap_or(&last);
+            let point = self.0.get(index).unwrap_or(&last);
             u128::from(reached.saturating_sub(point.offset))
         };
         let mut dullest = 1;

@@ -37,6 +37,7 @@ mod rig;
 use rig::{Logs, Rig, lines, messages};
 use shipper::discovery::From;
 use shipper::ledger::{Entry, Interval};
+use thin_vec::thin_vec;
 
 fn rig(logs: &Logs, pattern: &str) -> Rig {
     Rig::start(&[logs.pattern(pattern)], Vec::new(), From::Start)
@@ -316,7 +317,7 @@ fn what_is_settled_beyond_the_offset_is_not_sent_again() {
     }
     logs.append("access.log", lines(10, 12));
     let [mut first, second, third] = <[Entry; 3]>::try_from(ends).unwrap();
-    first.beyond = vec![Interval {
+    first.beyond = thin_vec![Interval {
         start: second.committed,
         end: third.committed,
         before: Some(second.proof.running),

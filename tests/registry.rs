@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use thin_vec::ThinVec;
 
 struct Rig {
     registrar: Registrar<FaultyDisk>,
@@ -94,9 +95,9 @@ fn known(number: u8) -> Known {
         committed: 0,
         proof: Proof::EMPTY,
         earlier: Trail::default(),
-        beyond: Vec::new(),
+        beyond: ThinVec::new(),
         ended: false,
-        cuts: Vec::new(),
+        cuts: ThinVec::new(),
         account: Account::default(),
     };
     Known { entry, progress: Progress::at(0) }

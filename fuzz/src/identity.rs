@@ -122,9 +122,9 @@ fn entry(committed: u64, base: u64, proof: Proof, prefix: Prefix, earlier: Trail
         committed,
         proof,
         earlier,
-        beyond: Vec::new(),
+        beyond: Vec::new().into(),
         ended: false,
-        cuts: Vec::new(),
+        cuts: Vec::new().into(),
         account: Account::default(),
     }
 }

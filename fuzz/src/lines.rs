@@ -207,7 +207,7 @@ pub fn read(setting: &Setting, content: &[u8], growth: &[usize], start: usize) -
         offset: start as u64,
         proof: proof(content, start),
         earlier: Trail::default(),
-        settled: Vec::new(),
+        settled: Vec::new().into(),
         modified: 0,
         progress: Progress::at(start as u64),
     };

@@ -34,7 +34,7 @@ fn check_journal(bytes: &[u8]) {
     assert_eq!(second.entries.len(), first.entries.len());
     for (entry, again) in first.entries.values().zip(second.entries.values()) {
         let mut kept = entry.clone();
-        kept.beyond = entry.kept_beyond().to_vec();
+        kept.beyond = entry.kept_beyond().as_ref().into();
         kept.account = entry.kept_account();
         assert_eq!(*again, kept);
     }

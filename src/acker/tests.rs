@@ -7,6 +7,7 @@ use crate::trail::Trail;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 const EPOCH: Epoch = Epoch::from_random([7; 12]);
 
@@ -24,9 +25,9 @@ fn tracker(base: u64) -> Tracker {
         committed: base,
         proof: proof(base),
         earlier: Trail::default(),
-        beyond: Vec::new(),
+        beyond: ThinVec::new(),
         ended: false,
-        cuts: Vec::new(),
+        cuts: ThinVec::new(),
         account: Account::default(),
     })
 }

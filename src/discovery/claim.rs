@@ -22,6 +22,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use thin_vec::ThinVec;
 use tracing::{debug, info};
 
 /// First bytes by which a file is known again also when it has no whole line yet: as many as prove a copy.
@@ -361,7 +362,7 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn adopt(&mut self, input: u16, orphan: Orphan, found: &Found, looked: &Look<D>) {
         let settled = orphan.settled();
         let mut entry = orphan.entry;
-        let (offset, proof, earlier) = (entry.committed, entry.proof, entry.earlier);
+        let (offset, proof, earlier) = (entry.committed, entry.proof, entry.earlier.clone());
         let start = Start { offset, proof, earlier, settled };
         if entry.name != found.path && !entry.ended {
             info!(
@@ -479,14 +480,14 @@ impl<D: Disk> Prospector<D> {
             committed: base,
             proof,
             earlier: Trail::default(),
-            beyond: Vec::new(),
+            beyond: ThinVec::new(),
             ended: false,
-            cuts: Vec::new(),
+            cuts: ThinVec::new(),
             account: skipped_to(base),
         };
         let progress = Progress::at(base);
         self.note_backlog(&found.path, &progress, looked.size);
-        let (earlier, settled) = (Trail::default(), Vec::new());
+        let (earlier, settled) = (Trail::default(), ThinVec::new());
         let start = Start { offset: base, proof, earlier, settled };
         let file = self.file_of(input, &entry, &progress, found, looked);
         let key = self.files.insert(File { stage: Stage::Registering, ..file });

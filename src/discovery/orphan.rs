@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use thin_vec::ThinVec;
 
 /// Complete scans without a trace, and time since the first of them, after which a settled orphan is forgotten.
 pub(super) const SCANS_UNTIL_FORGOTTEN: u64 = 2;
@@ -102,7 +103,7 @@ impl Orphan {
                 proof: reached.proof,
                 earlier: reached.earlier,
                 beyond: reached.beyond,
-                cuts: Vec::new(),
+                cuts: ThinVec::new(),
                 ended,
                 // The registrar's own business.
                 account: Account::default(),
@@ -151,7 +152,7 @@ impl Orphan {
     }
 
     /// Returns what settled intervals a reader that begins at the committed offset may jump over.
-    pub(super) fn settled(&self) -> Vec<Interval> {
+    pub(super) fn settled(&self) -> ThinVec<Interval> {
         self.entry.beyond.clone()
     }
 

@@ -149,6 +149,7 @@ mod tests {
     use crate::ledger::{Known, Prefix, Progress};
     use crate::position::{Epoch, Proof};
     use crate::trail::Trail;
+    use thin_vec::ThinVec;
 
     const fn inode(number: u64) -> Inode {
         Inode { device: 1, number, birth: 0 }
@@ -167,9 +168,9 @@ mod tests {
             committed: 0,
             proof: Proof::EMPTY,
             earlier: Trail::default(),
-            beyond: Vec::new(),
+            beyond: ThinVec::new(),
             ended: false,
-            cuts: Vec::new(),
+            cuts: ThinVec::new(),
             account: Account::default(),
         };
         Orphan::from_registry(Known { entry, progress: Progress::at(0) })

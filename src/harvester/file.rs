@@ -14,11 +14,11 @@ use crate::packing::Format;
 use crate::pipeline::Source;
 use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
 use crate::unpacked::{Content, Unpacked};
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use thin_vec::ThinVec;
 
 /// A followed file.
 ///
@@ -56,11 +56,11 @@ pub(super) struct Harvester<D: Disk> {
     /// The large event at the offset, whose end is sought.
     pub(super) open_event: Option<Box<OpenEvent>>,
     /// Offsets behind the offset at which an event ends, rising.
-    pub(super) cuts: Vec<u64>,
+    pub(super) cuts: ThinVec<u64>,
     /// What waits for more to come.
     pub(super) waiting: Option<Box<Waiting>>,
     /// Bytes behind the offset that are not to be read again, in order.
-    pub(super) settled: VecDeque<Interval>,
+    pub(super) settled: ThinVec<Interval>,
     /// In which order it is read.
     pub(super) parting: Parting,
     /// What the parser was told of what stands before the offset.
@@ -110,7 +110,7 @@ impl From<io::Error> for Obstacle {
 
 impl<D: Disk> Harvester<D> {
     pub(super) fn new(mut assignment: Box<Assignment>) -> Self {
-        let settled = std::mem::take(&mut assignment.settled).into();
+        let settled = std::mem::take(&mut assignment.settled);
         assignment.progress.read_to(assignment.offset);
         Self {
             scanned: assignment.offset,
@@ -129,7 +129,7 @@ impl<D: Disk> Harvester<D> {
             unrest: 0,
             has_retry: false,
             open_event: None,
-            cuts: Vec::new(),
+            cuts: ThinVec::new(),
             waiting: None,
             settled,
             parting: Parting::Undecided,
@@ -300,7 +300,8 @@ impl<D: Disk> Harvester<D> {
         buffer: &mut [u8],
         mut take: impl FnMut(&[u8]),
     ) -> Result<AckRange, Obstacle> {
-        let start = (self.assignment.offset, self.assignment.proof, self.assignment.earlier);
+        let at = &self.assignment;
+        let start = (at.offset, at.proof, at.earlier.clone());
         let search = (self.scanned, self.open_event.clone());
         let mut range = None;
         while self.assignment.offset < end {
@@ -371,10 +372,10 @@ impl<D: Disk> Harvester<D> {
 
     /// Jumps over bytes at the offset that are settled already; tells whether it did.
     pub(super) fn skip_settled(&mut self) -> bool {
-        while self.settled.front().is_some_and(|interval| interval.end <= self.assignment.offset) {
-            self.settled.pop_front();
+        while self.settled.first().is_some_and(|interval| interval.end <= self.assignment.offset) {
+            self.settled.remove(0);
         }
-        match self.settled.front() {
+        match self.settled.first() {
             Some(interval) if interval.start <= self.assignment.offset => {
                 let is_next = interval.start == self.assignment.offset;
                 let running = self.assignment.proof.running;
@@ -383,7 +384,7 @@ impl<D: Disk> Harvester<D> {
                 self.assignment.offset = interval.end;
                 self.scanned = self.assignment.offset;
                 self.open_event = None;
-                self.settled.pop_front();
+                self.settled.remove(0);
                 true
             }
             _ => false,
@@ -392,7 +393,7 @@ impl<D: Disk> Harvester<D> {
 
     /// Returns how many bytes from the offset may be read before settled ones begin.
     pub(super) fn unsettled_bytes(&self) -> u64 {
-        self.settled.front().map_or(u64::MAX, |interval| interval.start - self.assignment.offset)
+        self.settled.first().map_or(u64::MAX, |interval| interval.start - self.assignment.offset)
     }
 }
 

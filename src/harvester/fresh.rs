@@ -16,9 +16,9 @@ use crate::position::{Proof, TAIL_BYTES, tail_hash};
 use crate::settings::BacklogOrder;
 use crate::settings::reading::Pauses;
 use crate::trail::Trail;
-use std::collections::VecDeque;
 
 use super::filling::Clock;
+use thin_vec::ThinVec;
 
 /// In which order a file is read.
 #[derive(Default)]
@@ -59,7 +59,7 @@ struct Place {
     offset: u64,
     proof: Proof,
     earlier: Trail,
-    settled: VecDeque<Interval>,
+    settled: ThinVec<Interval>,
     scanned: u64,
     open_event: Option<Box<OpenEvent>>,
     waiting: Option<Box<Waiting>>,
@@ -88,18 +88,18 @@ impl<D: Disk> Harvester<D> {
     }
 
     /// Returns what was read beyond the first byte that was not, and the place of that.
-    pub(super) fn read_so_far(&self) -> (u64, Proof, Trail, Vec<Interval>) {
+    pub(super) fn read_so_far(&self) -> (u64, Proof, Trail, ThinVec<Interval>) {
         let own = &self.assignment;
         let Parting::Parted(parted) = &self.parting else {
-            return (own.offset, own.proof, own.earlier, self.settled.iter().copied().collect());
+            return (own.offset, own.proof, own.earlier.clone(), self.settled.clone());
         };
         let Parted { split, before, ref other, .. } = **parted;
-        let mut beyond: Vec<Interval> = other.settled.iter().copied().collect();
+        let mut beyond = other.settled.clone();
         if split < own.offset {
             let (end, proof) = (own.offset, own.proof);
             beyond.push(Interval { start: split, end, before, proof });
         }
-        (other.offset, other.proof, other.earlier, beyond)
+        (other.offset, other.proof, other.earlier.clone(), beyond)
     }
 
     fn swap_places(&mut self) {
@@ -123,7 +123,7 @@ impl<D: Disk> Harvester<D> {
                 let (start, before) = (parted.split, parted.before);
                 let (end, proof) = (self.assignment.offset, self.assignment.proof);
                 self.swap_places();
-                self.settled.push_back(Interval { start, end, before, proof });
+                self.settled.push(Interval { start, end, before, proof });
             }
             Parting::None | Parting::Undecided | Parting::WholeInTurn => return false,
         }
@@ -145,7 +145,7 @@ impl<D: Disk> Harvester<D> {
                 if turn == Turn::End { Turn::More } else { turn }
             }
             Parting::Parted(_) => {
-                self.settled.pop_back();
+                self.settled.pop();
                 self.swap_places();
                 // Where the front began the file does not end.
                 if turn == Turn::End { Turn::Broken(Broken::Truncated) } else { turn }
@@ -206,14 +206,14 @@ impl<D: Disk> Worker<D> {
         // After a short stop it goes on where the front was.
         let before_stop = file
             .settled
-            .back()
+            .last()
             .copied()
             .filter(|last| last.end <= size && size - last.end <= least && offset < last.start);
         if let Some(last) = before_stop {
-            file.settled.pop_back();
+            file.settled.pop();
             return Ok(Some(Parted::at(last)));
         }
-        let reach = file.settled.back().map_or(offset, |last| last.end);
+        let reach = file.settled.last().map_or(offset, |last| last.end);
         if INTERVALS_MAX <= file.settled.len() || size <= reach {
             return Ok(None);
         }
@@ -253,7 +253,7 @@ impl Parted {
             offset: end,
             proof,
             earlier: Trail::default(),
-            settled: VecDeque::new(),
+            settled: ThinVec::new(),
             scanned: end,
             open_event: None,
             waiting: None,

@@ -25,6 +25,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 /// Version of the format that is written.
 pub const VERSION: u32 = 2;
@@ -170,7 +171,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         earlier: points(entry.earlier.points()),
         beyond: intervals(&entry.kept_beyond()),
         ended: entry.ended,
-        cuts: entry.cuts.clone(),
+        cuts: entry.cuts.to_vec(),
         account: Some(columns(&entry.kept_account())),
     };
     push_line(out, &Line::Entry(line));
@@ -422,7 +423,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         earlier: trail_of(&line.earlier),
         beyond: intervals_of(&line.beyond),
         ended: line.ended,
-        cuts: line.cuts.clone(),
+        cuts: ThinVec::from(&line.cuts[..]),
         account: Account::default(),
     };
     entry.account = account_of(line.account.as_deref(), &entry);
@@ -443,7 +444,7 @@ fn trail_of(points: &[(u64, u64)]) -> Trail {
     Trail::of(&points.iter().map(point).collect::<Vec<_>>())
 }
 
-fn intervals_of(intervals: &[IntervalLine]) -> Vec<Interval> {
+fn intervals_of(intervals: &[IntervalLine]) -> ThinVec<Interval> {
     let interval = |line: &IntervalLine| match *line {
         IntervalLine::Rebased(start, end, tail, running, before) => {
             Interval { start, end, before: Some(before), proof: Proof { tail, running } }
@@ -459,6 +460,7 @@ fn intervals_of(intervals: &[IntervalLine]) -> Vec<Interval> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use thin_vec::thin_vec;
 
     fn entry(number: u8, committed: u64) -> Entry {
         let path: Arc<Path> = Path::new(OsStr::from_bytes(&[b'/', b'a', number])).into();
@@ -474,13 +476,13 @@ mod tests {
             committed,
             proof: Proof { tail: 3, running: u64::MAX },
             earlier: Trail::of(&[Point { offset: 1, running: 2 }]),
-            beyond: vec![Interval {
+            beyond: thin_vec![Interval {
                 start: 5,
                 end: 6,
                 before: (!number.is_multiple_of(3)).then_some(4),
                 proof: Proof { tail: 8, running: 9 },
             }],
-            cuts: vec![77, 90],
+            cuts: thin_vec![77, 90],
             ended: number.is_multiple_of(5),
             account: Account::of(&[committed, 0, 1]),
         }
@@ -503,11 +505,11 @@ mod tests {
         let (mut bytes, mut entries) = journal(20);
         let first = *entries.keys().next().unwrap();
         let moved = entries.get_mut(&first).unwrap();
-        (moved.committed, moved.beyond) = (999, Vec::new());
+        (moved.committed, moved.beyond) = (999, ThinVec::new());
         moved.name = Path::new("/elsewhere").into();
         moved.ended = true;
         // Of the cuts only those behind the offset are kept; a new one may come in any order.
-        moved.cuts = vec![1000, 2000];
+        moved.cuts = thin_vec![1000, 2000];
         push_position(&mut bytes, moved);
         push_seen(&mut bytes, moved);
         for at in [2000, 998, 1000, 2000] {

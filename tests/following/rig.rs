@@ -446,7 +446,7 @@ impl Rig {
     pub fn kill(self) -> Saved {
         let mut saved: Saved = self.known.into_values().map(|known| known.entry).collect();
         for entry in &mut saved {
-            entry.beyond = entry.kept_beyond().into_owned();
+            entry.beyond = entry.kept_beyond().as_ref().into();
         }
         saved
     }
