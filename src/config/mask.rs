@@ -32,22 +32,35 @@ pub fn is_secret_key(path: &str) -> bool {
     SECRET_KEYS.iter().any(|key| path.ends_with(key)) || path.contains("headers.")
 }
 
-/// Returns a text with the credentials of every address in it masked: `http://xxxxx@host`,
-/// `xxxxx@host:9200`. It rather masks too much: a password may hold a slash that nobody escaped.
+/// Returns a text with the credentials and the query of every address in it masked: `http://xxxxx@host`,
+/// `xxxxx@host:9200`, `http://host/?xxxxx`. It rather masks too much: a password may hold a slash that nobody escaped.
 #[must_use]
 pub fn urls(text: &str) -> String {
+    let is_border = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let mut out = String::with_capacity(text.len());
-    for word in text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')) {
-        match credentials(word) {
-            Some((start, end)) => {
-                out.push_str(&word[..start]);
-                out.push_str(MASK);
-                out.push_str(&word[end..]);
-            }
-            None => out.push_str(word),
+    for piece in text.split_inclusive(is_border) {
+        let word = piece.trim_end_matches(is_border);
+        let (start, end) = credentials(word).unwrap_or_default();
+        let asked = end + query(&word[end..]).unwrap_or(word.len() - end);
+        out.push_str(&word[..start]);
+        if start < end {
+            out.push_str(MASK);
         }
+        out.push_str(&word[end..asked]);
+        if asked < word.len() {
+            out.push_str(MASK);
+        }
+        out.push_str(&piece[word.len()..]);
     }
     out
+}
+
+/// Finds what stands behind the `?` of an address and gives a parameter a value; credentials before it are cut off.
+fn query(address: &str) -> Option<usize> {
+    let (before, after) = address.split_once('?')?;
+    let is_address = |c: char| c.is_ascii_alphanumeric() || "[]{(,=@:/._-".contains(c);
+    let is_one = before.contains(char::is_alphanumeric) && before.chars().all(is_address);
+    (is_one && after.contains('=')).then_some(before.len() + 1)
 }
 
 /// Finds what stands before the last `@` of an address.
@@ -277,6 +290,11 @@ mod tests {
             (none, "h: [u:p@h, v:w@i]", "h: [xxxxx@h, xxxxx@i]", Some(4)),
             (none, "h: [http://u:p@h,http://v:w@i]", "h: [http://xxxxx@i]", Some(11)),
             (none, "h=u:p@h", "h=xxxxx@h", Some(2)),
+            (none, "h: ['h:1/?key=a'] # b", "h: ['h:1/?xxxxx'] # b", Some(10)),
+            (none, "h: [http://u:p@h/?k=a&b, i]", "h: [http://xxxxx@h/?xxxxx i]", Some(11)),
+            (none, "pattern: '^a?b=' # a", "pattern: '^a?b=' # a", None),
+            (none, "pattern: '(?P<a>b=)'", "pattern: '(?P<a>b=)'", None),
+            (none, "paths: [/var/log/a?.log]", "paths: [/var/log/a?.log]", None),
             (none, "a: b@c", "a: b@c", None),
             (none, "X-Api-Key: geheim", "X-Api-Key: xxxxx", Some(11)),
             (none, "headers: {X-A: geheim}", "headers: xxxxx", Some(9)),
