@@ -376,9 +376,13 @@ impl<D: Disk> Prospector<D> {
             match error.kind() {
                 io::ErrorKind::UnexpectedEof => examination.state = State::Cut,
                 io::ErrorKind::InvalidData => examination.state = State::Damaged,
-                // It has gone, or cannot be opened for now: the next scan sees to it.
-                _ => {
+                // It has gone, or cannot be read for now: the next scan sees to it.
+                kind => {
+                    let path = Arc::clone(&examination.path);
                     self.examining.remove(&key);
+                    if !matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) {
+                        self.note_refused(&path, &error);
+                    }
                     return false;
                 }
             }
