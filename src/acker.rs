@@ -48,6 +48,12 @@ impl Tracker {
     pub fn seen(&mut self, name: Arc<Path>, inode: Inode, prefix: Prefix, ended: bool) {
         let entry = &mut self.entry;
         (entry.name, entry.inode, entry.prefix, entry.ended) = (name, inode, prefix, ended);
+        entry.left = 0;
+    }
+
+    /// Notes that its file was removed when it had so many bytes.
+    pub const fn leave(&mut self, size: u64) {
+        self.entry.left = size;
     }
 
     /// Notes that its inode was truncated or replaced.

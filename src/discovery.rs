@@ -452,6 +452,7 @@ impl<D: Disk> Prospector<D> {
                         file.modified = 0;
                     }
                 }
+                Report::Elsewhere { key, name } => self.found_elsewhere(key, name),
                 Report::Rescued { key, end } => self.note_rescued(key, end),
                 Report::Short(error) => self.tell_short(&error, now),
                 Report::Drained(ends) => self.drained.push(ends),

@@ -6,7 +6,7 @@
 use crate::position::Inode;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod real;
 
@@ -88,6 +88,14 @@ pub trait ReadFile: Send + 'static {
     /// As the system says.
     fn is_unlinked(&self) -> io::Result<bool> {
         Ok(false)
+    }
+
+    /// Returns the name that the open file has now, wherever it was moved to; `None` where that is not known.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        Ok(None)
     }
 }
 

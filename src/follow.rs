@@ -3,7 +3,7 @@
 use crate::ledger::{Interval, Prefix, Progress};
 use crate::position::{Epoch, Inode, Proof};
 use crate::trail::Trail;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thin_vec::ThinVec;
 
@@ -63,6 +63,8 @@ pub enum Order {
     Renamed(FileKey, Arc<Path>),
     /// It has more first bytes now.
     Prefix(FileKey, Prefix),
+    /// No name of it was found: say where the open file is, with [`Report::Elsewhere`]; else it is removed.
+    Missed(FileKey),
     /// It has no name any more: read what the open file still holds, then close.
     Removed(FileKey),
     /// It is known to be rescued up to that offset: let go of the removed file, and read on from the rescue.
@@ -117,6 +119,13 @@ pub enum Report {
     Refused {
         /// Which.
         key: FileKey,
+    },
+    /// A file that was missed has a name where nobody has looked.
+    Elsewhere {
+        /// Which.
+        key: FileKey,
+        /// The name.
+        name: PathBuf,
     },
     /// What is left of a removed file is in the rescue; the worker holds it until [`Order::Release`].
     Rescued {

@@ -14,6 +14,7 @@ mod holding;
 mod large_event;
 mod limit;
 mod long_line;
+mod missed;
 mod obstacles;
 mod owners;
 mod pauses;
@@ -282,7 +283,7 @@ impl<D: Disk> Worker<D> {
     /// Hands over what is in the open batch; for the stop.
     pub fn close(mut self) {
         self.send_batch();
-        self.rescue_all();
+        self.leave_all();
     }
 
     /// Takes over inputs that have come.
@@ -319,13 +320,8 @@ impl<D: Disk> Worker<D> {
                         file.assignment.prefix = prefix;
                     }
                 }
-                Order::Removed(key) => {
-                    if let Some(file) = self.files.get_mut(&key) {
-                        file.removed = true;
-                        self.watch_removed(key, now);
-                        self.mark_ready(key);
-                    }
-                }
+                Order::Missed(key) => self.missed(key, now),
+                Order::Removed(key) => self.removed(key, now),
                 Order::Delete(key) => {
                     if let Some(file) = self.files.get_mut(&key) {
                         file.at_end.delete = true;

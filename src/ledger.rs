@@ -100,6 +100,8 @@ pub struct Entry {
     pub beyond: ThinVec<Interval>,
     /// Whether its inode was truncated or replaced: more bytes of it can only come from a copy.
     pub ended: bool,
+    /// How many bytes its file had when it was removed before all were settled; 0 where it was not.
+    pub left: u64,
     /// Offsets behind `committed`, rising, at which an event ends because nothing came for a while.
     pub cuts: ThinVec<u64>,
     /// How its settled bytes came to their end, those before `base` among them; its sum is [`Entry::settled_bytes`].
@@ -341,6 +343,13 @@ pub enum Note {
         prefix: Prefix,
         /// Whether no more bytes of it can come from this inode; takes back what [`Note::Ended`] said when not.
         ended: bool,
+    },
+    /// The file of this epoch was removed when it had so many bytes, of which not all are settled.
+    Left {
+        /// Which epoch.
+        epoch: Epoch,
+        /// Its size in bytes.
+        size: u64,
     },
     /// Another input reads the epoch's bytes on.
     Owned {

@@ -316,6 +316,12 @@ impl<D: Disk> Registrar<D> {
                     format::push_seen(&mut self.unsaved, slot.tracker.entry());
                 }
             }
+            Note::Left { epoch, size } => {
+                if let Some(slot) = self.slots.get_mut(&epoch) {
+                    slot.tracker.leave(size);
+                    format::push_left(&mut self.unsaved, epoch, size);
+                }
+            }
             Note::Owned { epoch, owner } => {
                 if let Some(slot) = self.slots.get_mut(&epoch) {
                     slot.tracker.owned_by(owner);

@@ -14,6 +14,7 @@ use crate::rescue::Rescued;
 use decoder::{Decode, Decoder, damaged, ends_early};
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
 
 pub use length::says_length;
 
@@ -75,6 +76,14 @@ impl<F: ReadFile> ReadFile for Content<F> {
             Self::Plain(file) => file.is_unlinked(),
             Self::Packed(file) | Self::Damaged(file) => file.is_unlinked(),
             Self::Rescued(_) => Ok(false),
+        }
+    }
+
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        match self {
+            Self::Plain(file) => file.name(),
+            Self::Packed(file) | Self::Damaged(file) => file.name(),
+            Self::Rescued(_) => Ok(None),
         }
     }
 }
@@ -171,6 +180,10 @@ impl<F: ReadFile> ReadFile for Unpacked<F> {
 
     fn is_unlinked(&self) -> io::Result<bool> {
         self.0.borrow().packed.get_ref().0.is_unlinked()
+    }
+
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        self.0.borrow().packed.get_ref().0.name()
     }
 }
 

@@ -97,6 +97,7 @@ fn known(number: u8) -> Known {
         earlier: Trail::default(),
         beyond: ThinVec::new(),
         ended: false,
+        left: 0,
         cuts: ThinVec::new(),
         account: Account::default(),
     };

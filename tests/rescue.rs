@@ -428,6 +428,86 @@ fn file_that_has_a_name_elsewhere_is_not_rescued() {
     store.has_each_once(COUNT + 10);
 }
 
+/// How a life ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It is stopped before it can have noticed anything.
+    StopAtOnce,
+    Stop,
+    Kill,
+}
+
+#[test]
+fn log_that_was_moved_out_of_its_tree_is_read_on_where_it_is() {
+    for end in [End::StopAtOnce, End::Stop, End::Kill] {
+        let host = Host::new(None, "", "");
+        let archive = tempfile::tempdir().unwrap();
+        host.write("a.log", &lines(0..COUNT));
+        let running = host.start();
+        std::fs::rename(host.place.log("a.log"), archive.path().join("a.1")).unwrap();
+        host.write("a.log", &lines(COUNT..COUNT + 10));
+        if end != End::StopAtOnce {
+            wait_until("it is told", || running.told().contains("file was renamed"));
+            wait_until("it is saved", || {
+                host.dlq(&["registry", "list", "--json"]).contains(archive.path().to_str().unwrap())
+            });
+        }
+        if end == End::Kill {
+            running.kill()
+        } else {
+            drop(running.stop())
+        }
+        assert_eq!(host.rescued(), 0, "it has a name");
+        let store = Store::default();
+        let _server = store.serve(host.port);
+        let running = host.place.start(&[]);
+        wait_until("every line is stored", || COUNT + 10 <= store.len());
+        assert_eq!(running.stop().0, 0, "{end:?}");
+        store.has_each_once(COUNT + 10);
+    }
+}
+
+#[test]
+fn what_a_removed_log_has_lost_over_a_stop_or_a_kill_is_told_and_counted() {
+    let text = lines(0..COUNT);
+    for (rescue, end) in [
+        ("rescue: {max_size: 0}\n", End::StopAtOnce),
+        ("rescue: {max_size: 0}\n", End::Kill),
+        ("rescue: {max_size: 100KB}\n", End::Stop),
+    ] {
+        let host = Host::new(None, "", rescue);
+        host.write("a.log", &text);
+        let running = host.start();
+        host.remove("a.log");
+        match end {
+            End::StopAtOnce => {}
+            End::Stop => {
+                wait_until("it is told", || running.told().contains("keeps its disk space"));
+            }
+            End::Kill => wait_until("it is saved", || {
+                let path = host.place.path().join("data/registry/elasticsearch");
+                let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
+                files
+                    .filter_map(|path| std::fs::read_to_string(path).ok())
+                    .any(|text| text.contains("\"left\""))
+            }),
+        }
+        if end == End::Kill {
+            running.kill();
+        } else {
+            let (_, told) = running.stop();
+            assert!(told.contains("removed file ") && told.contains("bytes="), "{end:?}: {told}");
+        }
+        let store = Store::default();
+        let _server = store.serve(host.port);
+        let running = host.place.start(&[]);
+        wait_until("it is told", || running.told().contains("bytes are lost"));
+        wait_until("it is counted", || host.audit()["sum"]["lost"] == json!(text.len()));
+        assert_eq!(running.stop().0, 0, "{end:?}");
+        assert_eq!(store.len(), 0);
+    }
+}
+
 #[test]
 fn rescue_of_an_epoch_that_nobody_knows_is_put_aside() {
     let host = Host::new(None, "", "");

@@ -124,6 +124,7 @@ fn entry(committed: u64, base: u64, proof: Proof, prefix: Prefix, earlier: Trail
         earlier,
         beyond: Vec::new().into(),
         ended: false,
+        left: 0,
         cuts: Vec::new().into(),
         account: Account::default(),
     }

@@ -27,6 +27,7 @@ fn tracker(base: u64) -> Tracker {
         earlier: Trail::default(),
         beyond: ThinVec::new(),
         ended: false,
+        left: 0,
         cuts: ThinVec::new(),
         account: Account::default(),
     })

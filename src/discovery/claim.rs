@@ -482,6 +482,7 @@ impl<D: Disk> Prospector<D> {
             earlier: Trail::default(),
             beyond: ThinVec::new(),
             ended: false,
+            left: 0,
             cuts: ThinVec::new(),
             account: skipped_to(base),
         };

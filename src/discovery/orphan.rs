@@ -72,6 +72,7 @@ pub(super) enum Continuation {
 
 impl Orphan {
     pub(super) fn from_registry(known: Known) -> Self {
+        let left = known.entry.left;
         Self {
             entry: known.entry,
             progress: known.progress,
@@ -85,6 +86,7 @@ impl Orphan {
             untold: None,
             rest: Rest::Open,
         }
+        .with_left(left)
     }
 
     /// Makes an orphan of a file that was let go of; `ended` when its inode holds other content now.
@@ -105,6 +107,7 @@ impl Orphan {
                 beyond: reached.beyond,
                 cuts: ThinVec::new(),
                 ended,
+                left: 0,
                 // The registrar's own business.
                 account: Account::default(),
             },

@@ -170,6 +170,7 @@ mod tests {
             earlier: Trail::default(),
             beyond: ThinVec::new(),
             ended: false,
+            left: 0,
             cuts: ThinVec::new(),
             account: Account::default(),
         };

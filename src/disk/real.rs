@@ -10,8 +10,10 @@ use rustix::fs::{
 };
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file system of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +51,12 @@ impl ReadFile for RealFile {
 
     fn is_unlinked(&self) -> io::Result<bool> {
         Ok(rustix::fs::fstat(&self.0)?.st_nlink == 0)
+    }
+
+    /// As proc_pid_fd(5) has it: without a name it ends with ` (deleted)`.
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        let name = std::fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))?;
+        Ok((!name.as_os_str().as_bytes().ends_with(b" (deleted)")).then_some(name))
     }
 }
 

@@ -27,6 +27,9 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before a rescue that has failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
 
+/// What becomes of a file for which there is no room, where the operator wants that.
+const GIVEN_UP: &str = "is given up, as `rescue.on_full: drop` says";
+
 /// A removed file that is watched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch {
@@ -114,7 +117,7 @@ impl<D: Disk> Worker<D> {
             }
             let is_due = watch.since + RESCUE_AFTER <= now && watch.rescue_at <= now;
             if is_due && self.spooling.is_none() {
-                match self.begin_rescue(watch.key) {
+                match self.begin_rescue(watch.key, false) {
                     None => {}
                     Some(Ok(spooling)) => self.spooling = Some(spooling),
                     Some(Err(error)) => self.refused_rescue(watch, &error, now),
@@ -132,13 +135,18 @@ impl<D: Disk> Worker<D> {
         self.removed.iter().map(|watch| watch.look_at).min()
     }
 
-    /// Begins to keep what is left of a removed file; `None` when it is not to be.
-    fn begin_rescue(&self, key: FileKey) -> Option<Result<Spooling<D>, RescueError>> {
+    /// Begins to keep what is left of a removed file; `None` when it is not to be. `is_last` when nobody will hold it any more.
+    fn begin_rescue(
+        &self,
+        key: FileKey,
+        is_last: bool,
+    ) -> Option<Result<Spooling<D>, RescueError>> {
         let rescue = self.settings.rescue.as_ref()?;
         let assignment = &self.files.get(&key)?.assignment;
         let open = self.files.get(&key)?.file.as_ref()?;
-        // What has a name elsewhere keeps its space anyway, and may come back.
-        if assignment.rescued.is_some() || !open.is_unlinked().unwrap_or(false) {
+        // What has a name elsewhere keeps its space anyway, and may come back, as long as it is held.
+        let is_held = !open.is_unlinked().unwrap_or(false) && !is_last;
+        if assignment.rescued.is_some() || is_held {
             return None;
         }
         // From what is saved on: what is settled beyond that would be read again after a kill.
@@ -225,7 +233,7 @@ impl<D: Disk> Worker<D> {
         watch.rescue_at = now + RETRY_PAUSE;
         let Some(file) = self.files.get(&watch.key) else { return };
         if rescue.on_full() == OnFull::Drop && matches!(error, RescueError::Full { .. }) {
-            self.give_up(watch.key, &rescue, error);
+            self.give_up(watch.key, &format!("{GIVEN_UP}: {error}"));
             self.note_kept(watch, false);
             return;
         }
@@ -235,53 +243,51 @@ impl<D: Disk> Worker<D> {
         self.note_kept(watch, true);
     }
 
-    /// Keeps what is left of all removed files, also of those that nobody has missed yet, because nobody will hold them any
-    /// more; for the stop.
-    pub(super) fn rescue_all(&mut self) {
-        let is_done =
-            |file: &Harvester<D>| file.is_settled() && file.size_now() <= file.assignment.offset;
-        let open = self.files.iter().filter(|(_, file)| file.file.is_some() && !is_done(file));
-        for key in open.map(|(key, _)| *key).collect::<Vec<_>>() {
-            let begun = self.spooling.take_if(|spooling| spooling.key == key);
-            let refused = match begun.map(Ok).or_else(|| self.begin_rescue(key)) {
-                None => continue,
-                Some(Err(error)) => error,
-                Some(Ok(mut spooling)) => {
-                    let ended = loop {
-                        if let Some(ended) = self.spool_step(&mut spooling) {
-                            break ended;
-                        }
-                    };
-                    let Ended::Refused(error) = self.end_rescue(spooling, ended) else { continue };
-                    error
-                }
-            };
-            if let Some(rescue) = self.settings.rescue.clone() {
-                self.give_up(key, &rescue, &refused);
+    /// Keeps what is left of a removed file at once, or lets go of it; for the stop.
+    pub(super) fn rescue_now(&mut self, key: FileKey) {
+        let Some(rescue) = self.settings.rescue.clone() else {
+            self.give_up(key, "is not rescued, as `rescue.max_size: 0` says");
+            return;
+        };
+        let begun = self.spooling.take_if(|spooling| spooling.key == key);
+        let refused = match begun.map(Ok).or_else(|| self.begin_rescue(key, true)) {
+            None => return,
+            Some(Err(error)) => error,
+            Some(Ok(mut spooling)) => {
+                let ended = loop {
+                    if let Some(ended) = self.spool_step(&mut spooling) {
+                        break ended;
+                    }
+                };
+                let Ended::Refused(error) = self.end_rescue(spooling, ended) else { return };
+                error
             }
+        };
+        let is_full = matches!(refused, RescueError::Full { .. });
+        if is_full && rescue.on_full() == OnFull::Drop {
+            self.give_up(key, &format!("{GIVEN_UP}: {refused}"));
+        } else {
+            self.give_up(key, &format!("cannot be rescued before the stop: {refused}"));
         }
     }
 
-    /// Lets go of a removed file for which there is no room: what was not read of it is lost, unless there is a copy.
-    fn give_up(&mut self, key: FileKey, rescue: &Rescue, error: &RescueError) {
+    /// Lets go of a removed file that is not rescued: what was not read of it is lost, unless there is a copy.
+    fn give_up(&mut self, key: FileKey, why: &str) {
         let Some(file) = self.files.get(&key) else { return };
         let unread = file.unread();
         let bytes: u64 = unread.iter().map(|range| range.end - range.start).sum();
         let ranges: Vec<String> =
             unread.iter().map(|range| format!("{}-{}", range.start, range.end)).collect();
-        let why = match error {
-            RescueError::Full { .. } if rescue.on_full() == OnFull::Drop => {
-                "is given up, as `rescue.on_full: drop` says"
-            }
-            _ => "cannot be rescued before the stop",
-        };
+        let size = unread.last().map_or(file.assignment.offset, |range| range.end);
+        let unsettled = size.saturating_sub(bytes + file.assignment.progress.settled_bytes());
         error!(
             file = file.assignment.name.display().to_string(),
             bytes,
             ranges = ranges.join(" "),
+            unsettled,
             hint = "mend the output, or have more room for `rescue.path` and in `rescue.max_size`",
-            "removed file {why}: {error}; unless a copy of it is found, the bytes that were not read are lost, and what was \
-             read, if the process ends before that is delivered"
+            "removed file {why}; unless a copy of it is found, the bytes that were not read are lost, and those that were read \
+             and are not settled yet, if the process ends before they are delivered"
         );
         if let Some(file) = self.files.remove(&key) {
             self.finish_file(file, true);
@@ -347,7 +353,7 @@ impl<D: Disk> Harvester<D> {
     }
 
     /// Returns how large the open file is; of one that is not read as it stands, as much as was seen.
-    fn size_now(&self) -> u64 {
+    pub(super) fn size_now(&self) -> u64 {
         let plain = self.file.as_ref().filter(|_| !self.assignment.is_packed);
         let stat = plain.and_then(|file| file.stat().ok());
         stat.map_or(self.size, |stat| stat.size)

@@ -72,6 +72,7 @@ enum Line {
     Ended(String),
     Gone(String),
     Cut(CutLine),
+    Left(LeftLine),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,6 +99,8 @@ struct EntryLine {
     ended: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cuts: Vec<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    left: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Vec<u64>>,
 }
@@ -132,12 +135,20 @@ struct SeenLine {
     ended: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     owner: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    left: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct CutLine {
     epoch: String,
     at: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LeftLine {
+    epoch: String,
+    size: u64,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -172,6 +183,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         beyond: intervals(&entry.kept_beyond()),
         ended: entry.ended,
         cuts: entry.cuts.to_vec(),
+        left: entry.left,
         account: Some(columns(&entry.kept_account())),
     };
     push_line(out, &Line::Entry(line));
@@ -199,6 +211,7 @@ pub fn push_seen(out: &mut Vec<u8>, entry: &Entry) {
         prefix: (entry.prefix.length, entry.prefix.hash),
         ended: entry.ended,
         owner: entry.owner,
+        left: entry.left,
     };
     push_line(out, &Line::Seen(line));
 }
@@ -211,6 +224,11 @@ pub fn push_ended(out: &mut Vec<u8>, epoch: Epoch) {
 /// Appends that an event ends at an offset.
 pub fn push_cut(out: &mut Vec<u8>, epoch: Epoch, at: u64) {
     push_line(out, &Line::Cut(CutLine { epoch: epoch.to_string(), at }));
+}
+
+/// Appends that a file was removed when it had so many bytes.
+pub fn push_left(out: &mut Vec<u8>, epoch: Epoch, size: u64) {
+    push_line(out, &Line::Left(LeftLine { epoch: epoch.to_string(), size }));
 }
 
 /// Appends that an entry is no more; its account is the one that was appended last.
@@ -389,6 +407,13 @@ fn take_line(text: &[u8], decoded: &mut Decoded) -> bool {
                 entry.prefix = Prefix { length: line.prefix.0, hash: line.prefix.1 };
                 entry.ended = line.ended;
                 entry.owner = line.owner;
+                entry.left = line.left;
+            }
+        }
+        Line::Left(line) => {
+            let Some(epoch) = Epoch::from_text(&line.epoch) else { return false };
+            if let Some(entry) = entries.get_mut(&epoch) {
+                entry.left = line.size;
             }
         }
         Line::Ended(epoch) => {
@@ -424,6 +449,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         beyond: intervals_of(&line.beyond),
         ended: line.ended,
         cuts: ThinVec::from(&line.cuts[..]),
+        left: line.left,
         account: Account::default(),
     };
     entry.account = account_of(line.account.as_deref(), &entry);
@@ -484,6 +510,7 @@ mod tests {
             }],
             cuts: thin_vec![77, 90],
             ended: number.is_multiple_of(5),
+            left: u64::from(number % 3) * 100,
             account: Account::of(&[committed, 0, 1]),
         }
     }

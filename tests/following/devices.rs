@@ -1,8 +1,9 @@
 //! Files that are there again on another device, directories that are gone, and files that come back late.
 
-use crate::rig::{Logs, Rig, Saved, lines, messages};
+use crate::rig::{Logs, Rig, Saved, lines, messages, watched};
 use shipper::discovery::From;
 use shipper::packing::{Compression, Format};
+use shipper::settings::CloseSettings;
 use std::time::Duration;
 
 /// Gives entries another device number, as their file system had it before the restart.
@@ -92,7 +93,9 @@ fn directory_that_is_gone_is_waited_for_a_day_and_then_its_files_are_forgotten()
     let logs = Logs::new();
     std::fs::create_dir(logs.path("site")).unwrap();
     logs.write("site/access.log", lines(1, 3));
-    let mut rig = Rig::start(&[logs.pattern("site/*.log")], Vec::new(), From::Start);
+    // Of a file that is open it is known where it is.
+    let close = CloseSettings { on_eof: true, ..CloseSettings::default() };
+    let mut rig = Rig::start_closing(watched(&[logs.pattern("site/*.log")]), Vec::new(), close);
     rig.settle_down();
     assert_eq!(rig.arrived(), messages(1, 3));
     logs.rename("site", "aside");

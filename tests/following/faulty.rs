@@ -92,6 +92,10 @@ impl ReadFile for FaultyFile {
     fn is_unlinked(&self) -> io::Result<bool> {
         self.file.is_unlinked()
     }
+
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        self.file.name()
+    }
 }
 
 impl Disk for FaultyDisk {

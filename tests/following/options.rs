@@ -382,6 +382,36 @@ fn neither_link_nor_file_is_removed_where_a_link_leads_to_it() {
     assert!(logs.path("a.log").exists() && logs.path("target").exists());
 }
 
+/// Of a file that is open it is known where it is.
+fn closing_at_the_end() -> CloseSettings {
+    CloseSettings { on_eof: true, ..CloseSettings::default() }
+}
+
+#[test]
+fn log_that_is_moved_out_of_its_tree_is_followed_where_it_is() {
+    let (logs, elsewhere) = (Logs::new(), Logs::new());
+    logs.write("a.log", lines(1, 3));
+    let start = |saved| Rig::start(&[logs.pattern("*.log")], saved, From::Start);
+    let mut rig = start(Vec::new());
+    rig.settle_down();
+    let away = elsewhere.path("a.1");
+    std::fs::rename(logs.path("a.log"), &away).unwrap();
+    logs.write("a.log", lines(11, 13));
+    rig.pass(30);
+    elsewhere.append("a.1", lines(4, 5));
+    rig.pass(30);
+    assert_eq!(rig.arrived(), [messages(1, 3), messages(11, 13), messages(4, 5)].concat());
+    let saved = rig.stop();
+    assert!(saved.iter().any(|entry| *entry.name == *away));
+    elsewhere.append("a.1", lines(6, 6));
+    let mut rig = start(saved);
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(6, 6));
+    elsewhere.remove("a.1");
+    rig.pass(60);
+    assert_eq!(rig.stop().len(), 1, "what is removed there is forgotten");
+}
+
 #[test]
 fn file_that_was_away_goes_on_where_it_was_unless_it_is_forgotten() {
     let clean = |removed, inactive| CleanSettings { removed, inactive };
@@ -395,7 +425,7 @@ fn file_that_was_away_goes_on_where_it_was_unless_it_is_forgotten() {
         let (logs, elsewhere) = (Logs::new(), Logs::new());
         logs.write("a.log", lines(1, 3));
         let watched = Watched { clean, ..watched(&[logs.pattern("*.log")]) };
-        let mut rig = Rig::start_input(watched, Vec::new());
+        let mut rig = Rig::start_closing(watched, Vec::new(), closing_at_the_end());
         rig.settle_down();
         assert_eq!(rig.arrived(), messages(1, 3));
         let away = elsewhere.path("a.log");

@@ -334,6 +334,10 @@ impl Rig {
                     let entry = &mut self.known.get_mut(&epoch).unwrap().entry;
                     (entry.name, entry.inode, entry.prefix, entry.ended) =
                         (name, inode, prefix, ended);
+                    entry.left = 0;
+                }
+                Note::Left { epoch, size } => {
+                    self.known.get_mut(&epoch).unwrap().entry.left = size;
                 }
                 Note::Owned { epoch, owner } => {
                     self.known.get_mut(&epoch).unwrap().entry.owner = owner;

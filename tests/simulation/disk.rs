@@ -91,6 +91,9 @@ pub struct State {
     nodes: BTreeMap<u64, Node>,
     names: BTreeMap<PathBuf, u64>,
     durable_names: BTreeMap<PathBuf, u64>,
+    /// The names that open files have now, by their handles: those under which they were opened, or renamed to.
+    opened_as: BTreeMap<u64, PathBuf>,
+    next_handle: u64,
     next_inode: u64,
     free_inodes: Vec<u64>,
     clock: u64,
@@ -265,6 +268,7 @@ impl State {
 
     fn unlink(&mut self, path: &Path) -> bool {
         let Some(number) = self.names.remove(path) else { return false };
+        self.opened_as.retain(|_, name| name != path);
         self.touch_directory(path);
         // A call of the process may be about to look at it only.
         let is_owed = self.keeps_open && !self.is_within_call && path.starts_with("/logs");
@@ -366,6 +370,11 @@ impl State {
             let below = path.strip_prefix(&from).unwrap();
             let path = if below == Path::new("") { to.clone() } else { to.join(below) };
             self.names.insert(path, number);
+        }
+        for name in self.opened_as.values_mut() {
+            if let Ok(below) = name.strip_prefix(&from) {
+                *name = if below == Path::new("") { to.clone() } else { to.join(below) };
+            }
         }
         self.touch_directory(&from);
         self.touch_directory(&to);
@@ -634,12 +643,14 @@ impl State {
 /// An open file.
 pub struct ModelFile {
     disk: ModelDisk,
+    handle: u64,
     number: u64,
 }
 
 impl Drop for ModelFile {
     fn drop(&mut self) {
         let mut state = self.disk.state();
+        state.opened_as.remove(&self.handle);
         state.close(self.number);
         state.release(self.number);
     }
@@ -676,6 +687,10 @@ impl ReadFile for ModelFile {
 
     fn is_unlinked(&self) -> io::Result<bool> {
         Ok(self.disk.enter().nodes[&self.number].names == 0)
+    }
+
+    fn name(&self) -> io::Result<Option<PathBuf>> {
+        Ok(self.disk.enter().opened_as.get(&self.handle).cloned())
     }
 }
 
@@ -732,10 +747,13 @@ impl Drop for ModelLock {
 }
 
 impl ModelDisk {
-    fn handle(&self, state: &mut State, number: u64) -> ModelFile {
+    fn handle(&self, state: &mut State, number: u64, path: &Path) -> ModelFile {
         state.hold(number);
         state.nodes.get_mut(&number).unwrap().opened += 1;
-        ModelFile { disk: self.clone(), number }
+        let (handle, name) = (state.next_handle, state.locate(path, true).unwrap());
+        state.next_handle += 1;
+        state.opened_as.insert(handle, name);
+        ModelFile { disk: self.clone(), handle, number }
     }
 
     fn writer(&self, path: &Path, empty: bool) -> io::Result<ModelFile> {
@@ -748,7 +766,7 @@ impl ModelDisk {
             state.nodes.get_mut(&number).unwrap().content.clear();
             state.touch(number);
         }
-        Ok(self.handle(&mut state, number))
+        Ok(self.handle(&mut state, number, path))
     }
 }
 
@@ -806,7 +824,7 @@ impl Disk for ModelDisk {
         if state.faults.open_fails {
             return Err(io::Error::from_raw_os_error(24));
         }
-        Ok(self.handle(&mut state, number))
+        Ok(self.handle(&mut state, number, path))
     }
 
     fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
