@@ -44,7 +44,7 @@ pub(super) struct Look<D: Disk> {
     pub(super) format: Option<Format>,
     /// Whether it is known to be damaged: its content ends there.
     pub(super) is_damaged: bool,
-    /// Whether the content's first bytes are all known: not of a compressed file that ends too early.
+    /// Whether the content's first bytes are all known: not of a compressed file that ends too early, or is damaged, among them.
     pub(super) is_whole: bool,
     first: [u8; PREFIX_BYTES],
     first_length: usize,
@@ -81,6 +81,9 @@ pub(super) fn same_place<D: Disk>(looked: &Look<D>, found: &Found) -> bool {
 }
 
 /// Opens a file and reads the first bytes of its content.
+///
+/// # Errors
+/// When these cannot be read now: then nothing is concluded from them.
 pub(super) fn look<D: Disk>(disk: &D, path: &Path) -> io::Result<Look<D>> {
     let file = disk.open(path)?;
     let stat = file.stat()?;

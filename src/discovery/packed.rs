@@ -15,7 +15,7 @@ use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inod
 use crate::ledger::{Entry, Interval, Known, Note};
 use crate::packing::{Compression, Format};
 use crate::position::{Epoch, Inode, carry_on};
-use crate::unpacked::{Unpacked, says_length};
+use crate::unpacked::{Unpacked, is_damage, says_length};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -476,10 +476,11 @@ pub(super) fn has_length<D: Disk>(looked: &Look<D>, length: u64) -> bool {
     says_length(format, &looked.file, looked.stat.size, length).unwrap_or(false)
 }
 
-/// Reads the first bytes of what a file unpacks to; returns how many, and whether there are no more but for want of room.
+/// Reads the first bytes of what a file unpacks to; returns how many, and whether there are no more but for want of room: not
+/// where it ends too early, or is damaged, among them.
 ///
 /// # Errors
-/// If it cannot be opened any more, or is another file by now.
+/// If it cannot be opened any more or be read now, or is another file by now.
 pub(super) fn first_unpacked<D: Disk>(
     disk: &D,
     path: &Path,
@@ -496,7 +497,8 @@ pub(super) fn first_unpacked<D: Disk>(
         match content.read_at(&mut first[length..], length as u64) {
             Ok(0) => return Ok((length, true)),
             Ok(more) => length += more,
-            Err(_) => return Ok((length, false)),
+            Err(error) if is_damage(&error) => return Ok((length, false)),
+            Err(error) => return Err(error),
         }
     }
     Ok((length, true))

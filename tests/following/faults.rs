@@ -3,7 +3,8 @@
 use crate::faulty::bad_sector;
 use crate::rig::{Logs, Rig, gzip, lines, messages};
 use shipper::discovery::From;
-use shipper::packing::Compression;
+use shipper::packing::{Compression, Format};
+use shipper::position::PREFIX_BYTES;
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use std::path::Path;
 use std::sync::Arc;
@@ -167,6 +168,71 @@ fn copy_that_cannot_be_read_now_is_not_taken_for_a_new_file() {
     rig.disk.heal();
     rig.pass(60);
     assert_eq!(rig.arrived(), messages(301, 310));
+}
+
+/// The first bytes of a packed file's content cannot be read by whoever looks at it; who unpacks it to its end is not disturbed.
+fn unreadable_beginning(
+    name: &'static str,
+) -> impl FnMut(&Path, u64, usize) -> Result<usize, i32> + Send + 'static {
+    let mut is_looked_at = false;
+    move |path, offset, wanted| {
+        if offset != 0 || !path.ends_with(name) {
+            return Ok(wanted);
+        }
+        // A look reads so many of its own first bytes, and then begins to unpack.
+        is_looked_at |= wanted == PREFIX_BYTES;
+        let is_unpacked = PREFIX_BYTES < wanted && std::mem::take(&mut is_looked_at);
+        if is_unpacked { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+    }
+}
+
+/// A log of which all lines, 1 to 300, were read, and nothing is settled.
+fn unsettled(logs: &Logs, pattern: &str) -> Rig {
+    logs.write("access.log", lines(1, 300));
+    let mut rig = Rig::start(&[logs.pattern(pattern)], Vec::new(), From::Start);
+    rig.withholds = true;
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    rig
+}
+
+#[test]
+fn packed_copy_whose_beginning_cannot_be_read_for_a_while_is_known_after_a_crash() {
+    let logs = Logs::new();
+    let mut rig = unsettled(&logs, "access.log*");
+    logs.pack("access.log", Format::Gzip);
+    rig.disk.fail(unreadable_beginning("access.log.gz"));
+    rig.pass(60);
+    let ids = std::mem::take(&mut rig.ids);
+    let mut rig = Rig::start(&[logs.pattern("access.log*")], rig.kill(), From::Start);
+    rig.pass(60);
+    assert_eq!(rig.arrived(), messages(1, 300));
+    assert!(rig.ids == ids, "they are events of the same epoch");
+}
+
+#[test]
+fn log_whose_packed_copy_has_a_beginning_that_cannot_be_read_now_is_not_forgotten() {
+    for is_living in [true, false] {
+        let logs = Logs::new();
+        let mut rig = unsettled(&logs, "access.log");
+        let ids = std::mem::take(&mut rig.ids);
+        let saved = rig.kill();
+        logs.rename("access.log", "access.log.1");
+        logs.pack("access.log.1", Format::Gzip);
+        if is_living {
+            logs.write("access.log", lines(301, 400));
+        }
+        let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+        rig.disk.fail(unreadable_beginning("access.log.1.gz"));
+        rig.pass(60);
+        let living = if is_living { messages(301, 400) } else { Vec::new() };
+        assert_eq!(rig.arrived(), living, "living {is_living}");
+        rig.disk.heal();
+        rig.ids.clear();
+        rig.pass(60);
+        assert_eq!(rig.arrived(), messages(1, 300), "living {is_living}");
+        assert!(rig.ids == ids, "living {is_living}: they are events of the same epoch");
+    }
 }
 
 #[test]
