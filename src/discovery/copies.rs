@@ -254,7 +254,7 @@ impl<D: Disk> Prospector<D> {
         let from = orphan.entry.name.display().to_string();
         orphan.entry.inode = looked.stat.inode;
         orphan.entry.name = Arc::clone(&found.path);
-        if looked.is_whole && !orphan.entry.prefix.is_within(looked.first()) {
+        if !orphan.entry.prefix.is_within(looked.first()) {
             // A copy that ended before the first bytes did that are known of its original.
             orphan.entry.prefix = prefix_of(looked.first());
         }

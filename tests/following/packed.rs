@@ -178,6 +178,35 @@ fn what_stands_before_the_damage_of_a_packed_file_is_read_on() {
 }
 
 #[test]
+fn copy_damaged_within_its_first_bytes_is_known_after_a_crash() {
+    for format in Format::ALL {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 5));
+        let mut rig = rig(&logs, "access.log*");
+        rig.settle_down();
+        rig.withholds = true;
+        logs.append("access.log", lines(6, 300));
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(1, 300));
+        let saved = rig.kill();
+        let mut packed =
+            [pack(format, lines(1, 10).as_bytes()), pack(format, lines(11, 300).as_bytes())];
+        packed[1].truncate(20);
+        logs.remove("access.log");
+        logs.write(&format!("access.log.1{}", format.ending()), packed.concat());
+        let mut rig = Rig::start(&[logs.pattern("access.log*")], saved.clone(), From::Start);
+        rig.withholds = true;
+        rig.pass(1000);
+        assert_eq!(rig.arrived(), messages(6, 10), "{format:?}");
+        let ids = std::mem::take(&mut rig.ids);
+        let mut rig = Rig::start(&[logs.pattern("access.log*")], rig.kill(), From::Start);
+        rig.pass(1000);
+        assert_eq!(rig.arrived(), messages(6, 10), "{format:?}");
+        assert_eq!(rig.ids, ids, "{format:?}");
+    }
+}
+
+#[test]
 fn what_a_packed_file_that_stays_cut_holds_is_read_on_after_ten_minutes() {
     for format in Format::ALL {
         let logs = Logs::new();
