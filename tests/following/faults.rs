@@ -4,7 +4,7 @@ use crate::faulty::bad_sector;
 use crate::rig::{Logs, Rig, gzip, lines, messages};
 use shipper::discovery::From;
 use shipper::packing::{Compression, Format};
-use shipper::position::PREFIX_BYTES;
+use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use std::path::Path;
 use std::sync::Arc;
@@ -148,6 +148,38 @@ fn file_that_was_removed_stays_open_while_it_cannot_be_read() {
         rig.disk.heal();
         rig.pass_a_scan();
         assert_eq!(rig.arrived(), messages(1, 6), "{number}");
+    }
+}
+
+/// Before it is rescued, its first bytes and those before the offset are compared: they may be refused as all others may.
+#[test]
+fn removed_file_is_rescued_later_where_it_cannot_be_proved_now() {
+    for compared in [PREFIX_BYTES, TAIL_BYTES] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 300));
+        let patterns = [logs.pattern("access.log")];
+        let mut rig = Rig::start_rescuing(&patterns, Vec::new(), &logs.path("data"));
+        rig.withholds = true;
+        rig.settle_down();
+        rig.disk.fail(move |path, _, wanted| {
+            let is_compared = wanted == compared && path.ends_with("access.log");
+            if is_compared { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+        });
+        logs.remove("access.log");
+        rig.pass(20);
+        assert_eq!(rig.stats.reading.rescued.get(), 0, "{compared}");
+        assert_eq!(rig.stats.reading.unrescued.get(), 1, "{compared}");
+        rig.disk.heal();
+        rig.pass(60);
+        assert_eq!(rig.stats.reading.rescued.get(), 1, "{compared}");
+        assert_eq!(rig.stats.reading.unrescued.get(), 0, "{compared}");
+        assert_eq!(rig.arrived(), messages(1, 300), "{compared}");
+        let ids = std::mem::take(&mut rig.ids);
+        // Nothing of it is settled, and no file has it.
+        let mut rig = Rig::start_rescuing(&patterns, rig.kill(), &logs.path("data"));
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(1, 300), "{compared}");
+        assert!(rig.ids == ids, "{compared}: they are events of the same epoch");
     }
 }
 

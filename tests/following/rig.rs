@@ -17,8 +17,11 @@ use shipper::pipeline::{Moment, Pipeline};
 use shipper::pool::Pool;
 use shipper::position::{AckRange, Epoch, Outcome, Proof};
 use shipper::queue::queue;
+use shipper::rescue::Rescue;
 use shipper::settings::reading::ReadingSettings;
-use shipper::settings::{BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings};
+use shipper::settings::{
+    BacklogOrder, CloseSettings, Format, InputSettings, OwnerSettings, RescueSettings,
+};
 use shipper::stats::Stats;
 use shipper::trail::Trail;
 use shipper::wake::Wake;
@@ -119,12 +122,30 @@ impl Rig {
         Self::start_watching(watched, saved, From::Start, 16 << 20, &input)
     }
 
+    /// The same with a rescue in a directory.
+    pub fn start_rescuing(patterns: &[String], saved: Saved, directory: &Path) -> Self {
+        let opened = Rescue::open(&FaultyDisk::default(), &RescueSettings::default(), directory);
+        let (watched, input) = (watched(patterns), input(10 << 20));
+        Self::start_all(watched, saved, From::Start, 16 << 20, &input, Some(opened.unwrap()))
+    }
+
     pub fn start_watching(
         watched: Watched,
         saved: Saved,
         from: From,
         pool_bytes: usize,
         input: &InputSettings,
+    ) -> Self {
+        Self::start_all(watched, saved, from, pool_bytes, input, None)
+    }
+
+    fn start_all(
+        watched: Watched,
+        saved: Saved,
+        from: From,
+        pool_bytes: usize,
+        input: &InputSettings,
+        rescue: Option<(Rescue, Vec<Epoch>)>,
     ) -> Self {
         let (disk, stats) = (FaultyDisk::default(), Arc::new(Stats::default()));
         let (bell, worker_bell) = (Arc::new(Wake::default()), Arc::new(Wake::default()));
@@ -164,25 +185,17 @@ impl Rig {
                 bytes
             }),
         };
-        let prospector = Prospector::new(
+        let mut prospector = Prospector::new(
             disk.clone(),
             vec![watched],
             from,
             known.values().cloned().collect(),
             links,
         );
-        let settings = WorkerSettings {
-            rescue: None,
-            limits: BatchLimits::default(),
-            flush_timeout: Duration::ZERO,
-            backlog_bytes_min: BACKLOG_BYTES_MIN,
-            inputs: vec![worker_input(input)],
-            open_files_max: 100,
-            read_bytes: match input.files.backlog {
-                BacklogOrder::Sequential => READ_BYTES,
-                BacklogOrder::FreshFirst => FRESH_READ_BYTES,
-            },
-        };
+        if let Some((rescue, rescued)) = &rescue {
+            prospector = prospector.with_rescue(rescue.clone(), rescued);
+        }
+        let settings = worker_settings(input, rescue.map(|(rescue, _)| rescue));
         let links = WorkerLinks {
             orders: worker_orders,
             exchanges: worker_exchanges,
@@ -468,6 +481,21 @@ fn wall() -> i64 {
 
 pub fn input(message_max_bytes: u64) -> InputSettings {
     InputSettings { format: Format::Raw, message_max_bytes, ..InputSettings::default() }
+}
+
+fn worker_settings(input: &InputSettings, rescue: Option<Rescue>) -> WorkerSettings {
+    WorkerSettings {
+        rescue,
+        limits: BatchLimits::default(),
+        flush_timeout: Duration::ZERO,
+        backlog_bytes_min: BACKLOG_BYTES_MIN,
+        inputs: vec![worker_input(input)],
+        open_files_max: 100,
+        read_bytes: match input.files.backlog {
+            BacklogOrder::Sequential => READ_BYTES,
+            BacklogOrder::FreshFirst => FRESH_READ_BYTES,
+        },
+    }
 }
 
 fn worker_input(input: &InputSettings) -> WorkerInput {
