@@ -10,6 +10,7 @@
 )]
 
 mod support {
+    pub mod log;
     pub mod mmdb;
     pub mod shipper;
     pub mod sink;
@@ -31,7 +32,9 @@ use shipper::settings::enrich::EnrichSettings;
 use shipper::settings::{Format, InputSettings, RegexFormat};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::log::listener;
 use support::mmdb::{city, database, network};
 use support::shipper::{Place, wait_until};
 use support::sink::Sink;
@@ -394,30 +397,15 @@ fn database_that_is_missing_or_no_database_is_told_once_and_read_when_it_has_cha
     assert_eq!((code, told.matches("cannot use").count()), (0, 1), "{told}");
 }
 
-/// Counts what is told as a warning.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<usize>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        *self.0.lock().unwrap() += 1;
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
+/// Counts what this thread tells as a warning from now on.
+fn count_warnings() -> (Arc<AtomicUsize>, tracing::subscriber::DefaultGuard) {
+    let warnings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&warnings);
+    let listener = listener(move |metadata, _| {
+        let is_warning = *metadata.level() == tracing::Level::WARN;
+        counted.fetch_add(usize::from(is_warning), Ordering::Relaxed);
+    });
+    (warnings, tracing::subscriber::set_default(listener))
 }
 
 #[test]
@@ -435,8 +423,7 @@ fn each_fault_of_a_file_is_told_once_and_what_was_read_stays_in_use_until_it_is_
         read_item(batches[0].item(0)).1["source"]["geo"]["city_name"].clone()
     };
     let mut files = GeoFiles::new(tables);
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let (warnings, _guard) = count_warnings();
     let of = |city: &str, built: u64| {
         let entry = json!({"city": {"names": {"en": city}}});
         database("GeoLite2-City", built, &[("198.51.100.0/24", entry)])
@@ -498,19 +485,19 @@ fn each_fault_of_a_file_is_told_once_and_what_was_read_stays_in_use_until_it_is_
     ];
     for (what, change, told, expected) in steps {
         change();
-        let before = *warnings.0.lock().unwrap();
+        let before = warnings.load(Ordering::Relaxed);
         for _ in 0..3 {
             files.step(&RealDisk, BUILT);
         }
-        let more = *warnings.0.lock().unwrap() - before;
+        let more = warnings.load(Ordering::Relaxed) - before;
         assert_eq!((more, &city()), (told, expected), "{what}");
     }
     // Moved away and back, it is the file that was read; its second absence is told as the first one was.
     for _ in 0..2 {
-        let before = *warnings.0.lock().unwrap();
+        let before = warnings.load(Ordering::Relaxed);
         std::fs::rename(&path, directory.path().join("aside")).unwrap();
         files.step(&RealDisk, BUILT);
-        assert_eq!(*warnings.0.lock().unwrap(), before + 1);
+        assert_eq!(warnings.load(Ordering::Relaxed), before + 1);
         std::fs::rename(directory.path().join("aside"), &path).unwrap();
         files.step(&RealDisk, BUILT);
     }
@@ -531,8 +518,7 @@ fn database_that_is_replaced_while_it_is_read_is_one_of_both() {
     std::fs::write(&path, &both[0]).unwrap();
     let tables = Arc::new(GeoTables::new([path.clone()]));
     let mut files = GeoFiles::new(tables);
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let (warnings, _guard) = count_warnings();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..200 {
@@ -545,5 +531,5 @@ fn database_that_is_replaced_while_it_is_read_is_one_of_both() {
             files.step(&RealDisk, BUILT);
         }
     });
-    assert_eq!(*warnings.0.lock().unwrap(), 0);
+    assert_eq!(warnings.load(Ordering::Relaxed), 0);
 }

@@ -27,6 +27,8 @@ mod faulty;
 mod fresh;
 #[path = "following/headers.rs"]
 mod headers;
+#[path = "support/log.rs"]
+mod log;
 #[path = "following/options.rs"]
 mod options;
 #[path = "following/packed.rs"]

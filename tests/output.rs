@@ -22,6 +22,8 @@ mod ends;
 mod hosts;
 #[path = "output/limits.rs"]
 mod limits;
+#[path = "support/log.rs"]
+mod log;
 #[path = "output/reload.rs"]
 mod reload;
 #[path = "output/rig.rs"]

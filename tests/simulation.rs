@@ -19,6 +19,8 @@ mod disk;
 mod events;
 #[path = "simulation/likeness.rs"]
 mod likeness;
+#[path = "support/log.rs"]
+mod log;
 #[path = "simulation/packing.rs"]
 mod packing;
 #[path = "simulation/schedule.rs"]

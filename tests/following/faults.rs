@@ -1,6 +1,7 @@
 //! Logs that cannot be read for a while, or in part: all that can be read is, once, and nothing is tried again and again.
 
 use crate::faulty::bad_sector;
+use crate::log::listener;
 use crate::rig::{Logs, Rig, gzip, lines, messages};
 use shipper::discovery::From;
 use shipper::packing::{Compression, Format};
@@ -9,7 +10,6 @@ use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, R
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 /// The numbers of errors.
 const AGAIN: i32 = 11;
@@ -319,14 +319,16 @@ fn long_line_whose_end_cannot_be_read_for_a_moment_has_its_text() {
     assert_eq!(rig.arrived(), [long.as_str(), "next"]);
 }
 
-/// Counts how often it is told that a file cannot be read.
-struct Refusals(Arc<AtomicUsize>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Refusals {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let is_refusal = event.metadata().target() == "shipper::advice";
-        self.0.fetch_add(usize::from(is_refusal), Ordering::Relaxed);
-    }
+/// Returns how often it was told meanwhile that a file cannot be read.
+fn refusals_told(act: impl FnOnce()) -> usize {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&told);
+    let listener = listener(move |metadata, _| {
+        let is_refusal = metadata.target() == "shipper::advice";
+        counted.fetch_add(usize::from(is_refusal), Ordering::Relaxed);
+    });
+    tracing::subscriber::with_default(listener, act);
+    told.load(Ordering::Relaxed)
 }
 
 #[test]
@@ -336,14 +338,12 @@ fn reads_that_fail_now_and_then_are_told_once() {
     let mut rig = start(&logs);
     rig.settle_down();
     rig.arrived();
-    let told = Arc::new(AtomicUsize::new(0));
-    let subscriber = tracing_subscriber::registry().with(Refusals(Arc::clone(&told)));
     let mut reads = 0;
     rig.disk.fail(move |_, _, wanted| {
         reads += 1;
         if reads % 7 == 0 { Err(INPUT_OUTPUT) } else { Ok(wanted) }
     });
-    tracing::subscriber::with_default(subscriber, || {
+    let told = refusals_told(|| {
         for more in 201..=400 {
             logs.append("access.log", lines(more, more));
             rig.hint_all();
@@ -354,5 +354,5 @@ fn reads_that_fail_now_and_then_are_told_once() {
     });
     assert_eq!(rig.arrived(), messages(201, 400));
     assert!(20 < rig.stats.reading.errors.get());
-    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(told, 1);
 }

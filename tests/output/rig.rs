@@ -1,5 +1,6 @@
 //! An output between a queue that a test fills and a ledger that it reads.
 
+use super::log::listener;
 use super::server::{PATIENCE, Reply, Request};
 use shipper::batch::{BatchBuilder, BatchLimits};
 use shipper::disk::RealDisk;
@@ -13,7 +14,6 @@ use shipper::settings::{BackoffSettings, ElasticsearchSettings, OutputSettings};
 use shipper::stats::Stats;
 use shipper::wake::Wake;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -335,34 +335,13 @@ pub(crate) fn scripted(
 pub(crate) fn lines() -> Vec<String> {
     static LINES: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
-        use tracing_subscriber::prelude::*;
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        tracing_subscriber::registry().with(Collector(Arc::clone(&lines))).init();
+        let told = Arc::clone(&lines);
+        let listener = listener(move |metadata, text| {
+            told.lock().unwrap().push(format!("{} {text}", metadata.level()));
+        });
+        tracing::subscriber::set_global_default(listener).unwrap();
         lines
     });
     lines.lock().unwrap().clone()
-}
-
-struct Collector(Arc<Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Collector {
-    fn on_event(
-        &self,
-        event: &tracing::Event<'_>,
-        _context: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        struct Fields(String);
-        impl tracing::field::Visit for Fields {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "message" {
-                    self.0.insert_str(0, &format!("{value:?}"));
-                } else {
-                    let _ = write!(self.0, " {}={value:?}", field.name());
-                }
-            }
-        }
-        let mut fields = Fields(String::new());
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(format!("{} {}", event.metadata().level(), fields.0));
-    }
 }

@@ -1,10 +1,7 @@
 //! What happened in the schedule of this thread, for the report of one that went wrong.
 
+use crate::log::listener;
 use std::cell::RefCell;
-use std::fmt::{Debug, Write};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 thread_local! {
     static STORY: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -28,28 +25,7 @@ pub fn listen(aloud: bool) {
         }
     }));
     if aloud {
-        let subscriber = tracing_subscriber::registry().with(Log);
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else listens");
-    }
-}
-
-struct Log;
-
-impl<S: Subscriber> Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut text = Text(String::from("    log:"));
-        event.record(&mut text);
-        tell(text.0);
-    }
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = match field.name() {
-            "message" => write!(self.0, " {value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
-        };
+        let listener = listener(|_, text| tell(format!("    log: {text}")));
+        tracing::subscriber::set_global_default(listener).expect("nobody else listens");
     }
 }
