@@ -6,6 +6,7 @@ use crate::server::{Reply, Server};
 use crate::shipper::{Place, Running, wait_until};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,15 @@ fn sign_of_life_comes_at_half_of_the_time_and_also_while_the_server_hangs() {
     running.kill();
 }
 
+/// Has the registry written anew, because it is gone, into a file that does not answer: a pipe that nobody reads. Returns it.
+fn silence_registry(place: &Place) -> PathBuf {
+    let registry = place.path().join("data/registry/elasticsearch");
+    let pipe = registry.join("journal.new");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::remove_file(registry.join("journal.log")).unwrap();
+    pipe
+}
+
 #[test]
 fn stuck_registrar_gives_no_sign_of_life_until_it_goes_on() {
     let server = storing();
@@ -130,12 +140,7 @@ fn stuck_registrar_gives_no_sign_of_life_until_it_goes_on() {
     let (manager, socket) = Manager::at(&place);
     let running = start(&place, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "1000000")]);
     wait_until("it lives", || 2 <= manager.signs_of_life().len());
-    // The registry is written anew when it is gone, into a file that does not answer: a pipe that nobody reads.
-    let registry = place.path().join("data/registry/elasticsearch");
-    let pipe = registry.join("journal.new");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
-    std::fs::remove_file(registry.join("journal.log")).unwrap();
+    let pipe = silence_registry(&place);
     let append = |text: &str| {
         use std::io::Write as _;
         let mut file = std::fs::OpenOptions::new().append(true).open(place.log("a.log")).unwrap();
@@ -193,11 +198,7 @@ fn stop_does_not_wait_for_a_registrar_that_hangs() {
     let (manager, socket) = Manager::at(&place);
     let running = start(&place, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "1000000")]);
     wait_until("it lives", || 2 <= manager.signs_of_life().len());
-    // As in the case above: a pipe that nobody reads does not answer.
-    let registry = place.path().join("data/registry/elasticsearch");
-    let pipe = registry.join("journal.new");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    std::fs::remove_file(registry.join("journal.log")).unwrap();
+    silence_registry(&place);
     std::fs::write(place.log("b.log"), "two\n").unwrap();
     wait_until("it hangs", || running.told().contains("`registrar` has made no progress"));
     let (code, told) = running.stop();
