@@ -85,7 +85,7 @@ async fn ended(
     hurried: &mut bool,
 ) -> Option<Silent> {
     while !threads.iter().all(JoinHandle::is_finished) {
-        if let Some(silent) = too_silent(&mut watch, *hurried) {
+        if let Some(silent) = too_silent(&mut watch, *hurried, Instant::now()) {
             return Some(silent);
         }
         tokio::select! {
@@ -99,7 +99,7 @@ async fn ended(
 /// The same of one thread, once there is no runtime any more.
 fn wait(thread: &JoinHandle<()>, mut watch: Watch, hurried: bool) -> Option<Silent> {
     while !thread.is_finished() {
-        if let Some(silent) = too_silent(&mut watch, hurried) {
+        if let Some(silent) = too_silent(&mut watch, hurried, Instant::now()) {
             return Some(silent);
         }
         std::thread::sleep(LOOK);
@@ -107,8 +107,7 @@ fn wait(thread: &JoinHandle<()>, mut watch: Watch, hurried: bool) -> Option<Sile
     None
 }
 
-fn too_silent(watch: &mut Watch, hurried: bool) -> Option<Silent> {
-    let now = Instant::now();
+fn too_silent(watch: &mut Watch, hurried: bool, now: Instant) -> Option<Silent> {
     watch.ask(now);
     let most = if hurried { SILENT_MAX_IN_A_HURRY } else { SILENT_MAX };
     watch.silent(now).filter(|silent| most <= silent.since)
@@ -131,12 +130,32 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
+    fn thread_may_be_silent_for_ten_seconds_and_for_one_in_a_hurry() {
+        let pulses = Pulses::default();
+        let _beat = pulses.add("a", &std::sync::Arc::default());
+        let (mut watch, start) = (pulses.watch(), Instant::now());
+        for (milliseconds, hurried, expected) in [
+            (0, true, false),
+            (999, true, false),
+            (1000, true, true),
+            (1000, false, false),
+            (9999, false, false),
+            (10_000, false, true),
+        ] {
+            let now = start + Duration::from_millis(milliseconds);
+            let silent = too_silent(&mut watch, hurried, now);
+            assert_eq!(silent.is_some(), expected, "{milliseconds} ms, hurried: {hurried}");
+        }
+    }
+
+    #[test]
     fn thread_that_hangs_in_its_loop_is_left_behind_and_one_that_has_left_it_is_waited_for() {
         let pulses = Pulses::default();
         let beat = pulses.add("a", &std::sync::Arc::default());
         let (tell, told) = mpsc::channel::<()>();
         let threads = [std::thread::spawn(move || {
-            let _ = told.recv();
+            // It ends by itself, so that whoever waits for it after all comes to an end as well.
+            let _ = told.recv_timeout(Duration::from_mins(1));
         })];
         let silent = wait(&threads[0], pulses.watch(), true).unwrap();
         assert!(silent.thread == "a" && SILENT_MAX_IN_A_HURRY <= silent.since, "{silent:?}");

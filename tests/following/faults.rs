@@ -356,3 +356,29 @@ fn reads_that_fail_now_and_then_are_told_once() {
     assert!(20 < rig.stats.reading.errors.get());
     assert_eq!(told, 1);
 }
+
+/// Of too little to be followed each scan sees whether it can be read.
+#[test]
+fn file_that_some_scans_can_read_is_told_once() {
+    let logs = Logs::new();
+    logs.write("access.log", "1");
+    let mut rig = start(&logs);
+    let told = refusals_told(|| {
+        for _ in 0..5 {
+            rig.disk.fail(|_, _, _| Err(INPUT_OUTPUT));
+            rig.pass_a_scan();
+            assert_eq!(rig.stats.reading.unreadable.get(), 1);
+            rig.disk.heal();
+            rig.pass_a_scan();
+            assert_eq!(rig.stats.reading.unreadable.get(), 0);
+        }
+    });
+    assert_eq!((told, rig.stats.reading.errors.get()), (1, 5));
+    let told = refusals_told(|| {
+        // What could be read for long is news again.
+        rig.pass(200);
+        rig.disk.fail(|_, _, _| Err(INPUT_OUTPUT));
+        rig.pass_a_scan();
+    });
+    assert_eq!(told, 1);
+}
