@@ -6,7 +6,7 @@ use crate::server::{Reply, Server};
 use crate::shipper::{Place, Running, wait_until};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,16 @@ fn quiet(url: &str) -> String {
     configuration(url, free_port()).replace("enabled: true", "enabled: false")
 }
 
+/// Starts a server that never answers what is sent to it.
+fn hanging() -> Server {
+    Server::start(|request| if request.is_bulk() { Reply::Hang } else { bulk(request, |_, _| 201) })
+}
+
+/// Makes a file that does not answer: a pipe that nobody reads.
+fn make_pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
 #[test]
 fn manager_is_told_when_all_runs_what_is_done_and_when_it_stops() {
     let server = storing();
@@ -102,12 +112,7 @@ fn abstract_socket_is_told_that_the_output_fails() {
 
 #[test]
 fn sign_of_life_comes_at_half_of_the_time_and_also_while_the_server_hangs() {
-    let server =
-        Server::start(
-            |request| {
-                if request.is_bulk() { Reply::Hang } else { bulk(request, |_, _| 201) }
-            },
-        );
+    let server = hanging();
     let place = Place::new(&quiet(&server.url()));
     std::fs::write(place.log("a.log"), "one\n".repeat(100_000)).unwrap();
     let (manager, socket) = Manager::at(&place);
@@ -123,11 +128,11 @@ fn sign_of_life_comes_at_half_of_the_time_and_also_while_the_server_hangs() {
     running.kill();
 }
 
-/// Has the registry written anew, because it is gone, into a file that does not answer: a pipe that nobody reads. Returns it.
+/// Has the registry written anew, because it is gone, into a pipe that nobody reads. Returns that.
 fn silence_registry(place: &Place) -> PathBuf {
     let registry = place.path().join("data/registry/elasticsearch");
     let pipe = registry.join("journal.new");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    make_pipe(&pipe);
     std::fs::remove_file(registry.join("journal.log")).unwrap();
     pipe
 }
@@ -204,6 +209,34 @@ fn stop_does_not_wait_for_a_registrar_that_hangs() {
     let (code, told) = running.stop();
     assert_eq!(code, 0, "{told}");
     let left = "the thread `registrar` does not end: it has made no progress for 1";
+    assert!(told.contains(left), "{told}");
+    assert!(told.contains("stopped before all was acknowledged"), "{told}");
+}
+
+#[test]
+fn second_signal_ends_the_wait_for_a_worker_that_hangs() {
+    let server = hanging();
+    let place = Place::new(&quiet(&server.url()));
+    std::fs::write(place.log("a.log"), "one\n").unwrap();
+    let (manager, socket) = Manager::at(&place);
+    let running = start(&place, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "1000000")]);
+    wait_until("it lives", || 2 <= manager.signs_of_life().len());
+    server.wait_for_bulks(1);
+    // The log is removed before it is delivered, and what is left of it kept in a file that does not answer.
+    let listed = place.shipper(&["registry", "list", "--json"]).1;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let epoch = listed["entries"][0]["epoch"].as_str().unwrap();
+    let rescue = place.path().join("data/rescue");
+    std::fs::create_dir_all(&rescue).unwrap();
+    make_pipe(&rescue.join(format!("{epoch}.draft")));
+    std::fs::remove_file(place.log("a.log")).unwrap();
+    wait_until("it hangs", || running.told().contains("`harvester-0` has made no progress"));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(running.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    wait_until("it stops", || running.told().contains("stopping: readers first"));
+    let (code, told) = running.stop();
+    assert_eq!(code, 0, "{told}");
+    let left = "the thread `harvester-0` does not end: it has made no progress for ";
     assert!(told.contains(left), "{told}");
     assert!(told.contains("stopped before all was acknowledged"), "{told}");
 }
