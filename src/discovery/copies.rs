@@ -6,7 +6,9 @@ use super::listing::{Found, Listing};
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
+use super::places::is_absent;
 use super::{File, Prospector, Stage};
+use crate::advice::is_short;
 use crate::disk::Disk;
 use crate::identity::{prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
@@ -118,7 +120,13 @@ impl<D: Disk> Prospector<D> {
                 }
             }
             // It may be what is sought: nothing is concluded from not seeing it.
-            _ => self.put_off(&near),
+            looked => {
+                self.put_off(&near);
+                let error = looked.err().filter(|error| !is_absent(error) && !is_short(error));
+                if let Some(error) = error {
+                    self.note_refused(&found.path, &error);
+                }
+            }
         }
     }
 

@@ -259,9 +259,11 @@ fn log_whose_packed_copy_has_a_beginning_that_cannot_be_read_now_is_not_forgotte
         rig.pass(60);
         let living = if is_living { messages(301, 400) } else { Vec::new() };
         assert_eq!(rig.arrived(), living, "living {is_living}");
+        assert_eq!(rig.stats.reading.unreadable.get(), 1, "living {is_living}");
         rig.disk.heal();
         rig.ids.clear();
         rig.pass(60);
+        assert_eq!(rig.stats.reading.unreadable.get(), 0, "living {is_living}");
         assert_eq!(rig.arrived(), messages(1, 300), "living {is_living}");
         assert!(rig.ids == ids, "living {is_living}: they are events of the same epoch");
     }
