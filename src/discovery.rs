@@ -237,8 +237,8 @@ pub struct Prospector<D: Disk> {
     /// What was told, and the scan that could not read it last; how many of it, and of directories, the gauge counts.
     told: BTreeMap<PathBuf, u64>,
     unreadable: i64,
-    /// What was there and could not be looked at in the last scan.
-    blind: BTreeSet<PathBuf>,
+    /// What was there and could not be looked at a while ago.
+    blind: BTreeMap<PathBuf, scan::Blind>,
     places: Places,
     held: Held,
     overflows: Limiter,
@@ -300,7 +300,7 @@ impl<D: Disk> Prospector<D> {
             packed_files: 0,
             told: BTreeMap::new(),
             unreadable: 0,
-            blind: BTreeSet::new(),
+            blind: BTreeMap::new(),
             places: Places::default(),
             held: Held::default(),
             overflows: Limiter::once_per(hints::TELL_OVERFLOW_EVERY),

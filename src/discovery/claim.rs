@@ -31,8 +31,8 @@ const RIPE_BYTES: usize = PREFIX_PROOF_MIN as usize;
 /// Most new epochs saved at once: what they take on their way is bounded, and reading begins before all are found.
 const REGISTERED_AT_ONCE: usize = 512;
 
-/// Scans in which a file was readable before it is told again that it is not.
-const TOLD_FOR: u64 = 10;
+/// Scans in which a file or a directory was readable before it is told again that it is not.
+pub(super) const TOLD_FOR: u64 = 10;
 
 /// A file opened to be looked at.
 pub(super) struct Look<D: Disk> {

@@ -1,5 +1,6 @@
 //! A complete look: what is where now, what was renamed, what is gone.
 
+use super::claim::TOLD_FOR;
 use super::hints::{LOOKS_BETWEEN, Passing};
 use super::listing::{Found, Listing, Walk};
 use super::orphan::Orphan;
@@ -17,6 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{info, warn};
+
+/// What could not be looked at, in this scan or in one before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blind {
+    /// The first and the last of the scans in a row that could not.
+    first: u64,
+    last: u64,
+    /// Whether that is what was told of it last.
+    is_told: bool,
+}
 
 /// Files whose inode is not followed yet, each once for an input.
 #[derive(Default)]
@@ -428,23 +439,39 @@ impl<D: Disk> Prospector<D> {
         self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
     }
 
-    /// Tells what could not be looked at, once, and when it can be again.
+    /// Tells what could not be looked at, and when it can be again; of what changes from scan to scan each once, until it stays as
+    /// it is for a while.
     fn tell_blind(&mut self, listing: &Listing<'_, D>, now: Instant) {
+        let round = self.round;
         for (path, error) in &listing.blind {
             if advice::is_short(error) {
+                if let Some(known) = self.blind.get_mut(path) {
+                    known.last = round;
+                }
                 self.is_short = true;
                 self.tell_short(error, now);
-            } else if self.blind.insert(path.clone()) {
+                continue;
+            }
+            let before = self.blind.get(path).copied();
+            let going_on = before.filter(|known| round <= known.last + 1);
+            if going_on.is_none() {
                 self.links.stats.reading.errors.add(1);
+            }
+            let first = going_on.map_or(round, |known| known.first);
+            let is_told = before.is_some_and(|known| known.is_told);
+            let is_news = !is_told && (before.is_none() || first + TOLD_FOR <= round);
+            if is_news {
                 advice::tell_refused(&self.disk, path, error);
             }
+            let is_told = is_told || is_news;
+            self.blind.insert(path.clone(), Blind { first, last: round, is_told });
         }
-        self.blind.retain(|path| {
-            let still = listing.blind.iter().any(|(blind, _)| blind == path);
-            if !still && self.disk.stat(path).is_ok() {
+        self.blind.retain(|path, known| {
+            if known.is_told && known.last < round && self.disk.stat(path).is_ok() {
+                known.is_told = false;
                 info!("`{}` can be looked at again", path.display());
             }
-            still
+            round <= known.last + TOLD_FOR
         });
     }
 }
@@ -464,7 +491,8 @@ impl<D: Disk> Prospector<D> {
     /// Counts what matches and cannot be read.
     fn count_unreadable(&mut self) {
         let told = self.told.values().filter(|last| **last == self.round).count();
-        let unreadable = i64::try_from(told + self.blind.len()).unwrap_or(i64::MAX);
+        let blind = self.blind.values().filter(|known| known.last == self.round).count();
+        let unreadable = i64::try_from(told + blind).unwrap_or(i64::MAX);
         let before = std::mem::replace(&mut self.unreadable, unreadable);
         self.links.stats.reading.unreadable.add(unreadable - before);
     }

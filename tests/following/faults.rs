@@ -321,13 +321,14 @@ fn long_line_whose_end_cannot_be_read_for_a_moment_has_its_text() {
     assert_eq!(rig.arrived(), [long.as_str(), "next"]);
 }
 
-/// Returns how often it was told meanwhile that a file cannot be read.
+/// Returns how often it was told meanwhile that a file or a directory cannot be read, or can be again.
 fn refusals_told(act: impl FnOnce()) -> usize {
     let told = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&told);
-    let listener = listener(move |metadata, _| {
+    let listener = listener(move |metadata, text| {
         let is_refusal = metadata.target() == "shipper::advice";
-        counted.fetch_add(usize::from(is_refusal), Ordering::Relaxed);
+        let is_told = is_refusal || text.ends_with("can be looked at again");
+        counted.fetch_add(usize::from(is_told), Ordering::Relaxed);
     });
     tracing::subscriber::with_default(listener, act);
     told.load(Ordering::Relaxed)
@@ -383,4 +384,35 @@ fn file_that_some_scans_can_read_is_told_once() {
         rig.pass_a_scan();
     });
     assert_eq!(told, 1);
+}
+
+#[test]
+fn directory_that_some_scans_can_list_is_told_once_as_such_and_once_as_readable() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 10));
+    let mut rig = Rig::start(&[logs.pattern("*.log")], Vec::new(), From::Start);
+    rig.settle_down();
+    let told = refusals_told(|| {
+        for _ in 0..5 {
+            rig.disk.fail_lists();
+            rig.pass_a_scan();
+            assert_eq!(rig.stats.reading.unreadable.get(), 1);
+            rig.disk.heal();
+            rig.pass_a_scan();
+            assert_eq!(rig.stats.reading.unreadable.get(), 0);
+        }
+    });
+    assert_eq!((told, rig.stats.reading.errors.get()), (2, 5));
+    // What lasts is told, whatever was before.
+    for fails in [true, false, true] {
+        let told = refusals_told(|| {
+            rig.disk.heal();
+            if fails {
+                rig.disk.fail_lists();
+            }
+            rig.pass(200);
+        });
+        assert_eq!(told, 1, "fails: {fails}");
+    }
+    assert_eq!(rig.arrived(), messages(1, 10));
 }

@@ -1,4 +1,4 @@
-//! The real file system, but for what fails: reads, which may also end early, and syncs of directories.
+//! The real file system, but for what fails: reads, which may also end early, and syncs and lists of directories.
 
 use shipper::disk::{Disk, Listed, ReadFile, RealDisk, RealFile, RealLock, RealWriter, Stat};
 use std::io;
@@ -16,6 +16,7 @@ struct State {
     fault: Option<Fault>,
     reads: usize,
     directories_fail: bool,
+    lists_fail: bool,
 }
 
 /// The file system; clones are the same one.
@@ -35,6 +36,11 @@ impl FaultyDisk {
     /// From now on no directory can be synced.
     pub fn fail_directories(&self) {
         self.0.lock().unwrap().directories_fail = true;
+    }
+
+    /// From now on no directory can be listed.
+    pub fn fail_lists(&self) {
+        self.0.lock().unwrap().lists_fail = true;
     }
 
     /// From now on all is well.
@@ -104,6 +110,9 @@ impl Disk for FaultyDisk {
     type Lock = RealLock;
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        if self.0.lock().unwrap().lists_fail {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         RealDisk.list(directory)
     }
 
