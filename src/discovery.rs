@@ -564,6 +564,7 @@ impl<D: Disk> Prospector<D> {
         }
         info!(file = name, read_to, bytes_left = left, "file was removed");
         let mut orphan = Orphan::parted(file, reached, false).with_left(size);
+        self.exchanged.pass_on(&mut orphan);
         if is_given_up {
             orphan.rest = Rest::GivenUp;
         }

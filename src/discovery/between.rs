@@ -236,7 +236,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Notes the same of one that was removed just now and is in the rescue.
     pub(super) fn note_removed(&mut self, input: u16, log: Arc<Path>, inode: Inode, modified: i64) {
-        if inode.birth != 0 {
+        if let Some(input) = self.input_now(input, &log).filter(|_| inode.birth != 0) {
             self.rotated.insert(Rotated::gone(input, log, inode, modified));
         }
     }
@@ -425,7 +425,7 @@ impl<D: Disk> Prospector<D> {
     /// this one just now, and its worker has not said yet how far it was read.
     fn has_one_alike(&self, input: u16, found: &Found, first: &[u8]) -> bool {
         self.files.related_to(&found.path).any(|file| {
-            file.input == input
+            self.concerns(file, input)
                 && prefix_allows(file.prefix, first)
                 && !is_as_it_was(&self.disk, file)
                 && !self.is_rescued_of_other(file, first)

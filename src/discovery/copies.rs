@@ -341,7 +341,7 @@ impl<D: Disk> Prospector<D> {
         looked: &Look<D>,
     ) -> Option<&File> {
         self.files.originals_of(&found.path).find(|file| {
-            file.input == input
+            self.concerns(file, input)
                 && file.path != found.path
                 && !same_inode(file.inode, looked.stat.inode)
                 && ((begins_alike(&self.disk, file, looked.first())

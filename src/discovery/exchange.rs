@@ -39,6 +39,13 @@ pub(super) struct Exchanged {
     pub(super) unwanted: Vec<Orphan>,
 }
 
+impl Exchanged {
+    /// Lets any input go on with what one read that is no more.
+    pub(super) fn pass_on(&self, orphan: &mut Orphan) {
+        orphan.input = orphan.input.filter(|input| !self.retired.contains(input));
+    }
+}
+
 impl<D: Disk> Prospector<D> {
     /// Takes over inputs that come and go, and asks for a scan when those are there; until then there is none.
     pub(super) fn take_exchanges(&mut self, now: Instant) {
@@ -79,6 +86,17 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether inputs come as soon as the files of others are let go of.
     pub(super) fn is_exchanging(&self) -> bool {
         !self.exchanged.coming.is_empty()
+    }
+
+    /// Returns the input that goes on with a log, which `input` has read: another one where that is no more, if one wants it.
+    pub(super) fn input_now(&self, input: u16, log: &Path) -> Option<u16> {
+        if self.exchanged.retired.contains(&input) { self.input_of(log) } else { Some(input) }
+    }
+
+    /// Tells whether what an input finds may belong to a file: to its own ones, and to those that were removed and are read
+    /// to their end though their input is no more.
+    pub(super) fn concerns(&self, file: &File, input: u16) -> bool {
+        file.input == input || self.exchanged.retired.contains(&file.input)
     }
 
     /// Tells whether an input is looked for the first time.
@@ -140,21 +158,17 @@ impl<D: Disk> Prospector<D> {
     /// Passes on what is known of no file, or of files that are not read.
     fn pass_on(&mut self) {
         for key in self.orphans.keys() {
-            let orphan = &mut self.orphans[key];
-            orphan.input = orphan.input.filter(|input| !self.exchanged.retired.contains(input));
+            self.exchanged.pass_on(&mut self.orphans[key]);
         }
         self.pass_on_passed_over();
         for mut rotated in std::mem::take(&mut self.rotated) {
-            if self.exchanged.retired.contains(&rotated.input) {
-                let Some(input) = self.input_of(&rotated.log) else { continue };
-                rotated.input = input;
-            }
+            let Some(input) = self.input_now(rotated.input, &rotated.log) else { continue };
+            rotated.input = input;
             self.rotated.insert(rotated);
         }
         for (key, mut waiting) in std::mem::take(&mut self.waiting) {
             if let Some((input, log, inode)) = waiting.unripe.take() {
-                let is_retired = self.exchanged.retired.contains(&input);
-                let input = if is_retired { self.input_of(&log) } else { Some(input) };
+                let input = self.input_now(input, &log);
                 waiting.unripe = input.map(|input| (input, log, inode));
             }
             self.waiting.insert(key, waiting);

@@ -3,6 +3,7 @@
 use crate::rig::{FRESH_READ_BYTES, Logs, Rig, gzip, input, lines, messages, watched};
 use shipper::discovery::{From, Skip, Watched};
 use shipper::ledger::owner_of;
+use shipper::packing::Compression;
 use shipper::settings::reading::ReadingSettings;
 use shipper::settings::{BacklogOrder, CleanSettings, InputSettings};
 use std::collections::BTreeMap;
@@ -291,6 +292,55 @@ fn removed_file_is_read_to_its_end_when_its_input_goes() {
     let mut expected = messages(1, 3_000);
     expected.sort();
     assert_eq!((arrived, rig.worker.pipelines()), (expected, 0));
+}
+
+/// A removed log of which lines 51 to 100 cannot be read yet, and whose input is no more by now.
+fn removed_and_retired(logs: &Logs, packed: Compression) -> Rig {
+    let all = || Watched { packed, ..watched(&[logs.pattern("access.log")]) };
+    logs.write("access.log", lines(1, 50));
+    let mut rig = Rig::start_input(all(), Vec::new());
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 50));
+    rig.disk.fail(|path, _, wanted| if path.ends_with("access.log") { Err(5) } else { Ok(wanted) });
+    logs.append("access.log", lines(51, 100));
+    rig.pass_a_scan();
+    logs.remove("access.log");
+    rig.pass_a_scan();
+    rig.exchange(&[0], 1, vec![(all(), input(10 << 20))]);
+    rig.pass_a_scan();
+    rig
+}
+
+#[test]
+fn copy_of_a_removed_file_whose_input_has_gone_is_known() {
+    for (is_packed, is_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        let logs = Logs::new();
+        let mut rig = removed_and_retired(&logs, Compression::All);
+        let text = lines(1, 110);
+        let copy = || {
+            if is_packed {
+                logs.write("access.log.1.gz", gzip(text.as_bytes()));
+            } else {
+                logs.write("access.log.1", &text);
+            }
+        };
+        if is_first {
+            copy();
+            rig.pass(30);
+        }
+        rig.disk.heal();
+        rig.pass(5);
+        if !is_first {
+            copy();
+        }
+        rig.pass(60);
+        let mut arrived = rig.arrived();
+        arrived.sort();
+        let mut expected = messages(51, 110);
+        expected.sort();
+        assert_eq!(arrived, expected, "packed: {is_packed}, first: {is_first}");
+        assert_eq!(rig.worker.pipelines(), 1, "packed: {is_packed}, first: {is_first}");
+    }
 }
 
 /// Draws numbers from a seed.
