@@ -386,7 +386,7 @@ impl<D: Disk> Worker<D> {
             return turn;
         }
         if matches!(turn, Turn::More | Turn::End) {
-            self.count_readable(&mut file);
+            self.count_readable(&mut file, turn);
         }
         let ends = file.removed || file.assignment.is_packed;
         let is_behind = file.is_behind();
@@ -533,7 +533,7 @@ impl<D: Disk> Worker<D> {
     }
 
     fn let_go(&mut self, mut file: Box<Harvester<D>>) {
-        self.count_readable(&mut file);
+        self.count_readable(&mut file, Turn::End);
         close(&mut file, &self.links.stats);
         self.unpack_next(file.assignment.key);
         self.links.stats.reading.running.add(-1);

@@ -50,6 +50,7 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) is_refused: bool,
     /// How often in a row it was refused, and whether the next try is planned.
     pub(super) refusals: u8,
+    pub(super) refused_at: u64,
     /// Rises much with each refusal and falls a little with each turn: above 0 a refusal is nothing new.
     pub(super) unrest: u8,
     pub(super) has_retry: bool,
@@ -126,6 +127,7 @@ impl<D: Disk> Harvester<D> {
             last_read: None,
             is_refused: false,
             refusals: 0,
+            refused_at: 0,
             unrest: 0,
             has_retry: false,
             open_event: None,

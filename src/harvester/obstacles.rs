@@ -28,7 +28,9 @@ impl<D: Disk> Worker<D> {
                 let input = usize::from(file.assignment.input);
                 self.links.stats.inputs.count(input, |input| input.errors.add(1));
                 self.links.stats.reading.errors.add(1);
-                file.refusals = file.refusals.saturating_add(1);
+                let at = file.assignment.offset;
+                let is_again = std::mem::replace(&mut file.refused_at, at) == at;
+                file.refusals = if is_again { file.refusals.saturating_add(1) } else { 1 };
                 if !std::mem::replace(&mut file.is_refused, true) {
                     self.links.stats.reading.unreadable.add(1);
                 }
@@ -64,9 +66,11 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    /// It was refused before, or not.
-    pub(super) fn count_readable(&self, file: &mut Harvester<D>) {
-        file.refusals = 0;
+    /// It was refused before, or not. A turn that came to no end may have led back to what cannot be read.
+    pub(super) fn count_readable(&self, file: &mut Harvester<D>, turn: Turn) {
+        if turn == Turn::End && !file.is_behind() {
+            file.refusals = 0;
+        }
         file.unrest = file.unrest.saturating_sub(1);
         if std::mem::take(&mut file.is_refused) {
             self.links.stats.reading.unreadable.add(-1);

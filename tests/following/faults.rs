@@ -2,11 +2,12 @@
 
 use crate::faulty::bad_sector;
 use crate::log::listener;
-use crate::rig::{Logs, Rig, gzip, lines, messages};
+use crate::rig::{Logs, Rig, gzip, lines, messages, pack, watched};
 use shipper::discovery::From;
 use shipper::packing::{Compression, Format};
 use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
+use shipper::unpacked::SKIPPED_AT_ONCE;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -280,6 +281,43 @@ fn drain_does_not_wait_for_what_cannot_be_read() {
     rig.pass(30);
     assert!(rig.prospector.drained().is_some());
     assert_eq!(rig.stats.reading.unreadable.get(), 1);
+}
+
+#[test]
+fn drain_does_not_wait_for_what_cannot_be_read_of_a_backlog() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 3000));
+    let watched = watched(&[logs.pattern("access.log")]);
+    let mut rig = Rig::start_fresh(watched, Vec::new(), &ReadingSettings::default());
+    rig.disk.fail(bad_sector("access.log", 20_000..20_010));
+    rig.pass(1);
+    rig.prospector.drain();
+    rig.pass(30);
+    assert!(rig.prospector.drained().is_some());
+    assert_eq!(rig.stats.reading.unreadable.get(), 1);
+}
+
+#[test]
+fn drain_does_not_wait_for_what_cannot_be_read_far_behind_in_a_compressed_file() {
+    let logs = Logs::new();
+    // So many that going there takes several turns.
+    let text = lines(1, 200_000);
+    assert!(2 * SKIPPED_AT_ONCE / Format::Bzip2.slowness() < text.len());
+    let packed = pack(Format::Bzip2, text.as_bytes());
+    let (half, end) = (packed.len() as u64 * 9 / 10, packed.len() as u64);
+    logs.write("access.log.1.bz2", &packed);
+    let patterns = [logs.pattern("access.log*")];
+    let mut rig = Rig::start_packed(&patterns, Vec::new(), Compression::All);
+    let mut sector = bad_sector("access.log.1.bz2", half..half + 100);
+    let mut is_examined = false;
+    rig.disk.fail(move |path, offset, wanted| {
+        is_examined |= offset == end;
+        if is_examined { sector(path, offset, wanted) } else { Ok(wanted) }
+    });
+    rig.pass(1);
+    rig.prospector.drain();
+    rig.pass(30);
+    assert!(rig.prospector.drained().is_some());
 }
 
 /// Two reads of one turn are not one: what a truncation has put between them is no part of what was there.
