@@ -21,6 +21,7 @@ mod packed;
 mod places;
 mod readers;
 mod rescued;
+mod retry;
 mod scan;
 mod skipped;
 mod watched;
@@ -232,6 +233,8 @@ pub struct Prospector<D: Disk> {
     generations_wait: bool,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
+    /// Copies that could not be read through, by device and inode number.
+    undecided: BTreeMap<(u64, u64), retry::Retry>,
     /// Compressed files that this scan passed over without a word so far.
     packed_files: u64,
     /// What was told, and the scan that could not read it last; how many of it, and of directories, the gauge counts.
@@ -297,6 +300,7 @@ impl<D: Disk> Prospector<D> {
             renames: between::Renames::default(),
             generations_wait: false,
             examining: BTreeMap::new(),
+            undecided: BTreeMap::new(),
             packed_files: 0,
             told: BTreeMap::new(),
             unreadable: 0,
@@ -329,7 +333,7 @@ impl<D: Disk> Prospector<D> {
         }
         self.take_hints(now);
         self.poll(now);
-        if self.examine_on() {
+        if self.examine_on(now) {
             self.ask_scan(now);
         }
         if self.round == 0 || self.scan_at.is_some_and(|at| at <= now) {

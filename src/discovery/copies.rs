@@ -7,10 +7,11 @@ use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
 use super::places::is_absent;
+use super::retry::Retry;
 use super::{File, Prospector, Stage};
 use crate::advice::is_short;
 use crate::disk::Disk;
-use crate::identity::{prefix_matches, prefix_of, related, same_inode};
+use crate::identity::{prefix_allows, prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
 use crate::packing::Compression;
 use crate::position::Inode;
@@ -185,6 +186,9 @@ impl<D: Disk> Prospector<D> {
                 Examined::Unusable => return false,
             }
         }
+        if self.waits_for_a_try(found, looked, &candidates) {
+            return true;
+        }
         let mut best: Option<(u64, OrphanKey, Continuation)> = None;
         let mut refused = Vec::new();
         for position in candidates {
@@ -207,7 +211,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         let Some((_, position, continuation)) = best else {
-            return self.is_undecided(found, refused);
+            return self.is_undecided(found, looked, refused);
         };
         let orphan = self.orphans.take(position);
         self.continue_orphan(input, found, looked, orphan, continuation);
@@ -216,17 +220,53 @@ impl<D: Disk> Prospector<D> {
 
     /// Tells whether nothing can be concluded from a file that begins as these epochs do, because more of it cannot be read now:
     /// it would be sent again as a new one. The next scan tries it again.
-    fn is_undecided(&mut self, found: &Found, refused: Vec<(OrphanKey, io::Error)>) -> bool {
+    fn is_undecided(
+        &mut self,
+        found: &Found,
+        looked: &Look<D>,
+        refused: Vec<(OrphanKey, io::Error)>,
+    ) -> bool {
+        let key = (looked.stat.inode.device, looked.stat.inode.number);
         // It has become shorter meanwhile: that is no copy of what was read.
         let refused = refused.into_iter().filter(|(_, error)| !is_damage(error));
-        let mut is_undecided = false;
+        let mut why = None;
         for (position, error) in refused {
             self.orphans[position].is_put_off = true;
-            if !std::mem::replace(&mut is_undecided, true) {
-                self.note_refused(&found.path, &error);
-            }
+            why.get_or_insert(error);
         }
-        is_undecided
+        let before = self.undecided.remove(&key);
+        let Some(why) = why else { return false };
+        self.note_refused(&found.path, &why);
+        let now = self.last_scan.expect("a scan is going on");
+        self.undecided.insert(key, Retry::after(before.as_ref(), why, now));
+        true
+    }
+
+    /// Tells whether a copy could not be read through, and is not to be tried yet: it may be long.
+    fn waits_for_a_try(
+        &mut self,
+        found: &Found,
+        looked: &Look<D>,
+        candidates: &[OrphanKey],
+    ) -> bool {
+        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let now = self.last_scan.expect("a scan is going on");
+        let Some(retry) = self.undecided.get(&key).filter(|retry| !retry.is_due(now)) else {
+            return false;
+        };
+        let why = retry.why();
+        let may_be = |key: &&OrphanKey| {
+            let prefix = self.orphans[**key].entry.prefix;
+            prefix_allows(prefix, looked.first())
+        };
+        let concerned: Vec<OrphanKey> = candidates.iter().filter(may_be).copied().collect();
+        for key in &concerned {
+            self.orphans[*key].is_put_off = true;
+        }
+        if !concerned.is_empty() {
+            self.note_refused(&found.path, &why);
+        }
+        !concerned.is_empty()
     }
 
     /// Returns the orphans that a file may continue as far as its inode and its name go.

@@ -8,7 +8,9 @@ use super::copies::is_as_it_was;
 use super::listing::Found;
 use super::orphan::{Evidence, Orphan};
 use super::orphans::OrphanKey;
+use super::retry::Retry;
 use super::{File, Prospector, Stage, keep_unclaimed};
+use crate::advice;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::follow::Reached;
 use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, prefix_matches, same_inode};
@@ -49,6 +51,8 @@ pub(super) struct Examination<F: ReadFile> {
     format: Format,
     /// Why it goes no further.
     why: String,
+    /// When it is unpacked once more, from its beginning, because it could not be read.
+    retry: Option<Retry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,8 @@ enum State {
     Cut,
     /// It is damaged, or asks for too much memory.
     Damaged,
+    /// It cannot be read now.
+    Refused,
 }
 
 /// What is known of a compressed file.
@@ -346,6 +352,7 @@ impl<D: Disk> Prospector<D> {
                 is_told: false,
                 format: looked.format.unwrap_or(Format::Gzip),
                 why: String::new(),
+                retry: None,
             };
             self.examining.insert(key, new);
             return Examined::Pending;
@@ -357,6 +364,15 @@ impl<D: Disk> Prospector<D> {
             State::Going => return Examined::Pending,
             State::Cut if now < known.since + CUT_FOR => return Examined::Pending,
             State::Cut | State::Damaged => known.tell(),
+            State::Refused => {
+                if let Some(retry) = known.retry.clone() {
+                    if retry.is_due(now) {
+                        known.begin_anew();
+                    }
+                    self.note_refused(&found.path, &retry.why());
+                }
+                return Examined::Pending;
+            }
         }
         if known.at == 0 { Examined::Unusable } else { Examined::Damaged(known.at) }
     }
@@ -367,7 +383,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Unpacks a piece of the first file that is not done; tells whether one was done with.
-    pub(super) fn examine_on(&mut self) -> bool {
+    pub(super) fn examine_on(&mut self, now: Instant) -> bool {
         let going = self.examining.iter_mut().find(|(_, known)| known.state == State::Going);
         let Some((key, examination)) = going else { return false };
         let key = *key;
@@ -376,14 +392,14 @@ impl<D: Disk> Prospector<D> {
             match error.kind() {
                 io::ErrorKind::UnexpectedEof => examination.state = State::Cut,
                 io::ErrorKind::InvalidData => examination.state = State::Damaged,
-                // It has gone, or cannot be read for now: the next scan sees to it.
-                kind => {
-                    let path = Arc::clone(&examination.path);
+                // It has gone, or there are too few descriptors: the next scan sees to it.
+                kind if kind == io::ErrorKind::NotFound || advice::is_short(&error) => {
                     self.examining.remove(&key);
-                    if !matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) {
-                        self.note_refused(&path, &error);
-                    }
                     return false;
+                }
+                _ => {
+                    let retry = Retry::after(examination.retry.as_ref(), error, now);
+                    (examination.state, examination.retry) = (State::Refused, Some(retry));
                 }
             }
         }
@@ -399,6 +415,8 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn tend_examinations(&mut self) {
         let round = self.round;
         self.examining.retain(|_, examination| examination.round == round);
+        let now = self.last_scan.expect("a scan is going on");
+        self.undecided.retain(|_, retry| !retry.is_over(now));
         let files = std::mem::take(&mut self.packed_files);
         if 0 < files {
             info!(
@@ -414,6 +432,13 @@ impl<F: ReadFile> Examination<F> {
     fn is_of(&self, stat: &Stat) -> bool {
         same_inode(self.inode, stat.inode)
             && (self.size, self.modified) == (stat.size, stat.modified)
+    }
+
+    fn begin_anew(&mut self) {
+        (self.state, self.at) = (State::Going, 0);
+        for track in self.tracks.values_mut() {
+            (track.running, track.passed) = (0, Vec::new());
+        }
     }
 
     /// Tells once what is wrong with it.

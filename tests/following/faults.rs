@@ -8,6 +8,7 @@ use shipper::packing::{Compression, Format};
 use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use shipper::unpacked::SKIPPED_AT_ONCE;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -271,6 +272,40 @@ fn log_whose_packed_copy_has_a_beginning_that_cannot_be_read_now_is_not_forgotte
 }
 
 #[test]
+fn copy_that_cannot_be_read_through_is_tried_ever_more_rarely() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 300));
+    let mut rig = Rig::start(&[logs.pattern("access.log*")], Vec::new(), From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    let sector = lines(1, 200).len() as u64;
+    let tries = fail_in(&rig, "access.log.1", sector..sector + 10);
+    logs.append("access.log", lines(301, 310));
+    logs.copy("access.log", "access.log.1");
+    logs.truncate("access.log");
+    rig.pass(3600);
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((5..=20).contains(&tries), "{tries} tries in an hour");
+    assert_eq!(rig.stats.reading.unreadable.get(), 1);
+    rig.disk.heal();
+    rig.pass(700);
+    assert_eq!(rig.arrived(), messages(301, 310));
+    assert_eq!(rig.stats.reading.unreadable.get(), 0);
+}
+
+/// Has a sector of a file fail; returns how often it was read in vain.
+fn fail_in(rig: &Rig, name: &'static str, sector: Range<u64>) -> Arc<AtomicUsize> {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let (counted, mut sector) = (Arc::clone(&tries), bad_sector(name, sector));
+    rig.disk.fail(move |path, offset, wanted| {
+        let read = sector(path, offset, wanted);
+        counted.fetch_add(usize::from(read.is_err()), Ordering::Relaxed);
+        read
+    });
+    tries
+}
+
+#[test]
 fn drain_does_not_wait_for_what_cannot_be_read() {
     let logs = Logs::new();
     logs.write("access.log", lines(1, 300));
@@ -318,6 +353,30 @@ fn drain_does_not_wait_for_what_cannot_be_read_far_behind_in_a_compressed_file()
     rig.prospector.drain();
     rig.pass(30);
     assert!(rig.prospector.drained().is_some());
+}
+
+#[test]
+fn compressed_copy_that_cannot_be_read_is_told_and_unpacked_ever_more_rarely() {
+    let logs = Logs::new();
+    let (read, rest) = (lines(1, 10), lines(11, 60_000));
+    logs.write("access.log", &read);
+    let patterns = [logs.pattern("access.log")];
+    let mut rig = Rig::start_packed(&patterns, Vec::new(), Compression::All);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 10));
+    let packed = gzip((read + &rest).as_bytes());
+    let half = packed.len() as u64 / 2;
+    logs.write("access.log.1.gz", &packed);
+    logs.remove("access.log");
+    let tries = fail_in(&rig, "access.log.1.gz", half..half + 100);
+    rig.pass(3600);
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((5..=20).contains(&tries), "{tries} tries in an hour");
+    assert_eq!(rig.stats.reading.unreadable.get(), 1);
+    rig.disk.heal();
+    rig.pass(700);
+    assert_eq!(rig.arrived(), messages(11, 60_000));
+    assert_eq!(rig.stats.reading.unreadable.get(), 0);
 }
 
 /// Two reads of one turn are not one: what a truncation has put between them is no part of what was there.
