@@ -48,7 +48,7 @@ pub(super) struct Harvester<D: Disk> {
     pub(super) size: u64,
     /// Whether it cannot be read now, which was told and counted.
     pub(super) is_refused: bool,
-    /// How often in a row it was refused, and whether the next try is planned.
+    /// How often in a row it was refused at which offset, and whether the next try is planned.
     pub(super) refusals: u8,
     pub(super) refused_at: u64,
     /// Rises much with each refusal and falls a little with each turn: above 0 a refusal is nothing new.
@@ -195,7 +195,10 @@ impl<D: Disk> Harvester<D> {
     /// be all that is left of the file.
     pub(super) fn open(&mut self, disk: &D) -> Result<Opened, Obstacle> {
         let was_open = self.file.is_some();
-        if was_open && !self.is_refused {
+        // What is in the rescue is held until the prospector knows that.
+        let is_held =
+            self.assignment.rescued.is_some() && !matches!(self.file, Some(Content::Rescued(_)));
+        if was_open && (!self.is_refused || is_held) {
             return Ok(Opened::Before);
         }
         match self.open_anew(disk) {

@@ -8,6 +8,7 @@ use shipper::packing::{Compression, Format};
 use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use shipper::unpacked::SKIPPED_AT_ONCE;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -377,6 +378,42 @@ fn compressed_copy_that_cannot_be_read_is_told_and_unpacked_ever_more_rarely() {
     rig.pass(700);
     assert_eq!(rig.arrived(), messages(11, 60_000));
     assert_eq!(rig.stats.reading.unreadable.get(), 0);
+}
+
+/// A file that is in the rescue is held until nobody can have written to it since.
+#[test]
+fn line_that_comes_while_a_file_is_rescued_that_was_refused_before_is_not_lost() {
+    let (logs, data) = (Logs::new(), tempfile::tempdir().unwrap());
+    logs.write("access.log", lines(1, 200));
+    let patterns = [logs.pattern("access.log")];
+    let mut rig = Rig::start_rescuing(&patterns, Vec::new(), data.path());
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 200));
+    logs.append("access.log", lines(201, 210));
+    rig.disk.fail(|_, _, _| Err(INPUT_OUTPUT));
+    rig.hint_all();
+    rig.pass(1);
+    let wake = Arc::default();
+    let held: Vec<_> = std::iter::from_fn(|| rig.pool.try_take(&wake)).collect();
+    let mut writer = std::fs::File::options().append(true).open(logs.path("access.log")).unwrap();
+    logs.remove("access.log");
+    let end = lines(1, 210).len() as u64;
+    let (mut is_read, mut is_written) = (false, false);
+    rig.disk.fail(move |path, offset, wanted| {
+        if path.ends_with("access.log") {
+            is_read |= offset == end;
+            if is_read && offset == 0 && !is_written {
+                is_written = true;
+                writer.write_all(lines(211, 211).as_bytes()).unwrap();
+            }
+        }
+        Ok(wanted)
+    });
+    rig.pass(30);
+    assert!(1 <= rig.stats.reading.rescued.get());
+    drop(held);
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(201, 211));
 }
 
 /// Two reads of one turn are not one: what a truncation has put between them is no part of what was there.
