@@ -83,6 +83,16 @@ impl Rotated {
         Self { input, log, name, modified, is_gone: true, is_new: false, looks: 0 }
     }
 
+    /// Tells whether all that is sought for another one's sake is sought for this one's.
+    fn covers(&self, other: &Self) -> bool {
+        let alike = |one: &Self| (one.input, Arc::clone(&one.log), one.is_gone, one.is_new);
+        if other.modified < self.modified || alike(self) != alike(other) {
+            return false;
+        }
+        let own = generation(&self.log, &self.name).zip(generation(&other.log, &other.name));
+        self.is_gone || own.is_some_and(|(own, other)| own == other || other.is_newer(&own))
+    }
+
     /// Tells whether a file may have been written after the one that was found: by its name, place and time of change.
     fn is_after(&self, found: &Found) -> bool {
         let own = generation(&self.log, &self.name);
@@ -98,6 +108,16 @@ impl Rotated {
         let (home, place) = (self.log.parent(), found.path.parent());
         let is_near = place == home || place.and_then(Path::parent) == home;
         newer && is_near && self.modified <= found.stat.modified
+    }
+}
+
+/// Adds one to those of its log, which were added right before, unless it is covered by one of these.
+fn keep_lasting(lasting: &mut Vec<Rotated>, one: Rotated) {
+    let is_its = |other: &&Rotated| (other.input, &other.log) == (one.input, &one.log);
+    let own = lasting.len() - lasting.iter().rev().take_while(is_its).count();
+    if !lasting[own..].iter().any(|other| other.covers(&one)) {
+        lasting.extract_if(own.., |other| one.covers(other)).for_each(drop);
+        lasting.push(one);
     }
 }
 
@@ -374,6 +394,8 @@ impl<D: Disk> Prospector<D> {
                 (directory, seen)
             })
             .collect();
+        // What lies where nobody can look is sought for long, and each rotation adds to it.
+        let mut kept: Vec<Rotated> = Vec::new();
         for (at, mut one) in rotated.into_iter().enumerate() {
             let seen = one.log.parent().and_then(|directory| seen.get(directory));
             // One whose directories never stand still is not kept for ever.
@@ -381,10 +403,19 @@ impl<D: Disk> Prospector<D> {
             self.generations_wait |= is_seen_soon;
             one.looks += u8::from(is_seen_soon);
             let is_unseen = seen == Some(&Seen::Not) || listing.is_unseen(&one.log);
-            if is_seen_soon || is_unseen || open.contains(&at) {
+            if is_seen_soon {
                 self.rotated.insert(one);
+            } else if is_unseen || open.contains(&at) {
+                keep_lasting(&mut kept, one);
             }
         }
+        self.rotated.extend(kept);
+    }
+
+    /// Returns how many logs are noted of which generations are sought.
+    #[must_use]
+    pub fn sought(&self) -> usize {
+        self.rotated.len()
     }
 
     /// Claims a generation that is newer than `rotated`; tells whether nothing more is to be done about it.

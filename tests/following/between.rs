@@ -256,3 +256,30 @@ fn each_generation_that_was_seen_costs_the_same_while_others_cannot_be_read_yet(
     let (few, many) = (opens(4), opens(24));
     assert!(many < 6 * few, "{few} opens after 4 rotations, {many} after 24");
 }
+
+#[test]
+fn what_is_sought_beside_a_directory_that_cannot_be_listed_does_not_grow_with_each_rotation() {
+    let logs = Logs::new();
+    std::fs::create_dir(logs.path("private")).unwrap();
+    logs.write("access.log", lines(1, 10));
+    let mut rig = rig(&logs, "access.log*");
+    rig.disk.hide("private");
+    rig.settle_down();
+    for rotation in 1..=30 {
+        for number in (1..=5).rev() {
+            let name = |number| format!("access.log.{number}");
+            if logs.path(&name(number)).exists() {
+                logs.rename(&name(number), &name(number + 1));
+            }
+        }
+        logs.rename("access.log", "access.log.1");
+        logs.write("access.log", lines(10 * rotation + 1, 10 * rotation + 10));
+        rig.pass_a_scan();
+    }
+    assert_eq!(rig.arrived(), messages(1, 310));
+    let sought = rig.prospector.sought();
+    assert!((1..=4).contains(&sought), "{sought} notes");
+    rig.disk.heal();
+    rig.pass_a_scan();
+    assert_eq!(rig.prospector.sought(), 0);
+}

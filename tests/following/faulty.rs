@@ -17,6 +17,7 @@ struct State {
     reads: usize,
     directories_fail: bool,
     lists_fail: bool,
+    hidden: Option<&'static str>,
 }
 
 /// The file system; clones are the same one.
@@ -41,6 +42,11 @@ impl FaultyDisk {
     /// From now on no directory can be listed.
     pub fn fail_lists(&self) {
         self.0.lock().unwrap().lists_fail = true;
+    }
+
+    /// From now on a directory cannot be listed.
+    pub fn hide(&self, directory: &'static str) {
+        self.0.lock().unwrap().hidden = Some(directory);
     }
 
     /// From now on all is well.
@@ -112,6 +118,9 @@ impl Disk for FaultyDisk {
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
         if self.0.lock().unwrap().lists_fail {
             return Err(io::Error::from_raw_os_error(5));
+        }
+        if self.0.lock().unwrap().hidden.is_some_and(|hidden| directory.ends_with(hidden)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         RealDisk.list(directory)
     }
