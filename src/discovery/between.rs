@@ -459,6 +459,7 @@ impl<D: Disk> Prospector<D> {
             self.concerns(file, input)
                 && prefix_allows(file.prefix, first)
                 && !is_as_it_was(&self.disk, file)
+                && !self.is_known_away(&file.name)
                 && !self.is_rescued_of_other(file, first)
         })
     }

@@ -177,7 +177,10 @@ impl<D: Disk> Prospector<D> {
         {
             return None;
         }
-        if let Some(original) = self.living_original(input, found, looked) {
+        let original = self.living_original(input, found, looked);
+        // Of one that is away nobody knows when it will be back: a generation of another log does not wait for it.
+        let is_meant = |original: &&File| found.of.is_none() || !self.is_known_away(&original.name);
+        if let Some(original) = original.filter(is_meant) {
             // When the original goes, this is found to be its copy. A generation is sought until then, for it may be none; and
             // soon where the original is not what it was: it is so between a rotation and the scan that sees it.
             if found.of.is_none() {

@@ -283,3 +283,27 @@ fn what_is_sought_beside_a_directory_that_cannot_be_listed_does_not_grow_with_ea
     rig.pass_a_scan();
     assert_eq!(rig.prospector.sought(), 0);
 }
+
+#[test]
+fn packed_generation_does_not_wait_for_a_log_of_its_name_whose_directory_is_away() {
+    let (logs, elsewhere) = (Logs::new(), tempfile::tempdir().unwrap());
+    for directory in ["a", "b"] {
+        std::fs::create_dir(logs.path(directory)).unwrap();
+    }
+    logs.write("a/access.log", lines(1, 200));
+    logs.write("b/access.log", lines(301, 303));
+    let mut rig = rig(&logs, "*/access.log");
+    rig.pass_a_scan();
+    assert_eq!(rig.arrived().len(), 203);
+    std::fs::rename(logs.path("a"), elsewhere.path().join("a")).unwrap();
+    rig.pass_a_scan();
+    logs.rename("b/access.log", "b/access.log.2");
+    logs.write("b/access.log.1", lines(304, 306));
+    logs.pack("b/access.log.1", Format::Gzip);
+    logs.write("b/access.log", lines(307, 309));
+    rig.pass(60);
+    let mut arrived = rig.arrived();
+    arrived.sort();
+    assert_eq!(arrived, messages(304, 309));
+    assert!(rig.prospector.has_assigned_all());
+}
