@@ -1,7 +1,7 @@
 //! Several hosts, and how many requests each of them gets at once.
 
 use super::all_created;
-use super::rig::{Rig, greeting, quick, scripted};
+use super::rig::{Rig, answer, greeting, quick, scripted};
 use super::server::{Reply, Request, Server};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -106,6 +106,41 @@ fn server_for_which_every_body_is_too_much_gets_smaller_ones() {
     assert_eq!(rig.settled(), [range]);
     rig.finish();
     assert_eq!(rig.dead_letters(), [] as [serde_json::Value; 0]);
+}
+
+/// Documents of 1 KiB.
+fn kibibytes(count: usize, index: &'static str) -> Vec<(Option<&'static str>, String)> {
+    vec![(Some(index), format!(r#"{{"message":"{}"}}"#, "x".repeat(960))); count]
+}
+
+/// Answers each item of an index with 429 of which there are more than so many in a request.
+fn refuses_many(most: usize, index: &'static str) -> Server {
+    scripted(move |_, request| {
+        let is_its = |line: &str| line.contains(&format!(r#""_index":"{index}""#));
+        let actions = || request.body.lines().step_by(2);
+        let is_too_much = most < actions().filter(|line| is_its(line)).count();
+        let statuses: Vec<(u16, &str)> = actions()
+            .map(|line| {
+                let is_refused = is_too_much && is_its(line);
+                if is_refused { (429, "es_rejected_execution_exception") } else { (201, "") }
+            })
+            .collect();
+        Reply::json(200, answer(&statuses))
+    })
+}
+
+fn settles(server: &Server, documents: &[(Option<&str>, String)]) {
+    let mut rig = Rig::to(&server.url());
+    let documents: Vec<(Option<&str>, &str)> =
+        documents.iter().map(|(index, document)| (*index, document.as_str())).collect();
+    let (_, range) = rig.send_to(&documents);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+}
+
+#[test]
+fn server_that_refuses_each_item_of_bodies_that_are_too_much_gets_smaller_ones() {
+    settles(&refuses_many(20, "a"), &kibibytes(200, "a"));
 }
 
 #[test]

@@ -146,11 +146,16 @@ impl BodyLimit {
         }
     }
 
-    /// Notes that a body was taken.
+    /// Notes that a body was taken, or a part of what is in it.
     pub(super) fn passed(&mut self, bytes: usize) {
+        self.recover(bytes);
+        self.answered(bytes);
+    }
+
+    /// Notes that a body was not too large, whatever became of what is in it.
+    pub(super) fn answered(&mut self, bytes: usize) {
         self.passed = self.passed.max(bytes);
         self.silent = self.silent.filter(|silent| bytes < silent.bytes / 2);
-        self.recover(bytes);
         let Some(largest) = self.largest else { return };
         if let Some((before, proved)) = &mut self.raised {
             *proved |= *before < bytes;

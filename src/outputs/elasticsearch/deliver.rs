@@ -232,13 +232,10 @@ impl<D: Disk + Sync> Delivery<D> {
         retry_after: Option<Duration>,
     ) {
         let stats = &self.cluster.stats.sending;
-        if matches!(answer, Answer::AllStored | Answer::Items(_)) {
-            let bytes = self.bytes(&range).len();
-            self.cluster.hosts.body_limit(self.host, |limit| limit.passed(bytes));
-        }
         match answer {
             Answer::AllStored => {
-                let count = range.len() as u64;
+                let (count, bytes) = (range.len() as u64, self.bytes(&range).len());
+                self.cluster.hosts.body_limit(self.host, |limit| limit.passed(bytes));
                 self.cluster.stored.fetch_add(count, Ordering::Relaxed);
                 self.count(count, 0, 0);
                 self.open.pop_front();

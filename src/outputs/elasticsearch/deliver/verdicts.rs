@@ -55,8 +55,12 @@ impl<D: Disk + Sync> Delivery<D> {
             dead.clear();
         }
         let nothing_taken = again.len() == range.len() && !range.is_empty();
+        let bytes = self.bytes(&range).len();
+        self.cluster.hosts.body_limit(self.host, |limit| {
+            if nothing_taken { limit.answered(bytes) } else { limit.passed(bytes) }
+        });
         if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
-            let refused = nothing_taken.then(|| self.bytes(&range).len());
+            let refused = nothing_taken.then_some(bytes);
             self.cluster.hosts.busy(turn, refused, Instant::now());
         }
         self.count(stored, duplicates, dead.len() as u64);
