@@ -144,6 +144,12 @@ fn server_that_refuses_each_item_of_bodies_that_are_too_much_gets_smaller_ones()
 }
 
 #[test]
+fn rest_of_a_batch_that_is_too_much_for_its_index_is_parted() {
+    let documents = [kibibytes(10, "a"), kibibytes(600, "b")].concat();
+    settles(&refuses_many(100, "b"), &documents);
+}
+
+#[test]
 fn server_that_refuses_some_requests_whatever_their_size_still_gets_large_ones() {
     let server = scripted(|number, request| match number % 8 {
         4 => Reply::json(503, "{}"),

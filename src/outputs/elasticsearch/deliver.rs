@@ -250,7 +250,7 @@ impl<D: Disk + Sync> Delivery<D> {
             Answer::TooMany(reason) => {
                 stats.retries.add(Reason::TooMany, range.len() as u64);
                 let bytes = Some(self.bytes(&range).len());
-                self.cluster.hosts.busy(turn, bytes, Instant::now());
+                self.cluster.hosts.busy(turn, bytes, 0, Instant::now());
                 self.busy(&reason, retry_after);
             }
             Answer::Busy(reason) => {

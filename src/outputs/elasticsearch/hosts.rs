@@ -175,6 +175,15 @@ impl Host {
         let from = self.chance.not_by_chance_from().max(if busily { FAILS_BUSILY_FROM } else { 0 });
         self.failing_since.is_some() || from <= self.in_a_row
     }
+
+    /// Tells whether a body of which nothing was taken is to be a smaller one: so many requests in a row had that fate, and
+    /// this one so often before.
+    fn hears(&self, turn: Turn, bytes: usize, in_a_row: u32, in_vain: u32) -> bool {
+        let concerns = self.body_limit.concerns(bytes);
+        let is_chance = in_a_row < self.chance.not_by_chance_from();
+        let is_of_size = !turn.is_repeat || concerns || HEARD_FROM <= in_a_row;
+        (is_of_size && !is_chance) || (concerns && HEARD_FROM <= in_vain)
+    }
 }
 
 impl Hosts {
@@ -289,19 +298,19 @@ impl Hosts {
     }
 
     /// Notes that a host said that it has too much to do: fewer requests at once, or, where one is too much, smaller ones;
-    /// `refused` are the bytes of a body of which nothing was taken.
+    /// `refused` are the bytes of a body of which nothing was taken, `in_vain` counts how often in a row it was so with that one
+    /// before.
     ///
     /// What is said of repeats is not heard of the pace: a few items of a few prove nothing. Nor is theirs a size to go by,
     /// unless it is near the largest, or nothing else comes.
-    pub(super) fn busy(&self, turn: Turn, refused: Option<usize>, now: Instant) {
+    pub(super) fn busy(&self, turn: Turn, refused: Option<usize>, in_vain: u32, now: Instant) {
         let mut state = self.lock();
         let host = &mut state.hosts[turn.host];
-        let in_a_row = host.in_a_row + 1;
+        let in_a_row = host.in_a_row.saturating_add(1);
         let halved = !turn.is_repeat && host.pace.busy(turn.level, now);
         if let Some(bytes) = refused
             && !halved
-            && host.chance.not_by_chance_from() <= in_a_row
-            && (!turn.is_repeat || host.body_limit.concerns(bytes) || HEARD_FROM <= in_a_row)
+            && host.hears(turn, bytes, in_a_row, in_vain)
         {
             host.body_limit.busy(bytes);
         }
@@ -606,10 +615,10 @@ mod tests {
         let now = Instant::now();
         assert!(breaks(&hosts, now, now));
         let Choice::Ask(repeat) = hosts.choose(true, now) else { panic!("there is a place") };
-        hosts.busy(repeat, Some(100), now);
+        hosts.busy(repeat, Some(100), 0, now);
         assert_eq!(hosts.largest_body(), None);
         let Choice::Ask(whole) = hosts.choose(false, now) else { panic!("there is a place") };
-        hosts.busy(whole, Some(100_000), now);
+        hosts.busy(whole, Some(100_000), 0, now);
         assert!(hosts.largest_body().is_some_and(|largest| 100 < largest));
     }
 
@@ -623,15 +632,15 @@ mod tests {
         let hosts = one();
         assert!(breaks(&hosts, now, now));
         let repeat = asks(&hosts, true, now);
-        hosts.busy(repeat, Some(200_000), now);
+        hosts.busy(repeat, Some(200_000), 0, now);
         assert!(hosts.largest_body().is_some(), "it is as large as a whole batch");
         let hosts = one();
-        hosts.busy(asks(&hosts, true, now), Some(100), now);
+        hosts.busy(asks(&hosts, true, now), Some(100), 0, now);
         assert_eq!(hosts.largest_body(), None);
         for _ in 0..7 {
             let _ = breaks(&hosts, now, now);
         }
-        hosts.busy(repeat, Some(100), now);
+        hosts.busy(repeat, Some(100), 0, now);
         assert!(hosts.largest_body().is_some(), "nothing else comes");
     }
 
@@ -641,7 +650,7 @@ mod tests {
         let now = Instant::now();
         assert!(breaks(&hosts, now, now));
         let Choice::Ask(turn) = hosts.choose(false, now) else { panic!("there is a place") };
-        hosts.busy(turn, None, now);
+        hosts.busy(turn, None, 0, now);
         assert_eq!(hosts.largest_body(), None);
     }
 

@@ -61,7 +61,7 @@ impl<D: Disk + Sync> Delivery<D> {
         });
         if 0 < retries && range.len() <= retries * BUSY_FROM_ONE_OF {
             let refused = nothing_taken.then_some(bytes);
-            self.cluster.hosts.busy(turn, refused, Instant::now());
+            self.cluster.hosts.busy(turn, refused, self.schedule.failures(), Instant::now());
         }
         self.count(stored, duplicates, dead.len() as u64);
         self.open.pop_front();
