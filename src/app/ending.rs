@@ -36,11 +36,10 @@ impl App {
             let ended = ended(&self.readers, watch, hurry.as_mut(), &mut hurried);
             self.runtime.block_on(ended)
         };
-        match &silent {
-            Some(silent) => tell_left(silent),
-            // A panic is in the signals.
-            None => self.readers.into_iter().for_each(|reader| drop(reader.join())),
-        }
+        silent.iter().for_each(tell_left);
+        // A panic is in the signals.
+        let ended = self.readers.into_iter().filter(JoinHandle::is_finished);
+        ended.for_each(|reader| drop(reader.join()));
         let _ = self.shutdown.send(Shutdown::Stop);
         let deadline = if hurried { Duration::ZERO } else { self.shutdown_timeout };
         let mut outputs = self.outputs;
@@ -55,7 +54,7 @@ impl App {
                 () = tokio::time::sleep(deadline) => None,
             }
         });
-        let settled = matches!(ended, Some(Ok(Ok(())))) && silent.is_none();
+        let settled = matches!(ended, Some(Ok(Ok(())))) && silent.is_empty();
         let mut stopped = if settled { Stopped::Settled } else { Stopped::GivenUp };
         if ended.is_none() {
             let _ = self.shutdown.send(Shutdown::Abort);
@@ -77,29 +76,33 @@ impl App {
     }
 }
 
-/// Waits until these threads have ended; returns the one that is not waited for any more, if there is one.
+/// Waits until these threads have ended, but for those that make no progress any more, which are returned: one that hangs is
+/// no reason to leave another one that keeps removed files.
 async fn ended(
     threads: &[JoinHandle<()>],
     mut watch: Watch,
     mut hurry: Pin<&mut impl Future<Output = ()>>,
     hurried: &mut bool,
-) -> Option<Silent> {
-    while !threads.iter().all(JoinHandle::is_finished) {
-        if let Some(silent) = too_silent(&mut watch, *hurried, Instant::now()) {
-            return Some(silent);
+) -> Vec<Silent> {
+    loop {
+        let silent = too_silent(&mut watch, *hurried, Instant::now());
+        let hangs = |thread: &JoinHandle<()>| {
+            silent.iter().any(|silent| thread.thread().name() == Some(&silent.thread))
+        };
+        if threads.iter().all(|thread| thread.is_finished() || hangs(thread)) {
+            return silent;
         }
         tokio::select! {
             () = &mut hurry, if !*hurried => *hurried = true,
             () = tokio::time::sleep(LOOK) => {}
         }
     }
-    None
 }
 
 /// The same of one thread, once there is no runtime any more.
 fn wait(thread: &JoinHandle<()>, mut watch: Watch, hurried: bool) -> Option<Silent> {
     while !thread.is_finished() {
-        if let Some(silent) = too_silent(&mut watch, hurried, Instant::now()) {
+        if let Some(silent) = too_silent(&mut watch, hurried, Instant::now()).pop() {
             return Some(silent);
         }
         std::thread::sleep(LOOK);
@@ -107,10 +110,10 @@ fn wait(thread: &JoinHandle<()>, mut watch: Watch, hurried: bool) -> Option<Sile
     None
 }
 
-fn too_silent(watch: &mut Watch, hurried: bool, now: Instant) -> Option<Silent> {
+fn too_silent(watch: &mut Watch, hurried: bool, now: Instant) -> Vec<Silent> {
     watch.ask(now);
     let most = if hurried { SILENT_MAX_IN_A_HURRY } else { SILENT_MAX };
-    watch.silent(now).filter(|silent| most <= silent.since)
+    watch.all_silent(now).filter(|silent| most <= silent.since).collect()
 }
 
 fn tell_left(silent: &Silent) {
@@ -144,7 +147,7 @@ mod tests {
         ] {
             let now = start + Duration::from_millis(milliseconds);
             let silent = too_silent(&mut watch, hurried, now);
-            assert_eq!(silent.is_some(), expected, "{milliseconds} ms, hurried: {hurried}");
+            assert_eq!(!silent.is_empty(), expected, "{milliseconds} ms, hurried: {hurried}");
         }
     }
 
@@ -153,24 +156,54 @@ mod tests {
         let pulses = Pulses::default();
         let beat = pulses.add("a", &std::sync::Arc::default());
         let (tell, told) = mpsc::channel::<()>();
-        let threads = [std::thread::spawn(move || {
-            // It ends by itself, so that whoever waits for it after all comes to an end as well.
-            let _ = told.recv_timeout(Duration::from_mins(1));
-        })];
+        let threads = [waits("a", told)];
         let silent = wait(&threads[0], pulses.watch(), true).unwrap();
         assert!(silent.thread == "a" && SILENT_MAX_IN_A_HURRY <= silent.since, "{silent:?}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (mut hurry, mut hurried) = (pin!(async {}), false);
         let silent =
             runtime.block_on(ended(&threads, pulses.watch(), hurry.as_mut(), &mut hurried));
-        assert!(hurried && silent.is_some(), "{silent:?}");
+        assert!(hurried && silent.len() == 1, "{silent:?}");
         // It has left its loop, and has something to be done at the end.
         drop(beat);
-        let ending = std::thread::spawn(move || {
-            std::thread::sleep(2 * SILENT_MAX_IN_A_HURRY);
-            drop(tell);
-        });
+        let ending = ends_late(tell);
         assert_eq!(wait(&threads[0], pulses.watch(), true), None);
         ending.join().unwrap();
+    }
+
+    #[test]
+    fn thread_that_has_left_its_loop_is_waited_for_while_another_one_hangs() {
+        let pulses = Pulses::default();
+        let [hangs, leaves] = ["a", "b"].map(|name| pulses.add(name, &std::sync::Arc::default()));
+        let ((never, waiting), (tell, told)) = (mpsc::channel(), mpsc::channel());
+        let threads = [waits("a", waiting), waits("b", told)];
+        drop(leaves);
+        let ending = ends_late(tell);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (mut hurry, mut hurried) = (pin!(async {}), false);
+        let silent =
+            runtime.block_on(ended(&threads, pulses.watch(), hurry.as_mut(), &mut hurried));
+        let names: Vec<&str> = silent.iter().map(|silent| silent.thread.as_str()).collect();
+        assert_eq!((names, threads[1].is_finished()), (vec!["a"], true));
+        drop((hangs, never));
+        ending.join().unwrap();
+    }
+
+    /// Starts a thread that ends when the other side does.
+    fn waits(name: &str, told: mpsc::Receiver<()>) -> JoinHandle<()> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        // It ends by itself, so that whoever waits for it after all comes to an end as well.
+        let wait = move || {
+            let _ = told.recv_timeout(Duration::from_mins(1));
+        };
+        thread.spawn(wait).unwrap()
+    }
+
+    /// Lets one end after a thread that hangs is not waited for any more.
+    fn ends_late(tell: mpsc::Sender<()>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            std::thread::sleep(2 * SILENT_MAX_IN_A_HURRY);
+            drop(tell);
+        })
     }
 }

@@ -98,13 +98,17 @@ impl Watch {
     /// Returns the loop that owes a round for longest.
     #[must_use]
     pub fn silent(&self, now: Instant) -> Option<Silent> {
+        self.all_silent(now).max_by_key(|silent| silent.since)
+    }
+
+    /// Returns all loops that owe a round.
+    pub(super) fn all_silent(&self, now: Instant) -> impl Iterator<Item = Silent> {
         let owing = self.0.iter().filter(|watched| watched.owes());
-        let since = |watched: &Watched| {
+        owing.filter_map(move |watched| {
             let (_, asked) = watched.asked?;
             let since = now.saturating_duration_since(asked);
             Some(Silent { thread: watched.pulse.name.clone(), since })
-        };
-        owing.filter_map(since).max_by_key(|silent| silent.since)
+        })
     }
 }
 
