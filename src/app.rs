@@ -265,7 +265,7 @@ impl App {
         let (workers, exchanges, mut readers) =
             start_workers(&plan, &worker_wakes, &common, to_prospector, &signals)?;
         let (inputs, exchanges) = Inputs::new(settings, &plan, exchanges, &prospector_wake, &stats);
-        let geo_wake = start_geoip(&plan, &signals, &mut readers)?;
+        let geo_wake = start_geoip(&plan, &signals)?;
         let Common { pool, ledger, .. } = common;
         let links = ProspectorLinks {
             workers,
@@ -532,18 +532,15 @@ fn start_workers(
     Ok((workers, exchanges, threads))
 }
 
-/// Reads the databases of places, before any line is, and has them looked after.
-fn start_geoip(
-    plan: &Plan,
-    signals: &Arc<Signals>,
-    readers: &mut Vec<JoinHandle<()>>,
-) -> std::io::Result<Option<Arc<Wake>>> {
+/// Reads the databases of places, before any line is, and has them looked after. Nobody waits for the end of that: they may be
+/// on a disk that does not answer.
+fn start_geoip(plan: &Plan, signals: &Arc<Signals>) -> std::io::Result<Option<Arc<Wake>>> {
     let files = GeoFiles::new(Arc::clone(&plan.shared.geo));
     if files.is_empty() {
         return Ok(None);
     }
     let wake = Arc::default();
-    readers.push(threads::geoip(files, &wake, signals)?);
+    drop(threads::geoip(files, &wake, signals)?);
     Ok(Some(wake))
 }
 
