@@ -48,6 +48,42 @@ pub enum Content<F: ReadFile> {
     Damaged(Box<Unpacked<F>>),
     /// In the rescue, because it was removed.
     Rescued(Box<Rescued<F>>),
+    /// Compressed, and only held for now: it takes no memory, and gives nothing.
+    Held(F),
+}
+
+impl<F: ReadFile> Content<F> {
+    /// Makes the content of a compressed file.
+    pub fn packed(file: F, is_damaged: bool) -> Self {
+        let file = Box::new(Unpacked::new(file));
+        if is_damaged { Self::Damaged(file) } else { Self::Packed(file) }
+    }
+
+    /// Gives back what unpacking takes; it begins anew once it is [`Content::unheld`].
+    #[must_use]
+    pub fn held(self) -> Self {
+        match self {
+            Self::Packed(file) | Self::Damaged(file) => {
+                Self::Held(file.0.into_inner().packed.into_inner().0)
+            }
+            other => other,
+        }
+    }
+
+    /// Makes a compressed file that was only held one that gives its content.
+    #[must_use]
+    pub fn unheld(self, is_damaged: bool) -> Self {
+        match self {
+            Self::Held(file) => Self::packed(file, is_damaged),
+            other => other,
+        }
+    }
+
+    /// Tells whether it takes what unpacking takes.
+    #[must_use]
+    pub fn is_unpacked(&self) -> bool {
+        matches!(self, Self::Packed(_) | Self::Damaged(_))
+    }
 }
 
 impl<F: ReadFile> ReadFile for Content<F> {
@@ -60,12 +96,13 @@ impl<F: ReadFile> ReadFile for Content<F> {
                 read => read,
             },
             Self::Rescued(file) => file.read_at(bytes, offset),
+            Self::Held(_) => Err(io::ErrorKind::ResourceBusy.into()),
         }
     }
 
     fn stat(&self) -> io::Result<Stat> {
         match self {
-            Self::Plain(file) => file.stat(),
+            Self::Plain(file) | Self::Held(file) => file.stat(),
             Self::Packed(file) | Self::Damaged(file) => file.stat(),
             Self::Rescued(file) => file.stat(),
         }
@@ -73,7 +110,7 @@ impl<F: ReadFile> ReadFile for Content<F> {
 
     fn is_unlinked(&self) -> io::Result<bool> {
         match self {
-            Self::Plain(file) => file.is_unlinked(),
+            Self::Plain(file) | Self::Held(file) => file.is_unlinked(),
             Self::Packed(file) | Self::Damaged(file) => file.is_unlinked(),
             Self::Rescued(_) => Ok(false),
         }
@@ -81,7 +118,7 @@ impl<F: ReadFile> ReadFile for Content<F> {
 
     fn name(&self) -> io::Result<Option<PathBuf>> {
         match self {
-            Self::Plain(file) => file.name(),
+            Self::Plain(file) | Self::Held(file) => file.name(),
             Self::Packed(file) | Self::Damaged(file) => file.name(),
             Self::Rescued(_) => Ok(None),
         }

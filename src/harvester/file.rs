@@ -13,7 +13,7 @@ use crate::ledger::Interval;
 use crate::packing::Format;
 use crate::pipeline::Source;
 use crate::position::{AckRange, PREFIX_BYTES, Point, Proof, TAIL_BYTES, carry_on, tail_hash};
-use crate::unpacked::{Content, Unpacked};
+use crate::unpacked::Content;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -203,10 +203,21 @@ impl<D: Disk> Harvester<D> {
         }
         match self.open_anew(disk) {
             Ok(file) => self.file = Some(file),
-            Err(_) if was_open => {}
+            Err(_) if was_open => self.unhold(),
             Err(obstacle) => return Err(obstacle),
         }
         Ok(if was_open { Opened::Before } else { Opened::Now })
+    }
+
+    /// Gives back what unpacking an open file takes, for as long as it cannot be read.
+    pub(super) fn hold(&mut self) {
+        self.file = self.file.take().map(Content::held);
+    }
+
+    /// Has it unpacked again.
+    pub(super) fn unhold(&mut self) {
+        let is_damaged = self.assignment.is_damaged;
+        self.file = self.file.take().map(|file| file.unheld(is_damaged));
     }
 
     fn open_anew(&mut self, disk: &D) -> Result<Content<D::File>, Obstacle> {
@@ -237,8 +248,7 @@ impl<D: Disk> Harvester<D> {
         let file = match (&rescued, is_packed, self.assignment.is_damaged) {
             (Some(place), _, _) => self.open_rescued(file, place)?,
             (None, false, _) => Content::Plain(file),
-            (None, true, false) => Content::Packed(Box::new(Unpacked::new(file))),
-            (None, true, true) => Content::Damaged(Box::new(Unpacked::new(file))),
+            (None, true, is_damaged) => Content::packed(file, is_damaged),
         };
         let mut first = [0; PREFIX_BYTES];
         let wanted = usize::from(self.assignment.prefix.length);

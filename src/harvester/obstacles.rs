@@ -49,12 +49,21 @@ impl<D: Disk> Worker<D> {
         if file.file.is_none() {
             file.permit = None;
         }
+        // There may be many of them.
+        file.hold();
         if !std::mem::replace(&mut file.has_retry, true) {
             self.refused.push_back((now + RETRY_PAUSE, key));
         }
         self.unpack_next(key);
         // So that the next scan takes it for changed.
         self.report(Report::Refused { key });
+    }
+
+    /// Returns how many compressed files are open and take what unpacking takes.
+    #[must_use]
+    pub fn unpacking(&self) -> usize {
+        let open = self.files.values().filter_map(|file| file.file.as_ref());
+        open.filter(|file| file.is_unpacked()).count()
     }
 
     pub(super) fn retry_refused(&mut self, now: Instant) {

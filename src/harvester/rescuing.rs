@@ -181,7 +181,8 @@ impl<D: Disk> Worker<D> {
 
     /// Writes as much as is written at once; tells how it has ended, if it has.
     fn spool_step(&mut self, spooling: &mut Spooling<D>) -> Option<Ended> {
-        let Some(file) = self.files.get(&spooling.key) else { return Some(Ended::Gone) };
+        let Some(file) = self.files.get_mut(&spooling.key) else { return Some(Ended::Gone) };
+        file.unhold();
         let Some(open) = &file.file else { return Some(Ended::Gone) };
         match spooling.draft.step(open) {
             Ok(false) => None,

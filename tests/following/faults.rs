@@ -8,9 +8,10 @@ use shipper::packing::{Compression, Format};
 use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
 use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
 use shipper::unpacked::SKIPPED_AT_ONCE;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -106,6 +107,50 @@ fn compressed_file_that_cannot_be_read_to_its_end_is_not_done_with() {
     });
     rig.pass(120);
     assert_eq!(rig.arrived(), messages(11, 60_000));
+}
+
+/// Compressed files of 40,000 lines each that were examined to their ends, and of which no reader comes farther than to the
+/// half; with their paths, and how often that was tried in vain.
+fn half_unreadable(logs: &Logs, names: &[&str]) -> (Rig, Vec<PathBuf>, Arc<AtomicUsize>) {
+    let mut ends: BTreeMap<PathBuf, u64> = BTreeMap::new();
+    for (name, first) in names.iter().zip((1..).step_by(40_000)) {
+        let packed = gzip(lines(first, first + 39_999).as_bytes());
+        logs.write(name, &packed);
+        ends.insert(logs.path(name), packed.len() as u64);
+    }
+    let rig = Rig::start_packed(&[logs.pattern("*.gz")], Vec::new(), Compression::All);
+    let paths = ends.keys().cloned().collect();
+    let (tries, mut examined) = (Arc::new(AtomicUsize::new(0)), BTreeSet::new());
+    let counted = Arc::clone(&tries);
+    rig.disk.fail(move |path, offset, wanted| {
+        let Some(end) = ends.get(path) else { return Ok(wanted) };
+        if offset == *end {
+            examined.insert(path.to_path_buf());
+        }
+        let fails = examined.contains(path) && (end / 2..*end).contains(&offset);
+        counted.fetch_add(usize::from(fails), Ordering::Relaxed);
+        if fails { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+    });
+    (rig, paths, tries)
+}
+
+#[test]
+fn compressed_files_that_cannot_be_read_take_no_memory_and_are_held() {
+    let logs = Logs::new();
+    let (mut rig, paths, _) = half_unreadable(&logs, &["a.log.gz", "b.log.gz", "c.log.gz"]);
+    rig.pass(30);
+    assert_eq!((rig.stats.reading.unreadable.get(), rig.worker.unpacking()), (3, 0));
+    for path in paths {
+        std::fs::remove_file(path).unwrap();
+    }
+    rig.pass_a_scan();
+    rig.disk.heal();
+    rig.pass(60);
+    let mut arrived = rig.arrived();
+    arrived.sort();
+    let mut expected = messages(1, 120_000);
+    expected.sort();
+    assert!(arrived == expected, "{} of {}", arrived.len(), expected.len());
 }
 
 #[test]
