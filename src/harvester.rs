@@ -155,8 +155,8 @@ pub struct Worker<D: Disk> {
     behind: BTreeSet<(Reverse<i64>, FileKey)>,
     /// Open files, longest open first; may name files that were closed since.
     open: VecDeque<FileKey>,
-    /// Files to be tried again, and when, earliest first.
-    refused: VecDeque<(Instant, FileKey)>,
+    /// Files to be tried again, and when.
+    refused: BTreeSet<(Instant, FileKey)>,
     /// Files that wait until fewer of their input are open.
     held_back: VecDeque<FileKey>,
     /// The compressed file that is read, and those that wait for it: one at a time, for each takes memory.
@@ -221,7 +221,7 @@ impl<D: Disk> Worker<D> {
             ready: Ready::default(),
             behind: BTreeSet::new(),
             open: VecDeque::new(),
-            refused: VecDeque::new(),
+            refused: BTreeSet::new(),
             held_back: VecDeque::new(),
             unpacking: None,
             packed: VecDeque::new(),
@@ -510,7 +510,7 @@ impl<D: Disk> Worker<D> {
         let flush = flush
             .map(|opened_at| opened_at + self.settings.flush_timeout)
             .filter(|_| self.links.queue.output_is_free());
-        let retry = self.refused.front().map(|(at, _)| *at);
+        let retry = self.refused.first().map(|(at, _)| *at);
         let held_back = (!self.held_back.is_empty()).then_some(now + HELD_BACK_PAUSE);
         [flush, retry, self.sweep_at, held_back, self.next_pause(), self.next_removed()]
             .into_iter()

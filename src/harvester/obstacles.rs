@@ -1,5 +1,5 @@
-//! What hinders a read, and what comes of it: a file that is refused is tried again every two seconds, and at each hint. What
-//! is open stays open meanwhile.
+//! What hinders a read, and what comes of it: a file that is refused is tried again every two seconds, and at each hint; a
+//! compressed one ever more rarely. What is open stays open meanwhile.
 
 use super::file::{Harvester, Obstacle};
 use super::{RETRY_PAUSE, Turn, Worker};
@@ -10,6 +10,9 @@ use std::time::Instant;
 
 /// Turns without a refusal after which the next one is told again.
 const UNREST: u8 = 50;
+
+/// How often the pause before the next try is doubled at most, for a compressed file: to about ten minutes.
+const RETRY_DOUBLINGS_MAX: u8 = 8;
 
 /// Refusals in a row after which a drain waits for a file no longer.
 const DRAIN_TRIES: u8 = 3;
@@ -46,17 +49,22 @@ impl<D: Disk> Worker<D> {
     /// Plans the next try of a file that was refused, if none is planned: hints may have it tried, in vain, many times before.
     pub(super) fn plan_retry(&mut self, key: FileKey, now: Instant) {
         let Some(file) = self.files.get_mut(&key) else { return };
+        let is_packed = file.assignment.is_packed;
         if file.file.is_none() {
             file.permit = None;
         }
         // There may be many of them.
         file.hold();
         if !std::mem::replace(&mut file.has_retry, true) {
-            self.refused.push_back((now + RETRY_PAUSE, key));
+            // Of a compressed file all is unpacked again that stands before.
+            let doublings = if is_packed { file.refusals.min(RETRY_DOUBLINGS_MAX) } else { 0 };
+            self.refused.insert((now + RETRY_PAUSE * (1 << doublings), key));
         }
         self.unpack_next(key);
-        // So that the next scan takes it for changed.
-        self.report(Report::Refused { key });
+        if !is_packed {
+            // So that the next scan takes it for changed.
+            self.report(Report::Refused { key });
+        }
     }
 
     /// Returns how many compressed files are open and take what unpacking takes.
@@ -67,7 +75,10 @@ impl<D: Disk> Worker<D> {
     }
 
     pub(super) fn retry_refused(&mut self, now: Instant) {
-        while let Some((_, key)) = self.refused.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((at, key)) = self.refused.first().copied()
+            && at <= now
+        {
+            self.refused.pop_first();
             if let Some(file) = self.files.get_mut(&key) {
                 file.has_retry = false;
             }

@@ -135,6 +135,18 @@ fn half_unreadable(logs: &Logs, names: &[&str]) -> (Rig, Vec<PathBuf>, Arc<Atomi
 }
 
 #[test]
+fn compressed_file_that_cannot_be_read_is_unpacked_ever_more_rarely() {
+    let logs = Logs::new();
+    let (mut rig, _, tries) = half_unreadable(&logs, &["a.log.gz"]);
+    rig.pass(3600);
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((5..=30).contains(&tries), "{tries} tries in an hour");
+    rig.disk.heal();
+    rig.pass(700);
+    assert_eq!(rig.arrived(), messages(1, 40_000));
+}
+
+#[test]
 fn compressed_files_that_cannot_be_read_take_no_memory_and_are_held() {
     let logs = Logs::new();
     let (mut rig, paths, _) = half_unreadable(&logs, &["a.log.gz", "b.log.gz", "c.log.gz"]);
