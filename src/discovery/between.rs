@@ -18,6 +18,7 @@ use crate::disk::{Disk, Kind};
 use crate::identity::{generation, originals, prefix_allows, same_inode};
 use crate::ledger::{Entry, Known};
 use crate::position::Inode;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -54,6 +55,9 @@ pub(super) struct Rotated {
 
 /// Scans in which a log is sought at most, each because its directories had changed meanwhile.
 const LOOKS_MAX: u8 = 20;
+
+/// Logs that are sought for longer than that at most: those that were changed last.
+const LASTING_MAX: usize = 1024;
 
 /// How much was seen of a directory and those below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -408,6 +412,10 @@ impl<D: Disk> Prospector<D> {
             } else if is_unseen || open.contains(&at) {
                 keep_lasting(&mut kept, one);
             }
+        }
+        if LASTING_MAX < kept.len() {
+            kept.sort_by_key(|one| Reverse(one.modified));
+            kept.truncate(LASTING_MAX);
         }
         self.rotated.extend(kept);
     }

@@ -285,6 +285,25 @@ fn what_is_sought_beside_a_directory_that_cannot_be_listed_does_not_grow_with_ea
 }
 
 #[test]
+fn no_more_logs_than_so_many_are_sought_beside_a_directory_that_cannot_be_listed() {
+    let logs = Logs::new();
+    std::fs::create_dir(logs.path("private")).unwrap();
+    let names: Vec<String> = (0..1100).map(|number| format!("{number}.log")).collect();
+    for name in &names {
+        logs.write(name, lines(1, 1));
+    }
+    let mut rig = rig(&logs, "*.log");
+    rig.disk.hide("private");
+    rig.settle_down();
+    for name in &names {
+        logs.remove(name);
+    }
+    rig.pass(60);
+    assert_eq!(rig.arrived().len(), 1100);
+    assert_eq!(rig.prospector.sought(), 1024);
+}
+
+#[test]
 fn packed_generation_does_not_wait_for_a_log_of_its_name_whose_directory_is_away() {
     let (logs, elsewhere) = (Logs::new(), tempfile::tempdir().unwrap());
     for directory in ["a", "b"] {
