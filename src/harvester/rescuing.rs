@@ -24,8 +24,11 @@ const RESCUE_AFTER: Duration = Duration::from_secs(5);
 /// Pause between two looks at a removed file that is read to its end: its writer may still have it open.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// Pause before a rescue that has failed is tried again.
+/// Pause before a rescue that has failed is tried again; doubled each time, for all of it is written once more.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Bound of that doubling.
+const RETRY_PAUSE_MAX: Duration = Duration::from_mins(8);
 
 /// What becomes of a file for which there is no room, where the operator wants that.
 const GIVEN_UP: &str = "is given up, as `rescue.on_full: drop` says";
@@ -40,6 +43,8 @@ pub(super) struct Watch {
     /// When to look again, and when to rescue it at the earliest.
     look_at: Instant,
     rescue_at: Instant,
+    /// The pause before the next try, should one fail.
+    pause: Duration,
     /// Whether it was told that it cannot be rescued.
     told: bool,
 }
@@ -69,8 +74,9 @@ impl<D: Disk> Worker<D> {
         let Some(file) = self.files.get(&key) else { return };
         let settled_bytes = file.assignment.progress.settled_bytes();
         let look_at = now + LOOK_PAUSE;
-        let (since, rescue_at) = (now, now);
-        self.removed.push(Watch { key, settled_bytes, since, look_at, rescue_at, told: false });
+        let (since, rescue_at, pause) = (now, now, RETRY_PAUSE);
+        let watch = Watch { key, settled_bytes, since, look_at, rescue_at, pause, told: false };
+        self.removed.push(watch);
     }
 
     /// Tells whether a removed file that is read to its end must stay open, because not all of it is settled.
@@ -231,7 +237,8 @@ impl<D: Disk> Worker<D> {
     /// There is no room for a removed file: it is kept as it is, or given up.
     fn refused_rescue(&mut self, watch: &mut Watch, error: &RescueError, now: Instant) {
         let Some(rescue) = self.settings.rescue.clone() else { return };
-        watch.rescue_at = now + RETRY_PAUSE;
+        watch.rescue_at = now + watch.pause;
+        watch.pause = (watch.pause * 2).min(RETRY_PAUSE_MAX);
         let Some(file) = self.files.get(&watch.key) else { return };
         if rescue.on_full() == OnFull::Drop && matches!(error, RescueError::Full { .. }) {
             self.give_up(watch.key, &format!("{GIVEN_UP}: {error}"));

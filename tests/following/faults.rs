@@ -437,6 +437,31 @@ fn compressed_copy_that_cannot_be_read_is_told_and_unpacked_ever_more_rarely() {
     assert_eq!(rig.stats.reading.unreadable.get(), 0);
 }
 
+#[test]
+fn file_that_cannot_be_rescued_is_written_ever_more_rarely() {
+    let (logs, data) = (Logs::new(), tempfile::tempdir().unwrap());
+    logs.write("access.log", lines(1, 200));
+    let patterns = [logs.pattern("access.log")];
+    let mut rig = Rig::start_rescuing(&patterns, Vec::new(), data.path());
+    rig.settle_down();
+    let wake = Arc::default();
+    let held: Vec<_> = std::iter::from_fn(|| rig.pool.try_take(&wake)).collect();
+    logs.append("access.log", lines(201, 400));
+    rig.pass_a_scan();
+    logs.remove("access.log");
+    let sector = lines(1, 300).len() as u64;
+    let tries = fail_in(&rig, "access.log", sector..sector + 10);
+    rig.pass(3600);
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((5..=15).contains(&tries), "{tries} tries in an hour");
+    rig.disk.heal();
+    rig.pass(600);
+    assert_eq!(rig.stats.reading.rescued.get(), 1);
+    drop(held);
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(1, 400));
+}
+
 /// A file that is in the rescue is held until nobody can have written to it since.
 #[test]
 fn line_that_comes_while_a_file_is_rescued_that_was_refused_before_is_not_lost() {
