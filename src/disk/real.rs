@@ -53,10 +53,13 @@ impl ReadFile for RealFile {
         Ok(rustix::fs::fstat(&self.0)?.st_nlink == 0)
     }
 
-    /// As proc_pid_fd(5) has it: without a name it ends with ` (deleted)`.
+    /// As proc_pid_fd(5) has it: without a name it ends with ` (deleted)`. Under a name that begins with `.nfs` a file server
+    /// keeps a removed file for as long as it is open.
     fn name(&self) -> io::Result<Option<PathBuf>> {
-        let name = std::fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))?;
-        Ok((!name.as_os_str().as_bytes().ends_with(b" (deleted)")).then_some(name))
+        let name = fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))?;
+        let is_removed = name.as_os_str().as_bytes().ends_with(b" (deleted)")
+            || name.file_name().is_some_and(|base| base.as_bytes().starts_with(b".nfs"));
+        Ok((!is_removed).then_some(name))
     }
 }
 
@@ -219,4 +222,25 @@ fn stat_of(told: &Statx) -> Stat {
 
 fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_file_has_the_name_it_was_moved_to_until_it_is_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [first, moved, kept] = ["a", "b", ".nfs0001"].map(|name| directory.path().join(name));
+        fs::write(&first, "one\n").expect("it is written");
+        let open = RealDisk.open(&first).expect("it is there");
+        let named = |open: &RealFile| open.name().expect("it can be read");
+        assert_eq!(named(&open), Some(first.clone()));
+        fs::rename(&first, &moved).expect("it is moved");
+        assert_eq!(named(&open), Some(moved.clone()));
+        fs::rename(&moved, &kept).expect("it is moved");
+        assert_eq!(named(&open), None, "as a file server keeps it");
+        fs::remove_file(&kept).expect("it is removed");
+        assert_eq!(named(&open), None);
+    }
 }
