@@ -5,6 +5,7 @@
 //! directory of its own that is removed at the end.
 
 pub mod generator;
+mod keys;
 mod meter;
 mod notice;
 pub mod receiver;
@@ -20,10 +21,11 @@ use crate::settings::{
     RegistrySettings, Settings,
 };
 use crate::wake::Wake;
+use keys::Wish;
 use meter::Meter;
 use notice::Moment;
 use receiver::{Counts, Mode, Receiver, ReceiverError};
-use screen::{Screen, Wish};
+use screen::Screen;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,23 @@
-//! The demo as a person starts it: the real binary, no server, no terminal.
+//! The demo as a person starts it: the real binary, no server, with and without a terminal.
 
 #![allow(clippy::disallowed_methods, reason = "a test has real files")]
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// After which time a demo that does not end is taken for one that never does.
+const NEVER: Duration = Duration::from_secs(60);
 
 /// The demo with a place of its own for its files.
 fn demo(temporary: &Path, arguments: &[&str]) -> Command {
@@ -15,6 +25,51 @@ fn demo(temporary: &Path, arguments: &[&str]) -> Command {
     command.arg("demo").args(arguments).env("TMPDIR", temporary);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Starts the demo on a terminal, of which it returns the other end.
+fn demo_on_terminal(temporary: &Path, arguments: &[&str]) -> (Child, File) {
+    let other_end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
+    let other_end = other_end.expect("a terminal");
+    grantpt(&other_end).expect("it is ours");
+    unlockpt(&other_end).expect("it is ours");
+    let name = ptsname(&other_end, Vec::new()).expect("its name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = open(&name, flags, Mode::empty()).expect("the terminal");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&terminal, size).expect("it is ours");
+    let mut command = demo(temporary, arguments);
+    command.stdin(terminal.try_clone().expect("a descriptor")).stdout(terminal);
+    (command.spawn().expect("it starts"), File::from(other_end))
+}
+
+/// Waits until what a thread of its own does has come to its end, which it does when the demo ends.
+fn within_reason(child: &mut Child, wait: impl FnOnce() + Send + 'static) -> ExitStatus {
+    let (ended, waiting) = mpsc::channel();
+    thread::spawn(move || {
+        wait();
+        let _ = ended.send(());
+    });
+    if waiting.recv_timeout(NEVER).is_err() {
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        panic!("it did not end");
+    }
+    child.wait().expect("it ends")
+}
+
+/// Reads what is shown until `wanted` is, or all of it.
+fn read_until(terminal: &mut File, wanted: &str) -> String {
+    let mut shown = Vec::new();
+    let mut part = [0; 4096];
+    // A terminal that nobody has open any more is told as an error.
+    while let Ok(count @ 1..) = terminal.read(&mut part) {
+        shown.extend_from_slice(&part[..count]);
+        if text(&shown).contains(wanted) {
+            break;
+        }
+    }
+    text(&shown)
 }
 
 /// Reads the figures of the summary.
@@ -83,6 +138,35 @@ fn a_signal_ends_the_demo_with_its_summary() {
         assert_eq!((figures["lost"], figures["duplicates"]), (0, 0), "{rest}");
         assert!(is_empty(temporary.path()));
     }
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_demo() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (mut child, mut terminal) = demo_on_terminal(temporary.path(), &["--for", "1h"]);
+    let mut stderr = child.stderr.take().expect("it is piped");
+    within_reason(&mut child, move || {
+        read_until(&mut terminal, "Ctrl-C");
+        drop(terminal);
+        let _ = stderr.read_to_end(&mut Vec::new());
+    });
+    assert!(is_empty(temporary.path()));
+}
+
+#[test]
+fn half_a_key_does_not_hold_up_the_end() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (mut child, mut terminal) = demo_on_terminal(temporary.path(), &["--for", "2s"]);
+    let (told, summary) = mpsc::channel();
+    let status = within_reason(&mut child, move || {
+        read_until(&mut terminal, "Ctrl-C");
+        let _ = terminal.write_all(b"\x1b[");
+        let _ = told.send(read_until(&mut terminal, "rotations"));
+    });
+    let summary = summary.recv().expect("it ended");
+    assert_eq!(status.code(), Some(0), "{summary}");
+    assert!(summary.contains("lost                      0"), "{summary}");
+    assert!(is_empty(temporary.path()));
 }
 
 #[test]

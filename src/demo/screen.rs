@@ -1,9 +1,9 @@
 //! The terminal while the demo runs: taken at the start, given back at the end, whatever the end
 //! is.
 
+use super::keys::{self, Wish};
 use super::view::{self, Palette, Snapshot};
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
@@ -27,15 +27,6 @@ pub(super) enum Screen {
         /// When the next line is due.
         due: Instant,
     },
-}
-
-/// What the person at the terminal wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// To go on watching.
-    Watch,
-    /// To end it: Ctrl-C, `q` or Escape.
-    End,
 }
 
 impl Screen {
@@ -92,11 +83,7 @@ impl Screen {
         if matches!(self, Self::Lines { .. }) {
             return Ok(None);
         }
-        if event::poll(longest)? {
-            Ok(Some(wish_of(&event::read()?)))
-        } else {
-            Ok(Some(Wish::Watch))
-        }
+        keys::wish(io::stdin(), longest).map(Some)
     }
 }
 
@@ -104,41 +91,6 @@ impl Drop for Screen {
     fn drop(&mut self) {
         if matches!(self, Self::Terminal { .. }) {
             ratatui::restore();
-        }
-    }
-}
-
-fn wish_of(event: &Event) -> Wish {
-    match event {
-        Event::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => Wish::Watch,
-        Event::Key(KeyEvent { code: KeyCode::Char('c'), modifiers, .. })
-            if modifiers.contains(KeyModifiers::CONTROL) =>
-        {
-            Wish::End
-        }
-        Event::Key(KeyEvent { code: KeyCode::Esc | KeyCode::Char('q'), .. }) => Wish::End,
-        _ => Wish::Watch,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Wish, wish_of};
-    use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-
-    #[test]
-    fn control_c_q_and_escape_end_the_demo_and_nothing_else_does() {
-        let key = |code, modifiers| wish_of(&Event::Key(KeyEvent::new(code, modifiers)));
-        let (none, control) = (KeyModifiers::NONE, KeyModifiers::CONTROL);
-        for (wish, expected) in [
-            (key(KeyCode::Char('c'), control), Wish::End),
-            (key(KeyCode::Char('q'), none), Wish::End),
-            (key(KeyCode::Esc, none), Wish::End),
-            (key(KeyCode::Char('c'), none), Wish::Watch),
-            (key(KeyCode::Enter, none), Wish::Watch),
-            (wish_of(&Event::Resize(80, 24)), Wish::Watch),
-        ] {
-            assert_eq!(wish, expected);
         }
     }
 }
