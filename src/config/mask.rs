@@ -60,7 +60,12 @@ fn query(address: &str) -> Option<usize> {
     let (before, after) = address.split_once('?')?;
     let is_address = |c: char| c.is_ascii_alphanumeric() || "[]{(,=@:/._-".contains(c);
     let is_one = before.contains(char::is_alphanumeric) && before.chars().all(is_address);
-    (is_one && after.contains('=')).then_some(before.len() + 1)
+    // `a(?=b)` is a pattern, and its `=` has no name.
+    let is_name = |c: char| c.is_alphanumeric() || "._-~%+&[];".contains(c);
+    let has_name = after
+        .split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(is_name));
+    (is_one && has_name).then_some(before.len() + 1)
 }
 
 /// Finds what stands before the last `@` of an address.
@@ -294,6 +299,8 @@ mod tests {
             (none, "h: [http://u:p@h/?k=a&b, i]", "h: [http://xxxxx@h/?xxxxx i]", Some(11)),
             (none, "pattern: '^a?b=' # a", "pattern: '^a?b=' # a", None),
             (none, "pattern: '(?P<a>b=)'", "pattern: '(?P<a>b=)'", None),
+            (none, "pattern: 'a(?=b)'", "pattern: 'a(?=b)'", None),
+            (none, "pattern: 'a(?<=b)(?!c=)'", "pattern: 'a(?<=b)(?!c=)'", None),
             (none, "paths: [/var/log/a?.log]", "paths: [/var/log/a?.log]", None),
             (none, "a: b@c", "a: b@c", None),
             (none, "X-Api-Key: geheim", "X-Api-Key: xxxxx", Some(11)),
