@@ -2,6 +2,7 @@
 
 mod allocator;
 mod ask;
+mod certificates;
 mod demo;
 mod detect;
 mod dlq;

@@ -13,6 +13,7 @@ pub mod problems;
 pub mod read;
 pub mod servers;
 pub mod spelling;
+pub mod stands;
 pub mod syntax;
 pub mod tree;
 pub mod twice;
@@ -27,6 +28,7 @@ use crate::config::files::Strictness;
 use crate::config::module_files::{ModuleFiles, Pattern, Surroundings};
 use crate::config::options::CommandLineValue;
 use crate::config::problems::{Place, Problem, Problems, Source, SourceKind};
+use crate::config::stands::Stands;
 use crate::config::tree::{KeyText, Map, Merge, Node, Value};
 use crate::config::typed::value::{At, Notes};
 use crate::config::typed::{http, input, output, process};
@@ -55,6 +57,8 @@ pub struct Loaded {
     pub config_directory: PathBuf,
     /// How often the files of modules are looked at again, if they are.
     pub reload: Option<Duration>,
+    /// Where settings stand that name certificates and keys.
+    pub stands: Stands,
 }
 
 /// Reads a configuration, with [`Strictness::Strict`].
@@ -131,7 +135,8 @@ fn load_with(
     let reload = process::reload(&at);
     let may_be_none = reload.is_some() || wanted == Modules::LeftOut;
     let (mut settings, places, config_directory) = settings(&at, &modules.lists, may_be_none);
-    let mut problems = notes.problems.into_inner();
+    let Places { files, listeners } = places;
+    let mut problems = notes.problems.take();
     let later = problems.split_off(told);
     problems.extend(
         later
@@ -140,23 +145,30 @@ fn load_with(
     );
     let mut shown = shown(sources);
     shown.extend(modules.sources);
+    let mut secrets = mask::secrets_of(&root);
+    for secret in modules.lists.iter().flat_map(mask::secrets_of) {
+        mask::add_secret(&secret, &mut secrets);
+    }
     if !problems.is_empty() {
-        let mut secrets = mask::secrets_of(&root);
-        for secret in modules.lists.iter().flat_map(mask::secrets_of) {
-            mask::add_secret(&secret, &mut secrets);
-        }
         return Err(Problems::new(problems, shown, secrets));
     }
-    let mut warnings = notes.warnings.into_inner();
-    warnings.extend(twice::once(&mut settings.inputs, places, &shown));
-    Ok(Loaded { settings, unneeded: checked.unneeded, warnings, config_directory, reload })
+    let mut warnings = notes.warnings.take();
+    warnings.extend(twice::once(&mut settings.inputs, files, &shown));
+    let stands = Stands::new(&at.get("output.elasticsearch"), listeners, shown, secrets);
+    Ok(Loaded { settings, unneeded: checked.unneeded, warnings, config_directory, reload, stands })
 }
 
 /// Stands before the number of a module of a file in what is told.
 const IN_FILES: &str = "modules";
 
-/// Reads all parts; returns the places of the inputs of files and `path.config` as well, which no stage needs.
-fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, Vec<Place>, PathBuf) {
+/// Where the inputs stand.
+struct Places {
+    files: Vec<Place>,
+    listeners: Vec<Place>,
+}
+
+/// Reads all parts; returns the places of the inputs and `path.config` as well, which no stage needs.
+fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, Places, PathBuf) {
     let directories = process::directories(at);
     let paths = process::paths(&directories);
     process::one_value_only(at, &|pattern| {
@@ -180,7 +192,8 @@ fn settings(at: &At<'_>, module_files: &[Node], reloads: bool) -> (Settings, Vec
         shutdown_timeout: process::shutdown_timeout(at),
         paths,
     };
-    (settings, inputs.places, directories.config)
+    let places = Places { files: inputs.places, listeners: inputs.listener_places };
+    (settings, places, directories.config)
 }
 
 /// Returns where the files of modules are, as far as a configuration says it that may be wrong otherwise.

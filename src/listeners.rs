@@ -25,6 +25,7 @@ use crate::position::Epoch;
 use crate::queue::Sender;
 use crate::settings::{Listen, ListenerSettings};
 use crate::stats::Stats;
+use crate::tls::Unusable;
 use doors::Door;
 pub use flow::OnTheWay;
 use flow::{Clock, Flow, Lane, Put};
@@ -97,6 +98,11 @@ pub enum Step {
     Starved(Option<Instant>),
     /// The outputs have gone.
     Closed,
+}
+
+/// Returns what of a listener's certificates and key cannot be used, with the setting that names it.
+pub fn unusable<D: Disk>(settings: &ListenerSettings, disk: &D) -> Option<Unusable> {
+    settings.tls.as_ref().and_then(|secured| tls::unusable(secured, disk))
 }
 
 /// One input.

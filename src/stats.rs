@@ -87,6 +87,8 @@ pub struct Sending {
     pub spooled: Counter,
     /// Targets of which documents are spooled now.
     pub blocked_targets: Gauge,
+    /// 1 while certificates or keys have changed and cannot be used.
+    pub unusable_certificates: Gauge,
     /// Items answered 429.
     pub toomany: Counter,
     /// Events in the output's hands now.
@@ -251,6 +253,7 @@ impl Sending {
             dropped: self.dropped.get(),
             spooled: self.spooled.get(),
             blocked_targets: self.blocked_targets.get(),
+            unusable_certificates: self.unusable_certificates.get(),
             total: self.total.get(),
             retries: self.retries.figures(),
             batches: self.batches.get(),

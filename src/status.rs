@@ -122,6 +122,28 @@ pub struct Output {
     pub state: OutputState,
     /// Hosts that fail.
     pub faults: Vec<HostFault>,
+    /// Certificates or keys that have changed and cannot be used; those of before stay in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateFault>,
+}
+
+/// New certificates or keys that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFault {
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl CertificateFault {
+    fn text(&self) -> String {
+        let time = time_text(self.for_ms);
+        format!(
+            "new certificates or keys cannot be used for {time}, those of before are: {}",
+            self.reason
+        )
+    }
 }
 
 /// Whether the output takes documents.
@@ -182,6 +204,7 @@ impl Status {
         if self.output.state == OutputState::Failing {
             faults = self.output_faults();
         }
+        faults.extend(self.output.certificates.as_ref().map(CertificateFault::text));
         faults.extend(self.registry_faults());
         if self.unreadable_files != 0 {
             faults.push(format!(
@@ -255,6 +278,9 @@ impl Status {
         for fault in &self.output.faults {
             let time = time_text(fault.for_ms);
             line("", format!("{} fails for {time}: {}", fault.host, fault.reason));
+        }
+        if let Some(fault) = &self.output.certificates {
+            line("", fault.text());
         }
         let backlog =
             backlog.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
@@ -344,6 +370,7 @@ mod tests {
                     for_ms: 61_999,
                     reason: "connection refused".to_owned(),
                 }],
+                certificates: Some(CertificateFault { for_ms: 2_000, reason: "no key".to_owned() }),
             },
             events_in_flight: 3,
             events_per_second: 2.55,
@@ -372,6 +399,7 @@ shipper      0.1.0, pid 12, up for 1d 2h
 drain        under way for 1m 1s: it ends when all is acknowledged
 output       elasticsearch: failing
              http://a:9200 fails for 1m 1s: connection refused
+             new certificates or keys cannot be used for 2s, those of before are: no key
 backlog      17 bytes, 3 events in flight
 events       2.5 delivered a second over the last 30 s
 files        2 followed, 1 open, 8 wait for the registry to be saved, 10 cannot be read
@@ -400,6 +428,7 @@ last error   none
     fn faults_are_the_output_the_registry_and_a_backlog_beyond_its_limit() {
         let expected = [
             "the output http://a:9200 fails for 1m 1s: connection refused",
+            "new certificates or keys cannot be used for 2s, those of before are: no key",
             "the registry is degraded: see the log, and `shipper registry check`",
             "8 new files wait for the registry to be saved; the backlog is without them",
             "6 bytes are not accounted for: see the log, and `shipper registry audit`",
@@ -408,9 +437,10 @@ last error   none
             "the backlog of 17 bytes is larger than --max-lag 16",
         ];
         assert_eq!(status().faults(Some(17), Some(16)), expected);
-        assert_eq!(status().faults(Some(17), Some(17)), expected[..6]);
+        assert_eq!(status().faults(Some(17), Some(17)), expected[..7]);
         let mut fine = status();
         fine.output.state = OutputState::Connected;
+        fine.output.certificates = None;
         fine.registry.degraded = false;
         fine.registry.missing_bytes = 0;
         fine.unrescued_files = 0;

@@ -6,6 +6,7 @@
 mod material;
 
 use crate::certificates::{Facts, private_key::KeyError};
+use crate::hint::chain_text;
 use crate::settings::{TlsAlgorithm, TlsSettings, TlsVersions};
 pub(crate) use material::{Identity, Material};
 use rustls::SupportedProtocolVersion;
@@ -13,6 +14,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use std::path::PathBuf;
+
+/// What names authorities.
+pub(crate) const AUTHORITIES: &str = "ssl.certificate_authorities";
 
 /// Why `ssl.*` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,8 @@ pub(crate) enum TlsError {
     /// There is no certificate in it.
     #[error("{place} holds no certificate that can be used: {reason}")]
     NoCertificate {
+        /// What names it.
+        key: &'static str,
         /// The file, or the place in the configuration.
         place: String,
         /// What is wrong.
@@ -62,6 +68,15 @@ pub(crate) enum TlsError {
 }
 
 impl TlsError {
+    /// Returns the setting that names what cannot be used, from `ssl` on; `None` where no single one does.
+    pub(crate) fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { key, .. } | Self::NoCertificate { key, .. } => Some(key),
+            Self::Key { .. } | Self::OtherKey { .. } => Some("ssl.key"),
+            Self::NoSystemRoots(_) | Self::Rustls(_) => None,
+        }
+    }
+
     /// Says what a person can do about it.
     pub(crate) fn advice(&self) -> String {
         match self {
@@ -83,6 +98,23 @@ impl TlsError {
             }
             Self::Rustls(_) => "check the settings below ssl".to_owned(),
         }
+    }
+}
+
+/// Something of `ssl.*` that cannot be used, for those who look before anything starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// The setting that names it, from `ssl` on, if one does.
+    pub key: Option<&'static str>,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl From<&TlsError> for Unusable {
+    fn from(error: &TlsError) -> Self {
+        Self { key: error.key(), message: chain_text(error), hint: error.advice() }
     }
 }
 

@@ -24,6 +24,8 @@ mod hosts;
 mod limits;
 #[path = "support/log.rs"]
 mod log;
+#[path = "output/named.rs"]
+mod named;
 #[path = "output/reload.rs"]
 mod reload;
 #[path = "output/rig.rs"]

@@ -9,6 +9,7 @@ mod reload;
 mod teller;
 
 use super::NOT_ACKNOWLEDGED;
+use super::certificates;
 use super::report::{self, Failure};
 use crate::advice;
 use crate::app::{self, App, Options, Stopped};
@@ -102,8 +103,10 @@ fn run_as(cli: &Cli, mode: Mode<'_>) -> Result<ExitCode, Failure> {
     let strictness = report::strictness(&cli.config);
     let modules = reload::checksum(&sources, strictness);
     let loaded = report::load_sources(&sources, &cli.config)?;
+    certificates::check(&loaded)?;
     let reload = Reload::new((sources, strictness), &loaded, modules, started);
-    let Loaded { mut settings, unneeded, warnings, .. } = loaded;
+    let Loaded { mut settings, unneeded, warnings, stands, .. } = loaded;
+    drop(stands);
     if cli.config.to_stderr {
         settings.logging.to_stderr = true;
         settings.logging.files = None;

@@ -1,6 +1,7 @@
 //! `shipper test config` and `shipper test output`.
 
 use super::FAILED;
+use super::certificates;
 use super::report::{self, Failure};
 use crate::app;
 use crate::cli::Cli;
@@ -15,6 +16,7 @@ pub(super) fn config(cli: &Cli) -> Result<ExitCode, Failure> {
     for warning in &loaded.warnings {
         report::err(&format!("warning: {warning}"));
     }
+    certificates::check(&loaded)?;
     report::out("Config OK\n");
     Ok(ExitCode::SUCCESS)
 }

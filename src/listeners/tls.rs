@@ -3,7 +3,7 @@
 use crate::disk::Disk;
 use crate::hint::{Advised, chain_text};
 use crate::settings::ServerTlsSettings;
-use crate::tls::{Material, TlsError, certified, provider, versions};
+use crate::tls::{AUTHORITIES, Material, TlsError, Unusable, certified, provider, versions};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
 use rustls::{RootCertStore, ServerConfig};
@@ -65,6 +65,11 @@ impl Secured {
     }
 }
 
+/// Returns what of certificates and key cannot be used, if they are there.
+pub(super) fn unusable<D: Disk>(settings: &ServerTlsSettings, disk: &D) -> Option<Unusable> {
+    read(settings, disk).err().map(|problem| Unusable::from(&problem))
+}
+
 fn read<D: Disk>(
     settings: &ServerTlsSettings,
     disk: &D,
@@ -82,9 +87,11 @@ fn read<D: Disk>(
     } else {
         let mut roots = RootCertStore::empty();
         for (certificate, place) in authorities {
-            roots
-                .add(certificate)
-                .map_err(|error| TlsError::NoCertificate { place, reason: error.to_string() })?;
+            roots.add(certificate).map_err(|error| TlsError::NoCertificate {
+                key: AUTHORITIES,
+                place,
+                reason: error.to_string(),
+            })?;
         }
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let verifier =

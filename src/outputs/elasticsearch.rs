@@ -36,6 +36,7 @@ use crate::limits::Meter;
 use crate::logging::limiter::Limiter;
 use crate::settings::ElasticsearchSettings;
 use crate::stats::Stats;
+use crate::tls::Unusable;
 use blocked::BlockedTargets;
 use client::HttpClient;
 use collision::Looks;
@@ -220,6 +221,12 @@ pub async fn try_out<D: Disk>(
     say: &mut dyn FnMut(&str),
 ) -> bool {
     trial::try_out(settings, targets, disk, say).await
+}
+
+/// Returns what of the certificates and keys of `ssl.*` cannot be used, with the setting that names it; nothing where no host
+/// speaks TLS. Reads their files, and speaks to nobody.
+pub fn unusable<D: Disk>(settings: &ElasticsearchSettings, disk: &D) -> Vec<Unusable> {
+    if client::tls_wanted(settings) { tls::unusable(&settings.tls, disk) } else { Vec::new() }
 }
 
 /// Returns what a panic said.

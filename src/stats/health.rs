@@ -11,9 +11,10 @@ const REASON_BYTES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Health {
     hosts: Mutex<BTreeMap<String, HostHealth>>,
+    certificates: Mutex<HostHealth>,
 }
 
-/// How one host fares.
+/// How one host fares, or what else may fail for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostHealth {
     /// When it failed first since it last took something; `None` while it does not fail. That it answers again proves
@@ -48,6 +49,24 @@ impl Health {
         self.lock().remove(url);
     }
 
+    /// Notes that certificates or keys have changed and cannot be used; those of before stay in use.
+    pub fn certificates_failed(&self, reason: &str, now: Instant) {
+        let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        certificates.since.get_or_insert(now);
+        reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].clone_into(&mut certificates.reason);
+    }
+
+    /// Notes that the certificates and keys that are there are those in use.
+    pub fn certificates_used(&self) {
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = HostHealth::default();
+    }
+
+    /// Returns since when certificates or keys that are there cannot be used, and why.
+    #[must_use]
+    pub fn certificates(&self) -> HostHealth {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns how each host fares that was ever tried.
     #[must_use]
     pub fn hosts(&self) -> BTreeMap<String, HostHealth> {
@@ -75,6 +94,12 @@ mod tests {
         assert_eq!(health.hosts()["a"], expected);
         health.succeeded("a");
         assert_eq!(health.hosts()["a"], HostHealth::default());
+        health.certificates_failed("no key", start);
+        health.certificates_failed("no certificate", start + Duration::from_secs(9));
+        let expected = HostHealth { since: Some(start), reason: "no certificate".to_owned() };
+        assert_eq!(health.certificates(), expected);
+        health.certificates_used();
+        assert_eq!(health.certificates(), HostHealth::default());
         health.failed("b", &"ü".repeat(1000), start);
         assert_eq!(health.hosts()["b"].reason.len(), 1024);
     }

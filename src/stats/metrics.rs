@@ -337,6 +337,7 @@ fn push_own(figures: &mut Vec<(&'static str, Figure)>, snapshot: &Snapshot) {
         ("shipper.output.latency.us", Figure::Counter(sending.latency.sum_us)),
         ("shipper.output.reconnects", Figure::Counter(sending.reconnects)),
         ("shipper.output.spooled", Figure::Counter(sending.spooled)),
+        ("shipper.output.unusable_certificates", told(sending.unusable_certificates)),
         ("shipper.reading.bytes", Figure::Counter(reading.bytes)),
         ("shipper.reading.errors", Figure::Counter(reading.errors)),
         ("shipper.reading.hole_bytes", Figure::Counter(reading.hole_bytes)),

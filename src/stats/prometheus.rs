@@ -214,7 +214,7 @@ fn push_output(text: &mut Exposition, output: &str, snapshot: &Snapshot) {
 
 #[rustfmt::skip]
 fn push_output_singles(text: &mut Exposition, output: &str, sending: &SendingFigures, unsettled: u64) {
-    let singles: [Single; 11] = [
+    let singles: [Single; 12] = [
         ("shipper_output_requests_total", Counter, "Bulk requests begun.", sending.batches),
         ("shipper_output_request_errors_total", Counter, "Bulk requests without an answer.", sending.write_errors),
         ("shipper_output_answer_errors_total", Counter, "Answers that could not be understood.", sending.read_errors),
@@ -223,6 +223,7 @@ fn push_output_singles(text: &mut Exposition, output: &str, sending: &SendingFig
         ("shipper_output_reconnects_total", Counter, "Connections established again after a failure.", sending.reconnects),
         ("shipper_output_spooled_events_total", Counter, "Events spooled because their target took none.", sending.spooled),
         ("shipper_output_paused_targets", Gauge, "Targets that take nothing now: their events are spooled.", gauge(sending.blocked_targets)),
+        ("shipper_output_unusable_certificates", Gauge, "1 while certificates or keys have changed and cannot be used.", gauge(sending.unusable_certificates)),
         ("shipper_output_events_in_flight", Gauge, "Events in the output's hands now.", gauge(sending.active)),
         ("shipper_output_events_unsettled", Gauge, "Events made that have not come to their end.", unsettled),
         ("shipper_output_batches_waiting", Gauge, "Batches that wait for a retry or a pause now.", gauge(sending.blocked)),

@@ -112,6 +112,8 @@ pub struct SendingFigures {
     pub spooled: u64,
     /// Targets of which documents were spooled at that moment.
     pub blocked_targets: i64,
+    /// 1 while certificates or keys have changed and cannot be used.
+    pub unusable_certificates: i64,
     /// Items answered 429.
     pub toomany: u64,
     /// Events in the output's hands at that moment.

@@ -1,6 +1,6 @@
 //! What `ssl.*` names: files and texts, read at one time.
 
-use super::TlsError;
+use super::{AUTHORITIES, TlsError};
 use crate::advice;
 use crate::certificates::private_key;
 use crate::disk::Disk;
@@ -15,6 +15,8 @@ const PEM_BYTES_MAX: u64 = 8 << 20;
 
 /// A PEM text and where it came from.
 struct Text {
+    /// What names it.
+    key: &'static str,
     /// As messages name it.
     place: String,
     /// As commands name it.
@@ -50,7 +52,7 @@ impl Material {
         let authorities = settings
             .certificate_authorities
             .iter()
-            .map(|pem| text(pem, "ssl.certificate_authorities", disk))
+            .map(|pem| text(pem, AUTHORITIES, disk))
             .collect::<Result<_, _>>()?;
         let client =
             settings.client.as_ref().map(|client| Client::read(client, disk)).transpose()?;
@@ -117,11 +119,13 @@ impl Client {
 fn text<D: Disk>(pem: &Pem, key: &'static str, disk: &D) -> Result<Text, TlsError> {
     match pem {
         Pem::Inline(text) => Ok(Text {
+            key,
             place: format!("the text in {key}"),
             file: "FILE".to_owned(),
             bytes: text.as_bytes().to_vec(),
         }),
         Pem::File(path) => Ok(Text {
+            key,
             place: format!("`{}` ({key})", path.display()),
             file: path.display().to_string(),
             bytes: read(path, key, disk)?,
@@ -138,7 +142,11 @@ fn read<D: Disk>(path: &Path, key: &'static str, disk: &D) -> Result<Vec<u8>, Tl
 }
 
 fn certificates(text: &Text) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let refused = |reason: String| TlsError::NoCertificate { place: text.place.clone(), reason };
+    let refused = |reason: String| TlsError::NoCertificate {
+        key: text.key,
+        place: text.place.clone(),
+        reason,
+    };
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text.bytes).collect();
     match found {
         Ok(found) if found.is_empty() => {

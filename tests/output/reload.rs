@@ -60,10 +60,15 @@ fn changed_files_count_from_the_next_connection_on_and_broken_ones_do_not() {
     let several_looks = Instant::now() + SOON * 10;
     rig.wait_for("several looks", |_| several_looks < Instant::now());
     assert_eq!(broken(), 1);
+    let fault = rig.stats.health.certificates();
+    assert!(fault.since.is_some() && fault.reason.contains("holds no certificate"), "{fault:?}");
+    assert_eq!(rig.stats.sending.unusable_certificates.get(), 1);
     replace(&authorities, &old.pem());
     rig.wait_for("all is well again", |_| {
         told(earlier, "INFO", "certificates and keys are again those in use") == 1
     });
+    rig.wait_for("and noted", |rig| rig.stats.sending.unusable_certificates.get() == 0);
+    assert_eq!(rig.stats.health.certificates().since, None);
 
     // The server has another certificate, and takes only clients of the new authority.
     drop(server);

@@ -7,7 +7,9 @@ use crate::logging::LastError;
 use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::rate::Rate;
-use crate::status::{self, Audit, HostFault, Output, OutputState, Registry, Status};
+use crate::status::{
+    self, Audit, CertificateFault, HostFault, Output, OutputState, Registry, Status,
+};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -136,7 +138,12 @@ impl Teller {
             Some(HostFault { host, for_ms, reason: health.reason })
         };
         let faults = hosts.into_iter().filter_map(fault).collect();
-        Output { kind: self.output.to_owned(), state, faults }
+        let certificates = self.stats.health.certificates();
+        let certificates = certificates.since.map(|since| CertificateFault {
+            for_ms: milliseconds(now.saturating_duration_since(since)),
+            reason: certificates.reason,
+        });
+        Output { kind: self.output.to_owned(), state, faults, certificates }
     }
 
     fn rate(&self) -> MutexGuard<'_, Rate> {

@@ -44,6 +44,8 @@ pub struct Inputs {
     pub places: Vec<Place>,
     /// Those that are sent to.
     pub listeners: Vec<ListenerSettings>,
+    /// Where each of these stands.
+    pub listener_places: Vec<Place>,
 }
 
 /// Reads all stanzas of both spellings, and the filesets of all modules, that are not disabled; those of `module_files` as
@@ -109,7 +111,10 @@ impl Reader<'_> {
     fn take(&mut self, at: &At<'_>, namespace: Namespace) {
         let Some(input) = input(at, namespace, &self.shared, self.config_directory) else { return };
         if is_listener(&input.kind) {
-            self.inputs.listeners.extend(listener::listener(at, input, self.config_directory));
+            if let Some(listener) = listener::listener(at, input, self.config_directory) {
+                self.inputs.listeners.push(listener);
+                self.inputs.listener_places.push(at.place().unwrap_or_default());
+            }
         } else {
             unique_id(at, &input, &mut self.ids);
             self.inputs.files.push(input);

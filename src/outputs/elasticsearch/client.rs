@@ -251,7 +251,7 @@ pub(super) fn read_material<D: Disk>(
 }
 
 /// Tells whether a host, or the proxy, speaks TLS.
-fn tls_wanted(settings: &ElasticsearchSettings) -> bool {
+pub(super) fn tls_wanted(settings: &ElasticsearchSettings) -> bool {
     settings.hosts.iter().any(|host| host.starts_with("https:"))
         || settings.proxy_url.as_ref().is_some_and(|url| url.expose().starts_with("https:"))
 }

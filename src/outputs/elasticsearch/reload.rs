@@ -6,7 +6,8 @@ use super::client::{HttpClient, read_material};
 use crate::disk::Disk;
 use crate::hint::chain_text;
 use crate::settings::{ElasticsearchSettings, Passphrase, Pem, TlsSettings};
-use std::time::Duration;
+use crate::stats::Stats;
+use std::time::{Duration, Instant};
 use tracing::{error, info};
 
 /// Pause before a file that cannot be used is looked at once more: whoever replaces a certificate and its key does one
@@ -30,6 +31,7 @@ impl<D: Disk + Sync> Cluster<D> {
         loop {
             tokio::time::sleep(watch.pause(interval)).await;
             watch.look(&self.settings, &self.client, &disk);
+            watch.note(&self.stats);
         }
     }
 }
@@ -39,6 +41,21 @@ impl Watch {
         match self.problem {
             Some((_, false)) => interval.min(SETTLE),
             _ => interval,
+        }
+    }
+
+    /// Notes a problem that was told, and that there is none any more.
+    fn note(&self, stats: &Stats) {
+        match &self.problem {
+            Some((problem, true)) => {
+                stats.health.certificates_failed(problem, Instant::now());
+                stats.sending.unusable_certificates.set(1);
+            }
+            Some(_) => {}
+            None => {
+                stats.health.certificates_used();
+                stats.sending.unusable_certificates.set(0);
+            }
         }
     }
 

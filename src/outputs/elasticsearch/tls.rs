@@ -8,8 +8,9 @@ mod verifier;
 
 pub(super) use resolver::Asked;
 
+use crate::disk::Disk;
 use crate::settings::{TlsSettings, Verification};
-use crate::tls::{Material, TlsError, certified, provider, versions};
+use crate::tls::{Material, TlsError, Unusable, certified, provider, versions};
 use resolver::Resolver;
 use rustls::ClientConfig;
 use std::error::Error;
@@ -51,6 +52,23 @@ impl Tls {
             .with_client_cert_resolver(Arc::new(resolver));
         Ok(Self { config, asked })
     }
+}
+
+/// Returns what of the certificates and keys that are named cannot be used: of whom to trust, and of who we are.
+pub(super) fn unusable<D: Disk>(settings: &TlsSettings, disk: &D) -> Vec<Unusable> {
+    let trusted = TlsSettings { client: None, ..settings.clone() };
+    let own = TlsSettings {
+        certificate_authorities: Vec::new(),
+        verification: Verification::None,
+        ..settings.clone()
+    };
+    let parts =
+        [(trusted, !settings.certificate_authorities.is_empty()), (own, settings.client.is_some())];
+    let look = |part: &TlsSettings| {
+        let made = Material::read(part, disk).and_then(|material| Tls::new(part, true, &material));
+        made.err().map(|problem| Unusable::from(&problem))
+    };
+    parts.iter().filter(|(_, is_named)| *is_named).filter_map(|(part, _)| look(part)).collect()
 }
 
 /// Returns in words, with what to do, why there is no TLS with a server; `None` when an error has another cause.

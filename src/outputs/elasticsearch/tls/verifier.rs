@@ -3,7 +3,7 @@
 use super::refused::{CertificateRefused, Why};
 use crate::certificates::{Facts, sha256};
 use crate::settings::{TlsSettings, Verification};
-use crate::tls::{Material, TlsError};
+use crate::tls::{AUTHORITIES, Material, TlsError};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
@@ -36,7 +36,8 @@ impl Trusted {
         }
         let mut trusted = Self::default();
         for (certificate, place) in material.authorities()? {
-            let refused = |reason: String| TlsError::NoCertificate { place, reason };
+            let refused =
+                |reason: String| TlsError::NoCertificate { key: AUTHORITIES, place, reason };
             let added = trusted.roots.add(certificate.clone());
             added.map_err(|error| refused(error.to_string()))?;
             trusted.named.push(certificate);
