@@ -323,3 +323,26 @@ fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
     wait_for("stopped before all was acknowledged");
     assert!(running.wait().unwrap().success());
 }
+
+#[test]
+fn unit_of_systemd_starts_it_again_for_as_long_as_it_takes_but_not_with_a_wrong_configuration() {
+    let mut section = "";
+    let mut lines = Vec::new();
+    for line in include_str!("../packaging/shipper.service").lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if !line.starts_with('#') {
+            lines.push((section, line));
+        }
+    }
+    for wanted in [
+        // A limit of starts is one of the unit; below `[Service]` it would be told as unknown, and nothing more.
+        ("[Unit]", "StartLimitIntervalSec=0"),
+        ("[Service]", "Type=notify"),
+        ("[Service]", "Restart=on-failure"),
+        ("[Service]", "RestartSec=5s"),
+        ("[Service]", "RestartPreventExitStatus=78"),
+    ] {
+        assert!(lines.contains(&wanted), "{wanted:?}");
+    }
+}
