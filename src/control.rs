@@ -4,7 +4,7 @@
 //! another for long, nor the process at all. Only the user that runs it, and root, may connect.
 
 use crate::disk::{Disk, Kind};
-use crate::status::{Answer, Audit, QUESTION_BYTES_MAX, Question, SOCKET, Status};
+use crate::status::{Answer, Audit, Hidden, QUESTION_BYTES_MAX, Question, SOCKET, Status};
 use rustix::fs::Mode;
 use std::io;
 use std::os::unix::net::UnixStream as Asker;
@@ -37,6 +37,9 @@ pub struct DrainAsked {
 pub trait Teller: Send + Sync + 'static {
     /// Returns how the process fares.
     fn status(&self) -> Status;
+
+    /// Returns how far behind the files are of which a look at the disk does not say it.
+    fn hidden(&self) -> Hidden;
 
     /// Has what was read compared with what is settled and on its way; `None` when that takes too long.
     fn audit(&self) -> Option<Audit>;
@@ -100,6 +103,7 @@ impl<D: Disk> Control<D> {
 async fn converse(mut stream: UnixStream, teller: &impl Teller, drains: &mpsc::Sender<DrainAsked>) {
     let answer = match question(&mut stream).await {
         Some(Question::Status) => Answer::Status(Box::new(teller.status())),
+        Some(Question::Hidden) => Answer::Hidden(teller.hidden()),
         Some(Question::Audit) => match tokio::task::block_in_place(|| teller.audit()) {
             Some(audit) => Answer::Audit(audit),
             // Its asker sees the connection closed.

@@ -60,6 +60,8 @@ pub struct Reading {
     pub unreadable: Gauge,
     /// Bytes on disk that are not read yet, at the last look.
     pub lag_bytes: Gauge,
+    /// The files of which a look at the disk does not say how far behind they are.
+    pub hidden: files::Hidden,
     /// Rotations seen (rename, replacement, truncation).
     pub rotations: Counter,
     /// Errors of reading, listing or opening.

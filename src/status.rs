@@ -15,6 +15,8 @@ pub const QUESTION_BYTES_MAX: usize = 1024;
 pub enum Question {
     /// How it fares.
     Status,
+    /// How far behind the files are of which a look at the disk does not say it.
+    Hidden,
     /// To compare what was read with what is settled and what is on its way.
     Audit,
     /// To read everything to its end, wait until it is acknowledged, and exit.
@@ -32,6 +34,8 @@ pub enum Question {
 pub enum Answer {
     /// How it fares.
     Status(Box<Status>),
+    /// The files of which a look at the disk does not say how far behind they are.
+    Hidden(Hidden),
     /// What the audit found.
     Audit(Audit),
     /// How the drain ended.
@@ -87,6 +91,30 @@ pub struct Status {
     pub drains_for_ms: u64,
     /// The last line of level error in its log.
     pub last_error: Option<LastError>,
+}
+
+/// Files of which a look at the disk does not say how far behind they are: those that were removed or moved away, those that
+/// hold something else now, and packed ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hidden {
+    /// A bounded number of them.
+    pub files: Vec<HiddenFile>,
+    /// Bytes of all others that are not settled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_bytes: u64,
+}
+
+/// Such a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiddenFile {
+    /// Its epoch's id.
+    pub epoch: String,
+    /// The size of its content, in bytes.
+    pub size: u64,
+    /// Bytes of it that are not settled.
+    pub behind: u64,
+    /// Whether it is kept open although its name is gone.
+    pub is_held: bool,
 }
 
 /// What an audit found.

@@ -11,6 +11,8 @@
 
 #[path = "status/draining.rs"]
 mod draining;
+#[path = "status/hidden.rs"]
+mod hidden;
 #[path = "registry_commands/rig.rs"]
 mod rig;
 #[path = "support/shipper.rs"]

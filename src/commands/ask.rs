@@ -4,7 +4,7 @@ use super::report::err;
 use crate::advice;
 use crate::disk::{Disk, RealDisk};
 use crate::hint::Advised;
-use crate::status::{Answer, Question, SOCKET};
+use crate::status::{Answer, Hidden, Question, SOCKET};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,6 +15,9 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Most that is read of `/proc/locks`.
 const LOCKS_BYTES_MAX: u64 = 16 << 20;
+
+/// Longest wait for what can be done without.
+const HIDDEN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why nobody answers.
 #[derive(Debug)]
@@ -58,20 +61,32 @@ impl Conversation {
     }
 }
 
+/// Asks the shipper that uses a data path how far behind those files are of which a look at the disk does not say it. One of an
+/// earlier version does not know either.
+pub(super) fn hidden(data: &Path) -> Result<Hidden, Silence> {
+    let mut conversation = Conversation::begin(data, &Question::Hidden, HIDDEN_PATIENCE)?;
+    match conversation.next() {
+        Ok(Answer::Hidden(hidden)) => Ok(hidden),
+        Ok(_) => Ok(Hidden::default()),
+        Err(error) => Err(Silence::CannotTell(silent(data, &error))),
+    }
+}
+
 /// Says why a socket could not be reached.
 fn unreached(data: &Path, error: &io::Error) -> Silence {
     let socket = data.join(SOCKET);
     match error.kind() {
         // Not there, left behind by a crash, or with a path that no socket can have: the lock says whether one runs.
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput => {
-            match holder(data) {
-                None => Silence::NotRunning,
-                Some(pid) => Silence::CannotTell(Advised::new(
-                    format!("a shipper runs (pid {pid}) without its socket `{}`", socket.display()),
-                    "it starts or stops just now, or its log says why it has none",
-                )),
-            }
-        }
+        ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::InvalidInput => match holder(data) {
+            None => Silence::NotRunning,
+            Some(pid) => Silence::CannotTell(Advised::new(
+                format!("a shipper runs (pid {pid}) without its socket `{}`", socket.display()),
+                "it starts or stops just now, or its log says why it has none",
+            )),
+        },
         ErrorKind::PermissionDenied => Silence::CannotTell(Advised::new(
             format!("cannot ask at `{}`: {}", socket.display(), advice::reason(error)),
             "run this as root, or as the user that runs shipper",

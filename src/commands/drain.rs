@@ -1,6 +1,6 @@
 //! `shipper drain`: everything is read to its end and acknowledged, then shipper ends.
 
-use super::ask::{Conversation, Silence, silent};
+use super::ask::{self, Conversation, Silence, silent};
 use super::registry::place;
 use super::report::{self, Apart, Failure, err, out};
 use super::status::backlog;
@@ -10,7 +10,7 @@ use crate::disk::RealDisk;
 use crate::hint::Advised;
 use crate::registrar;
 use crate::settings::Settings;
-use crate::status::{Answer, Question, Status};
+use crate::status::{Answer, Hidden, Question, Status};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,7 +37,10 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
     wrong.iter().for_each(report::warn_of_modules);
     loop {
         match conversation.next() {
-            Ok(Answer::Status(status)) => progress(&settings, &status),
+            Ok(Answer::Status(status)) => {
+                let hidden = ask::hidden(data).unwrap_or_default();
+                progress(&settings, &status, hidden);
+            }
             Ok(Answer::Drained(drained)) if drained.acknowledged => {
                 out("everything was read and acknowledged; shipper has ended\n");
                 return Ok(ExitCode::SUCCESS);
@@ -50,7 +53,7 @@ pub(super) fn run(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
                 ));
                 return Ok(ExitCode::from(NOT_ACKNOWLEDGED));
             }
-            Ok(Answer::NotUnderstood | Answer::Audit(_)) => {
+            Ok(Answer::NotUnderstood | Answer::Audit(_) | Answer::Hidden(_)) => {
                 let what = "the running shipper does not understand the order".to_owned();
                 return Err(Advised::new(what, "another version of it may run").into());
             }
@@ -80,8 +83,8 @@ fn here(cli: &Cli, args: DrainArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Says how it goes.
-fn progress(settings: &Settings, status: &Status) {
-    let backlog = backlog(settings).map_or(0, |backlog| backlog.bytes);
+fn progress(settings: &Settings, status: &Status, hidden: Hidden) {
+    let backlog = backlog(settings, hidden).map_or(0, |backlog| backlog.bytes);
     let mut text = format!("{backlog} bytes to go, {} events in flight", status.events_in_flight);
     for fault in status.faults(None, None) {
         text.push_str(&format!("; {fault}"));

@@ -7,12 +7,14 @@ mod find;
 mod list;
 mod show;
 
+use super::ask::{self, Silence};
 use super::report::{self, Failure};
 use crate::app;
 use crate::cli::{ConfigArgs, RegistryCommand};
 use crate::disk::RealDisk;
 use crate::registrar::{self, Place, Stored};
 use crate::settings::Settings;
+use crate::status::Hidden;
 use find::Finder;
 use serde_json::Value;
 use std::os::unix::ffi::OsStrExt;
@@ -24,14 +26,21 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
     let settings = report::load_apart(args)?.told().settings;
     let place = place(&settings);
     match command {
-        RegistryCommand::List(json) => list::run(&look(&place)?, finder(&settings), json.json),
+        RegistryCommand::List(json) => {
+            let finder = asking_finder(&settings);
+            list::run(&look(&place)?, finder, json.json);
+        }
         RegistryCommand::Show { of, json } => {
-            return show::run(&look(&place)?, finder(&settings), of, json.json);
+            let finder = asking_finder(&settings);
+            return show::run(&look(&place)?, finder, of, json.json);
         }
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
-        RegistryCommand::Reset { of, .. } => edit::reset(&place, finder(&settings), of.as_deref())?,
+        RegistryCommand::Reset { of, .. } => {
+            // No shipper runs then.
+            edit::reset(&place, finder(&settings, Hidden::default()), of.as_deref())?;
+        }
         RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
-        RegistryCommand::Check => return Ok(check::run(&place, finder(&settings))),
+        RegistryCommand::Check => return Ok(check::run(&place, asking_finder(&settings))),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -46,8 +55,24 @@ pub(super) fn place(settings: &Settings) -> Place {
 }
 
 /// Returns what finds the files of entries.
-pub(super) fn finder(settings: &Settings) -> Finder<RealDisk> {
-    Finder::new(RealDisk, settings.paths.data.join(&settings.rescue.path))
+pub(super) fn finder(settings: &Settings, hidden: Hidden) -> Finder<RealDisk> {
+    Finder::new(RealDisk, settings.paths.data.join(&settings.rescue.path), hidden)
+}
+
+/// Returns the same with what the running shipper says, which is asked before the registry is read: that is as new or newer
+/// then.
+fn asking_finder(settings: &Settings) -> Finder<RealDisk> {
+    let hidden = match ask::hidden(&settings.paths.data) {
+        Ok(hidden) => hidden,
+        Err(Silence::NotRunning) => Hidden::default(),
+        Err(Silence::CannotTell(why)) => {
+            report::err(&format!(
+                "warning: {why}; what it still reads of removed files is not shown"
+            ));
+            Hidden::default()
+        }
+    };
+    finder(settings, hidden)
 }
 
 /// Reads the registry as it stands; damage is told beside what could be read.

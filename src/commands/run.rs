@@ -24,7 +24,7 @@ use crate::reporter::MetricsReporter;
 use crate::settings::{LogLevel, OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::metrics::Constants;
-use crate::status::{Drained, Status};
+use crate::status::{Drained, Hidden, Status};
 use bars::Bars;
 use drain::Drain;
 use endpoint::Endpoint;
@@ -70,7 +70,7 @@ enum End {
 }
 
 /// Told every second how a drain goes.
-type Progress<'a> = &'a dyn Fn(&Settings, &Status);
+type Progress<'a> = &'a dyn Fn(&Settings, &Status, Hidden);
 
 /// How long it runs.
 #[derive(Clone, Copy)]
@@ -415,7 +415,7 @@ impl Run<'_> {
         let drain = self.drain.as_mut()?;
         let told = drain.step(now, || self.teller.status());
         if let (Some(status), Some(progress)) = (told, self.progress) {
-            progress(self.settings, &status);
+            progress(self.settings, &status, self.teller.hidden());
         }
         if self.app.is_drained() {
             let unreadable = self.app.stats().reading.unreadable.get();

@@ -1,6 +1,6 @@
 //! `shipper status`: asks the running shipper how it fares; reads the registry where none runs.
 
-use super::ask::{Conversation, Silence, silent};
+use super::ask::{self, Conversation, Silence, silent};
 use super::dlq;
 use super::registry::{finder, place};
 use super::report::{self, Apart, Failure, err, out};
@@ -12,7 +12,7 @@ use crate::hint;
 use crate::hint::Advised;
 use crate::registrar;
 use crate::settings::Settings;
-use crate::status::{Answer, Question, Status, behind};
+use crate::status::{Answer, Hidden, Question, Status, behind};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,8 +54,14 @@ pub(super) fn run(config: &ConfigArgs, args: StatusArgs) -> ExitCode {
         report::warn_of_modules(problems);
     }
     let wrong = wrong.map(|problems| wrong_modules(&problems));
-    let disk = OnDisk { backlog: backlog(&settings), letters: dlq::bytes(&settings) };
-    match ask(&settings) {
+    // Before the registry, which is as new or newer then.
+    let asked = ask(&settings);
+    let hidden = match &asked {
+        Ok(_) => ask::hidden(&settings.paths.data).unwrap_or_default(),
+        Err(_) => Hidden::default(),
+    };
+    let disk = OnDisk { backlog: backlog(&settings, hidden), letters: dlq::bytes(&settings) };
+    match asked {
         Ok(status) => tell(args, disk, &status, wrong),
         Err(Silence::NotRunning) => {
             cannot_tell(args, disk, "error: shipper does not run", "no", wrong)
@@ -92,16 +98,18 @@ fn ask(settings: &Settings) -> Result<Status, Silence> {
     }
 }
 
-/// Returns what the registry and the files say; `None` where there is no registry, or none that can be read.
-pub(super) fn backlog(settings: &Settings) -> Option<Backlog> {
+/// Returns what the registry, the files and the running shipper say; `None` where there is no registry, or none that can be
+/// read.
+pub(super) fn backlog(settings: &Settings, hidden: Hidden) -> Option<Backlog> {
     let stored = registrar::look(&RealDisk, &place(settings)).ok()?;
     if stored.decoded.is_unreadable() {
         return None;
     }
-    let mut finder = finder(settings);
+    let other_bytes = hidden.other_bytes;
+    let mut finder = finder(settings, hidden);
     let entries = stored.decoded.entries.values();
-    let bytes = entries.filter_map(|entry| finder.standing(entry).behind(entry)).sum();
-    Some(Backlog { bytes, entries: stored.decoded.entries.len() })
+    let bytes: u64 = entries.filter_map(|entry| finder.standing(entry).behind(entry)).sum();
+    Some(Backlog { bytes: bytes + other_bytes, entries: stored.decoded.entries.len() })
 }
 
 fn tell(args: StatusArgs, disk: OnDisk, status: &Status, wrong: Option<String>) -> ExitCode {

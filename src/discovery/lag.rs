@@ -1,10 +1,10 @@
 //! How much is not settled, looked at now and then; and which files are most behind, and since when, where somebody wants to
 //! know.
 
-use super::Prospector;
+use super::{Prospector, Stage};
 use crate::disk::Disk;
 use crate::follow::FileKey;
-use crate::stats::files::{FILES_MAX, Laggard, Laggards};
+use crate::stats::files::{FILES_MAX, HiddenFile, Laggard, Laggards};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -72,6 +72,27 @@ impl<D: Disk> Prospector<D> {
             self.lags = lags;
         }
         self.lags.due(now)
+    }
+
+    /// Tells of which files a look at the disk does not say how far behind they are.
+    pub(super) fn tell_hidden(&self) {
+        let files = self.files.iter().filter_map(|(_, file)| {
+            let is_held = file.stage == Stage::Removed;
+            (is_held || file.is_packed).then(|| HiddenFile {
+                epoch: file.epoch,
+                size: file.size,
+                is_held,
+                progress: Arc::clone(&file.progress),
+            })
+        });
+        let orphans = self.orphans.iter().map(|(_, orphan)| HiddenFile {
+            epoch: orphan.entry.epoch,
+            size: orphan.entry.reach(),
+            is_held: false,
+            progress: Arc::clone(&orphan.progress),
+        });
+        let files = files.chain(orphans.filter(|orphan| 0 < orphan.behind()));
+        self.links.stats.reading.hidden.set(files.collect());
     }
 
     /// Tells which files are most behind; returns those that are behind at all.

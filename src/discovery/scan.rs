@@ -486,6 +486,7 @@ impl<D: Disk> Prospector<D> {
         let orphans = orphans.map(|(_, orphan)| behind(orphan.entry.reach(), &orphan.progress));
         let lag: u64 = files.chain(orphans).sum();
         self.links.stats.reading.lag_bytes.set(i64::try_from(lag).unwrap_or(i64::MAX));
+        self.tell_hidden();
     }
 
     /// Counts what matches and cannot be read.

@@ -1,6 +1,8 @@
-//! The files that are most behind: written by the prospector now and then, read by whoever asks.
+//! The files that are most behind, and those of which a look at the disk says nothing: written by the prospector now and
+//! then, read by whoever asks.
 
 use crate::ledger::Progress;
+use crate::position::Epoch;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +31,55 @@ pub struct Laggard {
     pub caught_up: Instant,
     /// How far it is.
     pub progress: Arc<Progress>,
+}
+
+/// The files of which a look at the disk does not say how far behind they are: those that were removed or moved away, those
+/// that hold something else now, and packed ones.
+#[derive(Debug, Default)]
+pub struct Hidden(Mutex<Arc<[HiddenFile]>>);
+
+/// Such a file.
+#[derive(Debug, Clone)]
+pub struct HiddenFile {
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// The size of its content at the last look, in bytes.
+    pub size: u64,
+    /// Whether it is kept open although its name is gone.
+    pub is_held: bool,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+}
+
+impl Hidden {
+    /// Says which they are.
+    pub fn set(&self, files: Vec<HiddenFile>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Almost always there are none.
+        if !(files.is_empty() && told.is_empty()) {
+            *told = files.into();
+        }
+    }
+
+    /// Returns them.
+    #[must_use]
+    pub fn files(&self) -> Arc<[HiddenFile]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl HiddenFile {
+    /// Returns the size of its content now as far as that is known, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size.max(self.progress.read())
+    }
+
+    /// Returns the bytes of it that are not settled now.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.size().saturating_sub(self.progress.settled_bytes())
+    }
 }
 
 /// How far a file is.

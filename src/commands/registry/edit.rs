@@ -247,7 +247,7 @@ pub(super) fn reset(
                 "where an input matches it, it is read again from its start under new ids: lines that are stored \
                  already are stored a second time"
             }
-            State::Gone | State::Ended => {
+            State::Gone | State::Held | State::Ended => {
                 "its bytes are not there any more; a copy that an input matches is read as a new file"
             }
             State::Rescued => {

@@ -4,7 +4,9 @@ use crate::disk::{Disk, Kind, Stat};
 use crate::identity::same_inode;
 use crate::ledger::Entry;
 use crate::packing::without_ending;
+use crate::position::Epoch;
 use crate::rescue::{end_of, path_in};
+use crate::status::{Hidden, HiddenFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ pub(in crate::commands) enum State {
     Shorter,
     /// It was removed, and what was left of it is rescued.
     Rescued,
+    /// Its inode is not where it was, nor beside it, and the running shipper has it open.
+    Held,
     /// Its inode is not where it was, nor beside it.
     Gone,
     /// A directory could not be read: nothing is known.
@@ -34,6 +38,7 @@ impl State {
             Self::Ended => "ended",
             Self::Shorter => "shorter",
             Self::Rescued => "rescued",
+            Self::Held => "gone, open",
             Self::Gone => "gone",
             Self::Unknown => "unknown",
         }
@@ -48,6 +53,8 @@ pub(in crate::commands) struct Standing {
     pub(in crate::commands) name: PathBuf,
     /// Size of that inode; `None` where it says nothing about the epoch's bytes.
     pub(in crate::commands) size: Option<u64>,
+    /// Bytes that are not settled, as the running shipper says.
+    told_behind: Option<u64>,
 }
 
 impl Standing {
@@ -55,7 +62,7 @@ impl Standing {
     pub(in crate::commands) fn behind(&self, entry: &Entry) -> Option<u64> {
         // What was truncated is read from its start.
         let settled = if self.state == State::Shorter { 0 } else { entry.settled_bytes() };
-        self.size.map(|size| size.saturating_sub(settled))
+        self.size.map(|size| size.saturating_sub(settled)).max(self.told_behind)
     }
 }
 
@@ -69,21 +76,33 @@ pub(in crate::commands) struct Finder<D> {
     /// Where removed files are rescued to, and what is there.
     rescue: PathBuf,
     rescued: BTreeSet<PathBuf>,
+    /// What the running shipper says of files that are not found, or whose size says nothing.
+    hidden: BTreeMap<Epoch, HiddenFile>,
 }
 
 impl<D: Disk> Finder<D> {
-    pub(in crate::commands) fn new(disk: D, rescue: PathBuf) -> Self {
+    /// Makes one that knows what the running shipper says.
+    pub(in crate::commands) fn new(disk: D, rescue: PathBuf, hidden: Hidden) -> Self {
         let listed = disk.list(&rescue).unwrap_or_default();
         let rescued = listed.into_iter().map(|listed| rescue.join(listed.name)).collect();
-        Self { disk, directories: BTreeMap::new(), rescue, rescued }
+        let hidden = hidden.files.into_iter();
+        let hidden = hidden.filter_map(|file| Some((Epoch::from_text(&file.epoch)?, file)));
+        Self { disk, directories: BTreeMap::new(), rescue, rescued, hidden: hidden.collect() }
     }
 
     /// Says how an entry stands.
     pub(in crate::commands) fn standing(&mut self, entry: &Entry) -> Standing {
+        let hidden = self.hidden.get(&entry.epoch).cloned();
+        let told_behind = hidden.as_ref().map(|file| file.behind);
         let rescued = path_in(&self.rescue, entry.epoch);
         if self.rescued.contains(&rescued) {
             let size = end_of(&self.disk, &rescued).ok();
-            return Standing { state: State::Rescued, name: entry.name.to_path_buf(), size };
+            return Standing {
+                state: State::Rescued,
+                name: entry.name.to_path_buf(),
+                size,
+                told_behind,
+            };
         }
         let (found, barred) = self.find(entry);
         let (name, stat) = match found {
@@ -94,11 +113,15 @@ impl<D: Disk> Finder<D> {
             _ if entry.ended => State::Ended,
             Some(stat) if stat.size < entry.reach() && !is_compressed(&name) => State::Shorter,
             Some(_) => State::Open,
+            None if hidden.as_ref().is_some_and(|file| file.is_held) => State::Held,
             None if barred => State::Unknown,
             None => State::Gone,
         };
-        let size = stat.filter(|_| !entry.ended && !is_compressed(&name)).map(|stat| stat.size);
-        Standing { state, name, size }
+        let size = match hidden.filter(|_| state == State::Held) {
+            Some(held) => Some(held.size),
+            None => stat.filter(|_| !entry.ended && !is_compressed(&name)).map(|stat| stat.size),
+        };
+        Standing { state, name, size, told_behind }
     }
 
     /// Looks where it was, then beside it; the second value says that a look was refused.

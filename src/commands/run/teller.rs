@@ -8,7 +8,8 @@ use crate::settings::{OutputSettings, Settings};
 use crate::stats::Stats;
 use crate::stats::rate::Rate;
 use crate::status::{
-    self, Audit, CertificateFault, HostFault, Output, OutputState, Registry, Status,
+    self, Audit, CertificateFault, Hidden, HiddenFile, HostFault, Output, OutputState, Registry,
+    Status,
 };
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,6 +20,9 @@ const AUDIT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Most gaps of one epoch that are told.
 const GAPS_MAX: usize = 8;
+
+/// Most files that are told of one by one; a line of so many is shorter than an asker reads.
+const HIDDEN_MAX: usize = 5000;
 
 /// Tells how the process fares.
 pub(super) struct Teller {
@@ -36,6 +40,10 @@ pub(super) struct Teller {
 impl control::Teller for Arc<Teller> {
     fn status(&self) -> Status {
         Teller::status(self)
+    }
+
+    fn hidden(&self) -> Hidden {
+        Teller::hidden(self)
     }
 
     fn audit(&self) -> Option<Audit> {
@@ -121,6 +129,23 @@ impl Teller {
                 .map_or(0, |since| milliseconds(now.saturating_duration_since(*since)).max(1)),
             last_error: last_error.map(|(time, message)| status::LastError { time, message }),
         }
+    }
+
+    /// Returns how far behind the files are of which a look at the disk does not say it.
+    pub(super) fn hidden(&self) -> Hidden {
+        let files = self.stats.reading.hidden.files();
+        let mut files: Vec<HiddenFile> = files
+            .iter()
+            .map(|file| HiddenFile {
+                epoch: file.epoch.to_string(),
+                size: file.size(),
+                behind: file.behind(),
+                is_held: file.is_held,
+            })
+            .collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.behind));
+        let others = files.split_off(files.len().min(HIDDEN_MAX));
+        Hidden { other_bytes: others.iter().map(|file| file.behind).sum(), files }
     }
 
     fn output(&self, now: Instant) -> Output {
