@@ -21,7 +21,7 @@ pub(super) fn text(
     width: Option<usize>,
 ) -> String {
     let mut widths = widths(&rows);
-    let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    let whole = whole(&widths);
     if let Some(excess) = width.map(|width| whole.saturating_sub(width)).filter(|one| 0 < *one)
         && let Some(most) = widths.get_mut(elastic)
     {
@@ -44,6 +44,46 @@ pub(super) fn text(
         text.push('\n');
     }
     text
+}
+
+/// Tells whether a table fits a width with at least `least` characters of what stands in the column `elastic`, or all of it.
+pub(super) fn fits(rows: &[Vec<String>], elastic: usize, least: usize, width: usize) -> bool {
+    let mut widths = widths(rows);
+    if let Some(most) = widths.get_mut(elastic) {
+        *most = least.min(*most);
+    }
+    whole(&widths) <= width
+}
+
+/// Returns how wide a table is.
+fn whole(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
+}
+
+/// Breaks a text between words, where it is longer than `width`; every line begins with `indent`. A word that is longer stands
+/// in a line of its own.
+pub(super) fn wrapped(text: &str, indent: &str, width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX);
+    let mut wrapped = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if wrapped.is_empty() {
+            wrapped.push_str(indent);
+            used = indent.chars().count();
+        } else if used + 1 + length <= width {
+            wrapped.push(' ');
+            used += 1;
+        } else {
+            wrapped.push('\n');
+            wrapped.push_str(indent);
+            used = indent.chars().count();
+        }
+        wrapped.push_str(word);
+        used += length;
+    }
+    wrapped.push('\n');
+    wrapped
 }
 
 fn widths(rows: &[Vec<String>]) -> Vec<usize> {
@@ -92,5 +132,28 @@ mod tests {
             assert_eq!(text(rows(), &[1], 0, width), expected, "{width:?}");
         }
         assert_eq!(text(Vec::new(), &[], 0, Some(3)), "");
+    }
+
+    #[test]
+    fn table_fits_where_enough_of_its_elastic_column_is_left() {
+        let rows = vec![vec!["twelve chars".to_owned(), "7".to_owned()]];
+        for (least, width, expected) in
+            [(12, 15, true), (12, 14, false), (5, 8, true), (5, 7, false), (99, 15, true)]
+        {
+            assert_eq!(fits(&rows, 0, least, width), expected, "{least} in {width}");
+        }
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        for (width, expected) in [
+            (None, "  ä longer-than-that c d\n"),
+            (Some(11), "  ä\n  longer-than-that\n  c d\n"),
+            (Some(5), "  ä\n  longer-than-that\n  c d\n"),
+            (Some(4), "  ä\n  longer-than-that\n  c\n  d\n"),
+            (Some(20), "  ä longer-than-that\n  c d\n"),
+        ] {
+            assert_eq!(wrapped("ä longer-than-that c d", "  ", width), expected, "{width:?}");
+        }
     }
 }

@@ -14,8 +14,16 @@ use std::process::ExitCode;
 /// Most groups that are told apart; what comes later is one more.
 const GROUPS_MAX: usize = 1000;
 
-/// Longest reason that is shown in the table, in characters.
+/// Longest reason that is shown in the table, in characters; and below its row, where the terminal is narrow.
 const REASON_CHARACTERS: usize = 100;
+const REASON_CHARACTERS_BELOW: usize = 300;
+
+/// Characters of a reason without which the table says nothing: where there is less room, it stands below its row.
+const REASON_CHARACTERS_MIN: usize = 60;
+
+/// The column of the reason, and those that hold numbers.
+const REASON: usize = 6;
+const NUMBERS: [usize; 2] = [0, 1];
 
 /// Letters of one kind.
 struct Group {
@@ -64,17 +72,35 @@ pub(super) fn run(letters: &Letters, filter: &Filter, as_json: bool) -> Result<E
         report::out(&format!("no dead letters in `{}`\n", letters.spool.directory.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    let headings = ["LETTERS", "STATUS", "TYPE", "TARGET", "FIRST", "LAST", "REASON"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    rows.extend(groups.iter().map(|(key, group)| row(key, group)));
     let count: u64 = groups.iter().map(|(_, group)| group.letters).sum();
     report::out(&format!(
         "{}\n{count} letters in `{}`, {bytes} of at most {} bytes\n",
-        table::text(rows, &[0, 1], 6, table::terminal_width()),
+        table_text(&groups, table::terminal_width()),
         letters.spool.directory.display(),
         letters.spool.bytes_max
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the groups as a table; where the terminal is too narrow for it, type, target and reason stand below their row.
+fn table_text(groups: &[(Key, Group)], width: Option<usize>) -> String {
+    let headings = ["LETTERS", "STATUS", "TYPE", "TARGET", "FIRST", "LAST", "REASON"];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
+    rows.extend(groups.iter().map(|(key, group)| row(key, group)));
+    let Some(narrow) =
+        width.filter(|width| !table::fits(&rows, REASON, REASON_CHARACTERS_MIN, *width))
+    else {
+        return table::text(rows, &NUMBERS, REASON, width);
+    };
+    let below = groups.iter().map(|(key, _)| {
+        let names = format!("{}, {}", or_dash(&key.kind), or_dash(&key.target));
+        let reason = reason(key, REASON_CHARACTERS_BELOW);
+        [names, reason].map(|text| table::wrapped(&text, "  ", Some(narrow))).concat()
+    });
+    let above = rows.into_iter().map(|row| [0, 1, 4, 5].map(|column| row[column].clone()).to_vec());
+    let above = table::text(above.collect(), &NUMBERS, 3, None);
+    let below = std::iter::once(String::new()).chain(below);
+    above.lines().zip(below).map(|(above, below)| format!("{above}\n{below}")).collect()
 }
 
 fn add(groups: &mut BTreeMap<Key, Group>, letter: &Letter<'_>, bytes: u64) {
@@ -103,6 +129,38 @@ fn add(groups: &mut BTreeMap<Key, Group>, letter: &Letter<'_>, bytes: u64) {
 
 /// Returns a reason without what it says of one document alone: texts between quotes, and places in the document.
 fn general(reason: &str) -> String {
+    without_places(&without_quoted(reason))
+}
+
+/// Leaves out lines and columns that stand without brackets: `at 1:763`, `line: 1, column: 763`.
+fn without_places(reason: &str) -> String {
+    let mut general = String::with_capacity(reason.len());
+    let mut rest = reason;
+    while let Some(first) = rest.chars().next() {
+        let is_inside =
+            general.ends_with(|before: char| before.is_alphanumeric() || ".:-_".contains(before));
+        let is_number = |letter: &char| letter.is_ascii_digit() || *letter == ':';
+        let length = rest.chars().take_while(is_number).count();
+        if is_inside || length == 0 {
+            general.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let number = &rest[..length];
+        rest = &rest[length..];
+        let is_whole = !rest.starts_with(|after: char| after.is_alphanumeric() || after == '_');
+        let is_pair = number.split_once(':').is_some_and(|(line, column)| {
+            !line.is_empty() && !column.is_empty() && !column.contains(':')
+        });
+        let is_named = ["line: ", "column: "].iter().any(|name| general.ends_with(name))
+            && !number.contains(':');
+        general.push_str(if is_whole && (is_pair || is_named) { "…" } else { number });
+    }
+    general
+}
+
+/// Leaves out texts between quotes, and places between brackets.
+fn without_quoted(reason: &str) -> String {
     let mut general = String::with_capacity(reason.len());
     let mut rest = reason;
     while let Some(first) = rest.chars().next() {
@@ -147,12 +205,6 @@ fn group_json(key: &Key, group: &Group) -> Value {
 
 fn row(key: &Key, group: &Group) -> Vec<String> {
     let time = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut reason: String = one_line(&key.reason);
-    if let Some((at, _)) = reason.char_indices().nth(REASON_CHARACTERS) {
-        reason.truncate(at);
-        reason.push('…');
-    }
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { one_line(text) };
     vec![
         group.letters.to_string(),
         key.status.to_string(),
@@ -160,13 +212,27 @@ fn row(key: &Key, group: &Group) -> Vec<String> {
         or_dash(&key.target),
         time(group.first),
         time(group.last),
-        reason,
+        reason(key, REASON_CHARACTERS),
     ]
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { one_line(text) }
+}
+
+/// Returns the first characters of a reason.
+fn reason(key: &Key, most: usize) -> String {
+    let mut reason = one_line(&key.reason);
+    if let Some((at, _)) = reason.char_indices().nth(most) {
+        reason.truncate(at);
+        reason.push('…');
+    }
+    reason
 }
 
 #[cfg(test)]
 mod tests {
-    use super::general;
+    use super::*;
 
     #[test]
     fn reasons_that_differ_by_their_document_alone_are_one() {
@@ -181,10 +247,62 @@ mod tests {
                 "Limit of total fields [1000] has been exceeded",
                 "Limit of total fields [1000] has been exceeded",
             ),
+            (
+                "Expected text at 1:763 but found START_OBJECT",
+                "Expected text at … but found START_OBJECT",
+            ),
+            ("cut off at 12:829.", "cut off at …."),
+            (
+                "Unexpected end [Source: (byte[]); line: 1, column: 42]",
+                "Unexpected end [Source: (byte[]); line: …, column: …]",
+            ),
+            (
+                "no node 10.0.0.1:9200, a:1:2:3, x1:2, 1:2x, limit 1000, line 7",
+                "no node 10.0.0.1:9200, a:1:2:3, x1:2, 1:2x, limit 1000, line 7",
+            ),
             ("an open [bracket", "an open [bracket"),
             ("", ""),
         ] {
             assert_eq!(general(reason), expected);
         }
+    }
+
+    #[test]
+    fn reason_stands_below_its_row_where_the_terminal_is_narrow() {
+        let time = Timestamp::UNIX_EPOCH;
+        let key = |kind: &str, reason: &str| Key {
+            status: 400,
+            kind: kind.to_owned(),
+            target: "logs-apache.access-default".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let group = |letters| Group { letters, bytes: 1, first: time, last: time };
+        let groups = [
+            (
+                key(
+                    "document_parsing_exception",
+                    "[…] failed to parse field [http.bytes] of type [byte]",
+                ),
+                group(10),
+            ),
+            (key("", "(others)"), group(2)),
+        ];
+        let narrow = "\
+LETTERS  STATUS  FIRST                 LAST
+     10     400  1970-01-01T00:00:00Z  1970-01-01T00:00:00Z
+  document_parsing_exception, logs-apache.access-default
+  […] failed to parse field [http.bytes] of type [byte]
+      2     400  1970-01-01T00:00:00Z  1970-01-01T00:00:00Z
+  -, logs-apache.access-default
+  (others)
+";
+        assert_eq!(table_text(&groups, Some(60)), narrow);
+        assert_eq!(table_text(&groups, Some(80)), narrow);
+        for width in [None, Some(200)] {
+            let wide = table_text(&groups, width);
+            assert!(wide.lines().count() == 3 && wide.contains("TARGET"), "{wide}");
+        }
+        let broken = table_text(&groups, Some(40));
+        assert!(broken.contains("[http.bytes]\n  of type [byte]\n"), "{broken}");
     }
 }
