@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 /// Least width to which a column is shortened, in characters.
-const SHORTEST: usize = 16;
+pub(super) const SHORTEST: usize = 16;
 
 /// Returns the width of the terminal that standard output is, if it is one, in characters.
 pub(super) fn terminal_width() -> Option<usize> {
@@ -53,6 +53,28 @@ pub(super) fn fits(rows: &[Vec<String>], elastic: usize, least: usize, width: us
         *most = least.min(*most);
     }
     whole(&widths) <= width
+}
+
+/// Makes the text of a table whose first column is shortened; where that is not enough, columns are left out, the first of
+/// `spare` first.
+pub(super) fn text_without(
+    mut rows: Vec<Vec<String>>,
+    right: &[usize],
+    spare: &[usize],
+    width: Option<usize>,
+) -> String {
+    let mut left: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).collect();
+    for column in spare {
+        if width.is_none_or(|width| fits(&rows, 0, SHORTEST, width)) {
+            break;
+        }
+        if let Some(place) = left.iter().position(|one| one == column) {
+            left.remove(place);
+            rows.iter_mut().for_each(|row| drop(row.remove(place)));
+        }
+    }
+    let right: Vec<usize> = (0..left.len()).filter(|place| right.contains(&left[*place])).collect();
+    text(rows, &right, 0, width)
 }
 
 /// Returns how wide a table is.
@@ -142,6 +164,33 @@ mod tests {
         {
             assert_eq!(fits(&rows, 0, least, width), expected, "{least} in {width}");
         }
+    }
+
+    #[test]
+    fn columns_are_left_out_one_after_the_other_where_the_terminal_is_narrow() {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let rows = || {
+            vec![
+                row(["FILE", "INODE", "EPOCH", "SIZE"]),
+                row(["/var/log/nginx/access.log", "1234567", "AAECAwQFBgcICQoL", "7"]),
+            ]
+        };
+        for (width, expected) in [
+            (
+                40,
+                "FILE                         INODE  SIZE\n/var/log/nginx/access.log  1234567     7\n",
+            ),
+            (
+                38,
+                "FILE                       INODE  SIZE\n/var/lo…ginx/access.log  1234567     7\n",
+            ),
+            (22, "FILE              SIZE\n/var/…access.log     7\n"),
+            (5, "FILE              SIZE\n/var/…access.log     7\n"),
+        ] {
+            let found = text_without(rows(), &[1, 3], &[2, 1], Some(width));
+            assert_eq!(found, expected, "{width}");
+        }
+        assert_eq!(text_without(rows(), &[1, 3], &[2, 1], None), text(rows(), &[1, 3], 0, None));
     }
 
     #[test]

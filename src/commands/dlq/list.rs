@@ -73,12 +73,13 @@ pub(super) fn run(letters: &Letters, filter: &Filter, as_json: bool) -> Result<E
         return Ok(ExitCode::SUCCESS);
     }
     let count: u64 = groups.iter().map(|(_, group)| group.letters).sum();
-    report::out(&format!(
-        "{}\n{count} letters in `{}`, {bytes} of at most {} bytes\n",
-        table_text(&groups, table::terminal_width()),
+    let width = table::terminal_width();
+    let sum = format!(
+        "{count} letters in `{}`, {bytes} of at most {} bytes",
         letters.spool.directory.display(),
         letters.spool.bytes_max
-    ));
+    );
+    report::out(&format!("{}\n{}", table_text(&groups, width), table::wrapped(&sum, "", width)));
     Ok(ExitCode::SUCCESS)
 }
 

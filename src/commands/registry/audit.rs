@@ -3,8 +3,8 @@
 use super::{path_json, shown};
 use crate::account::{Account, COLUMNS};
 use crate::commands::ask::{Conversation, Silence, silent};
-use crate::commands::report;
 use crate::commands::{BAD_USAGE, FAILED};
+use crate::commands::{report, table};
 use crate::disk::RealDisk;
 use crate::hint;
 use crate::hint::Advised;
@@ -33,6 +33,9 @@ const HEADINGS: [&str; 10] = [
     "IN FLIGHT",
     "MISSING",
 ];
+
+/// Least width of a terminal that is narrower than the table and is shown epochs, in characters.
+const EPOCHS_FROM: usize = 120;
 
 /// The account of one epoch.
 #[derive(Default)]
@@ -87,7 +90,7 @@ pub(super) fn run(place: &Place, as_json: bool) -> ExitCode {
         if forgotten.account.sum() != 0 {
             rows.push(forgotten);
         }
-        report::out(&table(&rows, &sum));
+        report::out(&table_text(&rows, &sum, table::terminal_width()));
         for row in rows.iter().filter(|row| 0 < row.missing_bytes()) {
             report::out(&faults(row));
         }
@@ -162,33 +165,41 @@ fn row_json(row: &Row) -> Value {
     Value::Object(json)
 }
 
-fn table(rows: &[Row], sum: &Row) -> String {
-    let mut lines: Vec<Vec<String>> =
-        vec![["FILE", "EPOCH"].iter().chain(&HEADINGS).map(|&text| text.to_owned()).collect()];
+/// Returns the rows and their sum as a table that fits the width, if that can be: without columns of zeros, then without the
+/// epochs, then with each file in a line above its numbers.
+fn table_text(rows: &[Row], sum: &Row, width: Option<usize>) -> String {
+    let headings: Vec<&str> = ["FILE", "EPOCH"].iter().chain(&HEADINGS).copied().collect();
+    let mut lines = vec![headings.iter().map(|&text| text.to_owned()).collect()];
     for row in rows.iter().chain([sum]) {
         let mut line = vec![shown(&row.name), row.epoch.clone()];
         line.extend(row.numbers().map(|number| number.to_string()));
         lines.push(line);
     }
-    let width = |column: usize| {
-        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
+    let is_whole = |width| table::fits(&lines, 0, usize::MAX, width);
+    let Some(width) = width.filter(|width| !is_whole(*width)) else {
+        let numbers: Vec<usize> = (2..headings.len()).collect();
+        return table::text(lines, &numbers, 0, None);
     };
-    let widths: Vec<usize> = (0..HEADINGS.len() + 2).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            if column < 2 {
-                text.push_str(&format!("{cell:<width$}"));
-            } else {
-                text.push_str(&format!("  {cell:>width$}"));
-            }
-            if column == 0 {
-                text.push_str("  ");
-            }
-        }
-        text.push('\n');
+    let is_zero = |column: usize| lines[1..].iter().all(|line| line[column] == "0");
+    let is_kept = |column: usize| match column {
+        // What a file is, and how much of it was read.
+        0 | 2 => true,
+        1 => EPOCHS_FROM <= width,
+        _ => !is_zero(column),
+    };
+    let columns: Vec<usize> = (0..headings.len()).filter(|column| is_kept(*column)).collect();
+    let kept = |line: &Vec<String>| columns.iter().map(|column| line[*column].clone()).collect();
+    let lines: Vec<Vec<String>> = lines.iter().map(kept).collect();
+    let epochs = usize::from(columns.contains(&1));
+    let numbers: Vec<usize> = (1 + epochs..columns.len()).collect();
+    if table::fits(&lines, 0, table::SHORTEST, width) {
+        return table::text(lines, &numbers, 0, Some(width));
     }
-    text
+    let files = lines.iter().map(|line| table::shortened(&line[0], width));
+    let files: Vec<String> = files.collect();
+    let lines = lines.iter().map(|line| [&[String::new()], &line[1..]].concat());
+    let below = table::text(lines.collect(), &numbers, 0, None);
+    files.iter().zip(below.lines()).map(|(file, below)| format!("{file}\n{below}\n")).collect()
 }
 
 /// Says where the gaps of an epoch are.
@@ -210,4 +221,47 @@ fn faults(row: &Row) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Outcome;
+
+    fn row(name: &str, stored: u64, in_flight: u64) -> Row {
+        let mut account = Account::default();
+        account.add(Outcome::Stored, stored);
+        let epoch = "AAECAwQFBgcICQoL".to_owned();
+        Row { name: name.into(), epoch, account, in_flight, ..Row::default() }
+    }
+
+    #[test]
+    fn table_fits_the_terminal_without_what_is_zero() {
+        let rows = [row("/var/log/nginx/shop.example.com/access.log", 123_456_789, 7)];
+        let sum = Row { epoch: String::new(), ..row("sum", 123_456_789, 7) };
+        let whole = table_text(&rows, &sum, None);
+        assert!(whole.contains("EPOCH") && whole.contains("MISSING"), "{whole}");
+        let narrow = "\
+FILE                                             READ     STORED  IN FLIGHT
+/var/log/nginx/shop.example.com/access.log  123456796  123456789          7
+sum                                         123456796  123456789          7
+";
+        assert_eq!(table_text(&rows, &sum, Some(80)), narrow);
+        let found = table_text(&rows, &sum, Some(60));
+        let widest = found.lines().map(|line| line.chars().count()).max();
+        assert!(widest == Some(60) && found.contains("…ple.com/access.log  123456796"), "{found}");
+        let below = "\
+FILE
+       READ     STORED  IN FLIGHT
+/var/log/ngin…hop.example.com/access.log
+  123456796  123456789          7
+sum
+  123456796  123456789          7
+";
+        assert_eq!(table_text(&rows, &sum, Some(40)), below);
+        for (width, has_epochs) in [(119, false), (120, true), (300, true)] {
+            let found = table_text(&rows, &sum, Some(width));
+            assert_eq!(found.contains("EPOCH"), has_epochs, "{found}");
+        }
+    }
 }

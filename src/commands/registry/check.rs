@@ -2,8 +2,8 @@
 
 use super::find::{Finder, Standing, State};
 use super::shown;
-use crate::commands::report;
 use crate::commands::{BAD_USAGE, FAILED};
+use crate::commands::{report, table};
 use crate::disk::{Disk, ReadFile, RealDisk};
 use crate::hint;
 use crate::identity::{Looked, Verdict, judge};
@@ -33,6 +33,7 @@ pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
             return ExitCode::from(UNREADABLE);
         }
     };
+    let width = table::terminal_width();
     let mut problems = damage(&stored);
     let mut holders: BTreeMap<_, &Entry> = BTreeMap::new();
     for entry in stored.decoded.entries.values() {
@@ -55,20 +56,25 @@ pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
         }
     }
     for problem in &problems {
-        report::out(&format!("{}\n  hint: {}\n", problem.what, problem.todo));
+        let hint = format!("hint: {}", problem.todo);
+        report::out(&table::wrapped(&problem.what, "", width));
+        report::out(&table::wrapped(&hint, "  ", width));
     }
-    report::out(&summary(&stored, problems.len()));
+    report::out(&summary(&stored, problems.len(), width));
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-fn summary(stored: &Stored, problems: usize) -> String {
+fn summary(stored: &Stored, problems: usize, width: Option<usize>) -> String {
     let torn = match stored.decoded.torn_bytes {
         0 => String::new(),
         _ if stored.decoded.is_unreadable() => String::new(),
-        bytes => format!(
-            "a torn line of {bytes} bytes at the end: written just now, or cut off by a crash; the next start cuts it \
-             off\n"
-        ),
+        bytes => {
+            let torn = format!(
+                "a torn line of {bytes} bytes at the end: written just now, or cut off by a crash; the next start cuts \
+                 it off"
+            );
+            table::wrapped(&torn, "", width)
+        }
     };
     let verdict = match problems {
         0 => "fine".to_owned(),
@@ -77,10 +83,13 @@ fn summary(stored: &Stored, problems: usize) -> String {
     };
     let entries = stored.decoded.entries.len();
     let path = shown(&stored.path);
-    format!(
-        "{torn}{path}: format {}, {} bytes, {entries} entries: {verdict}\n",
+    let figures = format!(
+        "format {}, {} bytes, {entries} entries: {verdict}",
         stored.decoded.version, stored.bytes
-    )
+    );
+    let line = format!("{path}: {figures}\n");
+    let is_too_long = width.is_some_and(|width| width < line.trim_end().chars().count());
+    if is_too_long { format!("{torn}{path}:\n  {figures}\n") } else { format!("{torn}{line}") }
 }
 
 fn damage(stored: &Stored) -> Vec<Problem> {

@@ -47,6 +47,9 @@ const HEADINGS: [&str; 7] = ["FILE", "INODE", "READ TO", "SIZE", "BEHIND", "EPOC
 /// Columns that hold numbers, which stand to the right.
 const NUMBERS: [usize; 4] = [1, 2, 3, 4];
 
+/// Columns that are left out first where the terminal is narrow: epochs, then inodes.
+const SPARE: [usize; 2] = [5, 1];
+
 fn list(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     for entry in entries {
@@ -62,5 +65,5 @@ fn list(finder: &mut Finder<RealDisk>, entries: &[&Entry]) -> String {
             standing.state.text().to_owned(),
         ]);
     }
-    table::text(rows, &NUMBERS, 0, table::terminal_width())
+    table::text_without(rows, &NUMBERS, &SPARE, table::terminal_width())
 }
