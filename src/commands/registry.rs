@@ -27,11 +27,11 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
     let place = place(&settings);
     match command {
         RegistryCommand::List(json) => {
-            let finder = asking_finder(&settings);
+            let (finder, _) = asking_finder(&settings);
             list::run(&look(&place)?, finder, json.json);
         }
         RegistryCommand::Show { of, json } => {
-            let finder = asking_finder(&settings);
+            let (finder, _) = asking_finder(&settings);
             return show::run(&look(&place)?, finder, of, json.json);
         }
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
@@ -40,7 +40,10 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
             edit::reset(&place, finder(&settings, Hidden::default()), of.as_deref())?;
         }
         RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
-        RegistryCommand::Check => return Ok(check::run(&place, asking_finder(&settings))),
+        RegistryCommand::Check => {
+            let (finder, runs) = asking_finder(&settings);
+            return Ok(check::run(&place, finder, runs));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,20 +62,20 @@ pub(super) fn finder(settings: &Settings, hidden: Hidden) -> Finder<RealDisk> {
     Finder::new(RealDisk, settings.paths.data.join(&settings.rescue.path), hidden)
 }
 
-/// Returns the same with what the running shipper says, which is asked before the registry is read: that is as new or newer
-/// then.
-fn asking_finder(settings: &Settings) -> Finder<RealDisk> {
-    let hidden = match ask::hidden(&settings.paths.data) {
-        Ok(hidden) => hidden,
-        Err(Silence::NotRunning) => Hidden::default(),
+/// Returns the same with what the running shipper says, and whether one runs. It is asked before the registry is read: that is
+/// as new or newer then.
+fn asking_finder(settings: &Settings) -> (Finder<RealDisk>, bool) {
+    let (hidden, runs) = match ask::hidden(&settings.paths.data) {
+        Ok(hidden) => (hidden, true),
+        Err(Silence::NotRunning) => (Hidden::default(), false),
         Err(Silence::CannotTell(why)) => {
             report::err(&format!(
                 "warning: {why}; what it still reads of removed files is not shown"
             ));
-            Hidden::default()
+            (Hidden::default(), true)
         }
     };
-    finder(settings, hidden)
+    (finder(settings, hidden), runs)
 }
 
 /// Reads the registry as it stands; damage is told beside what could be read.

@@ -87,7 +87,7 @@ impl<D: Disk> Prospector<D> {
         });
         let orphans = self.orphans.iter().map(|(_, orphan)| HiddenFile {
             epoch: orphan.entry.epoch,
-            size: orphan.entry.reach(),
+            size: orphan.end(),
             is_held: false,
             progress: Arc::clone(&orphan.progress),
         });

@@ -130,6 +130,12 @@ impl Orphan {
         self
     }
 
+    /// Returns the end of what was read of it, or is settled as lost.
+    pub(super) fn end(&self) -> u64 {
+        let lost = if self.rest == Rest::Told { self.bytes_left } else { 0 };
+        self.entry.reach() + lost
+    }
+
     /// Tells whether everything that was read of it is settled.
     pub(super) fn is_settled(&self) -> bool {
         let (entry, settled) = (&self.entry, self.progress.committed());

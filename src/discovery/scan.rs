@@ -483,7 +483,7 @@ impl<D: Disk> Prospector<D> {
         let size = |file: &File| file.size.max(file.progress.read());
         let files = self.files.iter().map(|(_, file)| behind(size(file), &file.progress));
         let orphans = self.orphans.iter();
-        let orphans = orphans.map(|(_, orphan)| behind(orphan.entry.reach(), &orphan.progress));
+        let orphans = orphans.map(|(_, orphan)| behind(orphan.end(), &orphan.progress));
         let lag: u64 = files.chain(orphans).sum();
         self.links.stats.reading.lag_bytes.set(i64::try_from(lag).unwrap_or(i64::MAX));
         self.tell_hidden();

@@ -84,3 +84,29 @@ fn bytes_in_flight_of_a_truncated_file_are_in_the_backlog() {
     assert_eq!(ended["behind"], 8, "{ended}");
     assert_eq!(running.stop().0, 0);
 }
+
+#[test]
+fn bytes_in_flight_of_a_file_that_was_given_up_are_no_problem_of_the_registry() {
+    let port = crate::http_port();
+    let more = "rescue: {max_size: 1KiB, on_full: drop}\nqueue.mem.bytes: 2MiB\n";
+    let config = to_port(port) + "  backoff: {init: 20ms, max: 100ms}\n" + more;
+    let place = Place::new(&config);
+    std::fs::write(place.log("a.log"), lines()).unwrap();
+    let running = place.start(&[]);
+    wait_until("it is open", || status(&place)["files_open"] == 1);
+    std::fs::remove_file(place.log("a.log")).unwrap();
+    wait_until("its rest is given up", || entries(&place)[0]["settled_beyond"] != json!([]));
+    let entry = &entries(&place)[0];
+    assert_eq!(entry["state"], "gone");
+    // What is lost is settled; what was read before it is not.
+    let read = &entry["settled_beyond"][0][0];
+    wait_until("what was read is behind", || entries(&place)[0]["behind"] == *read);
+    assert_eq!(status(&place)["backlog_bytes"], *read);
+    let (code, out, _) = place.shipper(&["registry", "check"]);
+    let told = "1 files that are gone have bytes before settled ones that are not settled: the running shipper has them \
+                on their way, or looks for a copy\n";
+    assert!(code == 0 && out.starts_with(told) && out.ends_with(" entries: fine\n"), "{out}");
+    running.kill();
+    let (code, out, _) = place.shipper(&["registry", "check"]);
+    assert!(code == 1 && out.contains("hint: start shipper"), "{out}");
+}

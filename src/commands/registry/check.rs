@@ -24,8 +24,8 @@ struct Problem {
     todo: String,
 }
 
-/// Says what is wrong with the registry.
-pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
+/// Says what is wrong with the registry; `runs`: a shipper does.
+pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>, runs: bool) -> ExitCode {
     let stored = match registrar::look(&RealDisk, place) {
         Ok(stored) => stored,
         Err(error) => {
@@ -36,9 +36,15 @@ pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
     let width = table::terminal_width();
     let mut problems = damage(&stored);
     let mut holders: BTreeMap<_, &Entry> = BTreeMap::new();
+    let mut waiting = 0;
     for entry in stored.decoded.entries.values() {
         problems.extend(inner_faults(entry));
-        problems.extend(against_disk(entry, &finder.standing(entry)));
+        let standing = finder.standing(entry);
+        if runs && is_gone_with_gap(entry, &standing) {
+            waiting += 1;
+        } else {
+            problems.extend(against_disk(entry, &standing));
+        }
         let key = (entry.inode, entry.reader);
         if !entry.ended
             && let Some(other) = holders.insert(key, entry)
@@ -59,6 +65,13 @@ pub(super) fn run(place: &Place, mut finder: Finder<RealDisk>) -> ExitCode {
         let hint = format!("hint: {}", problem.todo);
         report::out(&table::wrapped(&problem.what, "", width));
         report::out(&table::wrapped(&hint, "  ", width));
+    }
+    if waiting != 0 {
+        let told = format!(
+            "{waiting} files that are gone have bytes before settled ones that are not settled: the running shipper has them on \
+             their way, or looks for a copy"
+        );
+        report::out(&table::wrapped(&told, "", width));
     }
     report::out(&summary(&stored, problems.len(), width));
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
@@ -158,7 +171,7 @@ fn against_disk(entry: &Entry, standing: &Standing) -> Option<Problem> {
             ),
             "nothing: shipper reads it from its start, as a new file; if it runs, it does so within a scan",
         ),
-        State::Gone | State::Ended if has_gap(entry) => {
+        _ if is_gone_with_gap(entry, standing) => {
             let gap = entry.committed..entry.beyond[0].start;
             problem(
                 format!(
@@ -189,9 +202,10 @@ fn against_disk(entry: &Entry, standing: &Standing) -> Option<Problem> {
     }
 }
 
-/// Tells whether bytes are settled beyond some that are not.
-fn has_gap(entry: &Entry) -> bool {
-    entry.beyond.first().is_some_and(|interval| entry.committed < interval.start)
+/// Tells whether bytes are settled beyond some that are not, and the file is not there.
+fn is_gone_with_gap(entry: &Entry, standing: &Standing) -> bool {
+    matches!(standing.state, State::Gone | State::Ended)
+        && entry.beyond.first().is_some_and(|interval| entry.committed < interval.start)
 }
 
 /// Compares a file's content with what is known of it.
