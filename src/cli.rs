@@ -166,12 +166,13 @@ pub enum RegistryCommand {
         force: bool,
     },
     /// Forget files: they are read again from their start, as new ones; only while no shipper runs
+    #[command(group(ArgGroup::new("which").required(true).args(["of", "all"])))]
     Reset {
         /// The file, or the epoch's id
-        #[arg(value_name = "FILE|EPOCH", required_unless_present = "all")]
+        #[arg(value_name = "FILE|EPOCH")]
         of: Option<String>,
         /// Forget all files
-        #[arg(long, conflicts_with = "of")]
+        #[arg(long)]
         all: bool,
     },
 }
@@ -181,7 +182,7 @@ pub enum RegistryCommand {
 #[group(required = true, multiple = false)]
 pub struct SetTo {
     /// At this byte, which begins a line
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = offset, allow_negative_numbers = true)]
     pub offset: Option<u64>,
     /// At its first line: what is stored already keeps its ids and is not stored twice
     #[arg(long)]
@@ -391,6 +392,13 @@ pub struct DemoArgs {
     /// Port of the embedded bulk receiver; 0 for any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+}
+
+fn offset(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        "an offset is a number of bytes from the file's beginning, 0 or more; `--end` goes behind its last whole line"
+            .to_owned()
+    })
 }
 
 fn bytes(text: &str) -> Result<u64, String> {

@@ -161,7 +161,13 @@ fn reset_forgets_one_or_all_and_keeps_the_machines_id() {
         )
     );
     assert_eq!(text.lines().count(), 2, "a snapshot: {text}");
-    assert_eq!(place.shipper(&["registry", "reset"]).0, 2, "what to forget has to be said");
+    let (code, _, told) = place.shipper(&["registry", "reset"]);
+    assert!(
+        code == 2 && told.contains("  <FILE|EPOCH|--all>\n"),
+        "what to forget is asked: {told}"
+    );
+    let (code, _, told) = place.shipper(&["registry", "reset", "x", "--all"]);
+    assert!(code == 2 && told.contains("cannot be used with"), "{told}");
     let (code, _, told) = place.shipper(&["registry", "reset", "/no.log"]);
     assert!(code == 1 && told.contains("the registry knows no `/no.log`"), "{told}");
     let (code, out, _) = place.shipper(&["registry", "reset", "--all"]);
@@ -276,4 +282,16 @@ fn copy_is_read_again_from_where_it_is_set() {
     // Setting the living file leaves its copies alone.
     assert_eq!(place.shipper(&["registry", "set", "logs/a.log", "--start"]).0, 0);
     assert_eq!(shipped(&place), ["new"]);
+}
+
+#[test]
+fn offset_before_the_beginning_is_told_what_offsets_are() {
+    let place = with_two_logs();
+    for offset in ["-5", "5k"] {
+        let (code, _, told) = place.shipper(&["registry", "set", "logs/a.log", "--offset", offset]);
+        let expected = format!(
+            "error: invalid value '{offset}' for '--offset <BYTES>': an offset is a number of bytes from the file's beginning"
+        );
+        assert!(code == 2 && told.starts_with(&expected), "{told}");
+    }
 }
