@@ -174,6 +174,9 @@ pub enum RegistryCommand {
         /// Forget all files
         #[arg(long)]
         all: bool,
+        /// Do as `--all` says at a terminal too
+        #[arg(long)]
+        yes: bool,
     },
 }
 

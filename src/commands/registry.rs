@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::status::Hidden;
 use find::Finder;
 use serde_json::Value;
+use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,9 +36,11 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
             return show::run(&look(&place)?, finder, of, json.json);
         }
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
-        RegistryCommand::Reset { of, .. } => {
+        RegistryCommand::Reset { of, yes, .. } => {
+            let is_agreed = *yes || !std::io::stdin().is_terminal();
             // No shipper runs then.
-            edit::reset(&place, finder(&settings, Hidden::default()), of.as_deref())?;
+            let finder = finder(&settings, Hidden::default());
+            edit::reset(&place, finder, of.as_deref(), is_agreed)?;
         }
         RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
         RegistryCommand::Check => {

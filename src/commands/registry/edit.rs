@@ -222,17 +222,19 @@ fn meant<'e>(entries: impl Iterator<Item = &'e Entry>, of: &str) -> Vec<Epoch> {
     meant.iter().map(|entry| entry.epoch).collect()
 }
 
-/// Forgets what `of` names, or everything.
+/// Forgets what `of` names, or everything, if that `is_agreed`: people are to know what it means.
 pub(super) fn reset(
     place: &Place,
     mut finder: Finder<RealDisk>,
     of: Option<&str>,
+    is_agreed: bool,
 ) -> Result<(), Failure> {
     let mut editing = registrar::edit(RealDisk, place)?;
     let entries = editing.entries();
     let found: Vec<Epoch> = match of {
         Some(of) => meant(entries.values(), of),
-        None => entries.keys().copied().collect(),
+        None if is_agreed || entries.is_empty() => entries.keys().copied().collect(),
+        None => return Err(not_agreed(entries.len()).into()),
     };
     if found.is_empty()
         && let Some(of) = of
@@ -269,10 +271,58 @@ pub(super) fn reset(
     Ok(())
 }
 
+fn not_agreed(entries: usize) -> Advised {
+    Advised::new(
+        format!(
+            "{entries} files would be forgotten: all that is there is read again from its start, and what is stored already \
+             is stored a second time"
+        ),
+        "add --yes if that is meant; `shipper registry set FILE --start` reads a file again and stores no line twice",
+    )
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> Advised {
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "`shipper registry list` says where known files are now",
         _ => "run this as root, or as the user that runs shipper",
     };
     Advised::new(format!("cannot read `{}`: {}", shown(path), advice::reason(error)), hint)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test has real files")]
+mod tests {
+    use super::*;
+    use crate::settings::RegistrySettings;
+    use crate::status::Hidden;
+
+    #[test]
+    fn everything_is_forgotten_only_when_that_is_agreed() {
+        let data = tempfile::tempdir().unwrap();
+        let journal = data.path().join("registry/console/journal.log");
+        std::fs::create_dir_all(journal.parent().unwrap()).unwrap();
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/registry/v1/journal.log");
+        std::fs::copy(&fixture, &journal).unwrap();
+        let place = Place {
+            settings: RegistrySettings {
+                path: data.path().join("registry"),
+                ..RegistrySettings::default()
+            },
+            data: data.path().to_owned(),
+            output: "console".to_owned(),
+        };
+        let finder = || Finder::new(RealDisk, data.path().join("rescue"), Hidden::default());
+        let Err(Failure::Error(refused)) = reset(&place, finder(), None, false) else {
+            panic!("it was done")
+        };
+        let expected = "error: 2 files would be forgotten: all that is there is read again from its start, and what is stored \
+                        already is stored a second time\nhint: add --yes if that is meant; `shipper registry set FILE \
+                        --start` reads a file again and stores no line twice";
+        assert_eq!(crate::hint::report(&*refused, &[]).trim_end(), expected);
+        assert_eq!(std::fs::read(&journal).unwrap(), std::fs::read(&fixture).unwrap());
+        reset(&place, finder(), None, true).unwrap();
+        assert_eq!(std::fs::read_to_string(&journal).unwrap().lines().count(), 1, "no entry");
+        reset(&place, finder(), None, false).unwrap();
+    }
 }
