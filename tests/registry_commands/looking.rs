@@ -89,8 +89,8 @@ fn list_says_how_far_behind_and_where_files_are_now() {
     let renamed = place.log("a.log.1");
     std::fs::rename(&a, &renamed).unwrap();
     let (renamed, b_text) = (renamed.to_str().unwrap(), b.to_str().unwrap());
-    let first = row([renamed, &number_a, "8", "13", "5", &epoch_a, "open"]);
-    let second = row([b_text, &number_b, "6", "8", "2", &epoch_b, "open"]);
+    let first = row([renamed, &number_a, "8", "13", "5", &epoch_a, "there"]);
+    let second = row([b_text, &number_b, "6", "8", "2", &epoch_b, "there"]);
     let expected = table(&[first.clone(), second]);
     assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));
     // `b.log` goes, and `a.log.1` is shorter than what was read: all that is in it is new.
@@ -125,7 +125,7 @@ fn list_needs_no_lock_while_a_shipper_runs() {
         "8",
         "0",
         &epoch(&place, &log),
-        "open",
+        "there",
     ];
     let expected = table(&[row.map(str::to_owned)]);
     assert_eq!(place.shipper(&["registry", "list"]), (0, expected, String::new()));

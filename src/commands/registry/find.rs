@@ -31,8 +31,13 @@ pub(in crate::commands) enum State {
 }
 
 impl State {
-    /// Returns its name.
+    /// Returns its name for people, who may know that nothing is open where no shipper runs.
     pub(super) fn text(self) -> &'static str {
+        if self == Self::Open { "there" } else { self.name() }
+    }
+
+    /// Returns its name for programs.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Ended => "ended",

@@ -31,7 +31,7 @@ pub(super) fn entry_json(finder: &mut Finder<RealDisk>, entry: &Entry) -> Value 
         "file": path_json(&standing.name),
         "path": path_json(&entry.path),
         "epoch": entry.epoch.to_string(),
-        "state": standing.state.text(),
+        "state": standing.state.name(),
         "read_to": entry.committed,
         "size": standing.size,
         "behind": standing.behind(entry),
