@@ -67,7 +67,7 @@ pub struct Status {
     pub output: Output,
     /// Events that were made and are not settled.
     pub events_in_flight: u64,
-    /// Events that came to their end each second, over the last 30 s.
+    /// Events that the server has taken, or had already, each second, over the last 30 s.
     pub events_per_second: f64,
     /// Files open now.
     pub files_open: u64,

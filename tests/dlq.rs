@@ -465,6 +465,23 @@ fn status_says_what_is_kept_also_when_none_runs() {
 }
 
 #[test]
+fn dead_letters_are_not_counted_as_delivered() {
+    let elastic = Elastic::default();
+    elastic.set(|model| model.refused = vec!["bad"]);
+    let server = elastic.serve();
+    let place = place(&server, "");
+    std::fs::write(place.log("a.log"), text(&lines("bad", 0..20))).unwrap();
+    let running = place.start(&[]);
+    let status = || {
+        let (_, out, _) = place.shipper(&["status", "--json"]);
+        serde_json::from_str::<Value>(&out).unwrap_or_default()
+    };
+    wait_until("all are refused", || status()["dead_letters"] == json!(20));
+    assert_eq!(status()["events_per_second"], json!(0.0));
+    assert_eq!(running.stop().0, 0);
+}
+
+#[test]
 fn no_letters_are_no_error() {
     let elastic = Elastic::default();
     let server = elastic.serve();

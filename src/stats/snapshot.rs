@@ -135,6 +135,12 @@ pub struct SendingFigures {
 }
 
 impl SendingFigures {
+    /// Returns how many events the server has: stored, or stored before.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.acked + self.duplicates
+    }
+
     /// Returns how many events are done with: stored, stored before, or written to the dead
     /// letters.
     #[must_use]

@@ -94,7 +94,7 @@ impl Teller {
     }
 
     pub(super) fn step(&self, now: Instant) {
-        self.rate().step(now, self.stats.snapshot().sending.settled());
+        self.rate().step(now, self.stats.snapshot().sending.delivered());
     }
 
     /// Returns how the process fares now.
@@ -109,7 +109,7 @@ impl Teller {
             uptime_ms: milliseconds(now.saturating_duration_since(self.started)),
             output: self.output(now),
             events_in_flight: figures.reading.events.saturating_sub(figures.sending.settled()),
-            events_per_second: self.rate().per_second(now, figures.sending.settled()),
+            events_per_second: self.rate().per_second(now, figures.sending.delivered()),
             files_open: count(figures.reading.open_files),
             files_followed: count(figures.reading.running),
             registry: Registry {
