@@ -125,12 +125,7 @@ fn tell(args: StatusArgs, disk: OnDisk, status: &Status, wrong: Option<String>) 
         json["dead_letter_bytes"] = disk.letters.into();
         out(&format!("{json}\n"));
     } else if args.check {
-        let known = bytes.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
-        let rate = status.events_per_second;
-        out(&match &faults[..] {
-            [] => format!("OK: backlog {known}, {rate:.1} events delivered a second\n"),
-            faults => format!("WARNING: {}\n", faults.join("; ")),
-        });
+        out(&check_line(status, bytes, &faults));
     } else {
         out(&status.text(bytes, disk.letters));
         for fault in &faults {
@@ -138,6 +133,21 @@ fn tell(args: StatusArgs, disk: OnDisk, status: &Status, wrong: Option<String>) 
         }
     }
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WARNING) }
+}
+
+/// Returns the one line for monitoring.
+fn check_line(status: &Status, backlog: Option<u64>, faults: &[String]) -> String {
+    if !faults.is_empty() {
+        return format!("WARNING: {}\n", faults.join("; "));
+    }
+    let backlog = backlog.map_or_else(|| "not known".to_owned(), |bytes| format!("{bytes} bytes"));
+    // What was lost once is nothing to be mended, and not to be forgotten either.
+    let lost = match status.registry.lost_bytes {
+        0 => String::new(),
+        bytes => format!(", {bytes} bytes lost since the registry began"),
+    };
+    let rate = status.events_per_second;
+    format!("OK: backlog {backlog}, {rate:.1} events delivered a second{lost}\n")
 }
 
 /// Says why there is no answer, and what the registry says.
@@ -177,4 +187,34 @@ fn cannot_tell(
         }
     }
     ExitCode::from(NOT_KNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_were_lost_are_in_the_line_for_monitoring() {
+        let status = |lost: u64| -> Status {
+            serde_json::from_value(json!({
+                "version": "1", "pid": 1, "uptime_ms": 1, "events_in_flight": 0, "events_per_second": 2.0,
+                "output": {"kind": "console", "state": "connected", "faults": []},
+                "files_open": 0, "files_followed": 0, "dead_letters": 0, "last_error": null,
+                "registry": {"entries": 0, "degraded": false, "lost_bytes": lost},
+            }))
+            .unwrap()
+        };
+        for (lost, backlog, faults, expected) in [
+            (0, Some(7), &[][..], "OK: backlog 7 bytes, 2.0 events delivered a second\n"),
+            (
+                9,
+                None,
+                &[],
+                "OK: backlog not known, 2.0 events delivered a second, 9 bytes lost since the registry began\n",
+            ),
+            (9, Some(7), &["a".to_owned(), "b".to_owned()], "WARNING: a; b\n"),
+        ] {
+            assert_eq!(check_line(&status(lost), backlog, faults), expected);
+        }
+    }
 }
