@@ -453,9 +453,9 @@ fn log_that_was_moved_out_of_its_tree_is_read_on_where_it_is() {
             });
         }
         if end == End::Kill {
-            running.kill()
+            running.kill();
         } else {
-            drop(running.stop())
+            drop(running.stop());
         }
         assert_eq!(host.rescued(), 0, "it has a name");
         let store = Store::default();
