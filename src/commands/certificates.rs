@@ -31,5 +31,5 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::Configuration(loaded.stands.told(problems).to_string()))
+    Err(Failure::Named(loaded.stands.told(problems).to_string()))
 }

@@ -23,6 +23,8 @@ pub(super) const WRONG_MODULES: &str = "files of modules are wrong";
 pub(super) enum Failure {
     /// The configuration: already in the form that people read.
     Configuration(String),
+    /// The same of what the configuration names, which may be mended without it: a service is to be started again.
+    Named(String),
     /// Anything else.
     Error(Box<dyn Error>),
 }
@@ -34,12 +36,24 @@ impl<E: Error + 'static> From<E> for Failure {
 }
 
 impl Failure {
+    /// Takes what the configuration names for a part of it.
+    pub(super) fn of_configuration(self) -> Self {
+        match self {
+            Self::Named(text) => Self::Configuration(text),
+            other => other,
+        }
+    }
+
     /// Prints it and returns its exit code.
     pub(super) fn tell(self) -> ExitCode {
         match self {
             Self::Configuration(text) => {
                 err(&text);
                 ExitCode::from(BAD_CONFIGURATION)
+            }
+            Self::Named(text) => {
+                err(&text);
+                ExitCode::from(FAILED)
             }
             Self::Error(error) => {
                 err(&hint::report(&*error, &[]));

@@ -80,7 +80,7 @@ fn wrong_modules(problems: &Problems) -> String {
 
 fn failure_text(failure: Failure) -> String {
     match failure {
-        Failure::Configuration(text) => text,
+        Failure::Configuration(text) | Failure::Named(text) => text,
         Failure::Error(error) => hint::report(&*error, &[]),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn config(cli: &Cli) -> Result<ExitCode, Failure> {
     for warning in &loaded.warnings {
         report::err(&format!("warning: {warning}"));
     }
-    certificates::check(&loaded)?;
+    certificates::check(&loaded).map_err(Failure::of_configuration)?;
     report::out("Config OK\n");
     Ok(ExitCode::SUCCESS)
 }

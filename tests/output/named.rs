@@ -66,9 +66,10 @@ fn what_cannot_be_used_is_a_problem_of_the_configuration_with_its_place() {
         ),
     ];
     for (ssl, wanted) in cases {
-        for command in [&["test", "config"][..], &["run", "--once", "-e"]] {
+        // A service is started again: a key that cannot be read may be there in a moment.
+        for (command, expected) in [(&["test", "config"][..], 78), (&["run", "--once", "-e"], 1)] {
             let (code, shown) = told(path, &output("https", &ssl), command);
-            assert_eq!(code, 78, "{command:?} {ssl}{shown}");
+            assert_eq!(code, expected, "{command:?} {ssl}{shown}");
             let problems = shown.lines().filter(|line| line.starts_with("shipper.yml:")).count();
             assert_eq!(problems, wanted.len(), "{shown}");
             assert_eq!(shown.matches("  hint: ").count(), wanted.len(), "{shown}");
