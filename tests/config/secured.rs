@@ -164,3 +164,32 @@ fn cloud_id_and_cloud_auth_stand_for_an_address_and_a_user() {
     };
     check(load, |e| (e.hosts, e.auth), cases);
 }
+
+#[test]
+fn ssl_beside_hosts_without_tls_is_told() {
+    let warnings = |lines: &str| {
+        let text = format!(
+            "inputs: [{{type: log, paths: [/a]}}]\noutput.elasticsearch:\n  username: u\n  password: p\n{lines}\n"
+        );
+        crate::load_text(&text).unwrap_or_else(|problems| panic!("{problems}")).warnings
+    };
+    let told = |line: u32, host: &str| {
+        vec![format!(
+            "line {line}: `output.elasticsearch.ssl` has no effect on `{host}`: what is sent there, passwords too, can be read \
+             on its way; write https:// in `hosts`"
+        )]
+    };
+    for (lines, expected) in [
+        ("  hosts: [a]\n  ssl.certificate_authorities: [/ca]", told(6, "http://a:9200")),
+        ("  hosts: [a]\n  ssl:\n    enabled: true", told(7, "http://a:9200")),
+        ("  hosts: ['https://a', 'http://b:1/p']\n  ssl.enabled: true", told(6, "http://b:1/p")),
+        ("  hosts: [a]\n  ssl: {enabled: false, certificate: /c}", vec![]),
+        ("  hosts: [a]\n  ssl:\n", vec![]),
+        ("  hosts: [a]\n  protocol: https\n  ssl.enabled: true", vec![]),
+        ("  hosts: ['https://a']\n  ssl.enabled: true", vec![]),
+        ("  hosts: [a]\n  proxy_url: 'https://p'\n  ssl.enabled: true", vec![]),
+        ("  hosts: [a]", vec![]),
+    ] {
+        assert_eq!(warnings(lines), expected, "{lines}");
+    }
+}

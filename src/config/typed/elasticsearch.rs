@@ -114,6 +114,8 @@ pub fn elasticsearch(
         }
         None => hosts(at),
     };
+    let proxy_url = proxy(&at.get("proxy_url"));
+    warn_of_plain(&at.get("ssl"), &hosts, proxy_url.as_ref());
     let worker = preset.worker.unwrap_or_else(|| default_worker(hosts.len()));
     let settings = ElasticsearchSettings {
         hosts,
@@ -153,7 +155,7 @@ pub fn elasticsearch(
             .duration()
             .unwrap_or(preset.idle_connection_timeout),
         backoff: backoff(at, preset.backoff),
-        proxy_url: proxy(&at.get("proxy_url")),
+        proxy_url,
         proxy_headers: proxy_headers(at),
         proxy_disable: at.get("proxy_disable").boolean().unwrap_or(false),
         tls: tls(&at.get("ssl"), config_directory),
@@ -161,6 +163,21 @@ pub fn elasticsearch(
         dead_letters: dead_letters(at),
     };
     (settings, preset.flush_timeout)
+}
+
+/// Says that `ssl` does nothing for hosts to which plain HTTP is spoken.
+fn warn_of_plain(ssl: &At<'_>, hosts: &[String], proxy: Option<&Secret>) {
+    let is_set = ssl.node().is_some_and(|node| !node.is_empty() && !node.is_disabled());
+    let by_proxy = proxy.is_some_and(|url| url.expose().starts_with("https:"));
+    let Some(plain) = hosts.iter().find(|host| host.starts_with("http:")) else { return };
+    if is_set && !by_proxy {
+        let line = ssl.place().map_or(0, |place| place.line);
+        ssl.warn(format!(
+            "line {line}: `{}` has no effect on `{plain}`: what is sent there, passwords too, can be read on its way; write \
+             https:// in `hosts`",
+            ssl.path()
+        ));
+    }
 }
 
 fn backoff(at: &At<'_>, default: BackoffSettings) -> BackoffSettings {
