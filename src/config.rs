@@ -23,7 +23,7 @@ pub mod yaml;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::expand::Environment;
+use crate::config::expand::{Environment, Reader};
 use crate::config::files::Strictness;
 use crate::config::module_files::{ModuleFiles, Pattern, Surroundings};
 use crate::config::options::CommandLineValue;
@@ -32,7 +32,7 @@ use crate::config::stands::Stands;
 use crate::config::tree::{KeyText, Map, Merge, Node, Value};
 use crate::config::typed::value::{At, Notes};
 use crate::config::typed::{http, input, output, process};
-use crate::settings::Settings;
+use crate::settings::{OutputSettings, Settings};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The texts of one load: files first, each winning over those before it, then single values.
@@ -81,10 +81,24 @@ pub fn load_as(
     strictness: Strictness,
     environment: Environment<'_>,
 ) -> Result<Loaded, Problems> {
-    load_with(sources, strictness, environment, Modules::Read)
+    load_with(sources, strictness, environment, (Modules::Read, Reader::Delivers))
 }
 
-/// Reads a configuration as if there were no files of `filebeat.config.modules`; for those who need no inputs.
+/// Reads a configuration for those who only look at what is there: variables may be unknown in what is needed for delivering,
+/// and the settings of the output say which.
+///
+/// # Errors
+/// As [`load_as`].
+pub fn load_to_look(
+    sources: &Sources,
+    strictness: Strictness,
+    environment: Environment<'_>,
+) -> Result<Loaded, Problems> {
+    load_with(sources, strictness, environment, (Modules::Read, Reader::Looks))
+}
+
+/// Reads a configuration as [`load_to_look`] does, as if there were no files of `filebeat.config.modules`; for those who
+/// need no inputs.
 ///
 /// # Errors
 /// As [`load_as`].
@@ -93,7 +107,7 @@ pub fn load_without_module_files(
     strictness: Strictness,
     environment: Environment<'_>,
 ) -> Result<Loaded, Problems> {
-    load_with(sources, strictness, environment, Modules::LeftOut)
+    load_with(sources, strictness, environment, (Modules::LeftOut, Reader::Looks))
 }
 
 /// What is done with the files of `filebeat.config.modules`.
@@ -109,21 +123,21 @@ fn load_with(
     sources: &Sources,
     strictness: Strictness,
     environment: Environment<'_>,
-    wanted: Modules,
+    (wanted, reader): (Modules, Reader),
 ) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let raw = merged(sources, &mut problems);
     if !problems.is_empty() {
         return Err(Problems::new(problems, shown(sources), mask::secrets_of(&raw)));
     }
-    let mut expanded = expand::expand(&raw, environment, &mut problems);
+    let mut expanded = expand::expand(&raw, reader, environment, &mut problems);
     let count = sources.files.len() + sources.overrides.len();
     let surroundings = Surroundings { raw: &raw, environment, strictness, sources: count };
     let modules = match wanted {
         Modules::Read => ModuleFiles::read(&mut expanded, &surroundings, &mut problems),
         Modules::LeftOut => ModuleFiles::default(),
     };
-    let expand::Expanded { root, failed, warnings } = expanded;
+    let expand::Expanded { root, failed, warnings, unknown } = expanded;
     let told = problems.len();
     let mut checked = check::check(&root, &mut problems);
     for list in &modules.lists {
@@ -154,6 +168,9 @@ fn load_with(
     }
     let mut warnings = notes.warnings.take();
     warnings.extend(twice::once(&mut settings.inputs, files, &shown));
+    if let OutputSettings::Elasticsearch(output) = &mut settings.output {
+        output.unknown = unknown;
+    }
     let stands = Stands::new(&at.get("output.elasticsearch"), listeners, shown, secrets);
     Ok(Loaded { settings, unneeded: checked.unneeded, warnings, config_directory, reload, stands })
 }
@@ -209,7 +226,9 @@ pub fn module_pattern(
     if !problems.is_empty() {
         return Err(Problems::new(problems, shown(sources), mask::secrets_of(&raw)));
     }
-    Ok(module_files::pattern(&expand::expand(&raw, environment, &mut problems).root))
+    Ok(module_files::pattern(
+        &expand::expand(&raw, Reader::Delivers, environment, &mut problems).root,
+    ))
 }
 
 /// Returns a checksum of what the files of modules are and hold now: whoever reads them again needs to only when it is another.

@@ -313,6 +313,8 @@ pub struct ElasticsearchSettings {
     pub template: TemplateSettings,
     /// What becomes of documents that the server will never take.
     pub dead_letters: DeadLetterSettings,
+    /// Keys whose variables are not set; none but where the configuration was read to look only, and then nothing is sent.
+    pub unknown: Vec<String>,
 }
 
 impl Default for ElasticsearchSettings {
@@ -340,6 +342,7 @@ impl Default for ElasticsearchSettings {
             tls: TlsSettings::default(),
             template: TemplateSettings::default(),
             dead_letters: DeadLetterSettings::default(),
+            unknown: Vec::new(),
         }
     }
 }

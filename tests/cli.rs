@@ -325,6 +325,25 @@ fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
 }
 
 #[test]
+fn commands_that_deliver_nothing_need_no_variable_of_the_service() {
+    let config = "filebeat.inputs:\n  - type: log\n    paths: [\"{dir}/*.log\"]\noutput.elasticsearch:\n  \
+                  hosts: [\"http://127.0.0.1:1\"]\n  api_key: \"${SHIPPER_TEST_NOT_SET}\"\n";
+    let place = place(config);
+    for (arguments, code, message) in [
+        (&["dlq", "list"][..], 0, None),
+        (&["status"], 2, Some("error: shipper does not run\n")),
+        (&["registry", "list"], 1, Some("error: there is no registry")),
+        (&["drain"], 1, Some("error: there is no registry")),
+        (&["run", "--once"], 78, Some("shipper.yml:6:13: `SHIPPER_TEST_NOT_SET` is no key")),
+    ] {
+        let (found, _, told) = said(&shipper(place.path(), arguments));
+        assert_eq!(found, code, "{arguments:?} {told}");
+        assert!(told.starts_with(message.unwrap_or_default()), "{arguments:?} {told}");
+        assert_eq!(told.is_empty(), message.is_none(), "{arguments:?} {told}");
+    }
+}
+
+#[test]
 fn unit_of_systemd_starts_it_again_for_as_long_as_it_takes_but_not_with_a_wrong_configuration() {
     let mut section = "";
     let mut lines = Vec::new();

@@ -105,12 +105,12 @@ pub(super) fn warn_of_modules(problems: &Problems) {
     err(&format!("warning: {WRONG_MODULES}, and left out here\n{problems}"));
 }
 
-/// Loads the configuration that the command line names, without the files of modules if only these are wrong: shipper may
-/// run on as it was before.
+/// Loads the configuration that the command line names for a command that only looks, without the files of modules if only
+/// these are wrong: shipper may run on as it was before.
 pub(super) fn load_apart(args: &ConfigArgs) -> Result<Apart, Failure> {
     let sources = sources(args)?;
     let strictness = strictness(args);
-    let problems = match config::load_as(&sources, strictness, &environment) {
+    let problems = match config::load_to_look(&sources, strictness, &environment) {
         Ok(loaded) => return Ok(Apart { loaded, wrong: None }),
         Err(problems) => problems,
     };

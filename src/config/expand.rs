@@ -22,6 +22,33 @@ const TEXT_MAX: usize = 1 << 20;
 const NOT_READ: [&str; 5] =
     ["http", "instrumentation", "monitoring", "setup.dashboards", "setup.kibana"];
 
+/// What only who delivers needs: where it goes, and who may write there. A service may have it from an environment that
+/// others have not.
+const DELIVERING: [&str; 13] = [
+    "cloud",
+    "filebeat.inputs.ssl",
+    "inputs.ssl",
+    "output.elasticsearch.api_key",
+    "output.elasticsearch.headers",
+    "output.elasticsearch.hosts",
+    "output.elasticsearch.parameters",
+    "output.elasticsearch.password",
+    "output.elasticsearch.protocol",
+    "output.elasticsearch.proxy_headers",
+    "output.elasticsearch.proxy_url",
+    "output.elasticsearch.ssl",
+    "output.elasticsearch.username",
+];
+
+/// Whom a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Who delivers: every reference has to lead somewhere.
+    Delivers,
+    /// Who only looks at what is there: what is needed for delivering may be unknown.
+    Looks,
+}
+
 /// A tree after its references were replaced.
 #[derive(Debug)]
 pub struct Expanded {
@@ -31,12 +58,19 @@ pub struct Expanded {
     pub failed: Vec<Place>,
     /// What is odd about references in sections that nobody reads.
     pub warnings: Vec<String>,
+    /// Keys whose references lead nowhere, which is no problem for who only looks.
+    pub unknown: Vec<String>,
 }
 
 /// Returns the tree with every reference replaced; one that leads nowhere is a problem, except
-/// below a key that says `enabled: false`.
-pub fn expand(root: &Node, environment: Environment<'_>, problems: &mut Vec<Problem>) -> Expanded {
-    expand_list(root, root, environment, problems)
+/// below a key that says `enabled: false`, and for who only looks.
+pub fn expand(
+    root: &Node,
+    reader: Reader,
+    environment: Environment<'_>,
+    problems: &mut Vec<Problem>,
+) -> Expanded {
+    expand_for(root, root, reader, environment, problems)
 }
 
 /// Returns a list that stands in a file of its own with every reference replaced; other keys are those of `root`.
@@ -46,8 +80,19 @@ pub fn expand_list(
     environment: Environment<'_>,
     problems: &mut Vec<Problem>,
 ) -> Expanded {
+    expand_for(root, list, Reader::Delivers, environment, problems)
+}
+
+fn expand_for(
+    root: &Node,
+    list: &Node,
+    reader: Reader,
+    environment: Environment<'_>,
+    problems: &mut Vec<Problem>,
+) -> Expanded {
     let mut expander = Expander {
         root,
+        reader,
         environment,
         problems,
         open: Vec::new(),
@@ -55,13 +100,16 @@ pub fn expand_list(
         followed: 0,
         path: Vec::new(),
         warnings: Vec::new(),
+        unknown: Vec::new(),
     };
     let root = expander.node(list);
-    Expanded { root, failed: expander.failed, warnings: expander.warnings }
+    let Expander { failed, warnings, unknown, .. } = expander;
+    Expanded { root, failed, warnings, unknown }
 }
 
 struct Expander<'a> {
     root: &'a Node,
+    reader: Reader,
     environment: Environment<'a>,
     problems: &'a mut Vec<Problem>,
     open: Vec<String>,
@@ -70,6 +118,7 @@ struct Expander<'a> {
     /// Keys that lead to what is being replaced.
     path: Vec<String>,
     warnings: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// A piece of a text.
@@ -162,6 +211,13 @@ impl Expander<'_> {
                     problem.message
                 ));
             }
+        }
+        if self.reader == Reader::Looks
+            && before < self.problems.len()
+            && DELIVERING.contains(&path.as_str())
+        {
+            self.problems.truncate(before);
+            self.unknown.push(path);
         }
         self.path.pop();
         replaced

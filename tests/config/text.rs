@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use shipper::config::files::Strictness;
 use shipper::config::options::numbered;
-use shipper::config::{Loaded, Sources, export, load};
-use shipper::settings::Settings;
+use shipper::config::{Loaded, Sources, export, load, load_to_look};
+use shipper::settings::{OutputSettings, Settings};
 
 use crate::load_text;
 
@@ -199,6 +200,43 @@ fn an_unset_variable_stops_the_start_except_in_sections_that_filebeat_does_not_r
     ] {
         let error = warnings(lines).expect_err(lines);
         assert!(error.contains("`NOPE` is no key and no variable of the environment\n"), "{error}");
+    }
+}
+
+#[test]
+fn who_only_looks_needs_no_variables_of_who_delivers() {
+    let text = |lines: &str| format!("inputs: [{{type: log, paths: [/a]}}]\n{lines}\n");
+    let unknown = |lines: &str| {
+        let files = vec![(PathBuf::from("shipper.yml"), text(lines))];
+        let sources = Sources { files, overrides: Vec::new() };
+        assert!(load(&sources, &|_| None).is_err(), "{lines}");
+        let loaded = load_to_look(&sources, Strictness::Lax, &|_| None);
+        let settings = loaded.map_err(|problems| problems.to_string())?.settings;
+        let OutputSettings::Elasticsearch(output) = settings.output else { panic!("{lines}") };
+        Ok::<_, String>(output.unknown.join(" "))
+    };
+    for (lines, expected) in [
+        ("output.elasticsearch: {hosts: [a], api_key: '${KEY}'}", "output.elasticsearch.api_key"),
+        (
+            "output.elasticsearch: {hosts: ['${A}', 'http://${B}'], username: u, password: '${KEY}'}",
+            "output.elasticsearch.hosts output.elasticsearch.password",
+        ),
+        (
+            "output.elasticsearch:\n  hosts: [a]\n  ssl.certificate: /a\n  ssl.key: '${KEY}'",
+            "output.elasticsearch.ssl",
+        ),
+        ("cloud: {id: '${CLOUD}', auth: '${KEY}'}", "cloud"),
+    ] {
+        assert_eq!(unknown(lines).as_deref(), Ok(expected), "{lines}");
+    }
+    for lines in [
+        "output.elasticsearch: {hosts: [a], dead_letter.path: '${DIR}'}",
+        "output.elasticsearch.hosts: [a]\npath.data: '${DIR}'",
+        "output.elasticsearch: {hosts: [a], api_key: '${KEY}', worker: '${WORKER}'}",
+    ] {
+        let told = unknown(lines).expect_err(lines);
+        assert!(told.contains("is no key and no variable of the environment"), "{told}");
+        assert!(!told.contains("`KEY`"), "{told}");
     }
 }
 

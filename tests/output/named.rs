@@ -1,6 +1,10 @@
 //! Certificates and keys that the configuration names and that cannot be used: told before anything starts.
 
 use super::authority::Authority;
+use super::rig::quick;
+use shipper::disk::RealDisk;
+use shipper::outputs::elasticsearch::Resender;
+use shipper::settings::ElasticsearchSettings;
 use std::path::Path;
 use std::process::Command;
 
@@ -93,4 +97,14 @@ fn a_listeners_key_that_cannot_be_used_is_told_with_its_input() {
     assert_eq!(code, 78, "{shown}");
     let expected = "shipper.yml:2:5: cannot read `./none.pem` of `ssl.certificate`: no such file";
     assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
+fn nothing_is_sent_with_a_key_whose_variable_is_not_set() {
+    let unknown = vec!["output.elasticsearch.api_key".to_owned()];
+    let settings = ElasticsearchSettings { unknown, ..quick(&["http://127.0.0.1:1".to_owned()]) };
+    let error = Resender::new(settings, &RealDisk).err().unwrap();
+    let expected =
+        "`output.elasticsearch.api_key` names a variable of the environment that is not set here";
+    assert_eq!(error.to_string(), expected);
 }

@@ -12,6 +12,8 @@ const PORT: &str = "443";
 /// What stands at the top level for `output.elasticsearch`.
 #[derive(Debug, Default)]
 pub struct Cloud {
+    /// Whether there is a Cloud ID, if only one that is wrong.
+    pub is_named: bool,
     /// The address, which takes the place of `hosts`.
     pub host: Option<String>,
     /// User and password, which take the place of `username` and `password`.
@@ -21,7 +23,12 @@ pub struct Cloud {
 /// Reads both keys.
 #[must_use]
 pub fn cloud(root: &At<'_>) -> Cloud {
-    Cloud { host: id(&root.get("cloud.id")), credentials: auth(&root.get("cloud.auth")) }
+    let at = root.get("cloud.id");
+    Cloud {
+        is_named: at.text_if_any().is_some(),
+        host: id(&at),
+        credentials: auth(&root.get("cloud.auth")),
+    }
 }
 
 /// Reads a Cloud ID: a label, and in base64 `host$elasticsearch$kibana`, each with a port of its own or not.

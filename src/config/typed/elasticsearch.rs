@@ -112,6 +112,8 @@ pub fn elasticsearch(
             }
             (vec![host], None)
         }
+        // What is wrong with it is told.
+        None if cloud.is_named => (Vec::new(), None),
         None => hosts(at),
     };
     let proxy_url = proxy(&at.get("proxy_url"));
@@ -161,6 +163,7 @@ pub fn elasticsearch(
         tls: tls(&at.get("ssl"), config_directory),
         template: template(template_at),
         dead_letters: dead_letters(at),
+        unknown: Vec::new(),
     };
     (settings, preset.flush_timeout)
 }

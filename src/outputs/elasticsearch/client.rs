@@ -47,6 +47,9 @@ pub(super) enum ClientError {
     /// A header cannot be sent.
     #[error("headers: `{0}` cannot be sent as an HTTP header")]
     Header(String),
+    /// A variable of the environment is not set, which is none of a command's business that only looks.
+    #[error("`{0}` names a variable of the environment that is not set here")]
+    Unknown(String),
     /// The proxy's address.
     #[error("proxy_url is no address of a proxy")]
     Proxy,
@@ -61,6 +64,9 @@ impl ClientError {
         let fixed = match self {
             Self::Tls(error) => return error.advice(),
             Self::Header(_) => "check headers, username, password and api_key for odd characters",
+            Self::Unknown(_) => {
+                "set it, as the service has it from its `EnvironmentFile` or `Environment`"
+            }
             Self::Proxy => "write it as http://host:port, or set proxy_disable: true",
             Self::Build(_) => "check the settings of output.elasticsearch",
         };
@@ -129,6 +135,9 @@ impl HttpClient {
         settings: &ElasticsearchSettings,
         disk: &D,
     ) -> Result<Self, ClientError> {
+        if let Some(key) = settings.unknown.first() {
+            return Err(ClientError::Unknown(key.clone()));
+        }
         let material = read_material(settings, disk)?;
         let mut query = settings.parameters.clone();
         if let Some(pipeline) = &settings.pipeline {
