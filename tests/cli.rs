@@ -6,10 +6,10 @@
     reason = "a test may fail, and has real files"
 )]
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 /// A directory with a log of two lines and a configuration; `{dir}` in it stands for the directory.
 fn place(config: &str) -> tempfile::TempDir {
@@ -283,6 +283,25 @@ fn bad_command_line_has_the_usual_exit_code() {
     }
 }
 
+/// Starts one that reads its lines and has them acknowledged by nobody.
+fn unheard(place: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shipper"));
+    command.current_dir(place).args(["-e"]).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for a line of the log with a text in it, and returns it.
+fn wait_for(told: &mut BufReader<ChildStderr>, what: &str) -> String {
+    let mut line = String::new();
+    while !line.contains(what) {
+        line.clear();
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "{what}");
+    }
+    line
+}
+
+/// In the log when lines are read, and wait.
+const LINES_WAIT: &str = r#""filebeat":{"events":{"active":"#;
+
 #[test]
 fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -290,37 +309,41 @@ fn second_signal_ends_a_stop_that_waits_for_an_output_which_does_not_answer() {
     let config =
         format!("{}filebeat.shutdown_timeout: 10m\nlogging.metrics.period: 100ms\n", to_port(port));
     let place = place(&config);
-    let mut running = Command::new(env!("CARGO_BIN_EXE_shipper"))
-        .current_dir(place.path())
-        .args(["-e"])
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut running = unheard(place.path());
     // It is connected to, and asks in vain.
     let (_asked, _) = silent.accept().unwrap();
     while !place.path().join("data/shipper.sock").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let pid = rustix::process::Pid::from_child(&running);
-    let mut told = std::io::BufReader::new(running.stderr.take().unwrap());
-    let mut wait_for = |what: &str| {
-        let mut line = String::new();
-        while !line.contains(what) {
-            line.clear();
-            assert_ne!(std::io::BufRead::read_line(&mut told, &mut line).unwrap(), 0, "{what}");
-        }
-    };
-    // Lines are read, and wait.
-    wait_for(r#""filebeat":{"events":{"active":"#);
+    let mut told = BufReader::new(running.stderr.take().unwrap());
+    wait_for(&mut told, LINES_WAIT);
     // What has a web server open its logs again is nothing to this one.
     for signal in [rustix::process::Signal::USR1, rustix::process::Signal::USR2] {
         rustix::process::kill_process(pid, signal).unwrap();
     }
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    wait_for("open batches for at most 600s");
+    wait_for(&mut told, "open batches for at most 600s");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    wait_for("a second signal: what is in flight is not waited for");
-    wait_for("stopped before all was acknowledged");
+    wait_for(&mut told, "a second signal: what is in flight is not waited for");
+    wait_for(&mut told, "stopped before all was acknowledged");
+    assert!(running.wait().unwrap().success());
+}
+
+#[test]
+fn stop_without_a_server_says_that_not_all_was_acknowledged() {
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = refusing.local_addr().unwrap().port();
+    drop(refusing);
+    let config = format!("{}logging.metrics.period: 100ms\n", to_port(port));
+    let place = place(&config);
+    let mut running = unheard(place.path());
+    let mut told = BufReader::new(running.stderr.take().unwrap());
+    wait_for(&mut told, LINES_WAIT);
+    let pid = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let line = wait_for(&mut told, "stopped before all was acknowledged");
+    assert!(line.contains(" events=2"), "{line}");
     assert!(running.wait().unwrap().success());
 }
 

@@ -223,7 +223,7 @@ fn supervise(
         drain.end(&drained(end));
     }
     tell_dead_letters(counted.sending.dead_letters.get(), counted.sending.dropped.get());
-    Ok(finish(end, stopped, mode.once))
+    Ok(finish(end, stopped, unacknowledged(&counted), mode.once))
 }
 
 /// Finds the service manager; without one, shipper runs all the same.
@@ -456,8 +456,16 @@ fn tell_dead_letters(documents: u64, dropped: u64) {
     }
 }
 
-/// Says how it ended; `once`: the exit code is to tell whether all was acknowledged.
-fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
+/// Counts the events that have not come to their end. What is spooled for a target that takes nothing has, as far as its file
+/// is concerned.
+fn unacknowledged(stats: &Stats) -> u64 {
+    let figures = stats.snapshot();
+    let ended = figures.sending.settled().saturating_add(figures.sending.spooled);
+    figures.reading.events.saturating_sub(ended)
+}
+
+/// Says how it ended, with so many events `open`; `once`: the exit code is to tell whether all was acknowledged.
+fn finish(end: End, stopped: Stopped, open: u64, once: bool) -> ExitCode {
     let incomplete = if once { ExitCode::from(NOT_ACKNOWLEDGED) } else { ExitCode::SUCCESS };
     match (end, stopped) {
         (End::Thread, _) | (_, Stopped::Fallen) => ExitCode::from(super::FAILED),
@@ -477,8 +485,9 @@ fn finish(end: End, stopped: Stopped, once: bool) -> ExitCode {
                 warn!(
                     "a signal has come before all was read and acknowledged; the next start goes on there"
                 );
-            } else if stopped == Stopped::GivenUp {
+            } else if stopped == Stopped::GivenUp || open != 0 {
                 warn!(
+                    events = open,
                     "stopped before all was acknowledged; the rest is read again at the next start"
                 );
             }
