@@ -70,7 +70,9 @@ pub(super) fn text_without(
         }
         if let Some(place) = left.iter().position(|one| one == column) {
             left.remove(place);
-            rows.iter_mut().for_each(|row| drop(row.remove(place)));
+            for row in &mut rows {
+                row.remove(place);
+            }
         }
     }
     let right: Vec<usize> = (0..left.len()).filter(|place| right.contains(&left[*place])).collect();

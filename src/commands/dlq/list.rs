@@ -101,7 +101,11 @@ fn table_text(groups: &[(Key, Group)], width: Option<usize>) -> String {
     let above = rows.into_iter().map(|row| [0, 1, 4, 5].map(|column| row[column].clone()).to_vec());
     let above = table::text(above.collect(), &NUMBERS, 3, None);
     let below = std::iter::once(String::new()).chain(below);
-    above.lines().zip(below).map(|(above, below)| format!("{above}\n{below}")).collect()
+    let mut text = String::new();
+    for (above, below) in above.lines().zip(below) {
+        text.extend([above, "\n", &below]);
+    }
+    text
 }
 
 fn add(groups: &mut BTreeMap<Key, Group>, letter: &Letter<'_>, bytes: u64) {

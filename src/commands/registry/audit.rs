@@ -199,7 +199,11 @@ fn table_text(rows: &[Row], sum: &Row, width: Option<usize>) -> String {
     let files: Vec<String> = files.collect();
     let lines = lines.iter().map(|line| [&[String::new()], &line[1..]].concat());
     let below = table::text(lines.collect(), &numbers, 0, None);
-    files.iter().zip(below.lines()).map(|(file, below)| format!("{file}\n{below}\n")).collect()
+    let mut text = String::new();
+    for (file, below) in files.iter().zip(below.lines()) {
+        text.extend([file, "\n", below, "\n"]);
+    }
+    text
 }
 
 /// Says where the gaps of an epoch are.
