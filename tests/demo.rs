@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 /// After which time a demo that does not end is taken for one that never does.
-const NEVER: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_mins(1);
 
 /// The demo with a place of its own for its files.
 fn demo(temporary: &Path, arguments: &[&str]) -> Command {
