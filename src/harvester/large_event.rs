@@ -84,7 +84,7 @@ impl<D: Disk> Worker<D> {
             if let Behind::Fault(error) = behind {
                 return Err(Obstacle::Refused(error));
             }
-            file.scanned = at + (length + 1 - terminator.len()) as u64;
+            file.scanned = at + (length + 1).saturating_sub(terminator.len()) as u64;
             return Ok((Sought::Open, Turn::More));
         }
         let last = last.unwrap_or(0);

@@ -5,6 +5,7 @@
 
 use super::file::{Harvester, Obstacle};
 use super::filling::Clock;
+use super::piece::{Behind, Piece};
 use super::{Turn, Worker};
 use crate::assembly::terminator::Terminator;
 use crate::batch::{BatchBuilder, BatchLimits};
@@ -147,7 +148,7 @@ pub(super) fn find_end<D: Disk>(
     buffer: &mut [u8],
 ) -> io::Result<Found> {
     let open = file.file.as_ref().expect("a file is opened before it is searched");
-    let length = open.read_at(buffer, file.scanned)?;
+    let Piece { length, behind, .. } = Piece::read(open, buffer, file.scanned, None)?;
     let cut = file.first_cut().filter(|cut| *cut <= file.scanned + length as u64);
     let end = terminator.find(&buffer[..length], file.scanned);
     let end = end.map(|end| file.scanned + end as u64);
@@ -156,7 +157,12 @@ pub(super) fn find_end<D: Disk>(
     }
     if length < terminator.len() {
         let is_shorter = !file.assignment.is_packed && open.stat()?.size < file.scanned;
-        return Ok(if is_shorter { Found::Shorter } else { Found::EndOfFile });
+        return match behind {
+            Behind::End if is_shorter => Ok(Found::Shorter),
+            Behind::End => Ok(Found::EndOfFile),
+            Behind::More => Ok(Found::NotYet),
+            Behind::Fault(error) => Err(error),
+        };
     }
     file.size = file.size.max(file.scanned + length as u64);
     // A line end may stand across the border.

@@ -4,9 +4,12 @@ use crate::faulty::bad_sector;
 use crate::log::listener;
 use crate::rig::{Logs, Rig, gzip, lines, messages, pack, watched};
 use shipper::discovery::From;
+use shipper::harvester::READ_BYTES;
 use shipper::packing::{Compression, Format};
 use shipper::position::{PREFIX_BYTES, TAIL_BYTES};
-use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
+use shipper::settings::reading::{
+    EncodingSettings, LineParser, MultilineRule, MultilineSettings, ReadingSettings,
+};
 use shipper::unpacked::SKIPPED_AT_ONCE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -37,6 +40,51 @@ fn read_that_ends_early_is_not_the_end_of_the_file() {
         rig.pass_a_scan();
         assert_eq!(rig.arrived(), messages(6, 200), "{most} bytes at once");
         assert_eq!(rig.stop().len(), 1, "{most} bytes at once: it is one file");
+    }
+}
+
+/// In UTF-16.
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// Reads one byte of what begins at an offset or behind it, and the rest in the next read.
+fn part_reads(from: u64) -> impl FnMut(&Path, u64, usize) -> Result<usize, i32> + Send + 'static {
+    let mut next = 0;
+    move |_, offset, wanted| {
+        let length = if offset < from || offset == next { wanted } else { wanted.min(1) };
+        next = offset + length as u64;
+        Ok(length)
+    }
+}
+
+#[test]
+fn read_that_ends_within_a_line_end_is_not_the_end_of_the_file() {
+    let long = "x".repeat(READ_BYTES);
+    let multiline = MultilineSettings::new(MultilineRule::Count(3));
+    let parsers = vec![LineParser::Multiline(multiline)];
+    for (parsers, expected) in [
+        (parsers, vec![format!("one\n{long}\nthree"), format!("four\n{long}\nsix")]),
+        (Vec::new(), ["one", &long, "three", "four", &long, "six"].map(str::to_owned).to_vec()),
+    ] {
+        for is_removed in [false, true] {
+            let logs = Logs::new();
+            logs.write("access.log", wide("a\nb\nc\n"));
+            let encoding = EncodingSettings::Utf16 { big_endian: false, mark_decides: false };
+            let parsers = parsers.clone();
+            let reading = ReadingSettings { encoding, parsers, ..ReadingSettings::default() };
+            let patterns = [logs.pattern("access.log")];
+            let mut rig = Rig::start_reading(&patterns, Vec::new(), &reading);
+            rig.settle_down();
+            assert_eq!(rig.arrived().join("\n"), "a\nb\nc");
+            logs.append("access.log", wide(&format!("one\n{long}\nthree\nfour\n{long}\nsix\n")));
+            rig.disk.fail(part_reads(1000));
+            if is_removed {
+                logs.remove("access.log");
+            }
+            rig.pass(60);
+            assert!(rig.arrived() == expected, "removed {is_removed}, {} at once", expected.len());
+        }
     }
 }
 
