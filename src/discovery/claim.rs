@@ -556,7 +556,7 @@ pub(super) fn end_of_last_line(file: &impl ReadFile, size: u64) -> io::Result<u6
     while 0 < end {
         let length = usize::try_from(end).unwrap_or(buffer.len()).min(buffer.len());
         let start = end - length as u64;
-        let got = file.read_at(&mut buffer[..length], start)?;
+        let got = file.read_fully(&mut buffer[..length], start)?;
         if let Some(position) = memchr::memrchr(b'\n', &buffer[..got]) {
             return Ok(start + position as u64 + 1);
         }

@@ -43,6 +43,20 @@ fn read_that_ends_early_is_not_the_end_of_the_file() {
     }
 }
 
+#[test]
+fn log_is_skipped_to_its_end_where_reads_end_early() {
+    for most in [1, 3, 100] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 200));
+        let mut rig = Rig::start(&[logs.pattern("access.log")], Vec::new(), From::Now);
+        rig.disk.fail(move |_, _, wanted| Ok(wanted.min(most)));
+        rig.settle_down();
+        logs.append("access.log", lines(201, 205));
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(201, 205), "{most} bytes at once");
+    }
+}
+
 /// In UTF-16.
 fn wide(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
