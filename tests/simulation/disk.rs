@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 /// Where the shipper keeps its own files: only there a power cut loses what was not synced.
 pub const DATA: &str = "/data";
 
+/// Where logs are moved out of their tree: nothing leads there.
+pub const AWAY: &str = "/away";
+
 const DEVICE: u64 = 1;
 
 /// What stops a process in the middle of a step.
@@ -41,6 +44,10 @@ pub struct Node {
     was_truncated: bool,
     /// Whether it lost its name while the process had it open: what is in it is to be read before it is closed.
     is_owed: bool,
+    /// Whether it was moved out of its tree while the process had it open under that name: it is to be followed in this life.
+    is_moved: bool,
+    /// Whether it is to be followed there whatever comes: its new name is saved.
+    is_followed: bool,
     /// What somebody wrote into it: it is a log.
     is_log: bool,
     /// When that was last, and where in it one waited how long before going on.
@@ -143,7 +150,7 @@ impl ModelDisk {
             let mut state = disk.state();
             state.next_inode = 100;
             state.births = true;
-            for directory in ["/", "/logs", "/logs/old", DATA] {
+            for directory in ["/", "/logs", "/logs/old", DATA, AWAY] {
                 state.make(Path::new(directory), Kind::Directory);
             }
             state.durable_names = state.names.clone();
@@ -248,6 +255,8 @@ impl State {
             read_to: 0,
             was_truncated: false,
             is_owed: false,
+            is_moved: false,
+            is_followed: false,
             is_log: false,
             written_at: 0,
             pauses: Vec::new(),
@@ -371,6 +380,11 @@ impl State {
             let path = if below == Path::new("") { to.clone() } else { to.join(below) };
             self.names.insert(path, number);
         }
+        // A call of the process may be about to look at it only.
+        let is_open = !self.is_within_call && self.opened_as.values().any(|name| *name == from);
+        if is_open && self.keeps_open && to.starts_with(AWAY) {
+            self.nodes.get_mut(&number).unwrap().is_moved = true;
+        }
         for name in self.opened_as.values_mut() {
             if let Ok(below) = name.strip_prefix(&from) {
                 *name = if below == Path::new("") { to.clone() } else { to.join(below) };
@@ -458,6 +472,8 @@ impl State {
             crate::story::tell(told.clone());
             self.given_up.push(told);
         }
+        // Before it was missed, perhaps.
+        node.is_moved &= self.keeps_open;
         if self.promises && node.is_owed && node.opened == 0 && self.keeps_open {
             self.promised.push(node.content[..node.read_to].to_vec());
         }
@@ -468,7 +484,26 @@ impl State {
         self.is_ending = true;
         // What cannot be read or written at the stop is lost.
         let Faults { full, sync_fails, reads_fail, .. } = self.faults;
-        self.promises &= gently && !full && !sync_fails && !reads_fail;
+        let is_sound = gently && !full && !sync_fails && !reads_fail;
+        self.promises &= is_sound;
+        for node in self.nodes.values_mut() {
+            node.is_followed |= is_sound && std::mem::take(&mut node.is_moved);
+        }
+    }
+
+    /// The process has saved that a file is where it was moved to.
+    pub fn note_saved(&mut self, name: &Path, number: u64) {
+        if name.starts_with(AWAY) && self.number_of(name) == Some(number) {
+            self.nodes.get_mut(&number).unwrap().is_followed = true;
+        }
+    }
+
+    /// Tells whether the process has to follow a file that was moved out of its tree. What came into it after it was cut may
+    /// never have been seen.
+    pub fn is_followed(&self, path: &Path) -> bool {
+        let node = self.number_of(path).map(|number| &self.nodes[&number]);
+        let node = node.filter(|node| path.starts_with(AWAY) && !node.was_truncated);
+        node.is_some_and(|node| node.is_moved || node.is_followed)
     }
 
     /// Writes at an offset; a gap before it becomes a hole of NULs.
@@ -580,13 +615,16 @@ impl State {
         self.resolve(path).ok().filter(|number| !self.is_directory(*number))
     }
 
-    /// Returns the content of every file below `/logs`, each inode once, and when it was made.
+    /// Returns the content of every file below `/logs`, and of those that were moved out of it and are to be followed, each inode
+    /// once, and when it was made.
     pub fn logs(&self) -> Vec<(PathBuf, Vec<u8>, u64)> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
-        for (path, number) in self.names.range(PathBuf::from("/logs")..) {
+        let ours = self.names.iter().filter(|(path, _)| path.starts_with("/logs"));
+        let moved = self.names.iter().filter(|(path, _)| self.is_followed(path));
+        for (path, number) in ours.chain(moved) {
             let node = &self.nodes[number];
-            if path.starts_with("/logs") && node.kind == Kind::File && seen.insert(*number) {
+            if node.kind == Kind::File && seen.insert(*number) {
                 found.push((path.clone(), node.content.clone(), node.made));
             }
         }
@@ -623,7 +661,8 @@ impl State {
             let names = self.names.values().filter(|named| *named == number).count();
             let node = self.nodes.get_mut(number).unwrap();
             node.names = names;
-            (node.opened, node.read_to, node.is_owed) = (0, 0, false);
+            (node.opened, node.read_to) = (0, 0);
+            (node.is_owed, node.is_moved) = (false, false);
             let ours = self.names.iter().any(|(path, named)| {
                 named == number && path.starts_with(DATA) && node.kind == Kind::File
             });

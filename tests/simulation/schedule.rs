@@ -3,7 +3,7 @@
 #[path = "cases.rs"]
 mod cases;
 
-use crate::disk::{DATA, Gate, HardStop, ModelDisk, Syncing};
+use crate::disk::{AWAY, DATA, Gate, HardStop, ModelDisk, Syncing};
 use crate::events::Reading;
 use crate::packing::{is_packed, unpack};
 use crate::server::{Deliverer, Server};
@@ -146,7 +146,8 @@ impl Scene {
         let mut rng = Rng::with_seed(seed);
         let reading = Reading::draw(&mut Rng::with_seed(!seed));
         let beside = &mut Rng::with_seed(seed.rotate_left(16));
-        let mut troubles = Troubles::draw(&mut rng).or_packs_away(beside);
+        let out = &mut Rng::with_seed(seed.rotate_left(48));
+        let mut troubles = Troubles::draw(&mut rng).or_packs_away(beside).or_moves_out(out);
         // A hole of an odd number of bytes would tear every character behind it.
         // And what is left out, or waits, is not told from a hole.
         troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
@@ -178,7 +179,7 @@ impl Scene {
             begun,
             reading,
             drains: seed % 3 == 1,
-            goes_on: troubles.packs_away && beside.bool(),
+            goes_on: (troubles.packs_away && beside.bool()) || (troubles.moves_out && out.bool()),
             slow_syncs: beside.u8(..4) == 0,
             is_last: false,
             lost: BTreeMap::new(),
@@ -389,8 +390,11 @@ impl Scene {
         if is_start {
             world.forget_known();
         }
-        for Entry { path, inode, .. } in known.iter().map(|known| &known.entry) {
+        for Entry { path, inode, name, ended, .. } in known.iter().map(|known| &known.entry) {
             world.note_known(path, inode.birth);
+            if is_start && !ended {
+                self.disk.state().note_saved(name, inode.number);
+            }
         }
     }
 
@@ -489,7 +493,8 @@ impl Scene {
                 };
                 let matches = self.patterns().iter().any(|pattern| pattern.matches(&path));
                 let is_after_known = world.is_after_known(&path, made);
-                let is_ours = is_known || (matches && !is_packed) || is_after_known;
+                let is_ours =
+                    is_known || (matches && !is_packed) || is_after_known || path.starts_with(AWAY);
                 (path, content, matches, is_ours)
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Web servers that write logs, and what rotates, copies, links and locks them meanwhile.
 
-use crate::disk::State;
+use crate::disk::{AWAY, State};
 use crate::events::Reading;
 use crate::packing::pack;
 use crate::story::tell;
@@ -40,6 +40,8 @@ pub struct Troubles {
     pub clockwork: bool,
     /// Rotated files go to another directory and are packed there at once.
     pub packs_away: bool,
+    /// Logs are moved out of their tree.
+    pub moves_out: bool,
 }
 
 impl Troubles {
@@ -62,6 +64,7 @@ impl Troubles {
             removed: some(),
             clockwork: some() && some(),
             packs_away: false,
+            moves_out: false,
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
@@ -80,6 +83,11 @@ impl Troubles {
         }
         let others = Self { rename: true, copytruncate: false, olddir: false, pack: false, ..self };
         Self { packs_away: true, holes: false, locked: false, ..others }
+    }
+
+    /// Has, in one schedule of four, logs moved out of their tree, where they are not packed away.
+    pub fn or_moves_out(self, rng: &mut Rng) -> Self {
+        Self { moves_out: rng.u8(..4) == 0 && !self.packs_away, ..self }
     }
 }
 
@@ -239,6 +247,7 @@ impl World {
             10 if troubles.rename => self.reopen(state, site),
             12 | 13 if troubles.pack => self.begin_packing(state, site),
             14 if troubles.removed => self.remove(state, site),
+            15 | 16 if troubles.moves_out => self.move_out(state, site),
             11 if self.actions.is_multiple_of(3) => state.overflow(),
             _ => self.write(state, site),
         }
@@ -611,6 +620,25 @@ impl World {
         let to = PathBuf::from(format!("/logs/old/{base}-{}", self.actions));
         if state.rename_log(&from, &to) {
             tell(format!("{} put away as {}", from.display(), to.display()));
+        }
+    }
+
+    /// Moves a log, or what it was rotated to, out of its tree.
+    fn move_out(&mut self, state: &mut State, site: usize) {
+        let is_rotated = self.rng.u8(..3) == 0;
+        if self.is_rotating(site) {
+            return;
+        }
+        let path = self.sites[site].path.clone();
+        let from = if is_rotated { self.generation(site, 1) } else { path };
+        let to = PathBuf::from(format!("{AWAY}/{}-{}", self.sites[site].name, self.actions));
+        if !state.rename_log(&from, &to) {
+            return;
+        }
+        tell(format!("{} moved to {}", from.display(), to.display()));
+        self.sites[site].moved_away = !is_rotated;
+        if !self.troubles.late_reopen {
+            self.reopen(state, site);
         }
     }
 
