@@ -91,6 +91,10 @@ fn syntax_problem(source: usize, text: &str, error: &ScanError) -> Problem {
     let problem = |place, what: &str| Problem::new(place, format!("this is not YAML: {what}"));
     match syntax::advice(text, at) {
         Some(advice) => problem(advice.place, advice.what).hint(advice.hint),
+        None if error.info().contains("simple key") => {
+            problem(syntax::within(text, at), "no colon follows a key, here or in the line above")
+                .hint("write every key with a colon and a space: `key: value`")
+        }
         None => problem(syntax::within(text, at), error.info())
             .hint("compare its indentation, quotes and brackets with the lines around it"),
     }

@@ -1,5 +1,6 @@
 //! Guesses what a person meant whose text is no YAML.
 
+use crate::config::keys;
 use crate::config::mask;
 use crate::config::problems::Place;
 
@@ -27,6 +28,7 @@ type Found = (usize, &'static str, String);
 const TAB: &str = "a tab stands where lines are indented";
 const NO_SPACE: &str = "no space follows the colon";
 const NO_SPACE_AFTER_DASH: &str = "no space follows the dash";
+const NO_COLON: &str = "no colon follows the key";
 const EQUALS: &str = "a key and its value are parted by `=`";
 const NEEDS_QUOTES: &str = "this character begins no plain value";
 const TYPOGRAPHIC: &str = "typographic quotes are none in YAML";
@@ -195,6 +197,14 @@ fn line_advice(line: &str) -> Option<Found> {
         let hint = format!("write a colon and a space: `{key}: {}`", value.trim());
         return Some((column_of(line, at), EQUALS, hint));
     }
+    let value = after.trim_start_matches(' ');
+    let has_value =
+        value.len() < after.len() && !value.trim().is_empty() && !value.starts_with(':');
+    if has_value && is_last_part_of_a_key(key) {
+        // The value stays unsaid: it may be a secret.
+        let hint = format!("write a colon and a space behind the key: `{key}: …`");
+        return Some((column_of(line, item_at + key_length), NO_COLON, hint));
+    }
     let rest = after.strip_prefix(':')?;
     if !key.is_empty() && !rest.is_empty() && !rest.starts_with([' ', '\t', '/']) {
         let column = column_of(line, item_at + key_length + 1);
@@ -204,6 +214,14 @@ fn line_advice(line: &str) -> Option<Found> {
     let value = rest.trim_start_matches(' ');
     needs_quotes(line, value, line.len() - value.len())
         .or_else(|| list_needs_quotes(line, value, line.len() - value.len()))
+}
+
+/// Tells whether some known key ends with a word, which may be several of its parts.
+fn is_last_part_of_a_key(word: &str) -> bool {
+    let is_one = |key: &str| {
+        key.strip_suffix(word).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    };
+    !word.is_empty() && keys::all().any(|(key, _)| is_one(&key))
 }
 
 fn is_key_byte(byte: u8) -> bool {
@@ -298,6 +316,21 @@ mod tests {
                 ("a: “b: c”", Some((4, TYPOGRAPHIC, "write plain quotes: `\"` or `'`"))),
                 ("- *.log", Some((3, NEEDS_QUOTES, star))),
                 ("paths: [a, *.log]", Some((12, NEEDS_QUOTES, star))),
+                (
+                    "rescue.max_size 1GB",
+                    Some((
+                        16,
+                        NO_COLON,
+                        "write a colon and a space behind the key: `rescue.max_size: …`",
+                    )),
+                ),
+                (
+                    "  hosts [\"http://a\"]",
+                    Some((8, NO_COLON, "write a colon and a space behind the key: `hosts: …`")),
+                ),
+                ("  hosts : a", None),
+                ("nobody knows", None),
+                ("hosts ", None),
                 ("# a:b", None),
                 ("http://a", None),
                 ("a: b", None),
