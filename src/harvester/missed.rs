@@ -42,14 +42,14 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    /// Sees to all open files of which something is left, also to those that nobody has missed yet, because nobody will hold
-    /// them any more: the next start is to know where they are now, and what has no name is rescued. For the stop.
+    /// Sees to all open files, also to those that nobody has missed yet, because nobody will hold them any more: the next start
+    /// is to know where they are now, for more may come there, and what is left of those without a name is rescued. For the stop.
     pub(super) fn leave_all(&mut self) {
         let is_done =
             |file: &Harvester<D>| file.is_settled() && file.size_now() <= file.assignment.offset;
-        let open = self.files.iter().filter(|(_, file)| file.file.is_some() && !is_done(file));
+        let open = self.files.iter().filter(|(_, file)| file.file.is_some());
         for key in open.map(|(key, _)| *key).collect::<Vec<_>>() {
-            if !self.has_name(key) {
+            if !self.has_name(key) && self.files.get(&key).is_some_and(|file| !is_done(file)) {
                 self.note_left(key);
                 self.rescue_now(key);
             }
@@ -60,6 +60,10 @@ impl<D: Disk> Worker<D> {
     fn has_name(&self, key: FileKey) -> bool {
         let Some(file) = self.files.get(&key) else { return true };
         let Some(open) = &file.file else { return true };
+        let name = open.name().ok().flatten();
+        if name.as_deref() == Some(&*file.assignment.name) {
+            return true;
+        }
         if file.removed || open.is_unlinked().unwrap_or(false) {
             return file.assignment.rescued.is_some();
         }
@@ -70,7 +74,7 @@ impl<D: Disk> Worker<D> {
             stat.is_ok_and(|stat| stat.kind == Kind::File && same_inode(stat.inode, inode))
         };
         if !leads_there(&file.assignment.name)
-            && let Ok(Some(name)) = open.name()
+            && let Some(name) = name
             && leads_there(&name)
         {
             let name = Arc::from(name);

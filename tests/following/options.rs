@@ -413,6 +413,25 @@ fn log_that_is_moved_out_of_its_tree_is_followed_where_it_is() {
 }
 
 #[test]
+fn log_that_is_moved_out_of_its_tree_just_before_a_stop_is_read_on_where_it_is() {
+    for unread in [0, 2] {
+        let (logs, elsewhere) = (Logs::new(), Logs::new());
+        logs.write("a.log", lines(1, 3));
+        let start = |saved| Rig::start(&[logs.pattern("*.log")], saved, From::Start);
+        let mut rig = start(Vec::new());
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 3));
+        logs.append("a.log", lines(4, 3 + unread));
+        std::fs::rename(logs.path("a.log"), elsewhere.path("a.1")).unwrap();
+        let saved = rig.leave();
+        elsewhere.append("a.1", lines(4 + unread, 9));
+        let mut rig = start(saved);
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(4, 9), "{unread} lines were not read");
+    }
+}
+
+#[test]
 fn file_that_was_away_goes_on_where_it_was_unless_it_is_forgotten() {
     let clean = |removed, inactive| CleanSettings { removed, inactive };
     let minute = Some(Duration::from_mins(1));

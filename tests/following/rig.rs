@@ -459,6 +459,18 @@ impl Rig {
         self.kill()
     }
 
+    /// Ends this life without another step of the prospector, as a stop does that comes before it has looked.
+    pub fn leave(self) -> Saved {
+        let Self { worker, mut notes, mut known, .. } = self;
+        worker.close();
+        while let Ok(note) = notes.try_recv() {
+            if let Note::Seen { epoch, name, .. } = note {
+                known.get_mut(&epoch).unwrap().entry.name = name;
+            }
+        }
+        known.into_values().map(|known| known.entry).collect()
+    }
+
     /// Ends this life without another step and returns what a registry would hold.
     pub fn kill(self) -> Saved {
         let mut saved: Saved = self.known.into_values().map(|known| known.entry).collect();
