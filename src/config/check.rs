@@ -194,6 +194,14 @@ fn joined_otherwise(entry: &Entry, path: &str) -> Option<String> {
             return Some(format!("it belongs to the top level, as `{key}`"));
         }
     }
+    let is_one_line = node.place.line == entry.place.line;
+    if is_one_line && leaf.contains('.') && !path.contains('.') {
+        let below = format!(".{leaf}");
+        let mut known = keys::all().filter(|(_, class)| *class == Class::Supported);
+        return known
+            .find(|(key, _)| key.ends_with(&below) && !key.starts_with("filebeat.inputs."))
+            .map(|(key, _)| format!("did you mean `{key}`?"));
+    }
     None
 }
 
@@ -251,6 +259,10 @@ fn suggestion(path: &str) -> Option<String> {
     // At the top level stands what was not indented: there the same key elsewhere says more.
     match (near, elsewhere) {
         (_, Some(key)) if above.is_empty() => Some(belongs(key, last)),
+        (_, None) if above.is_empty() && section(&known, last).is_some() => {
+            let above = section(&known, last)?;
+            Some(format!("indent it below `{above}`, or write `{above}.{last}`"))
+        }
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, Some(key)) => Some(belongs(key, last)),
         (None, None) => nearest(path, known.iter().map(|(key, _)| key.as_str()))
@@ -276,6 +288,16 @@ fn elsewhere<'k>(known: &'k [(String, Class)], last: &str) -> Option<&'k str> {
     let mut found = known.iter().filter(|(key, _)| key == last || key.ends_with(&suffix));
     let supported = found.clone().find(|(_, class)| *class == Class::Supported);
     supported.or_else(|| found.next()).map(|(key, _)| key.as_str())
+}
+
+/// Finds below what a section of this name stands that has lost its indentation.
+fn section<'k>(known: &'k [(String, Class)], name: &str) -> Option<&'k str> {
+    let middle = format!(".{name}.");
+    let mut supported = known.iter().filter(|(_, class)| *class == Class::Supported);
+    supported.find_map(|(key, _)| Some(&key[..key.find(&middle)?])).filter(|above| {
+        // What stands in an input has to stand in one of the list.
+        !above.starts_with("filebeat.inputs")
+    })
 }
 
 const ACCESS_LOGS: &str = "name the logs in `filebeat.inputs` instead: access lines of Apache and \
@@ -385,6 +407,10 @@ mod tests {
             ("filebeat.registry.shutdown_timeout", Some("it belongs under `filebeat`")),
             ("shutdwn_timeout", Some("did you mean `filebeat.shutdown_timeout`?")),
             ("filebeat.shutdown_timout", Some("did you mean `shutdown_timeout`?")),
+            ("elasticsearch", Some("indent it below `output`, or write `output.elasticsearch`")),
+            ("registry", Some("indent it below `filebeat`, or write `filebeat.registry`")),
+            ("mem", Some("indent it below `queue`, or write `queue.mem`")),
+            ("outputs", Some("did you mean `output`?")),
             ("zzzzzzzzz", None),
         ] {
             assert_eq!(suggestion(path).as_deref(), expected, "{path}");

@@ -193,3 +193,25 @@ fn ssl_beside_hosts_without_tls_is_told() {
         assert_eq!(warnings(lines), expected, "{lines}");
     }
 }
+
+#[test]
+fn a_user_without_a_password_is_told() {
+    let warnings = |lines: &str| {
+        let text = format!(
+            "inputs: [{{type: log, paths: [/a]}}]\noutput.elasticsearch: {{hosts: ['https://a'], {lines}}}\n"
+        );
+        crate::load_text(&text).unwrap_or_else(|problems| panic!("{problems}")).warnings
+    };
+    let told =
+        "`output.elasticsearch.username` has no `password`: requests go out with an empty one";
+    for (lines, is_told) in [
+        ("username: u", true),
+        ("username: u, password: ''", true),
+        ("username: u, password: p", false),
+        ("api_key: 'a:b'", false),
+        ("", false),
+    ] {
+        let expected = if is_told { vec![told.to_owned()] } else { Vec::new() };
+        assert_eq!(warnings(lines), expected, "{lines}");
+    }
+}

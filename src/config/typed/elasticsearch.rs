@@ -212,6 +212,7 @@ fn hosts(at: &At<'_>) -> (Vec<String>, Option<Credentials>) {
     let is_told =
         at.node().is_some_and(|node| matches!(node.value, Value::Scalar(_) | Value::List(_)));
     if !is_told
+        && !at.is_meant("`hosts`")
         && texts.is_empty()
         && list.node().is_none_or(|node| node.is_empty() || node.text().is_some())
     {
@@ -263,19 +264,23 @@ fn auth(at: &At<'_>, of_cloud: Option<Credentials>, of_url: Option<Credentials>)
     if user.is_none() && password.is_some() {
         at.get("password").problem_with("a `password` without a `username`", "add the user's name");
     }
+    if api_key.as_ref().is_some_and(|key| !key.contains(':')) {
+        let hint = "it is made of the `id` and the `api_key` of the server's answer";
+        key_at.problem_with(format!("`{}` takes `id:key`", key_at.path()), hint);
+    }
+    if user.is_some() && password.is_none() {
+        user_at.warn(format!(
+            "`{}` has no `password`: requests go out with an empty one",
+            user_at.path()
+        ));
+    }
     match (api_key, url_credentials, user) {
         (Some(_), url, user) if url.is_some() || user.is_some() => {
             let message = "`api_key` and a user with a password cannot both be used";
             key_at.problem_with(message, "keep one of the two");
             Auth::None
         }
-        (Some(key), _, _) => {
-            if !key.contains(':') {
-                let hint = "it is made of the `id` and the `api_key` of the server's answer";
-                key_at.problem_with(format!("`{}` takes `id:key`", key_at.path()), hint);
-            }
-            Auth::ApiKey(Secret::new(key))
-        }
+        (Some(key), _, _) => Auth::ApiKey(Secret::new(key)),
         (None, Some((username, password)), _) => {
             Auth::Basic { username, password: Secret::new(password) }
         }

@@ -23,10 +23,20 @@ pub fn http(root: &At<'_>) -> Option<HttpSettings> {
     if known.is_none() {
         host_at.problem_with(
             format!("`http.host` takes a name, an address or a socket, found `{text}`"),
-            "write it as `localhost`, or as `unix:///run/shipper/shipper-http.sock`",
+            advice(&text),
         );
     }
     known
+}
+
+fn advice(text: &str) -> String {
+    let bare = text.rsplit('/').next().unwrap_or(text);
+    if let Some((host, port)) = bare.rsplit_once(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return format!("the port stands apart: write `http.host: {host}` and `http.port: {port}`");
+    }
+    "write it as `localhost`, or as `unix:///run/shipper/shipper-http.sock`".to_owned()
 }
 
 fn listen(text: &str, port: u16) -> Option<HttpSettings> {

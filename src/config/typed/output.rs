@@ -65,6 +65,9 @@ fn chosen(root: &At<'_>) -> Option<String> {
         return Some("elasticsearch".to_owned());
     }
     let Some(first) = enabled.first() else {
+        if outputs.is_empty() && root.is_meant("`output") {
+            return None;
+        }
         let all =
             if outputs.is_empty() { "there is no output" } else { "every output is disabled" };
         root.problem_with(all, EXAMPLE);

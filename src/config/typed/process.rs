@@ -50,19 +50,53 @@ pub fn limits(root: &At<'_>) -> LimitSettings {
         let size = ByteSize::parse(size).ok().map(|size| size.0);
         let size = size.filter(|size| BANDWIDTH_LEAST <= *size);
         if size.is_none() {
-            bandwidth_at.wrong("a rate such as `5MB/s`, at least 16 KiB a second", &text);
+            let expected = "a rate such as `5MB/s`, at least 16 KiB a second";
+            match bits(&text) {
+                Some(bytes) => bandwidth_at.wrong_with(
+                    expected,
+                    &text,
+                    format!("it is counted in bytes: write `{bytes}/s`"),
+                ),
+                None => bandwidth_at.wrong(expected, &text),
+            }
         }
         size
     });
     let cpu = cpu_at.text_if_any().and_then(|text| {
-        let percent = text.strip_suffix('%').unwrap_or(&text).trim().parse::<f64>().ok();
-        let percent = percent.filter(|percent| (1.0..=100_000.0).contains(percent));
+        let number = text.strip_suffix('%').unwrap_or(&text).trim().parse::<f64>().ok();
+        let percent = number.filter(|percent| (1.0..=100_000.0).contains(percent));
         if percent.is_none() {
-            cpu_at.wrong("a share of one core such as `20%`, at least 1%", &text);
+            let expected = "a share of one core such as `20%`, at least 1%";
+            match number.filter(|number| (0.01..1.0).contains(number) && !text.ends_with('%')) {
+                Some(share) => {
+                    cpu_at.wrong_with(
+                        expected,
+                        &text,
+                        format!("write `{}%`", (share * 1000.0).round() / 10.0),
+                    );
+                }
+                None => cpu_at.wrong(expected, &text),
+            }
         }
         percent.map(|percent| percent / 100.0)
     });
     LimitSettings { bandwidth, cpu }
+}
+
+/// Returns a number of bits, as networks are sold by (`5Mbit/s`, `1 Gbps`), as bytes.
+fn bits(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (number, rest) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let rest = rest.strip_suffix("/s").or_else(|| rest.strip_suffix("ps")).unwrap_or(rest);
+    let factor = match rest.strip_suffix("bit").or_else(|| rest.strip_suffix('b'))? {
+        "k" => 125.0,
+        "m" => 125_000.0,
+        "g" => 125_000_000.0,
+        _ => return None,
+    };
+    let bytes = number.trim().parse::<f64>().ok()? * factor;
+    let (amount, unit) = if bytes < 1e6 { (bytes / 1e3, "KB") } else { (bytes / 1e6, "MB") };
+    Some(format!("{amount}{unit}"))
 }
 
 /// Reads `filebeat.registry`; a relative path lies below `path.data`.

@@ -116,6 +116,16 @@ impl<'a> At<'a> {
         self.notes.problems.borrow().is_empty()
     }
 
+    /// Tells whether an unknown key was told of which this text is in the hint: a key that is missing was probably meant.
+    #[must_use]
+    pub fn is_meant(&self, hint: &str) -> bool {
+        let is_one = |problem: &Problem| {
+            problem.message.starts_with("unknown key")
+                && problem.hint.as_deref().is_some_and(|said| said.contains(hint))
+        };
+        self.notes.problems.borrow().iter().any(is_one)
+    }
+
     /// Notes a problem at this value.
     pub fn problem(&self, message: impl Into<String>) {
         self.push(self.new_problem(message));
@@ -157,6 +167,11 @@ impl<'a> At<'a> {
     /// Notes that a value is not what its key takes; a secret is not repeated.
     pub fn wrong(&self, expected: &str, text: &str) {
         self.push(self.wrong_value(expected, text));
+    }
+
+    /// Notes that a value is not what its key takes, with advice; a secret is not repeated.
+    pub fn wrong_with(&self, expected: &str, text: &str, hint: impl Into<String>) {
+        self.push(self.wrong_value(expected, text).hint(hint));
     }
 
     fn wrong_value(&self, expected: &str, text: &str) -> Problem {
