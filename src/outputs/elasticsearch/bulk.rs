@@ -65,6 +65,9 @@ impl Fault {
                 "the target does not exist and may not be created: check index, path and the server's settings"
             }
             (400, "") => "check hosts and path, and whether Elasticsearch itself answers there",
+            (400, "no answer of Elasticsearch") if self.reason.contains("SSL certificate") => {
+                "the server takes no client without a certificate that it trusts: set ssl.certificate and ssl.key to one"
+            }
             (400, "no answer of Elasticsearch") => {
                 "something else answers there: check the port, and http or https"
             }
@@ -704,6 +707,20 @@ mod tests {
             if let Answer::Items(verdicts) = read_answer(status, &body, count) {
                 prop_assert_eq!(verdicts.len(), count);
             }
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_a_web_server_wants_is_told() {
+        let page =
+            |title: &str| format!("<html>\r\n<head><title>400 {title}</title></head>\r\n<body>");
+        for (title, expected) in [
+            ("The SSL certificate error", "set ssl.certificate and ssl.key"),
+            ("No required SSL certificate was sent", "set ssl.certificate and ssl.key"),
+            ("Bad Request", "check the port, and http or https"),
+        ] {
+            let fault = super::page(400, page(title).as_bytes());
+            assert!(fault.advice().contains(expected), "{title}: {}", fault.advice());
         }
     }
 }
