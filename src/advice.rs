@@ -50,19 +50,25 @@ pub fn reason(error: &io::Error) -> String {
 }
 
 fn hint<D: Disk>(disk: &D, path: &Path, error: &io::Error) -> String {
+    denied(disk, path, error, true).unwrap_or_else(|| "it is tried again by itself".to_owned())
+}
+
+/// Returns what an operator can do about a file that may not be read, where that is why it cannot; for a log that `rotates`, how
+/// it lasts as well.
+pub fn denied<D: Disk>(disk: &D, path: &Path, error: &io::Error, rotates: bool) -> Option<String> {
     if error.kind() == io::ErrorKind::PermissionDenied {
         let user = rustix::process::geteuid().as_raw();
         let barred = path.ancestors().skip(1).find_map(|directory| {
             disk.stat(directory).ok().filter(|_| disk.list(directory).is_err()).map(|_| directory)
         });
-        return match disk.stat(path) {
-            Ok(stat) => access::hint(disk, path, &stat),
+        return Some(match disk.stat(path) {
+            Ok(stat) => access::hint(disk, path, &stat, rotates),
             Err(_) => format!(
                 "user {user} may not pass a directory above it{}: give it the execute right there",
                 barred
                     .map_or_else(String::new, |directory| format!(" (`{}`)", directory.display())),
             ),
-        };
+        });
     }
-    "it is tried again by itself".to_owned()
+    None
 }

@@ -30,6 +30,8 @@ pub(crate) enum TlsError {
         path: PathBuf,
         /// What the system said.
         reason: String,
+        /// What to do about its mode and owner, if that is why.
+        advice: Option<String>,
     },
     /// There is no certificate in it.
     #[error("{place} holds no certificate that can be used: {reason}")]
@@ -80,6 +82,7 @@ impl TlsError {
     /// Says what a person can do about it.
     pub(crate) fn advice(&self) -> String {
         match self {
+            Self::Read { advice: Some(advice), .. } => advice.clone(),
             Self::Read { key, .. } => format!(
                 "name a file under {key} that is there, and that the user who runs shipper may read"
             ),

@@ -14,7 +14,8 @@ struct Reader {
 }
 
 /// Returns what to do about a file that may not be read.
-pub(super) fn hint<D: Disk>(disk: &D, path: &Path, stat: &Stat) -> String {
+/// For a log that rotates, how that lasts as well.
+pub(super) fn hint<D: Disk>(disk: &D, path: &Path, stat: &Stat, rotates: bool) -> String {
     let named = |file: &str, number: u32| {
         let text = disk.read_all(Path::new(file), NAMES_BYTES_MAX).unwrap_or_default();
         (number, name_in(&text, number).unwrap_or_else(|| number.to_string()))
@@ -29,10 +30,16 @@ pub(super) fn hint<D: Disk>(disk: &D, path: &Path, stat: &Stat) -> String {
     };
     let owner = named("/etc/passwd", stat.user).1;
     let group = named("/etc/group", stat.group).1;
-    words(path, stat, &owner, &group, &reader)
+    words(path, stat, (&owner, &group), &reader, rotates)
 }
 
-fn words(path: &Path, stat: &Stat, owner: &str, group: &str, reader: &Reader) -> String {
+fn words(
+    path: &Path,
+    stat: &Stat,
+    (owner, group): (&str, &str),
+    reader: &Reader,
+    rotates: bool,
+) -> String {
     let path = path.display();
     let user = &reader.user.1;
     let (rights, mode) =
@@ -54,10 +61,11 @@ fn words(path: &Path, stat: &Stat, owner: &str, group: &str, reader: &Reader) ->
     } else {
         steps.join(", ")
     };
-    let kept = if stat.kind == Kind::Directory {
+    let kept = if stat.kind == Kind::Directory || !rotates {
         String::new()
     } else {
-        let mode = stat.mode | mode;
+        // Whoever writes a log opens it again.
+        let mode = stat.mode | mode | 0o600;
         format!(
             "; for the next rotation `create {mode:04o} {owner} {needed}` in logrotate's configuration"
         )
@@ -84,13 +92,17 @@ mod tests {
     use crate::position::Inode;
 
     fn said(mode: u32, group: (u32, &str), kind: Kind) -> String {
+        said_of(mode, group, kind, true)
+    }
+
+    fn said_of(mode: u32, group: (u32, &str), kind: Kind, rotates: bool) -> String {
         let inode = Inode { device: 1, number: 2, birth: 3 };
         let stat = Stat { kind, inode, size: 0, modified: 0, mode, user: 33, group: group.0 };
         let reader = Reader {
             user: (998, "shipper".to_owned()),
             groups: vec![(997, "shipper".to_owned()), (4, "adm".to_owned())],
         };
-        words(Path::new("/var/log/a"), &stat, "www-data", group.1, &reader)
+        words(Path::new("/var/log/a"), &stat, ("www-data", group.1), &reader, rotates)
     }
 
     #[test]
@@ -112,6 +124,15 @@ mod tests {
             "it has mode 0600, owner www-data and group root, and this process runs as shipper: \
              `chgrp shipper /var/log/a`, `chmod g+r /var/log/a`; for the next rotation \
              `create 0640 www-data shipper` in logrotate's configuration"
+        );
+        assert_eq!(
+            said(0o000, (4, "adm"), file),
+            "it has mode 0000, owner www-data and group adm, and this process runs as shipper: \
+             `chmod g+r /var/log/a`; for the next rotation `create 0640 www-data adm` in logrotate's configuration"
+        );
+        assert_eq!(
+            said_of(0o600, (4, "adm"), file, false),
+            "it has mode 0600, owner www-data and group adm, and this process runs as shipper: `chmod g+r /var/log/a`"
         );
         assert_eq!(
             said(0o640, (33, "www-data"), Kind::Directory),

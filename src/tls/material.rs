@@ -138,6 +138,7 @@ fn read<D: Disk>(path: &Path, key: &'static str, disk: &D) -> Result<Vec<u8>, Tl
         key,
         path: path.to_path_buf(),
         reason: advice::reason(&error),
+        advice: advice::denied(disk, path, &error, false),
     })
 }
 
