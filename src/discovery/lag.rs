@@ -78,7 +78,9 @@ impl<D: Disk> Prospector<D> {
     pub(super) fn tell_hidden(&self) {
         let files = self.files.iter().filter_map(|(_, file)| {
             let is_held = file.stage == Stage::Removed;
-            (is_held || file.is_packed).then(|| HiddenFile {
+            // What the last scan did not see may be with a directory that is away.
+            let is_unseen = file.seen != self.round;
+            (is_held || is_unseen || file.is_packed).then(|| HiddenFile {
                 epoch: file.epoch,
                 size: file.size,
                 is_held,
