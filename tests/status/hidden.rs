@@ -31,9 +31,9 @@ fn removed_and_moved_files_that_are_held_open_are_in_the_backlog() {
     let all_moved = |log: &Path| {
         std::fs::rename(log.parent().unwrap(), elsewhere.path().join("logs")).unwrap();
     };
-    let ways: [(&dyn Fn(&Path), &str); 3] =
-        [(&removed, "gone, open"), (&moved, "gone, open"), (&all_moved, "gone")];
-    for (take_away, state) in ways {
+    let ways: [&dyn Fn(&Path); 3] = [&removed, &moved, &all_moved];
+    let states = ["gone, open", "gone, open", "gone"];
+    for (take_away, state) in ways.into_iter().zip(states) {
         let port = crate::http_port();
         let config = to_port(port)
             + "  backoff: {init: 20ms, max: 100ms}\nrescue.max_size: 0\nqueue.mem.bytes: 2MiB\n";
