@@ -438,9 +438,10 @@ impl Reading {
 
     /// Returns all offsets of `content` in `from + 1..=upto` at which an event may end.
     fn ends(&self, content: &[u8], cuts: &Cuts, from: usize, upto: usize) -> Vec<usize> {
-        (from + 1..=upto)
-            .filter(|end| cuts.contains(end) || self.ends_line(content, *end))
-            .collect()
+        let newline = self.encode("\n");
+        let ends_line =
+            |end: usize| end.is_multiple_of(newline.len()) && content[..end].ends_with(&newline);
+        (from + 1..=upto).filter(|end| ends_line(*end) || cuts.contains(end)).collect()
     }
 
     fn ends_line(&self, content: &[u8], end: usize) -> bool {
