@@ -261,9 +261,10 @@ impl Scene {
             }
         };
         let given_up = std::mem::take(&mut self.disk.state().given_up);
-        // Where nothing is settled for seconds, and the rescue is full, that is asked for.
+        // Where nothing is settled for seconds, because a sync or a line takes long, and the rescue is full, that is asked for.
+        let takes_long = self.slow_syncs || self.long_lines;
         let may_give_up =
-            self.slow_syncs && self.drops_rest && self.rescue_bytes == Some(RESCUE_BYTES_FEW);
+            takes_long && self.drops_rest && self.rescue_bytes == Some(RESCUE_BYTES_FEW);
         if let Some(what) = given_up.first().filter(|_| !may_give_up) {
             return Err(format!("closed without a name and before its end: {what}"));
         }
