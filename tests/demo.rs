@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After which time a demo that does not end is taken for one that never does.
 const NEVER: Duration = Duration::from_mins(1);
@@ -27,8 +28,17 @@ fn demo(temporary: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts the demo on a terminal, of which it returns the other end.
+/// Starts the demo on a terminal, of which it returns the other end; what it says of errors can be read from a pipe.
 fn demo_on_terminal(temporary: &Path, arguments: &[&str]) -> (Child, File) {
+    demo_with(temporary, arguments, |_| Stdio::piped())
+}
+
+/// The same with another place for what it says of errors, given the terminal.
+fn demo_with(
+    temporary: &Path,
+    arguments: &[&str],
+    errors: impl FnOnce(&OwnedFd) -> Stdio,
+) -> (Child, File) {
     let other_end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
     let other_end = other_end.expect("a terminal");
     grantpt(&other_end).expect("it is ours");
@@ -39,6 +49,7 @@ fn demo_on_terminal(temporary: &Path, arguments: &[&str]) -> (Child, File) {
     let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal, size).expect("it is ours");
     let mut command = demo(temporary, arguments);
+    command.stderr(errors(&terminal));
     command.stdin(terminal.try_clone().expect("a descriptor")).stdout(terminal);
     (command.spawn().expect("it starts"), File::from(other_end))
 }
@@ -150,6 +161,28 @@ fn a_terminal_that_goes_away_ends_the_demo() {
         drop(terminal);
         let _ = stderr.read_to_end(&mut Vec::new());
     });
+    assert!(is_empty(temporary.path()));
+}
+
+#[test]
+fn a_terminal_that_goes_away_leaves_nothing_behind_where_errors_go_there_as_well() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let (mut child, mut terminal) = demo_with(temporary.path(), &["--for", "1h"], |terminal| {
+        Stdio::from(terminal.try_clone().expect("a descriptor"))
+    });
+    read_until(&mut terminal, "Ctrl-C");
+    drop(terminal);
+    let deadline = Instant::now() + NEVER;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is ours") {
+            break status;
+        }
+        if deadline <= Instant::now() {
+            child.kill().expect("it runs");
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.code().is_some(), "it ends by itself: {status}");
     assert!(is_empty(temporary.path()));
 }
 

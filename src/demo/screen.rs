@@ -17,8 +17,8 @@ const LINE: Duration = Duration::from_secs(1);
 pub(super) enum Screen {
     /// A terminal, in raw mode and on its other page until this is dropped.
     Terminal {
-        /// The terminal.
-        terminal: DefaultTerminal,
+        /// The terminal; it is there until this is dropped.
+        terminal: Option<Box<DefaultTerminal>>,
         /// Whether colours are used.
         palette: Palette,
     },
@@ -43,7 +43,7 @@ impl Screen {
         }
         let palette = Palette::from_no_color(std::env::var_os("NO_COLOR").as_deref());
         let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
-        Ok(Self::Terminal { terminal, palette })
+        Ok(Self::Terminal { terminal: Some(Box::new(terminal)), palette })
     }
 
     /// Returns how long to wait for the next drawing.
@@ -61,8 +61,10 @@ impl Screen {
     pub(super) fn show(&mut self, snapshot: &Snapshot, now: Instant) -> io::Result<()> {
         match self {
             Self::Terminal { terminal, palette } => {
-                terminal.draw(|frame| view::draw(frame, snapshot, *palette))?;
-                Ok(())
+                let drawn = terminal.as_mut().map(|terminal| {
+                    terminal.draw(|frame| view::draw(frame, snapshot, *palette)).map(drop)
+                });
+                drawn.unwrap_or(Ok(()))
             }
             Self::Lines { due } if *due <= now => {
                 *due += LINE;
@@ -89,8 +91,11 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        if matches!(self, Self::Terminal { .. }) {
-            ratatui::restore();
+        let Self::Terminal { terminal, .. } = self else { return };
+        let Some(mut terminal) = terminal.take() else { return };
+        // Of a terminal that went away nothing can be told there; trying to would end the process before it has tidied up.
+        if ratatui::try_restore().is_err() || terminal.show_cursor().is_err() {
+            std::mem::forget(terminal);
         }
     }
 }
