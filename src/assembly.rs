@@ -85,17 +85,27 @@ impl OpenEvent {
     }
 }
 
+/// Returns what ends a line of an input, for each encoding that its files may have.
+///
+/// # Errors
+/// When an encoding lacks the line end.
+pub fn terminators(settings: &ReadingSettings) -> Result<Vec<Terminator>, AssemblyError> {
+    let charsets = Charset::all_of(&settings.encoding);
+    let terminator =
+        |charset: &Charset| Ok(Terminator::new(settings.line_terminator, charset.encoding())?);
+    charsets.iter().map(terminator).collect()
+}
+
 impl Assembly {
     /// Makes the assembly of an input whose events have at most so many bytes.
     ///
     /// # Errors
     /// When an expression is none, or the encoding lacks the line end.
     pub fn new(settings: &ReadingSettings, bytes_max: usize) -> Result<Self, AssemblyError> {
-        let mut rules = Vec::new();
-        for charset in Charset::all_of(&settings.encoding) {
-            let terminator = Terminator::new(settings.line_terminator, charset.encoding())?;
-            rules.push(Arc::new(LineRules { charset, terminator }));
-        }
+        let charsets = Charset::all_of(&settings.encoding).into_iter();
+        let rules = charsets.zip(terminators(settings)?);
+        let rules = rules.map(|(charset, terminator)| Arc::new(LineRules { charset, terminator }));
+        let rules = rules.collect();
         let mut steps = Vec::new();
         for parser in &settings.parsers {
             steps.push(match parser {

@@ -1,5 +1,6 @@
 //! From settings to what each stage needs, checked as a whole before anything starts.
 
+use crate::assembly::terminators;
 use crate::batch::{BatchLimits, ITEMS_MAX};
 use crate::discovery::glob::{Pattern, PatternError};
 use crate::discovery::{Skip, Watched};
@@ -250,6 +251,7 @@ pub(super) fn watched(input: &InputSettings, starts: Starts) -> Result<Watched, 
             }),
             tail: input.files.skip.tail,
         },
+        terminators: terminators(&input.reading).map_err(PipelineError::from)?,
         symlinks: input.symlinks,
         packed: input.compression,
         scan_interval: input.scan_interval,

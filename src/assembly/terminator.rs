@@ -22,6 +22,13 @@ pub struct Terminator {
 #[error("the encoding `{0}` has no such character")]
 pub struct NoSuchCharacter(pub &'static str);
 
+/// A line feed.
+impl Default for Terminator {
+    fn default() -> Self {
+        Self { pattern: Finder::new(b"\n").into_owned(), optional: Box::from(*b"\r"), unit: 1 }
+    }
+}
+
 impl Terminator {
     /// Returns the bytes of a line end in an encoding.
     ///

@@ -8,6 +8,7 @@ use super::packed::first_unpacked;
 use super::{File, FileKey, Prospector, Stage, Start, keep_unclaimed};
 use crate::account::Account;
 use crate::advice;
+use crate::assembly::terminator::Terminator;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
     Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, judge, originals, prefix_matches, prefix_of,
@@ -33,6 +34,9 @@ const REGISTERED_AT_ONCE: usize = 512;
 
 /// Scans in which a file or a directory was readable before it is told again that it is not.
 pub(super) const TOLD_FOR: u64 = 10;
+
+/// Bytes in which the last line end of a file is sought at once.
+const SEARCHED_AT_ONCE: usize = 64 << 10;
 
 /// A file opened to be looked at.
 pub(super) struct Look<D: Disk> {
@@ -550,15 +554,22 @@ fn skipped_to(base: u64) -> Account {
 }
 
 /// Returns the offset behind the last line end of a file of `size` bytes; 0 when it has none.
-pub(super) fn end_of_last_line(file: &impl ReadFile, size: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; 64 << 10];
+pub(super) fn end_of_last_line(
+    file: &impl ReadFile,
+    size: u64,
+    terminators: &[Terminator],
+) -> io::Result<u64> {
+    // A line end may stand across the border of two pieces.
+    let across = terminators.iter().map(Terminator::len).max().unwrap_or(1) - 1;
+    let mut buffer = vec![0; SEARCHED_AT_ONCE + across];
     let mut end = size;
     while 0 < end {
-        let length = usize::try_from(end).unwrap_or(buffer.len()).min(buffer.len());
-        let start = end - length as u64;
-        let got = file.read_fully(&mut buffer[..length], start)?;
-        if let Some(position) = memchr::memrchr(b'\n', &buffer[..got]) {
-            return Ok(start + position as u64 + 1);
+        let start = end.saturating_sub(SEARCHED_AT_ONCE as u64);
+        let wanted = usize::try_from(size - start).unwrap_or(buffer.len()).min(buffer.len());
+        let got = file.read_fully(&mut buffer[..wanted], start)?;
+        let last = |one: &Terminator| one.find_last(&buffer[..got], start);
+        if let Some(position) = terminators.iter().filter_map(last).max() {
+            return Ok(start + position as u64);
         }
         end = start;
     }

@@ -91,7 +91,11 @@ impl<D: Disk> Prospector<D> {
             }
             if let Ok(looked) = look(&self.disk, &found.path)
                 && same_place(&looked, &found)
-                && let Ok(end) = end_of_last_line(&looked.file, looked.size)
+                && let Ok(end) = end_of_last_line(
+                    &looked.file,
+                    looked.size,
+                    &self.inputs[usize::from(input)].terminators,
+                )
                 && let Some(known) = self.begin_epoch_at(input, &found, &looked, end)
             {
                 files += 1;

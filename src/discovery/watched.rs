@@ -2,6 +2,7 @@
 
 use super::glob::Pattern;
 use super::skipped::Skip;
+use crate::assembly::terminator::Terminator;
 use crate::packing::Compression;
 use crate::settings::{CleanSettings, ReadOrder};
 use regex::Regex;
@@ -27,6 +28,8 @@ pub struct Watched {
     pub order: ReadOrder,
     /// What is left out of files that are there already.
     pub skip: Skip,
+    /// What ends a line of its files, for each encoding that they may have.
+    pub terminators: Vec<Terminator>,
     /// Which compressed files are read.
     pub packed: Compression,
     /// A file is removed once it is read to its end, settled, and has not changed for this long.
@@ -48,6 +51,7 @@ impl Default for Watched {
             resend_on_touch: false,
             order: ReadOrder::default(),
             skip: Skip::default(),
+            terminators: vec![Terminator::default()],
             packed: Compression::default(),
             delete_after: None,
             clean: CleanSettings::default(),

@@ -1,13 +1,15 @@
 //! What an input says about its files: which are read, from where, and what becomes of them.
 
-use crate::rig::{Logs, Rig, lines, messages, watched};
+use crate::rig::{Logs, Rig, input, lines, messages, watched};
 use regex::Regex;
 use shipper::account::Account;
+use shipper::assembly::terminators;
 use shipper::certificates::{hex, sha256};
 use shipper::discovery::glob::Pattern;
 use shipper::discovery::{From, Skip, Watched};
 use shipper::packing::Compression;
 use shipper::position::Outcome;
+use shipper::settings::reading::{EncodingSettings, LineTerminator, ReadingSettings};
 use shipper::settings::{
     CleanSettings, CloseSettings, FingerprintSettings, InputSettings, ReadBy, ReadOrder,
 };
@@ -160,6 +162,38 @@ fn line_that_is_being_written_to_a_skipped_file_is_not_cut() {
     logs.append("a.log", "ee\n");
     rig.pass_a_scan();
     assert_eq!(rig.arrived(), ["three"]);
+}
+
+#[test]
+fn what_stands_there_is_skipped_to_a_line_end_of_the_files_encoding() {
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let utf16 = EncodingSettings::Utf16 { big_endian: false, mark_decides: true };
+    let nul = LineTerminator::NullTerminator;
+    let long = "x".repeat(40_000);
+    for (encoding, line_terminator, before, more, arrive) in [
+        (utf16.clone(), LineTerminator::Auto, little("one\n"), little("two\n"), "two"),
+        // The line end stands where what is searched at once begins: one byte of it before that, one behind.
+        (
+            utf16,
+            LineTerminator::Auto,
+            [little("one\n"), little(&long)[..0xffff].to_vec()].concat(),
+            [little(&long)[0xffff..].to_vec(), little("\n")].concat(),
+            &*long,
+        ),
+        (EncodingSettings::Utf8, nul, b"one\ntwo\0".to_vec(), b"thr\nee\0".to_vec(), "thr\nee"),
+    ] {
+        let logs = Logs::new();
+        logs.write("a.log", before);
+        let reading = ReadingSettings { encoding, line_terminator, ..ReadingSettings::default() };
+        let terminators = terminators(&reading).unwrap();
+        let watched = Watched { skip: tail(), terminators, ..watched(&[logs.pattern("*.log")]) };
+        let input = InputSettings { reading, ..input(10 << 20) };
+        let mut rig = Rig::start_watching(watched, Vec::new(), From::Start, 16 << 20, &input);
+        rig.settle_down();
+        logs.append("a.log", more);
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), [arrive]);
+    }
 }
 
 /// Filebeat would go to the end of it.
