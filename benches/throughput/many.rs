@@ -153,6 +153,10 @@ fn started(world: &World, arguments: &Arguments) -> Outcome<Vec<f64>> {
     eprintln!("  {before_entries} entries before, {entries} after");
     // Lines that were written after the first one had arrived.
     stamped.retain(|(at, late_ms)| first + Duration::from_secs_f64(late_ms / 1e3) < *at);
+    let longest = stamped.iter().max_by(|left, right| left.1.total_cmp(&right.1));
+    if let Some((at, late_ms)) = longest {
+        eprintln!("  the longest pause, {late_ms:.1} ms, ended after {:.1?}", *at - begun);
+    }
     let times_ms = sorted(stamped);
     Ok(vec![
         (first - begun).as_secs_f64() * 1e3,

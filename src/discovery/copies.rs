@@ -109,14 +109,20 @@ impl<D: Disk> Prospector<D> {
                 // What is empty now is no copy of what has gone before.
                 let is_empty = looked.first().is_empty();
                 if self.claim_continuation(input, found, &mut looked) {
-                } else if !is_empty && self.living_original(input, found, &looked).is_some() {
+                    return;
+                }
+                let may_be_copy =
+                    !is_empty && self.living_original(input, found, &looked).is_some();
+                if may_be_copy {
                     self.put_off(&near);
-                } else if !self.claim_beginning(input, found, &mut looked) {
-                    let is_same = |inode: Inode| same_inode(found.stat.inode, inode);
-                    for (_, _, path) in near.iter().filter(|(_, inode, _)| is_same(*inode)) {
-                        if !self.is_dealt_with(input, found.stat.inode) {
-                            self.note_replaced(input, path, found);
-                        }
+                } else if self.claim_beginning(input, found, &mut looked) {
+                    return;
+                }
+                // Other content in the inode of a log; what begins as a followed one does waits there to be told from a copy.
+                let is_same = |inode: Inode| same_inode(found.stat.inode, inode);
+                for (_, _, path) in near.iter().filter(|(_, inode, _)| is_same(*inode)) {
+                    if !self.is_dealt_with(input, found.stat.inode) {
+                        self.note_replaced(input, path, found);
                     }
                 }
             }

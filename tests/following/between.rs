@@ -326,3 +326,22 @@ fn packed_generation_does_not_wait_for_a_log_of_its_name_whose_directory_is_away
     assert_eq!(arrived, messages(304, 309));
     assert!(rig.prospector.has_assigned_all());
 }
+
+/// A server that does not append writes on where it was after a truncation: both logs begin with a thousand NULs and more.
+#[test]
+fn what_stands_behind_a_hole_and_was_renamed_unseen_is_read_beside_a_log_that_begins_alike() {
+    let logs = Logs::new();
+    logs.write("access.log", lines(1, 300));
+    let mut rig = rig(&logs, "access.log");
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    let behind_a_hole = |text: String| [vec![0; lines(1, 300).len()], text.into_bytes()].concat();
+    logs.truncate("access.log");
+    logs.append("access.log", behind_a_hole(lines(301, 310)));
+    logs.rename("access.log", "access.log.1");
+    logs.write("access.log", behind_a_hole(lines(311, 320)));
+    rig.pass(30);
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, messages(301, 320));
+}
