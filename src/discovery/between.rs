@@ -401,6 +401,9 @@ impl<D: Disk> Prospector<D> {
         // What lies where nobody can look is sought for long, and each rotation adds to it.
         let mut kept: Vec<Rotated> = Vec::new();
         for (at, mut one) in rotated.into_iter().enumerate() {
+            if at.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
             let seen = one.log.parent().and_then(|directory| seen.get(directory));
             // One whose directories never stand still is not kept for ever.
             let is_seen_soon = seen == Some(&Seen::Changed) && one.looks < LOOKS_MAX;

@@ -4,6 +4,7 @@ use super::copies::Waiting;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::Orphan;
+use super::orphans::{hashes, hashes_near};
 use super::packed::first_unpacked;
 use super::{File, FileKey, Prospector, Stage, Start, keep_unclaimed};
 use crate::account::Account;
@@ -11,8 +12,7 @@ use crate::advice;
 use crate::assembly::terminator::Terminator;
 use crate::disk::{Disk, ReadFile, Stat};
 use crate::identity::{
-    Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, judge, originals, prefix_matches, prefix_of,
-    same_inode,
+    Looked, PREFIX_PROOF_MIN, Verdict, can_be_proved, judge, prefix_matches, prefix_of, same_inode,
 };
 use crate::ledger::{Entry, Known, Note, Progress};
 use crate::packing::Format;
@@ -134,7 +134,7 @@ impl<D: Disk> Prospector<D> {
         self.seek_unclaimed(listing, now);
         self.index_unclaimed();
         let mut registered = Vec::new();
-        for (looks, (input, found)) in originals_first(strangers).into_iter().enumerate() {
+        for (looks, (input, found)) in self.originals_first(strangers).into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
@@ -180,11 +180,40 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Puts files that have grown before all others: after a start they do not wait until these were looked at.
-    fn grown_first(&self, newcomers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
-        let (read, mut all): (Vec<_>, Vec<_>) =
-            newcomers.into_iter().partition(|(_, found)| self.seems_read(found));
-        all.extend(read);
-        all
+    fn grown_first(&mut self, newcomers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
+        self.put_behind(newcomers, |prospector, found| prospector.seems_read(found))
+    }
+
+    /// Puts names that a rotation may have made of another's behind all others, so that a copy finds its original followed.
+    fn originals_first(&mut self, strangers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
+        let mut names = BTreeSet::new();
+        for (looks, (_, found)) in strangers.iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
+            names.insert(hashes(&found.path)[0]);
+        }
+        self.put_behind(strangers, |_, found| {
+            let own = hashes(&found.path)[0];
+            hashes_near(&found.path).any(|hash| hash != own && names.contains(&hash))
+        })
+    }
+
+    /// Puts those that are so behind all others, and passes hints on meanwhile; else the order stays.
+    fn put_behind(
+        &mut self,
+        all: Vec<(u16, Found)>,
+        is_so: impl Fn(&Self, &Found) -> bool,
+    ) -> Vec<(u16, Found)> {
+        let (mut first, mut behind) = (Vec::with_capacity(all.len()), Vec::new());
+        for (looks, one) in all.into_iter().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
+            if is_so(self, &one.1) { behind.push(one) } else { first.push(one) }
+        }
+        first.append(&mut behind);
+        first
     }
 
     /// Tells whether the registry says of a file that it was read as far as it goes, or nothing.
@@ -519,20 +548,6 @@ impl<D: Disk> Prospector<D> {
         let file = key.and_then(|key| self.files.get(key));
         file.is_some_and(|file| same_inode(file.inode, inode))
     }
-}
-
-/// Puts names that a rotation may have made of another's behind all others, so that a copy finds its original followed.
-fn originals_first(mut strangers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
-    let names: BTreeSet<Vec<u8>> = strangers.iter().map(|(_, found)| base(&found.path)).collect();
-    strangers.sort_by_cached_key(|(_, found)| {
-        let own = base(&found.path);
-        originals(&found.path).iter().any(|name| *name != own && names.contains(name))
-    });
-    strangers
-}
-
-fn base(path: &Path) -> Vec<u8> {
-    path.file_name().map_or(Vec::new(), |name| name.as_encoded_bytes().to_vec())
 }
 
 /// The note that an epoch was found under a name and goes on there.
