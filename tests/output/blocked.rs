@@ -201,3 +201,30 @@ fn pipeline_that_is_missing_blocks_only_the_documents_that_name_it() {
     rig.wait_for("forgotten", |rig| rig.stats.sending.blocked_targets.get() == 0);
     rig.finish();
 }
+
+#[test]
+fn what_else_stands_among_blocked_targets_keeps_none_of_them_from_being_sent() {
+    let indices = Arc::new(Indices::default());
+    let server = indices.serve(BLOCK);
+    indices.blocked.store(true, Ordering::SeqCst);
+    let mut rig = Rig::to(&server.url());
+    let (_, range) = rig.send_to(&[(Some("sick"), "{}"), (Some("well"), "{}")]);
+    assert_eq!(rig.settled(), [range]);
+    rig.stop(Duration::from_secs(5));
+    let data = rig.leave_data();
+    // As a kill leaves it between two calls; what lost its name; what somebody puts there. Some are listed first.
+    let blocked = data.path().join("blocked");
+    for name in ["a-00000001", "z-00000001", "b-00000002", "y-00000002"] {
+        std::fs::create_dir(blocked.join(name)).unwrap();
+    }
+    for path in ["b-00000002/00000001.blocks", "y-00000002/00000001.blocks", "0", "~"] {
+        std::fs::write(blocked.join(path), "x").unwrap();
+    }
+    indices.blocked.store(false, Ordering::SeqCst);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut rig = Rig::start_in(data, runtime, quick(&[server.url()]));
+    rig.wait_for("it is stored", |_| indices.count("sick") == 1);
+    rig.finish();
+    let told = |line: &String| line.contains("cannot look for documents") && line.contains("b-0");
+    assert!(lines().iter().any(told));
+}

@@ -7,7 +7,7 @@
 use super::deliver::Delivery;
 use super::{Cluster, Prepared};
 use crate::batch::{BatchBuilder, BatchLimits};
-use crate::disk::Disk;
+use crate::disk::{Disk, Kind};
 use crate::json_text::push_string;
 use crate::logging::limiter::Limiter;
 use crate::outputs::elasticsearch::bulk::Fault;
@@ -116,12 +116,7 @@ impl<D: Disk> BlockedTargets<D> {
             stats,
         };
         if let Err(error) = blocked.find() {
-            warn!(
-                hint =
-                    "check its mode and owner; what is in it is sent at a start that can read it",
-                "cannot look for documents of blocked targets in `{}`: {error}",
-                blocked.directory.display()
-            );
+            cannot_look(&blocked.directory, &error);
         }
         blocked
     }
@@ -132,20 +127,31 @@ impl<D: Disk> BlockedTargets<D> {
             names => names?,
         };
         let mut targets = self.lock();
-        for entry in names {
+        for entry in names.into_iter().filter(|entry| entry.kind != Kind::File) {
             let directory = self.directory.join(&entry.name);
-            let name = self.disk.read_all(&directory.join(NAME), NAME_BYTES_MAX)?;
-            let name = String::from_utf8_lossy(&name).trim_end().to_owned();
-            let settings = self.settings(directory);
-            if segments(&self.disk, &settings)?.is_empty() {
-                continue;
+            match self.left_in(directory.clone()) {
+                Ok(None) => {}
+                Ok(Some((name, target))) => {
+                    info!("documents of target `{name}` are left of the last time and sent now");
+                    targets.insert(name, target);
+                }
+                // What is left of other targets is sent all the same.
+                Err(error) => cannot_look(&directory, &error),
             }
-            info!("documents of target `{name}` are left of the last time and sent now");
-            let target = self.target(settings);
-            targets.insert(name, target);
         }
         self.stats.sending.blocked_targets.set(count(targets.len()));
         Ok(())
+    }
+
+    /// Returns what a directory holds; `None` where that is nothing, as when a start was killed right after it was made.
+    fn left_in(&self, directory: PathBuf) -> io::Result<Option<(String, Target<D>)>> {
+        let settings = self.settings(directory);
+        if segments(&self.disk, &settings)?.is_empty() {
+            return Ok(None);
+        }
+        let name = self.disk.read_all(&settings.directory.join(NAME), NAME_BYTES_MAX)?;
+        let name = String::from_utf8_lossy(&name).trim_end().to_owned();
+        Ok(Some((name, self.target(settings))))
     }
 
     fn settings(&self, directory: PathBuf) -> SpoolSettings {
@@ -205,6 +211,8 @@ impl<D: Disk> BlockedTargets<D> {
             let settings = self.settings(self.directory_of(name));
             self.write_name(&settings.directory, name)?;
             targets.insert(name.to_owned(), self.target(settings));
+            // It may have taken all a moment ago: nobody has it in hand any more.
+            self.changes.send_modify(|changes| *changes += 1);
             self.stats.sending.blocked_targets.set(count(targets.len()));
         }
         let target = targets.get_mut(name).expect("it was just put there");
@@ -290,6 +298,14 @@ impl<D: Disk> BlockedTargets<D> {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Target<D>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn cannot_look(directory: &Path, error: &io::Error) {
+    warn!(
+        hint = "check its mode and owner; what is in it is sent at a start that can read it",
+        "cannot look for documents of blocked targets in `{}`: {error}",
+        directory.display()
+    );
 }
 
 /// Under which name the health of a target is told.
@@ -407,4 +423,31 @@ fn batch_of(items: &[Vec<u8>], pool: &Pool, wake: &Arc<Wake>) -> Option<crate::b
         let _ = builder.close_item();
     }
     Some(builder.seal())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn target_that_took_all_a_moment_ago_is_sent_again_at_once_when_something_is_kept_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        let blocked = BlockedTargets::open(RealDisk, place.path(), 1 << 20, Arc::default());
+        let mut changes = blocked.changes.subscribe();
+        let item: &[u8] = b"{\"create\":{\"_index\":\"a\",\"_id\":\"x\"}}\n{}\n";
+        for (kept, wakes) in [(1, true), (2, false)] {
+            blocked.keep("a", &[item], None, None).unwrap();
+            assert_eq!(changes.has_changed().unwrap(), wakes, "{kept}");
+            changes.borrow_and_update();
+        }
+        let mut cursor =
+            Cursor::open(RealDisk, blocked.settings(blocked.directory_of("a"))).unwrap();
+        assert_eq!(cursor.take(REPLAY_BYTES).unwrap().records.len(), 2);
+        cursor.commit().unwrap();
+        assert!(blocked.done("a", &mut cursor).unwrap());
+        // Whoever was told before that the target is to be spared.
+        blocked.keep("a", &[item], None, None).unwrap();
+        assert!(changes.has_changed().unwrap());
+    }
 }
