@@ -67,6 +67,43 @@ fn requests_at_once_grow_to_the_workers_while_that_helps_and_never_further() {
 }
 
 #[test]
+fn requests_at_once_grow_also_while_some_documents_wait_for_their_target() {
+    let crowd = Arc::new(Crowd::default());
+    let inside = Arc::clone(&crowd);
+    let server = scripted(move |_, request| {
+        inside.during(|| std::thread::sleep(Duration::from_millis(20)));
+        let sick = |action: &str| action.contains(r#""_index":"sick""#);
+        let verdict = |action| {
+            if sick(action) { (403, "cluster_block_exception") } else { (201, "") }
+        };
+        let actions = request.body.lines().step_by(2);
+        Reply::json(200, answer(&actions.map(verdict).collect::<Vec<_>>()))
+    });
+    let mut settings = quick(&[server.url()]);
+    settings.worker = 3;
+    settings.backoff.init = Duration::from_mins(1);
+    settings.backoff.max = Duration::from_mins(1);
+    let mut rig = Rig::start(settings);
+    let items = [(Some("sick"), "{}"), (Some("well"), "{}")];
+    let _ = rig.send_to(&items);
+    let _ = rig.settled();
+    let (end, mut open) = (Instant::now() + Duration::from_secs(2), 0);
+    while Instant::now() < end && crowd.most() < 3 {
+        if rig.pool.in_use() < rig.pool.capacity() {
+            let _ = rig.send_to(&items);
+            open += 1;
+        } else {
+            open -= rig.settled().len();
+        }
+    }
+    while 0 < open {
+        open -= rig.settled().len();
+    }
+    rig.stop(Duration::from_secs(5));
+    assert_eq!(crowd.most(), 3);
+}
+
+#[test]
 fn too_many_requests_halve_what_is_on_its_way_at_once() {
     let (crowd, refuse) = (Arc::new(Crowd::default()), Arc::new(AtomicBool::new(false)));
     let (inside, refuses) = (Arc::clone(&crowd), Arc::clone(&refuse));

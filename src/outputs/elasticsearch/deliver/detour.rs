@@ -40,6 +40,8 @@ impl<D: Disk + Sync> Delivery<D> {
             self.open.clear();
         } else {
             self.compact().await;
+            // What is left is as new as all of it was, and says as much of the host.
+            self.repeating = false;
         }
     }
 
