@@ -26,6 +26,8 @@ mod limits;
 mod log;
 #[path = "output/named.rs"]
 mod named;
+#[path = "output/random.rs"]
+mod random;
 #[path = "output/reload.rs"]
 mod reload;
 #[path = "output/rig.rs"]

@@ -251,6 +251,25 @@ impl Rig {
         std::mem::replace(&mut self.data, tempfile::tempdir().unwrap())
     }
 
+    /// Returns the ids of all that is in the spool of dead letters.
+    pub(crate) fn all_dead_letters(&self) -> Vec<String> {
+        let Ok(files) = std::fs::read_dir(self.data.path().join("dead_letters")) else {
+            return Vec::new();
+        };
+        let mut ids = Vec::new();
+        for path in files.map(|file| file.unwrap().path()) {
+            if path.extension().is_some_and(|extension| extension == "ndjson") {
+                for line in std::fs::read_to_string(path).unwrap_or_default().split_inclusive('\n')
+                {
+                    // One that is being written is there the next time.
+                    let letter = serde_json::from_str::<serde_json::Value>(line);
+                    ids.extend(letter.ok().map(|one| one["id"].as_str().unwrap().to_owned()));
+                }
+            }
+        }
+        ids
+    }
+
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
         let path = self.data.path().join("dead_letters/00000001.ndjson");
         let text = std::fs::read_to_string(path).unwrap_or_default();

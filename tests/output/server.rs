@@ -31,6 +31,12 @@ impl Request {
         self.path.ends_with("/_bulk")
     }
 
+    /// Whether it asks for, or puts, an index template.
+    #[allow(dead_code, reason = "for tests that answer them")]
+    pub(crate) fn is_template(&self) -> bool {
+        self.path.starts_with("/_index_template/")
+    }
+
     /// Ids of the items.
     pub(crate) fn ids(&self) -> Vec<String> {
         let actions = self.body.lines().step_by(2);

@@ -91,3 +91,54 @@ fn refusal_that_is_of_no_document_pauses_and_seeks_no_culprit() {
         assert_eq!(rig.dead_letters(), [] as [Value; 0]);
     }
 }
+
+#[test]
+fn document_whose_target_had_no_time_for_long_has_all_its_strikes_left() {
+    let server = scripted(move |number, request| {
+        let verdict = |id: &String| match (id.as_str(), number) {
+            ("id0", _) | (_, 21..) => (201, ""),
+            (_, 12..21) => (500, "null_pointer_exception"),
+            _ => (503, "unavailable_shards_exception"),
+        };
+        let statuses: Vec<(u16, &str)> = request.ids().iter().map(verdict).collect();
+        Reply::json(200, answer(&statuses))
+    });
+    let mut rig = Rig::to(&server.url());
+    let (_, range) = rig.send(&["{}", "{}"]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [serde_json::Value; 0], "nine of ten");
+    assert_eq!(server.bulks().len(), 22);
+}
+
+#[test]
+fn server_that_takes_no_body_at_all_gets_no_document_into_the_dead_letters() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&mended);
+    let server = scripted(move |_, request| {
+        if seen.load(Ordering::SeqCst) {
+            super::all_created(request)
+        } else {
+            Reply::json(413, "<html>Request Entity Too Large</html>")
+        }
+    });
+    let mut rig = Rig::to(&server.url());
+    let (_, range) = rig.send(&["{}"; 100]);
+    server.wait_for_bulks(300);
+    rig.nothing_settled();
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [serde_json::Value; 0]);
+}
+
+#[test]
+fn one_large_document_alone_that_is_too_large_is_a_dead_letter_at_once() {
+    let server = scripted(|_, _| Reply::json(413, ""));
+    let mut rig = Rig::to(&server.url());
+    let large = format!(r#"{{"x":"{}"}}"#, "y".repeat(64 << 10));
+    let (_, range) = rig.send(&[&large]);
+    assert_eq!(rig.settled(), [range]);
+    rig.finish();
+    assert_eq!((rig.dead_letters().len(), server.bulks().len()), (1, 1));
+}

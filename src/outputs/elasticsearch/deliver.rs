@@ -32,6 +32,9 @@ use tracing::warn;
 /// a whole batch for nothing would be thousands of requests.
 const REFUSED_ALONE_MAX: usize = 50;
 
+/// A body below that is too large for no server: one that refuses it as such refuses all, until somebody mends it.
+const TOO_LARGE_LEAST: usize = 64 << 10;
+
 /// Pause before another look whether the HTTP client has let go of a body.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -53,7 +56,7 @@ pub(super) struct Delivery<D: Disk> {
     again: Vec<usize>,
     /// How many of `again` are of requests that failed alone.
     late: usize,
-    strikes: Vec<u8>,
+    strikes: Vec<Strikes>,
     /// Items that have not had their end.
     left: usize,
     /// Bytes of items that ended otherwise than by being stored.
@@ -75,6 +78,15 @@ impl<D: Disk> Drop for Delivery<D> {
         let left = i64::try_from(self.left).unwrap_or(i64::MAX);
         self.cluster.stats.sending.active.add(-left);
     }
+}
+
+/// How often an item was answered 5xx, each kind by itself: what a target had no time for says nothing of a document.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strikes {
+    /// With a fault of the server with this item.
+    failed: u8,
+    /// With a target that cannot take it now.
+    unavailable: u8,
 }
 
 /// How a round went.
@@ -126,7 +138,7 @@ impl<D: Disk + Sync> Delivery<D> {
             open: VecDeque::from([0..items]),
             again: Vec::new(),
             late: 0,
-            strikes: vec![0; items],
+            strikes: vec![Strikes::default(); items],
             left: items,
             others: Vec::new(),
             stored_at_doubt: None,
@@ -382,7 +394,11 @@ impl<D: Disk + Sync> Delivery<D> {
         let bytes = self.bytes(&range).len();
         self.cluster.hosts.body_limit(self.host, |limit| limit.refused(bytes));
         if range.len() == 1 {
-            self.halve(range, fault);
+            if bytes < TOO_LARGE_LEAST {
+                self.refused(range, fault);
+            } else {
+                self.halve(range, fault);
+            }
         } else if let Some(next) = self.open.get(1).cloned()
             && next.start == range.end
         {

@@ -118,8 +118,9 @@ impl<D: Disk + Sync> Delivery<D> {
         let stored_before = self.cluster.stored.fetch_add(taken, Ordering::Relaxed);
         for (item, fault) in strikes {
             self.stored_at_doubt.get_or_insert(stored_before);
-            self.strikes[item] = self.strikes[item].saturating_add(1);
-            if STRIKES_MAX <= self.strikes[item] && self.neighbours_pass() {
+            let failed = &mut self.strikes[item].failed;
+            *failed = failed.saturating_add(1);
+            if STRIKES_MAX <= *failed && self.neighbours_pass() {
                 sorted.dead.push((item, fault));
             } else {
                 sorted.again.push((item, Reason::Item));
@@ -127,8 +128,9 @@ impl<D: Disk + Sync> Delivery<D> {
         }
         for (item, fault) in unavailable {
             self.stored_at_doubt.get_or_insert(stored_before);
-            self.strikes[item] = self.strikes[item].saturating_add(1);
-            if BLOCKED_FROM <= self.strikes[item] && self.neighbours_pass() {
+            let unavailable = &mut self.strikes[item].unavailable;
+            *unavailable = unavailable.saturating_add(1);
+            if BLOCKED_FROM <= *unavailable && self.neighbours_pass() {
                 sorted.blocked.push((item, fault));
             } else {
                 sorted.again.push((item, Reason::Busy));
