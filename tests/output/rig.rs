@@ -155,7 +155,22 @@ impl Rig {
         self.settled_and_others().0
     }
 
-    /// The same, with what ended otherwise than by being stored.
+    /// Returns what has been settled by now.
+    pub(crate) fn settled_by_now(&mut self) -> Vec<AckRange> {
+        let mut ranges = Vec::new();
+        while let Ok(note) = self.notes.try_recv() {
+            let Note::Settled(settled) = note else { panic!("nothing settled: {note:?}") };
+            ranges.extend(settled.ranges);
+        }
+        ranges
+    }
+
+    /// Goes on with the document of that number, as a reader does after a restart.
+    pub(crate) fn go_on_with(&mut self, number: u64) {
+        self.next = number;
+    }
+
+    /// As [`Self::settled`], with what ended otherwise than by being stored.
     pub(crate) fn settled_and_others(&mut self) -> (Vec<AckRange>, Vec<Part>) {
         match self.next_note() {
             Ok(Note::Settled(settled)) => {
@@ -248,6 +263,10 @@ impl Rig {
 
     /// Gives the data path to whoever comes after it.
     pub(crate) fn leave_data(mut self) -> tempfile::TempDir {
+        self.take_data()
+    }
+
+    pub(crate) fn take_data(&mut self) -> tempfile::TempDir {
         std::mem::replace(&mut self.data, tempfile::tempdir().unwrap())
     }
 
