@@ -45,7 +45,7 @@ use deliver::Delivery;
 use hosts::{Hosts, TELL_EVERY};
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -67,8 +67,10 @@ pub(super) struct Cluster<D: Disk> {
     templates_there: tokio::sync::Mutex<bool>,
     /// Whether it was told that a host does not say what it is.
     silence_told: AtomicBool,
-    /// Items stored since the start: shows whether others pass where one fails.
-    stored: AtomicU64,
+    start: Instant,
+    /// When the latest request of which something was taken was begun, in nanoseconds since the start: shows whether others
+    /// pass where one fails.
+    taken: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
     blocked: BlockedTargets<D>,
     looks: Looks,
@@ -87,6 +89,21 @@ impl<D: Disk> Cluster<D> {
             Some(target) => format!("{base}/{target}/_bulk"),
             None => format!("{base}/_bulk"),
         }
+    }
+
+    /// Notes that something was taken of a request that was begun then.
+    fn note_taken(&self, begun: Instant) {
+        self.taken.fetch_max(self.nanoseconds(begun), Ordering::Relaxed);
+    }
+
+    /// Tells whether something was taken of a request that was begun then or later.
+    fn takes_since(&self, then: Instant) -> bool {
+        self.nanoseconds(then) <= self.taken.load(Ordering::Relaxed)
+    }
+
+    fn nanoseconds(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// Tells whether `what`, which each batch may bring, is worth a line now, and what that is to end with.
@@ -129,7 +146,8 @@ pub(super) async fn run<D: Disk + Sync>(
         templates: links.templates,
         templates_there: tokio::sync::Mutex::new(false),
         silence_told: AtomicBool::new(false),
-        stored: AtomicU64::new(0),
+        start: Instant::now(),
+        taken: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(
             links.disk,
             &settings.dead_letters,

@@ -60,7 +60,8 @@ fn spooled(rig: &Rig) -> u64 {
     let sizes = files.filter_map(|file| {
         let file = file.unwrap();
         let is_segment = file.file_name().to_str().unwrap().ends_with(".blocks");
-        is_segment.then(|| file.metadata().unwrap().len())
+        // One that is done with goes meanwhile.
+        is_segment.then(|| file.metadata().map_or(0, |metadata| metadata.len()))
     });
     sizes.sum()
 }

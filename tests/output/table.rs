@@ -1,11 +1,12 @@
 //! Rows of the table of bulk answers that no other test has.
 
-use super::rig::{Rig, scripted};
-use super::server::{Reply, Request};
+use super::rig::{Rig, quick, scripted};
+use super::server::{PATIENCE, Reply, Request, Server};
 use super::{CREATED, all_created, answer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 #[test]
 fn item_that_the_server_has_no_time_for_is_stored_in_the_end_however_long_that_takes() {
@@ -141,4 +142,42 @@ fn one_large_document_alone_that_is_too_large_is_a_dead_letter_at_once() {
     assert_eq!(rig.settled(), [range]);
     rig.finish();
     assert_eq!((rig.dead_letters().len(), server.bulks().len()), (1, 1));
+}
+
+#[test]
+fn what_was_on_its_way_when_a_fault_of_the_set_up_began_makes_no_document_its_culprit() {
+    let (mended, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let taken = Arc::new(AtomicUsize::new(0));
+    let refusal = r#"{"error":{"type":"parse_exception","reason":"request body is required"}}"#;
+    let serve = || {
+        let (mended, arrived, taken) =
+            (Arc::clone(&mended), Arc::clone(&arrived), Arc::clone(&taken));
+        scripted(move |_, request| {
+            if request.body.contains("early") {
+                arrived.store(true, Ordering::SeqCst);
+                let until = Instant::now() + PATIENCE;
+                while taken.load(Ordering::SeqCst) == 0 && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                return Reply::Late(Duration::from_millis(100), answer(&[CREATED]));
+            }
+            if mended.load(Ordering::SeqCst) {
+                return all_created(request);
+            }
+            taken.fetch_add(1, Ordering::SeqCst);
+            Reply::json(400, refusal)
+        })
+    };
+    let servers = [serve(), serve()];
+    let mut rig = Rig::start(quick(&servers.each_ref().map(Server::url)));
+    let (_, early) = rig.send(&[r#"{"x":"early"}"#]);
+    rig.wait_for("one host is busy", |_| arrived.load(Ordering::SeqCst));
+    let (_, late) = rig.send(&["{}"; 4]);
+    assert_eq!(rig.settled(), [early]);
+    let before = taken.load(Ordering::SeqCst);
+    rig.wait_for("they are sent again", |_| before + 20 < taken.load(Ordering::SeqCst));
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(rig.settled(), [late]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [Value; 0]);
 }

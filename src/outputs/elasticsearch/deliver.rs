@@ -23,7 +23,6 @@ use crate::stats::retries::Reason;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::warn;
@@ -61,8 +60,10 @@ pub(super) struct Delivery<D: Disk> {
     left: usize,
     /// Bytes of items that ended otherwise than by being stored.
     others: Vec<Part>,
-    /// What the output had stored when this batch was first suspected to hold a culprit.
-    stored_at_doubt: Option<u64>,
+    /// When this batch was first suspected to hold a culprit: when a request was refused as a whole, and when one was begun
+    /// with an item that was answered 5xx.
+    refused_at: Option<Instant>,
+    struck_at: Option<Instant>,
     /// Items of this round that were refused alone while nothing else was stored.
     refused_alone: usize,
     /// Counts the rounds that only repeat a part; the hosts have schedules of their own.
@@ -141,7 +142,8 @@ impl<D: Disk + Sync> Delivery<D> {
             strikes: vec![Strikes::default(); items],
             left: items,
             others: Vec::new(),
-            stored_at_doubt: None,
+            refused_at: None,
+            struck_at: None,
             refused_alone: 0,
             schedule,
             not_before: None,
@@ -248,7 +250,7 @@ impl<D: Disk + Sync> Delivery<D> {
             Answer::AllStored => {
                 let (count, bytes) = (range.len() as u64, self.bytes(&range).len());
                 self.cluster.hosts.body_limit(self.host, |limit| limit.passed(bytes));
-                self.cluster.stored.fetch_add(count, Ordering::Relaxed);
+                self.cluster.note_taken(self.begun);
                 self.count(count, 0, 0);
                 self.open.pop_front();
                 self.taken();
@@ -299,18 +301,18 @@ impl<D: Disk + Sync> Delivery<D> {
         self.not_before = Some(self.not_before.map_or(until, |at| at.max(until)));
     }
 
-    /// Tells whether anything was stored since this batch was first suspected: only then is it the document's own
-    /// fault, and not the server's or the set-up's.
-    fn neighbours_pass(&self) -> bool {
-        let stored = self.cluster.stored.load(Ordering::Relaxed);
-        self.stored_at_doubt.is_some_and(|then| then < stored)
+    /// Tells whether anything is taken that was sent since this batch was first suspected: only then is it the document's own
+    /// fault, and not the server's or the set-up's. What was on its way then may have been there before the fault.
+    fn neighbours_pass(&self, since: Option<Instant>) -> bool {
+        since.is_some_and(|then| self.cluster.takes_since(then))
     }
 
     /// Looks for the document that spoils a request; while nothing passes at all, it is the request that is at fault.
     fn refused(&mut self, range: Range<usize>, fault: Fault) {
-        self.stored_at_doubt.get_or_insert(self.cluster.stored.load(Ordering::Relaxed));
-        let may_seek = self.refused_alone < REFUSED_ALONE_MAX || self.neighbours_pass();
-        if if range.len() == 1 { self.neighbours_pass() } else { may_seek } {
+        self.refused_at.get_or_insert_with(Instant::now);
+        let others_pass = self.neighbours_pass(self.refused_at);
+        let may_seek = self.refused_alone < REFUSED_ALONE_MAX || others_pass;
+        if if range.len() == 1 { others_pass } else { may_seek } {
             self.halve(range, fault);
             return;
         }

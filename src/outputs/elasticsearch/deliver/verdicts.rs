@@ -7,7 +7,6 @@ use crate::outputs::elasticsearch::hosts::Turn;
 use crate::position::Outcome;
 use crate::stats::retries::Reason;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tracing::debug;
 
@@ -114,23 +113,26 @@ impl<D: Disk + Sync> Delivery<D> {
             Some((_, fault)) => format!("; the first one's answer: {fault}"),
             None => String::new(),
         };
-        let taken = sorted.stored + sorted.duplicates;
-        let stored_before = self.cluster.stored.fetch_add(taken, Ordering::Relaxed);
+        if sorted.stored + sorted.duplicates != 0 {
+            self.cluster.note_taken(self.begun);
+        }
+        if !(strikes.is_empty() && unavailable.is_empty()) {
+            self.struck_at.get_or_insert(self.begun);
+        }
+        let others_pass = self.neighbours_pass(self.struck_at);
         for (item, fault) in strikes {
-            self.stored_at_doubt.get_or_insert(stored_before);
             let failed = &mut self.strikes[item].failed;
             *failed = failed.saturating_add(1);
-            if STRIKES_MAX <= *failed && self.neighbours_pass() {
+            if STRIKES_MAX <= *failed && others_pass {
                 sorted.dead.push((item, fault));
             } else {
                 sorted.again.push((item, Reason::Item));
             }
         }
         for (item, fault) in unavailable {
-            self.stored_at_doubt.get_or_insert(stored_before);
             let unavailable = &mut self.strikes[item].unavailable;
             *unavailable = unavailable.saturating_add(1);
-            if BLOCKED_FROM <= *unavailable && self.neighbours_pass() {
+            if BLOCKED_FROM <= *unavailable && others_pass {
                 sorted.blocked.push((item, fault));
             } else {
                 sorted.again.push((item, Reason::Busy));
