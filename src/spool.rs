@@ -97,6 +97,8 @@ pub struct Spool<D: Disk> {
     disk: D,
     settings: SpoolSettings,
     open: Option<Open<D::Writer>>,
+    /// Of a segment that was let go of: up to where it is known to be whole.
+    whole: Option<(Inode, u64)>,
 }
 
 struct Open<W> {
@@ -115,7 +117,7 @@ impl<D: Disk> Spool<D> {
     /// Names a spool; nothing is opened yet.
     #[must_use]
     pub fn new(disk: D, settings: SpoolSettings) -> Self {
-        Self { disk, settings, open: None }
+        Self { disk, settings, open: None, whole: None }
     }
 
     /// Returns what it was told.
@@ -140,6 +142,13 @@ impl<D: Disk> Spool<D> {
             self.open = None;
         }
         result
+    }
+
+    /// Lets go of the segment that is open: the next append opens it again.
+    pub fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.whole = Some((open.inode, open.size));
+        }
     }
 
     /// Returns the bytes of all segments, as far as they can be seen.
@@ -188,7 +197,7 @@ impl<D: Disk> Spool<D> {
         }
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => open_last(&self.disk, &self.settings, wall)?,
+            None => open_last(&self.disk, &self.settings, self.whole.take(), wall)?,
         };
         let there = open.others + open.size;
         // An empty one takes anything, or it would never.
@@ -293,10 +302,11 @@ fn lock<D: Disk>(disk: &D, directory: &Path) -> io::Result<D::Lock> {
     }
 }
 
-/// Opens the last segment, its end mended, or begins the first one.
+/// Opens the last segment, its end mended, or begins the first one; `known` is a segment and up to where it is whole.
 fn open_last<D: Disk>(
     disk: &D,
     settings: &SpoolSettings,
+    known: Option<(Inode, u64)>,
     wall: i64,
 ) -> io::Result<Open<D::Writer>> {
     let mut segments = segments(disk, settings)?;
@@ -311,7 +321,10 @@ fn open_last<D: Disk>(
     let whole = match settings.framing {
         Framing::Lines => end_of_lines(&file, stat.size)?,
         Framing::Blocks => {
-            let mut records = Records::open(disk, settings.framing, &last, 0)?;
+            let known = known
+                .filter(|(inode, whole)| same_inode(*inode, stat.inode) && *whole <= stat.size);
+            let from = known.map_or(0, |(_, whole)| whole);
+            let mut records = Records::open(disk, settings.framing, &last, from)?;
             while records.next_record()?.is_some() {}
             records.position()
         }

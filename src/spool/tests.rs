@@ -340,3 +340,31 @@ proptest! {
         prop_assert_eq!(records.position(), end);
     }
 }
+
+#[test]
+fn segment_that_was_let_go_of_is_appended_to_behind_what_is_whole() {
+    for framing in [Framing::Lines, Framing::Blocks] {
+        let place = tempfile::tempdir().unwrap();
+        let settings = settings(place.path(), framing);
+        let mut spool = Spool::new(RealDisk, settings.clone());
+        append(&mut spool, 0..3).unwrap();
+        spool.close();
+        append(&mut spool, 3..5).unwrap();
+        // Torn meanwhile, and cut off meanwhile: the end is looked for again.
+        for (torn, left) in [(true, 5..7), (false, 7..9)] {
+            spool.close();
+            let last = segments(&RealDisk, &settings).unwrap().pop().unwrap();
+            let mut bytes = fs::read(&last.path).unwrap();
+            if torn {
+                bytes.extend_from_within(..7);
+            } else {
+                bytes.truncate(bytes.len() - 3);
+            }
+            fs::write(&last.path, bytes).unwrap();
+            append(&mut spool, left).unwrap();
+        }
+        let (found, damaged) = all(&settings);
+        let expected: Vec<Vec<u8>> = (0..6).chain(7..9).map(letter).collect();
+        assert_eq!((found, damaged), (expected, 0), "{framing:?}");
+    }
+}

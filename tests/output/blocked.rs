@@ -4,7 +4,7 @@ use super::rig::{Rig, answer, lines, quick, scripted};
 use super::server::{Reply, Request, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -228,4 +228,41 @@ fn what_else_stands_among_blocked_targets_keeps_none_of_them_from_being_sent() {
     rig.finish();
     let told = |line: &String| line.contains("cannot look for documents") && line.contains("b-0");
     assert!(lines().iter().any(told));
+}
+
+#[test]
+fn targets_by_the_hundred_take_no_descriptor_each_and_all_get_their_own() {
+    const TARGETS: usize = 200;
+    let (mended, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (is_mended, storing) = (Arc::clone(&mended), Arc::clone(&stored));
+    let server = scripted(move |_, request| {
+        let count = request.ids().len();
+        if is_mended.load(Ordering::SeqCst) {
+            storing.fetch_add(count, Ordering::SeqCst);
+            return super::all_created(request);
+        }
+        Reply::json(200, answer(&vec![BLOCK; count]))
+    });
+    let mut rig = Rig::to(&server.url());
+    let names: Vec<String> = (0..TARGETS).map(|number| format!("domain-{number}")).collect();
+    for _ in 0..2 {
+        for names in names.chunks(50) {
+            let items: Vec<(Option<&str>, &str)> =
+                names.iter().map(|name| (Some(name.as_str()), "{}")).collect();
+            let (_, range) = rig.send_to(&items);
+            assert_eq!(rig.settled(), [range]);
+        }
+    }
+    let directory = rig.data.path().join("blocked");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().filter(|descriptor| {
+        let descriptor = descriptor.as_ref().unwrap().path();
+        let path = std::fs::read_link(descriptor).unwrap_or_default();
+        path.starts_with(&directory)
+    });
+    let open = open.count();
+    assert!(open < 100, "{open} of {TARGETS}");
+    mended.store(true, Ordering::SeqCst);
+    rig.wait_for("all is stored", |_| stored.load(Ordering::SeqCst) == 2 * TARGETS);
+    rig.wait_for("forgotten", |rig| rig.stats.sending.blocked_targets.get() == 0);
+    rig.finish();
 }

@@ -39,6 +39,10 @@ const NAME: &str = "target";
 /// Longest name of a target, in bytes.
 const NAME_BYTES_MAX: u64 = 4096;
 
+/// Targets whose segments stay open: where a field of the events makes the index there may be thousands, and descriptors are
+/// for logs.
+const OPEN_MAX: usize = 32;
+
 /// Pause after a spool that could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 
@@ -214,6 +218,10 @@ impl<D: Disk> BlockedTargets<D> {
             // It may have taken all a moment ago: nobody has it in hand any more.
             self.changes.send_modify(|changes| *changes += 1);
             self.stats.sending.blocked_targets.set(count(targets.len()));
+        }
+        if OPEN_MAX < targets.len() {
+            let others = targets.iter_mut().filter(|(known, _)| *known != name);
+            others.for_each(|(_, target)| target.spool.close());
         }
         let target = targets.get_mut(name).expect("it was just put there");
         target.spool.append(&records, nanoseconds_now())?;
