@@ -181,7 +181,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Puts files that have grown before all others: after a start they do not wait until these were looked at.
     fn grown_first(&mut self, newcomers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
-        self.put_behind(newcomers, |prospector, found| prospector.seems_read(found))
+        self.put_behind(newcomers, Self::seems_read)
     }
 
     /// Puts names that a rotation may have made of another's behind all others, so that a copy finds its original followed.
