@@ -15,6 +15,7 @@ mod files;
 mod hints;
 mod lag;
 mod listing;
+mod moved;
 mod orphan;
 mod orphans;
 mod packed;
@@ -44,6 +45,7 @@ use crate::wake::Wake;
 use files::Files;
 use hints::Held;
 use lag::Lags;
+use moved::Archives;
 use orphan::{Orphan, Rest};
 use orphans::Orphans;
 use places::Places;
@@ -217,6 +219,7 @@ pub struct Prospector<D: Disk> {
     unclaimed_names: BTreeSet<(u64, (u64, u64))>,
     /// Epochs whose inode is gone or holds other content now.
     orphans: Orphans,
+    archives: Archives,
     /// Epochs of files that were touched: to be forgotten when they are settled.
     touched: Vec<Orphan>,
     /// Where files were read to that are forgotten, with the hash of the bytes before.
@@ -273,6 +276,7 @@ impl<D: Disk> Prospector<D> {
     ) -> Self {
         let (registered_reply, registered) = mpsc::channel();
         let skipped = Skipped::new(&inputs, &known);
+        let archives = Archives::of(&known);
         let mut unclaimed = Unclaimed::default();
         for known in known {
             keep_unclaimed(&mut unclaimed, Orphan::from_registry(known));
@@ -291,6 +295,7 @@ impl<D: Disk> Prospector<D> {
             unclaimed,
             unclaimed_names: BTreeSet::new(),
             orphans: Orphans::default(),
+            archives,
             touched: Vec::new(),
             cleaned: BTreeMap::new(),
             skipped,
@@ -447,8 +452,8 @@ impl<D: Disk> Prospector<D> {
                     self.broken(key, why, reached);
                     self.ask_scan_soon(now);
                 }
-                Report::Finished { key, reached, size, is_given_up } => {
-                    self.finished(key, reached, size, is_given_up);
+                Report::Finished { key, reached, size, is_given_up, is_unlinked } => {
+                    self.finished(key, reached, size, (is_given_up, is_unlinked));
                     self.ask_scan_soon(now);
                 }
                 Report::Refused { key } => {
@@ -549,7 +554,13 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// A file that cannot grow any more was read as far as it could be.
-    fn finished(&mut self, key: FileKey, reached: Reached, size: u64, is_given_up: bool) {
+    fn finished(
+        &mut self,
+        key: FileKey,
+        reached: Reached,
+        size: u64,
+        (is_given_up, is_unlinked): (bool, bool),
+    ) {
         let Some(file) = self.take_file(key) else { return };
         let read_to = reached.offset;
         let size = size.max(file.size);
@@ -569,6 +580,7 @@ impl<D: Disk> Prospector<D> {
         info!(file = name, read_to, bytes_left = left, "file was removed");
         let mut orphan = Orphan::parted(file, reached, false).with_left(size);
         self.exchanged.pass_on(&mut orphan);
+        orphan.is_sought_elsewhere = is_unlinked;
         if is_given_up {
             orphan.rest = Rest::GivenUp;
         }

@@ -147,6 +147,16 @@ pub trait Disk: Clone + Send + 'static {
     /// As the system says.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
 
+    /// Lists up to `most` names of a directory, in no order; which ones is the system's choice where there are more.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list_some(&self, directory: &Path, most: usize) -> io::Result<Vec<Listed>> {
+        let mut names = self.list(directory)?;
+        names.truncate(most);
+        Ok(names)
+    }
+
     /// Tells about a path, not following a link at its end.
     ///
     /// # Errors

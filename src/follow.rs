@@ -146,6 +146,8 @@ pub enum Report {
         size: u64,
         /// Whether what was not read of it was given up: it is lost, unless a copy is found.
         is_given_up: bool,
+        /// Whether it was open to the end, and has no name anywhere; else it may be where nobody has looked.
+        is_unlinked: bool,
     },
     /// Everything that a worker had was read and handed over, up to these offsets.
     Drained(Vec<(Arc<Progress>, u64)>),

@@ -527,7 +527,9 @@ impl<D: Disk> Worker<D> {
 
     fn finish_file(&mut self, file: Box<Harvester<D>>, is_given_up: bool) {
         let (key, reached, size) = (file.assignment.key, file.reached(), file.size);
-        let report = Report::Finished { key, reached, size, is_given_up };
+        let open = file.file.as_ref();
+        let is_unlinked = open.is_some_and(|open| open.is_unlinked().unwrap_or(false));
+        let report = Report::Finished { key, reached, size, is_given_up, is_unlinked };
         self.let_go(file);
         self.report(report);
     }

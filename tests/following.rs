@@ -29,6 +29,8 @@ mod fresh;
 mod headers;
 #[path = "support/log.rs"]
 mod log;
+#[path = "following/moved.rs"]
+mod moved;
 #[path = "following/options.rs"]
 mod options;
 #[path = "following/packed.rs"]

@@ -132,6 +132,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.seek_unclaimed(listing, now);
+        self.seek_elsewhere(listing, now);
         self.index_unclaimed();
         let mut registered = Vec::new();
         for (looks, (input, found)) in self.originals_first(strangers).into_iter().enumerate() {
@@ -238,7 +239,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Looks for what the registry held for this inode; `true` when the file is dealt with.
-    fn claim_by_inode(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
+    pub(super) fn claim_by_inode(&mut self, input: u16, found: &Found, looked: &Look<D>) -> bool {
         while let Some(orphan) = self.take_unclaimed(input, looked) {
             if looked.is_packed() {
                 if self.claim_packed_orphan(input, found, looked, orphan) {

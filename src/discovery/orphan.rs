@@ -44,6 +44,8 @@ pub(super) struct Orphan {
     pub(super) is_put_off: bool,
     /// Whether the generations that came after it are sought, because it was found nowhere.
     pub(super) is_followed_up: bool,
+    /// Whether it is known that its inode is nowhere, or was sought where no pattern leads.
+    pub(super) is_sought_elsewhere: bool,
     /// What happened to its inode, while that is not told yet: a copy that the next scan finds is told in the same line.
     pub(super) untold: Option<&'static str>,
     /// What becomes of bytes that were not read.
@@ -83,6 +85,7 @@ impl Orphan {
             since: None,
             is_put_off: false,
             is_followed_up: false,
+            is_sought_elsewhere: false,
             untold: None,
             rest: Rest::Open,
         }
@@ -119,6 +122,7 @@ impl Orphan {
             since: None,
             is_put_off: false,
             is_followed_up: false,
+            is_sought_elsewhere: false,
             untold: None,
             rest: Rest::Open,
         }

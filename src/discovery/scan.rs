@@ -14,7 +14,7 @@ use crate::ledger::{Note, Progress};
 use crate::position::Inode;
 use crate::settings::{ReadBy, ReadOrder};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{info, warn};
@@ -406,20 +406,6 @@ impl<D: Disk> Prospector<D> {
             let size = file.size;
             let orphan = super::Orphan::parted(file, start.reached(), false);
             self.orphans.push(orphan.with_left(size));
-        }
-    }
-
-    /// A file of which no name was found was moved to where nobody has looked, and has that name now.
-    pub(super) fn found_elsewhere(&mut self, key: FileKey, name: PathBuf) {
-        let Some(file) = self.files.get_mut(key).filter(|file| file.stage == Stage::Removed) else {
-            return;
-        };
-        match self.disk.stat(&name) {
-            Ok(stat) if stat.kind == Kind::File && same_inode(stat.inode, file.inode) => {
-                (file.stage, file.seen) = (Stage::Assigned, self.round);
-                self.rename(key, &Found::at(Arc::from(name), stat));
-            }
-            _ => self.order(key, Order::Removed(key)),
         }
     }
 

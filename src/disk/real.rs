@@ -87,8 +87,12 @@ impl Disk for RealDisk {
     type Lock = RealLock;
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        self.list_some(directory, usize::MAX)
+    }
+
+    fn list_some(&self, directory: &Path, most: usize) -> io::Result<Vec<Listed>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(directory)? {
+        for entry in fs::read_dir(directory)?.take(most) {
             let entry = entry?;
             let kind = match entry.file_type() {
                 // Where the listing does not say it, it is asked for, and the name may be gone by now.

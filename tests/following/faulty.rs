@@ -18,6 +18,8 @@ struct State {
     directories_fail: bool,
     lists_fail: bool,
     hidden: Option<&'static str>,
+    closed_up: Option<&'static str>,
+    lists: Vec<PathBuf>,
 }
 
 /// The file system; clones are the same one.
@@ -47,6 +49,24 @@ impl FaultyDisk {
     /// From now on a directory cannot be listed.
     pub fn hide(&self, directory: &'static str) {
         self.0.lock().unwrap().hidden = Some(directory);
+    }
+
+    /// From now on a directory can neither be listed nor searched.
+    pub fn close_up(&self, directory: &'static str) {
+        self.hide(directory);
+        self.0.lock().unwrap().closed_up = Some(directory);
+    }
+
+    /// Returns how often a directory was listed since the fault has begun.
+    pub fn lists_of(&self, directory: &str) -> usize {
+        self.0.lock().unwrap().lists.iter().filter(|one| one.ends_with(directory)).count()
+    }
+
+    fn search(&self, path: &Path) -> io::Result<()> {
+        let closed_up = self.0.lock().unwrap().closed_up;
+        let is_closed = closed_up
+            .is_some_and(|closed| path.parent().is_some_and(|place| place.ends_with(closed)));
+        if is_closed { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     }
 
     /// From now on all is well.
@@ -116,6 +136,7 @@ impl Disk for FaultyDisk {
     type Lock = RealLock;
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        self.0.lock().unwrap().lists.push(directory.to_path_buf());
         if self.0.lock().unwrap().lists_fail {
             return Err(io::Error::from_raw_os_error(5));
         }
@@ -126,10 +147,12 @@ impl Disk for FaultyDisk {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.search(path)?;
         RealDisk.stat(path)
     }
 
     fn link_stat(&self, path: &Path) -> io::Result<Stat> {
+        self.search(path)?;
         RealDisk.link_stat(path)
     }
 
@@ -138,6 +161,7 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<FaultyFile> {
+        self.search(path)?;
         let (path, disk) = (path.to_path_buf(), self.clone());
         Ok(FaultyFile { file: RealDisk.open(&path)?, path, disk })
     }

@@ -481,10 +481,12 @@ fn file_that_was_away_goes_on_where_it_was_unless_it_is_forgotten() {
         let mut rig = Rig::start_closing(watched, Vec::new(), closing_at_the_end());
         rig.settle_down();
         assert_eq!(rig.arrived(), messages(1, 3));
-        let away = elsewhere.path("a.log");
+        // Farther than it is sought.
+        std::fs::create_dir_all(elsewhere.path("far/away")).unwrap();
+        let away = elsewhere.path("far/away/a.log");
         std::fs::rename(logs.path("a.log"), &away).unwrap();
         rig.pass(120);
-        elsewhere.append("a.log", lines(4, 5));
+        elsewhere.append("far/away/a.log", lines(4, 5));
         std::fs::rename(&away, logs.path("a.log")).unwrap();
         rig.pass(30);
         let expected = if kept == 1 { messages(4, 5) } else { messages(1, 5) };
