@@ -8,10 +8,11 @@ use super::orphans::OrphanKey;
 use super::places::is_absent;
 use super::rescued::NO_DEVICE;
 use super::{FileKey, Prospector, Stage, keep_unclaimed};
+use crate::advice::is_short;
 use crate::disk::{Disk, Kind};
 use crate::follow::Order;
 use crate::identity::{can_be_proved, prefix_matches, same_inode};
-use crate::ledger::Known;
+use crate::ledger::{Entry, Known, Note};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +70,8 @@ struct Search {
     found: BTreeMap<OrphanKey, Found>,
     visited: BTreeSet<PathBuf>,
     looks: usize,
+    /// Whether there were too few descriptors to look at everything.
+    is_short: bool,
 }
 
 impl<D: Disk> Prospector<D> {
@@ -88,7 +91,14 @@ impl<D: Disk> Prospector<D> {
                 (file.stage, file.seen) = (Stage::Assigned, self.round);
                 self.order(key, Order::Away(key));
             }
-            _ => self.order(key, Order::Removed(key)),
+            _ => return self.order(key, Order::Removed(key)),
+        }
+        // Its input has gone meanwhile: it is for whichever wants it.
+        if let Some(file) = self.files.get_mut(key)
+            && self.exchanged.retired.contains(&file.input)
+        {
+            file.stage = Stage::Left;
+            self.order(key, Order::Leave(key));
         }
     }
 
@@ -136,10 +146,15 @@ impl<D: Disk> Prospector<D> {
             }
         }
         for (key, is_sought) in sought {
-            self.orphans[key].is_sought_elsewhere = is_sought;
+            if is_sought && !search.is_short {
+                self.orphans[key].is_sought_elsewhere = true;
+            } else {
+                self.seek_again(key);
+            }
         }
+        self.is_short |= search.is_short;
         for (key, found) in search.found {
-            self.claim_elsewhere(key, &found);
+            self.claim_elsewhere(key, &found, now);
         }
     }
 
@@ -176,7 +191,9 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         search.looks += 1;
-        let names = self.disk.list_some(directory, NAMES_MAX).unwrap_or_default();
+        let names = self.disk.list_some(directory, NAMES_MAX);
+        search.is_short |= names.as_ref().is_err_and(is_short);
+        let names = names.unwrap_or_default();
         for listed in names.into_iter().filter(|listed| listed.kind == Kind::File) {
             search.looks += 1;
             if search.looks.is_multiple_of(LOOKS_BETWEEN) {
@@ -193,22 +210,46 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Goes on with a log where its inode was found, if that begins as it did.
-    fn claim_elsewhere(&mut self, key: OrphanKey, found: &Found) {
-        let entry = &self.orphans[key].entry;
-        let Ok(looked) = look(&self.disk, &found.path) else { return };
-        let input = self.orphans[key].input.or_else(|| self.input_of(&entry.path));
-        let Some(input) = input.filter(|input| !self.is_followed(*input, looked.stat.inode)) else {
-            return;
-        };
-        if !same_inode(looked.stat.inode, entry.inode)
-            || !prefix_matches(entry.prefix, looked.first())
-        {
-            return;
+    /// Goes on with a log where its inode was found, if that begins as it did; as soon as it can be read.
+    fn claim_elsewhere(&mut self, key: OrphanKey, found: &Found, now: Instant) {
+        let orphan = &self.orphans[key];
+        let (inode, path) = (orphan.entry.inode, Arc::clone(&orphan.entry.path));
+        let committed = orphan.entry.committed;
+        let input = orphan.input.or_else(|| self.input_of(&path));
+        let Some(input) = input.filter(|input| !self.is_followed(*input, inode)) else { return };
+        let looked = look(&self.disk, &found.path);
+        match looked.and_then(|looked| looked.tail(committed).map(|_| looked)) {
+            Ok(looked) if same_inode(looked.stat.inode, inode) => {
+                if prefix_matches(self.orphans[key].entry.prefix, looked.first()) {
+                    self.archives.note(&path, &found.path);
+                    let orphan = self.orphans.take(key);
+                    keep_unclaimed(&mut self.unclaimed, orphan);
+                    self.claim_by_inode(input, found, &looked);
+                }
+            }
+            Err(error) if is_short(&error) => {
+                self.tell_short(&error, now);
+                self.seek_again(key);
+            }
+            Err(error) if !is_absent(&error) && inode.birth != 0 => {
+                self.note_refused(&found.path, &error);
+                self.archives.note(&path, &found.path);
+                let mut orphan = self.orphans.take(key);
+                orphan.entry.name = Arc::clone(&found.path);
+                let Entry { epoch, prefix, .. } = orphan.entry;
+                let name = Arc::clone(&found.path);
+                let seen = Note::Seen { epoch, name, inode, prefix, ended: false };
+                self.links.ledger.tell_quietly(seen);
+                keep_unclaimed(&mut self.unclaimed, orphan);
+            }
+            // It was moved on.
+            _ => self.seek_again(key),
         }
-        self.archives.note(&entry.path, &found.path);
-        let orphan = self.orphans.take(key);
-        keep_unclaimed(&mut self.unclaimed, orphan);
-        self.claim_by_inode(input, found, &looked);
+    }
+
+    /// Has one sought in the next scan again.
+    fn seek_again(&mut self, key: OrphanKey) {
+        let orphan = &mut self.orphans[key];
+        (orphan.is_sought_elsewhere, orphan.is_put_off) = (false, true);
     }
 }

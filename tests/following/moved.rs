@@ -1,6 +1,6 @@
 //! Logs that are moved out of their tree: whoever has them open says where they are; others are looked for.
 
-use crate::rig::{Logs, Rig, lines, messages, watched};
+use crate::rig::{Logs, Rig, input, lines, messages, watched};
 use shipper::ledger::Entry;
 use shipper::settings::CloseSettings;
 
@@ -139,4 +139,29 @@ fn log_that_is_moved_to_where_nobody_may_look_is_read_for_as_long_as_it_is_open(
     rig.pass(30);
     assert_eq!(rig.arrived(), messages(6, 6));
     assert!(*rig.stop()[0].name == logs.path("var/log/old/a.log.1"));
+}
+
+#[test]
+fn log_whose_input_goes_while_it_is_sought_goes_on_with_the_next_one() {
+    for back in [false, true] {
+        let logs = logs();
+        logs.write("var/log/web/a.log", lines(1, 3));
+        let mut rig = start(&logs, false, Vec::new());
+        rig.settle_down();
+        logs.rename("var/log/web/a.log", "var/log/old/a.log.1");
+        // The prospector has asked where it is, and hears it after the exchange.
+        rig.look();
+        rig.look();
+        let next = watched(&[logs.pattern("var/log/web/*.log")]);
+        rig.exchange(&[0], 1, vec![(next, input(10 << 20))]);
+        rig.settle_down();
+        rig.settle_down();
+        let place = if back { "var/log/web/a.log" } else { "var/log/old/a.log.1" };
+        if back {
+            logs.rename("var/log/old/a.log.1", place);
+        }
+        logs.append(place, lines(4, 5));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(1, 5), "back: {back}");
+    }
 }

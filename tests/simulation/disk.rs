@@ -498,12 +498,14 @@ impl State {
         }
     }
 
-    /// Tells whether the process has to follow a file that was moved out of its tree. What came into it after it was cut may
-    /// never have been seen.
-    pub fn is_followed(&self, path: &Path) -> bool {
-        let node = self.number_of(path).map(|number| &self.nodes[&number]);
-        let node = node.filter(|node| path.starts_with(AWAY) && !node.was_truncated);
-        node.is_some_and(|node| node.is_moved || node.is_followed)
+    /// Returns the files that were moved out of their tree and that the process has to follow whatever it has sent of them. What
+    /// came into one after it was cut may never have been seen.
+    pub fn followed(&self) -> BTreeSet<PathBuf> {
+        let away = self.names.iter().filter(|(path, _)| path.starts_with(AWAY));
+        let nodes = away.map(|(path, number)| (path, &self.nodes[number]));
+        let followed =
+            nodes.filter(|(_, node)| !node.was_truncated && (node.is_moved || node.is_followed));
+        followed.map(|(path, _)| path.clone()).collect()
     }
 
     /// Writes at an offset; a gap before it becomes a hole of NULs.
@@ -615,13 +617,16 @@ impl State {
         self.resolve(path).ok().filter(|number| !self.is_directory(*number))
     }
 
-    /// Returns the content of every file below `/logs`, and of those that were moved out of it and are to be followed, each inode
+    /// Returns the content of every file below `/logs`, and of those that were moved out of it and not truncated, each inode
     /// once, and when it was made.
     pub fn logs(&self) -> Vec<(PathBuf, Vec<u8>, u64)> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         let ours = self.names.iter().filter(|(path, _)| path.starts_with("/logs"));
-        let moved = self.names.iter().filter(|(path, _)| self.is_followed(path));
+        let moved = self
+            .names
+            .iter()
+            .filter(|(path, number)| path.starts_with(AWAY) && !self.nodes[number].was_truncated);
         for (path, number) in ours.chain(moved) {
             let node = &self.nodes[number];
             if node.kind == Kind::File && seen.insert(*number) {

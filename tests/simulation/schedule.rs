@@ -3,7 +3,7 @@
 #[path = "cases.rs"]
 mod cases;
 
-use crate::disk::{AWAY, DATA, Gate, HardStop, ModelDisk, Syncing};
+use crate::disk::{DATA, Gate, HardStop, ModelDisk, Syncing};
 use crate::events::Reading;
 use crate::packing::{is_packed, unpack};
 use crate::server::{Deliverer, Server};
@@ -478,6 +478,7 @@ impl Scene {
             }
         }
         let mut there: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
+        let followed = self.disk.state().followed();
         let mut logs: Vec<(PathBuf, Vec<u8>, bool, bool)> = self
             .disk
             .state()
@@ -494,8 +495,10 @@ impl Scene {
                 };
                 let matches = self.patterns().iter().any(|pattern| pattern.matches(&path));
                 let is_after_known = world.is_after_known(&path, made);
-                let is_ours =
-                    is_known || (matches && !is_packed) || is_after_known || path.starts_with(AWAY);
+                let is_ours = is_known
+                    || (matches && !is_packed)
+                    || is_after_known
+                    || followed.contains(&path);
                 (path, content, matches, is_ours)
             })
             .collect();

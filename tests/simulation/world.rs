@@ -124,6 +124,8 @@ struct Site {
     copying: Option<Copying>,
     packing: Option<Packing>,
     moved_away: bool,
+    /// Where the last log is that was moved out of its tree.
+    away: Option<PathBuf>,
 }
 
 /// What happens around the process.
@@ -168,6 +170,7 @@ impl World {
                 copying: None,
                 packing: None,
                 moved_away: false,
+                away: None,
             }
         });
         let sites = sites.collect();
@@ -629,6 +632,11 @@ impl World {
         if self.is_rotating(site) {
             return;
         }
+        if self.rng.u8(..3) == 0
+            && let Some(away) = self.sites[site].away.take()
+        {
+            return self.move_on(state, site, &away);
+        }
         let path = self.sites[site].path.clone();
         let from = if is_rotated { self.generation(site, 1) } else { path };
         let to = PathBuf::from(format!("{AWAY}/{}-{}", self.sites[site].name, self.actions));
@@ -637,8 +645,27 @@ impl World {
         }
         tell(format!("{} moved to {}", from.display(), to.display()));
         self.sites[site].moved_away = !is_rotated;
+        self.sites[site].away = Some(to);
         if !self.troubles.late_reopen {
             self.reopen(state, site);
+        }
+    }
+
+    /// What becomes of a log where it was moved to: it has another name there, it comes back, or it is removed.
+    fn move_on(&mut self, state: &mut State, site: usize, away: &Path) {
+        let back = self.generation(site, 1);
+        let to = match self.rng.u8(..4) {
+            0 => {
+                state.remove_log(away);
+                tell(format!("{} removed", away.display()));
+                return;
+            }
+            1 if state.number_of(&back).is_none() => back,
+            _ => PathBuf::from(format!("{AWAY}/{}-{}", self.sites[site].name, self.actions)),
+        };
+        if state.rename_log(away, &to) {
+            tell(format!("{} moved on to {}", away.display(), to.display()));
+            self.sites[site].away = Some(to).filter(|to| to.starts_with(AWAY));
         }
     }
 
