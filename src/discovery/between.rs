@@ -110,7 +110,8 @@ impl Rotated {
                 .is_some_and(|(found, own)| found.is_newer(&own) || (self.is_new && found == own))
         };
         let (home, place) = (self.log.parent(), found.path.parent());
-        let is_near = place == home || place.and_then(Path::parent) == home;
+        let is_beside = place == self.name.parent();
+        let is_near = place == home || place.and_then(Path::parent) == home || is_beside;
         newer && is_near && self.modified <= found.stat.modified
     }
 }
@@ -331,7 +332,7 @@ impl<D: Disk> Prospector<D> {
         }
         let rotated: Vec<_> = std::mem::take(&mut self.rotated).into_iter().collect();
         let mut by_base: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
-        let mut directories = BTreeSet::new();
+        let (mut directories, mut places) = (BTreeSet::new(), BTreeSet::new());
         for (at, one) in rotated.iter().enumerate() {
             if at.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
@@ -341,14 +342,17 @@ impl<D: Disk> Prospector<D> {
             };
             by_base.entry(base).or_default().push(at);
             directories.insert(directory.to_path_buf());
+            // Where it was moved out of its tree, those that came after it were, too.
+            places.extend(one.name.parent().map(Path::to_path_buf));
         }
         for directory in &directories {
             self.look_into(directory, listing);
         }
         let nearby = directories.iter().flat_map(|one| listing.nearby(one).to_vec());
-        let nearby: BTreeSet<_> = nearby.collect();
+        let nearby: BTreeSet<_> = nearby.chain(places).collect();
         let (mut open, mut registered) = (BTreeSet::new(), Vec::new());
         for directory in nearby {
+            self.look_at(&directory, listing);
             let inodes = listing.inodes(&directory, &mut || ());
             for (looks, found) in inodes.values().enumerate() {
                 if looks.is_multiple_of(LOOKS_BETWEEN) {

@@ -67,6 +67,8 @@ impl<D: Disk> Prospector<D> {
     /// Looks for copies of orphans under names that no pattern leads to.
     pub(super) fn seek_copies(&mut self, listing: &mut Listing<'_, D>) {
         let mut wanted: BTreeMap<(PathBuf, u16), Sought> = BTreeMap::new();
+        let mut put_away: BTreeMap<u16, Sought> = BTreeMap::new();
+        let archives: Vec<PathBuf> = self.archives.iter().cloned().collect();
         for (looks, (key, orphan)) in self.orphans.iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 let (hints, workers) = (&self.links.hints, &*self.links.workers);
@@ -81,19 +83,38 @@ impl<D: Disk> Prospector<D> {
             if let (Some(directory), Some(input)) = (entry.path.parent(), input) {
                 let sought = wanted.entry((directory.to_path_buf(), input)).or_default();
                 sought.push(key, entry.inode, Arc::clone(&entry.path));
+                if !archives.is_empty() {
+                    let sought = put_away.entry(input).or_default();
+                    sought.push(key, entry.inode, Arc::clone(&entry.path));
+                }
             }
         }
         for ((directory, input), sought) in wanted {
             self.look_into(&directory, listing);
             for directory in listing.nearby(&directory).iter() {
-                let inodes = listing.inodes(directory, &mut || ());
-                for (looks, found) in inodes.values().enumerate() {
-                    if looks.is_multiple_of(LOOKS_BETWEEN) {
-                        self.pass_hints_on();
-                    }
-                    self.seek_copy(input, found, &sought);
-                }
+                self.seek_copies_in(directory, input, &sought, listing);
             }
+        }
+        for (input, sought) in put_away {
+            for directory in &archives {
+                self.seek_copies_in(directory, input, &sought, listing);
+            }
+        }
+    }
+
+    fn seek_copies_in(
+        &mut self,
+        directory: &Path,
+        input: u16,
+        sought: &Sought,
+        listing: &mut Listing<'_, D>,
+    ) {
+        self.look_at(directory, listing);
+        for (looks, found) in listing.inodes(directory, &mut || ()).values().enumerate() {
+            if looks.is_multiple_of(LOOKS_BETWEEN) {
+                self.pass_hints_on();
+            }
+            self.seek_copy(input, found, sought);
         }
     }
 

@@ -366,11 +366,16 @@ impl<D: Disk> Prospector<D> {
 
     /// The same for the directory that it is in.
     pub(super) fn look_into(&mut self, directory: &Path, listing: &mut Listing<'_, D>) {
+        for directory in listing.nearby(directory).iter() {
+            self.look_at(directory, listing);
+        }
+    }
+
+    /// Has one directory alone looked at.
+    pub(super) fn look_at(&mut self, directory: &Path, listing: &mut Listing<'_, D>) {
         let (hints, workers) = (&self.links.hints, &*self.links.workers);
         let mut passing = Passing { hints, files: &self.files, workers, held: &mut self.held };
-        for directory in listing.nearby(directory).iter() {
-            listing.inodes(directory, &mut || passing.pass_on());
-        }
+        listing.inodes(directory, &mut || passing.pass_on());
     }
 
     /// Gives a file its new name, here, at the worker and in the registry.

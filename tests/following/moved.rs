@@ -2,6 +2,7 @@
 
 use crate::rig::{Logs, Rig, input, lines, messages, watched};
 use shipper::ledger::Entry;
+use shipper::packing::Format;
 use shipper::settings::CloseSettings;
 
 /// A tree in which logs are, beside others.
@@ -71,35 +72,77 @@ fn log_that_is_moved_beside_its_tree_while_stopped_is_read_on() {
     }
 }
 
+/// A place far from the tree, to which a log was moved while it was open; returns what the registry holds then.
+fn archive(logs: &Logs, far: &Logs) -> Vec<Entry> {
+    std::fs::create_dir_all(far.path("in/the/archive")).unwrap();
+    logs.write("var/log/web/a.log", lines(1, 3));
+    let mut rig = start(logs, false, Vec::new());
+    rig.settle_down();
+    let away = far.path("in/the/archive/a.log.1");
+    std::fs::rename(logs.path("var/log/web/a.log"), away).unwrap();
+    rig.pass(30);
+    logs.write("var/log/web/a.log", lines(4, 6));
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(1, 6));
+    rig.stop()
+}
+
 #[test]
 fn log_is_sought_where_others_were_moved_to() {
-    for is_stopped in [false, true] {
+    for how in ["moved", "copied", "packed"] {
+        for is_stopped in [false, true] {
+            let (logs, far) = (logs(), Logs::new());
+            let mut saved = archive(&logs, &far);
+            let mut rig = None;
+            if !is_stopped {
+                let mut running = start(&logs, true, std::mem::take(&mut saved));
+                running.pass(30);
+                rig = Some(running);
+            }
+            logs.append("var/log/web/a.log", lines(7, 8));
+            let away = "in/the/archive/a.log.2";
+            if how == "moved" {
+                std::fs::rename(logs.path("var/log/web/a.log"), far.path(away)).unwrap();
+            } else {
+                std::fs::copy(logs.path("var/log/web/a.log"), far.path(away)).unwrap();
+                logs.remove("var/log/web/a.log");
+            }
+            if how == "packed" {
+                far.pack(away, Format::Gzip);
+            } else {
+                far.append(away, lines(9, 9));
+            }
+            let mut rig = rig.unwrap_or_else(|| start(&logs, true, saved));
+            rig.pass(60);
+            let last = if how == "packed" { 8 } else { 9 };
+            assert_eq!(rig.arrived(), messages(7, last), "{how}, stopped: {is_stopped}");
+        }
+    }
+}
+
+#[test]
+fn generations_that_nobody_saw_are_read_where_logs_are_moved_to() {
+    for packed in [false, true] {
         let (logs, far) = (logs(), Logs::new());
-        std::fs::create_dir_all(far.path("in/the/archive")).unwrap();
-        let away = |name: &str| far.path("in/the/archive").join(name);
-        logs.write("var/log/web/a.log", lines(1, 3));
-        let mut rig = start(&logs, false, Vec::new());
-        rig.settle_down();
-        std::fs::rename(logs.path("var/log/web/a.log"), away("a.log.1")).unwrap();
-        rig.pass(30);
-        assert_eq!(rig.arrived(), messages(1, 3));
-        logs.write("var/log/web/a.log", lines(4, 6));
-        let mut rig = start(&logs, true, rig.stop());
-        rig.pass(30);
-        assert_eq!(rig.arrived(), messages(4, 6));
-        let mut saved = Vec::new();
-        if is_stopped {
-            saved = rig.stop();
-            rig = start(&logs, true, Vec::new());
+        let saved = archive(&logs, &far);
+        let away = |number: usize| format!("in/the/archive/a.log.{number}");
+        let rotate = || std::fs::rename(logs.path("var/log/web/a.log"), far.path(&away(1)));
+        logs.append("var/log/web/a.log", lines(7, 7));
+        for (first, last) in [(8, 9), (10, 12)] {
+            for number in (1..4).rev().filter(|number| far.path(&away(*number)).exists()) {
+                far.rename(&away(number), &away(number + 1));
+            }
+            rotate().unwrap();
+            logs.write("var/log/web/a.log", lines(first, last));
         }
-        logs.append("var/log/web/a.log", lines(7, 8));
-        std::fs::rename(logs.path("var/log/web/a.log"), away("a.log.2")).unwrap();
-        far.append("in/the/archive/a.log.2", lines(9, 9));
-        if is_stopped {
-            rig = start(&logs, true, saved);
+        if packed {
+            far.pack(&away(1), Format::Gzip);
         }
-        rig.pass(30);
-        assert_eq!(rig.arrived(), messages(7, 9), "stopped: {is_stopped}");
+        let mut rig = start(&logs, true, saved);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort_by_key(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap());
+        assert_eq!(all, messages(7, 12), "packed: {packed}");
     }
 }
 
@@ -163,5 +206,27 @@ fn log_whose_input_goes_while_it_is_sought_goes_on_with_the_next_one() {
         logs.append(place, lines(4, 5));
         rig.pass(30);
         assert_eq!(rig.arrived(), messages(1, 5), "back: {back}");
+    }
+}
+
+#[test]
+fn closed_log_that_cannot_be_read_where_it_was_moved_to_waits() {
+    for is_stopped in [false, true] {
+        let logs = logs();
+        logs.write("var/log/web/a.log", lines(1, 3));
+        let mut rig = start(&logs, true, Vec::new());
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 3));
+        rig.disk.fail(|path, _, wanted| if path.ends_with("old/b") { Err(5) } else { Ok(wanted) });
+        logs.append("var/log/web/a.log", lines(4, 5));
+        logs.rename("var/log/web/a.log", "var/log/old/b");
+        rig.pass(60);
+        assert_eq!(rig.arrived(), Vec::<String>::new());
+        if is_stopped {
+            rig = start(&logs, true, rig.stop());
+        }
+        rig.disk.heal();
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(4, 5), "stopped: {is_stopped}");
     }
 }
