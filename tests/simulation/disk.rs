@@ -48,6 +48,8 @@ pub struct Node {
     is_moved: bool,
     /// Whether it is to be followed there whatever comes: its new name is saved.
     is_followed: bool,
+    /// Whether it was made as a copy of another one, which is known by its content alone.
+    is_copy: bool,
     /// What somebody wrote into it: it is a log.
     is_log: bool,
     /// When that was last, and where in it one waited how long before going on.
@@ -257,6 +259,7 @@ impl State {
             is_owed: false,
             is_moved: false,
             is_followed: false,
+            is_copy: false,
             is_log: false,
             written_at: 0,
             pauses: Vec::new(),
@@ -456,6 +459,11 @@ impl State {
         self.nodes.get_mut(&number).unwrap().handles += 1;
     }
 
+    /// Notes that a file is a copy of another one.
+    pub fn note_copy(&mut self, number: u64) {
+        self.nodes.get_mut(&number).unwrap().is_copy = true;
+    }
+
     pub fn release(&mut self, number: u64) {
         self.nodes.get_mut(&number).unwrap().handles -= 1;
         self.free_if_unused(number);
@@ -623,10 +631,11 @@ impl State {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         let ours = self.names.iter().filter(|(path, _)| path.starts_with("/logs"));
-        let moved = self
-            .names
-            .iter()
-            .filter(|(path, number)| path.starts_with(AWAY) && !self.nodes[number].was_truncated);
+        let is_sought = |node: &Node| !node.is_copy || node.is_moved || node.is_followed;
+        let moved = self.names.iter().filter(|(path, number)| {
+            let node = &self.nodes[number];
+            path.starts_with(AWAY) && !node.was_truncated && is_sought(node)
+        });
         for (path, number) in ours.chain(moved) {
             let node = &self.nodes[number];
             if node.kind == Kind::File && seen.insert(*number) {

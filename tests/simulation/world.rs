@@ -430,6 +430,7 @@ impl World {
         let made = state.made(number);
         let target = state.open_log(&target);
         state.hold(target);
+        state.note_copy(target);
         self.packed_of.insert(state.made(target), made);
         tell(format!("{}: packing to inode {target}", source.display()));
         self.sites[site].packing = Some(Packing { source, target, bytes, written: 0 });
@@ -527,6 +528,7 @@ impl World {
         self.shift(state, site);
         let target = state.open_log(&self.generation(site, 1));
         state.hold(target);
+        state.note_copy(target);
         self.sites[site].copying = Some(Copying { source, target, copied: 0, ended: false });
         tell(format!("{}: copying to inode {target}", path.display()));
     }
