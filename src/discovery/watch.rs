@@ -64,7 +64,32 @@ pub struct Inotify {
     wake: Arc<Wake>,
     watched: HashSet<PathBuf>,
     start_at: Instant,
-    is_failing: bool,
+    troubles: Troubles,
+}
+
+/// What was told of directories that have no events; each is told once.
+#[derive(Debug, Default)]
+struct Troubles {
+    /// Whether there is no inotify, or no room for another watch.
+    is_short: bool,
+    /// Directories that cannot be watched themselves.
+    refused: HashSet<PathBuf>,
+}
+
+impl Troubles {
+    /// Notes that a directory cannot be watched, or none when inotify could not be started; tells whether that is new.
+    fn note(&mut self, error: &notify::Error, directory: Option<&Path>) -> bool {
+        match directory {
+            Some(directory) if !is_full(error) => self.refused.insert(directory.to_path_buf()),
+            _ => !std::mem::replace(&mut self.is_short, true),
+        }
+    }
+
+    /// Notes that a directory is watched; tells whether there was no room before.
+    fn end(&mut self, directory: &Path) -> bool {
+        self.refused.remove(directory);
+        std::mem::take(&mut self.is_short)
+    }
 }
 
 impl Inotify {
@@ -77,7 +102,7 @@ impl Inotify {
             wake,
             watched: HashSet::new(),
             start_at: Instant::now(),
-            is_failing: false,
+            troubles: Troubles::default(),
         };
         started.start_again();
         started
@@ -122,7 +147,7 @@ impl Inotify {
     }
 
     fn tell_failure(&mut self, error: &notify::Error, directory: Option<&Path>) {
-        if !std::mem::replace(&mut self.is_failing, true) {
+        if self.troubles.note(error, directory) {
             let (why, hint) = shortage(error, directory.is_none());
             let directory = directory.map(|path| format!(" for `{}`", path.display()));
             let directory = directory.unwrap_or_default();
@@ -143,7 +168,7 @@ impl Watch for Inotify {
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(directory.to_path_buf());
-                if std::mem::take(&mut self.is_failing) {
+                if self.troubles.end(directory) {
                     info!("there is room for another watch of inotify again");
                 }
                 true
@@ -158,6 +183,7 @@ impl Watch for Inotify {
     }
 
     fn forget(&mut self, directory: &Path) {
+        self.troubles.refused.remove(directory);
         if self.watched.remove(directory)
             && let Some(watcher) = &mut self.watcher
         {
@@ -193,6 +219,15 @@ fn is_absent(error: &notify::Error) -> bool {
     }
 }
 
+/// Tells whether the limit of watches is reached.
+fn is_full(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::MaxFilesWatch => true,
+        notify::ErrorKind::Io(error) => error.raw_os_error() == Some(28),
+        _ => false,
+    }
+}
+
 /// Says what inotify lacks and what to do about it; `starting` when not even an instance is to be had.
 fn shortage(error: &notify::Error, starting: bool) -> (String, &'static str) {
     let number = match &error.kind {
@@ -200,7 +235,7 @@ fn shortage(error: &notify::Error, starting: bool) -> (String, &'static str) {
         _ => None,
     };
     match (&error.kind, number) {
-        (notify::ErrorKind::MaxFilesWatch, _) | (_, Some(28)) => (
+        _ if is_full(error) => (
             "the limit of watches is reached".to_owned(),
             "raise it: `sysctl fs.inotify.max_user_watches=524288`, and for good in /etc/sysctl.d",
         ),
@@ -275,6 +310,23 @@ mod tests {
             assert!(hint.contains(limit), "{why}: {hint}");
         }
         assert_eq!(shortage(&io(13), false).0, "permission denied");
+    }
+
+    #[test]
+    fn each_directory_that_has_no_events_is_told_once_and_so_is_room_after_there_was_none() {
+        let refused = notify::Error::io(io::Error::from_raw_os_error(13));
+        let full = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
+        let (one, other) = (Path::new("/one"), Path::new("/other"));
+        let mut troubles = Troubles::default();
+        assert!(troubles.note(&refused, Some(one)));
+        assert!(!troubles.end(other), "there always was room");
+        assert!(!troubles.note(&refused, Some(one)), "it is told already");
+        assert!(troubles.note(&refused, Some(other)));
+        assert!(troubles.note(&full, Some(one)));
+        assert!(!troubles.note(&full, Some(other)), "there is room for neither");
+        assert!(troubles.end(one));
+        assert!(!troubles.end(other));
+        assert!(troubles.note(&refused, Some(one)), "it could be watched meanwhile");
     }
 
     #[test]
