@@ -1,6 +1,7 @@
 //! Builds the stages, owns their threads and the runtime, and stops them in order.
 //!
-//! This is the only file that knows every stage, and, beside the demo, the only one that spawns.
+//! This is the only file that knows every stage. Threads are started below it, beside those of `commands::run` (the log and
+//! the endpoint) and of the demo.
 
 mod descriptors;
 mod ending;

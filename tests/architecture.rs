@@ -447,6 +447,19 @@ fn layers_0_and_1_are_pure() {
 }
 
 #[test]
+fn the_page_names_each_unit_in_its_layer() {
+    let page = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let row = |layer: u8| page.lines().find(|line| line.starts_with(&format!("| {layer} | ")));
+    let faults: Vec<String> = LAYERS
+        .iter()
+        .filter(|(unit, _)| !unit.contains("::"))
+        .filter(|(unit, layer)| !row(*layer).is_some_and(|row| row.contains(&format!("`{unit}`"))))
+        .map(|(unit, layer)| format!("ARCHITECTURE.md: `{unit}` is missing in layer {layer}"))
+        .collect();
+    fail_with(&faults);
+}
+
+#[test]
 fn only_the_doors_open_files_and_only_the_assembly_spawns() {
     let mut faults = Vec::new();
     for source in sources() {
