@@ -292,7 +292,7 @@ fn shown(sources: &Sources) -> Vec<Source> {
     files.chain(overrides).collect()
 }
 
-/// Reads the files and loads them; what `shipper` does at its start.
+/// Reads the files and loads them in one step, where their texts are not needed again.
 ///
 /// # Errors
 /// When a file cannot be read or is not safe to use, and all problems of the configuration.

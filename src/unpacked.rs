@@ -33,10 +33,6 @@ pub const SKIPPED_AT_ONCE: usize = 16 << 20;
 /// Largest window of a zstd frame and dictionary of an xz block, in bytes: what asks for more is told as damaged there.
 pub const WINDOW_BYTES_MAX: u64 = 64 << 20;
 
-/// Memory that one of them takes in bytes: kept bytes and packed ones. The decoder comes on top: 64 KiB for gzip, 3.7 MiB
-/// for bzip2, for zstd and xz the window that the file asks for, [`WINDOW_BYTES_MAX`] at most, and less than 1 MiB.
-pub const MEMORY_BYTES: usize = 2 * KEPT_BYTES + STEP_BYTES + PACKED_BYTES;
-
 /// The content of a file: its bytes, or what they unpack to.
 #[derive(Debug)]
 pub enum Content<F: ReadFile> {
