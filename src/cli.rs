@@ -174,7 +174,7 @@ pub enum RegistryCommand {
         /// Forget all files
         #[arg(long)]
         all: bool,
-        /// Do as `--all` says at a terminal too
+        /// That it is meant: `--all` alone forgets nothing
         #[arg(long)]
         yes: bool,
     },

@@ -17,7 +17,6 @@ use crate::settings::Settings;
 use crate::status::Hidden;
 use find::Finder;
 use serde_json::Value;
-use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,10 +36,9 @@ pub(super) fn run(args: &ConfigArgs, command: &RegistryCommand) -> Result<ExitCo
         }
         RegistryCommand::Set { file, to, force } => edit::set(&place, file, *to, *force)?,
         RegistryCommand::Reset { of, yes, .. } => {
-            let is_agreed = *yes || !std::io::stdin().is_terminal();
             // No shipper runs then.
             let finder = finder(&settings, Hidden::default());
-            edit::reset(&place, finder, of.as_deref(), is_agreed)?;
+            edit::reset(&place, finder, of.as_deref(), *yes)?;
         }
         RegistryCommand::Audit(json) => return Ok(audit::run(&place, json.json)),
         RegistryCommand::Check => {

@@ -170,7 +170,9 @@ fn reset_forgets_one_or_all_and_keeps_the_machines_id() {
     assert!(code == 2 && told.contains("cannot be used with"), "{told}");
     let (code, _, told) = place.shipper(&["registry", "reset", "/no.log"]);
     assert!(code == 1 && told.contains("the registry knows no `/no.log`"), "{told}");
-    let (code, out, _) = place.shipper(&["registry", "reset", "--all"]);
+    let (code, out, told) = place.shipper(&["registry", "reset", "--all"]);
+    assert!(code == 1 && out.is_empty() && told.contains("hint: add --yes"), "{out}{told}");
+    let (code, out, _) = place.shipper(&["registry", "reset", "--all", "--yes"]);
     assert_eq!((code, out.lines().last()), (0, Some("1 forgotten, 0 kept")));
     let told = place.shipper(&["registry", "list"]);
     assert_eq!(told.1, "FILE  INODE  READ TO  SIZE  BEHIND  EPOCH  STATE\n");
