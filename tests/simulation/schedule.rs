@@ -277,9 +277,14 @@ impl Scene {
         tell(format!("stop: gently {gently}, power cut {cut}"));
         let rng = &mut self.rng;
         self.disk.state().crash(cut, |most| rng.usize(..=most));
+        self.note_rescued();
+        Ok(())
+    }
+
+    /// Notes the lines of what is rescued now: they are to be delivered.
+    fn note_rescued(&mut self) {
         let rescued = self.disk.state().rescued();
         self.rescued.extend(rescued.into_iter().flat_map(rescued_lines));
-        Ok(())
     }
 
     /// Says at which call of the process it is stopped, and what happens between its calls.
@@ -919,7 +924,11 @@ impl Process {
             }
             // The buffer of a long line is not the pool's.
             if scene.verdict().is_ok() && self.pool.in_use() == 0 && self.audit(scene.now)? == 0 {
-                return Ok(());
+                // What was rescued a moment ago may not be read yet.
+                scene.note_rescued();
+                if scene.verdict().is_ok() {
+                    return Ok(());
+                }
             }
         }
         scene.verdict()?;
