@@ -14,6 +14,8 @@
 mod between;
 #[path = "following/devices.rs"]
 mod devices;
+#[path = "following/elsewhere.rs"]
+mod elsewhere;
 #[path = "following/events.rs"]
 mod events;
 #[path = "following/exchange.rs"]

@@ -13,6 +13,7 @@ use super::claim::look;
 use super::copies::is_as_it_was;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
+use super::moved::is_nearby;
 use super::orphans::OrphanKey;
 use crate::disk::{Disk, Kind};
 use crate::identity::{generation, originals, prefix_allows, same_inode};
@@ -110,8 +111,8 @@ impl Rotated {
                 .is_some_and(|(found, own)| found.is_newer(&own) || (self.is_new && found == own))
         };
         let (home, place) = (self.log.parent(), found.path.parent());
-        let is_beside = place == self.name.parent();
-        let is_near = place == home || place.and_then(Path::parent) == home || is_beside;
+        let is_near = home.zip(place).is_some_and(|(home, place)| is_nearby(home, place))
+            || place == self.name.parent();
         newer && is_near && self.modified <= found.stat.modified
     }
 }

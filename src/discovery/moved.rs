@@ -30,6 +30,11 @@ const NAMES_MAX: usize = 4096;
 /// Looks of one scan after which what is left to be sought waits for the next one: some tenths of a second.
 const LOOKS_MAX: usize = 1 << 16;
 
+/// Tells whether `place` is a log's own directory, or lies right below it: what is there is seen with that.
+pub(super) fn is_nearby(home: &Path, place: &Path) -> bool {
+    place == home || place.parent() == Some(home)
+}
+
 /// Directories to which logs were moved out of their trees, the last one first.
 #[derive(Debug, Default)]
 pub(super) struct Archives(VecDeque<PathBuf>);
@@ -47,10 +52,7 @@ impl Archives {
     /// Notes that a log is known by that name now.
     pub(super) fn note(&mut self, log: &Path, name: &Path) {
         let (Some(home), Some(place)) = (log.parent(), name.parent()) else { return };
-        if place == home
-            || place.parent() == Some(home)
-            || self.0.front().is_some_and(|it| it == place)
-        {
+        if is_nearby(home, place) || self.0.front().is_some_and(|it| it == place) {
             return;
         }
         self.0.retain(|known| known != place);
