@@ -14,6 +14,8 @@ use crate::follow::Order;
 use crate::identity::{can_be_proved, prefix_matches, same_inode};
 use crate::ledger::{Entry, Known, Note};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +29,12 @@ const BESIDE_MAX: usize = 64;
 /// Most names that are looked at in one of them.
 const NAMES_MAX: usize = 4096;
 
-/// Looks of one scan after which what is left to be sought waits for the next one: some tenths of a second.
+/// Most looks beside one directory, and after which what is left to be sought waits for the next scan: some tenths of a second.
 const LOOKS_MAX: usize = 1 << 16;
+
+/// What is mounted where, and most that is read of it, in bytes.
+const MOUNTS: &str = "/proc/self/mountinfo";
+const MOUNTS_BYTES_MAX: u64 = 4 << 20;
 
 /// Tells whether `place` is a log's own directory, or lies right below it: what is there is seen with that.
 pub(super) fn is_nearby(home: &Path, place: &Path) -> bool {
@@ -72,8 +78,40 @@ struct Search {
     found: BTreeMap<OrphanKey, Found>,
     visited: BTreeSet<PathBuf>,
     looks: usize,
+    mounts: Option<BTreeSet<PathBuf>>,
     /// Whether there were too few descriptors to look at everything.
     is_short: bool,
+}
+
+impl Search {
+    /// Tells whether something is mounted at a directory, without touching that.
+    fn is_mount(&mut self, disk: &impl Disk, directory: &Path) -> bool {
+        let mounts = self.mounts.get_or_insert_with(|| {
+            let text = disk.read_all(Path::new(MOUNTS), MOUNTS_BYTES_MAX).unwrap_or_default();
+            mount_points(&text)
+        });
+        mounts.contains(directory)
+    }
+}
+
+/// Returns where something is mounted: the fifth field of each line, with three octal digits for blanks, line ends and
+/// backslashes (proc_pid_mountinfo(5)).
+fn mount_points(text: &[u8]) -> BTreeSet<PathBuf> {
+    let fields = text.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b' '));
+    let points = fields.filter_map(|mut fields| fields.nth(4));
+    points.map(|point| PathBuf::from(OsString::from_vec(unescaped(point)))).collect()
+}
+
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some((first, rest)) = text.split_first() {
+        let digits = rest.get(..3).filter(|_| *first == b'\\');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        plain.push(escaped.unwrap_or(*first));
+        text = if escaped.is_some() { &rest[3..] } else { rest };
+    }
+    plain
 }
 
 impl<D: Disk> Prospector<D> {
@@ -142,7 +180,11 @@ impl<D: Disk> Prospector<D> {
         let mut sought: BTreeMap<OrphanKey, bool> = BTreeMap::new();
         for (home, keys) in homes {
             let is_found = |key: &OrphanKey| search.found.contains_key(key);
-            let is_sought = keys.iter().all(is_found) || self.seek_beside(&home, &mut search);
+            let is_all_found = keys.iter().all(is_found);
+            let is_sought = is_all_found || search.looks < LOOKS_MAX;
+            if is_sought && !is_all_found {
+                self.seek_beside(&home, &mut search);
+            }
             for key in keys {
                 *sought.entry(key).or_insert(true) &= is_sought;
             }
@@ -160,11 +202,11 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Looks at the files in the directories beside one, in those of its own name below them, and in the one above; tells whether
-    /// that was done, as far as it ever is.
-    fn seek_beside(&mut self, home: &Path, search: &mut Search) -> bool {
-        let (Some(above), Ok(stat)) = (home.parent(), self.disk.stat(home)) else { return true };
+    /// Looks at the files in the directories beside one, in those of its own name below them, and in the one above.
+    fn seek_beside(&mut self, home: &Path, search: &mut Search) {
+        let (Some(above), Ok(stat)) = (home.parent(), self.disk.stat(home)) else { return };
         let device = stat.inode.device;
+        let end = search.looks + LOOKS_MAX;
         let names = self.disk.list_some(above, NAMES_MAX).unwrap_or_default();
         let beside = names.iter().filter(|listed| listed.kind == Kind::Directory);
         let beside = beside.map(|listed| above.join(&listed.name)).filter(|one| one != home);
@@ -173,18 +215,19 @@ impl<D: Disk> Prospector<D> {
         beside.truncate(BESIDE_MAX);
         self.seek_in(above, search);
         for one in beside {
-            if LOOKS_MAX <= search.looks {
-                return false;
+            if end <= search.looks {
+                return;
             }
-            // What else is mounted there has other inodes.
-            if self.disk.stat(&one).is_ok_and(|stat| stat.inode.device == device) {
-                self.seek_in(&one, search);
-                if let Some(base) = home.file_name() {
-                    self.seek_in(&one.join(base), search);
+            let below = home.file_name().map(|base| one.join(base));
+            for directory in [Some(one), below].into_iter().flatten() {
+                // What else is mounted has other inodes, and may be a server that does not answer.
+                if !search.is_mount(&self.disk, &directory)
+                    && self.disk.stat(&directory).is_ok_and(|stat| stat.inode.device == device)
+                {
+                    self.seek_in(&directory, search);
                 }
             }
         }
-        true
     }
 
     /// Looks at the files in a directory; what cannot be looked at is nobody's concern.
@@ -253,5 +296,20 @@ impl<D: Disk> Prospector<D> {
     fn seek_again(&mut self, key: OrphanKey) {
         let orphan = &mut self.orphans[key];
         (orphan.is_sought_elsewhere, orphan.is_put_off) = (false, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_known_by_their_lines() {
+        let text = b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+            40 22 0:35 / /srv/nfs\\040data\\134 rw shared:9 - nfs4 host:/x rw\n\
+            41 22 0:36 / /srv/\\9 rw - tmpfs tmpfs rw\n\
+            torn";
+        let expected = ["/", "/srv/\\9", "/srv/nfs data\\"].map(PathBuf::from);
+        assert_eq!(mount_points(text).into_iter().collect::<Vec<_>>(), expected);
     }
 }

@@ -230,3 +230,24 @@ fn closed_log_that_cannot_be_read_where_it_was_moved_to_waits() {
         assert_eq!(rig.arrived(), messages(4, 5), "stopped: {is_stopped}");
     }
 }
+
+/// More than is ever looked at for one file.
+#[test]
+fn closed_log_that_is_removed_is_forgotten_beside_however_many_files() {
+    let logs = logs();
+    logs.write("var/log/web/a.log", lines(1, 3));
+    let mut rig = start(&logs, true, Vec::new());
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 3));
+    for directory in 0..17 {
+        let directory = logs.path(&format!("var/log/{directory}"));
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("0"), "").unwrap();
+        for name in 1..4096 {
+            std::fs::hard_link(directory.join("0"), directory.join(name.to_string())).unwrap();
+        }
+    }
+    logs.remove("var/log/web/a.log");
+    rig.pass(60);
+    assert_eq!(rig.stop().len(), 0);
+}
