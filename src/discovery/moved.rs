@@ -9,7 +9,7 @@ use super::places::is_absent;
 use super::rescued::NO_DEVICE;
 use super::{FileKey, Prospector, Stage, keep_unclaimed};
 use crate::advice::is_short;
-use crate::disk::{Disk, Kind};
+use crate::disk::{Disk, Kind, Listed};
 use crate::follow::Order;
 use crate::identity::{can_be_proved, prefix_matches, same_inode};
 use crate::ledger::{Entry, Known, Note};
@@ -31,6 +31,9 @@ const NAMES_MAX: usize = 4096;
 
 /// Most looks beside one directory, and after which what is left to be sought waits for the next scan: some tenths of a second.
 const LOOKS_MAX: usize = 1 << 16;
+
+/// How often a directory is listed in which names change meanwhile.
+const LISTS_MAX: usize = 4;
 
 /// What is mounted where, and most that is read of it, in bytes.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -230,22 +233,36 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Looks at the files in a directory; what cannot be looked at is nobody's concern.
+    /// Looks at the files in a directory, once more where a name is gone again: it may be the one that is sought, under another
+    /// name now. What cannot be looked at is nobody's concern.
     fn seek_in(&mut self, directory: &Path, search: &mut Search) {
-        if !search.visited.insert(directory.to_path_buf()) {
-            return;
+        let is_new = search.visited.insert(directory.to_path_buf());
+        for _ in 0..if is_new { LISTS_MAX } else { 0 } {
+            search.looks += 1;
+            let names = self.disk.list_some(directory, NAMES_MAX);
+            search.is_short |= names.as_ref().is_err_and(is_short);
+            if !self.look_at_each(directory, names.unwrap_or_default(), search) {
+                return;
+            }
         }
-        search.looks += 1;
-        let names = self.disk.list_some(directory, NAMES_MAX);
-        search.is_short |= names.as_ref().is_err_and(is_short);
-        let names = names.unwrap_or_default();
+    }
+
+    /// Looks at files for one that is sought; tells whether one of them is gone again.
+    fn look_at_each(&mut self, directory: &Path, names: Vec<Listed>, search: &mut Search) -> bool {
+        let mut has_changed = false;
         for listed in names.into_iter().filter(|listed| listed.kind == Kind::File) {
             search.looks += 1;
             if search.looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
             let path = directory.join(&listed.name);
-            let Ok(stat) = self.disk.link_stat(&path) else { continue };
+            let stat = match self.disk.link_stat(&path) {
+                Ok(stat) => stat,
+                Err(error) => {
+                    has_changed |= is_absent(&error);
+                    continue;
+                }
+            };
             let inode = (stat.inode.device, stat.inode.number);
             for key in search.wanted.get(&inode).into_iter().flatten() {
                 if same_inode(self.orphans[*key].entry.inode, stat.inode) {
@@ -253,6 +270,7 @@ impl<D: Disk> Prospector<D> {
                 }
             }
         }
+        has_changed
     }
 
     /// Goes on with a log where its inode was found, if that begins as it did; as soon as it can be read.

@@ -459,6 +459,11 @@ impl State {
         self.nodes.get_mut(&number).unwrap().handles += 1;
     }
 
+    /// Tells whether a file was made as a copy of another one.
+    pub fn is_copy(&self, path: &Path) -> bool {
+        self.number_of(path).is_some_and(|number| self.nodes[&number].is_copy)
+    }
+
     /// Notes that a file is a copy of another one.
     pub fn note_copy(&mut self, number: u64) {
         self.nodes.get_mut(&number).unwrap().is_copy = true;

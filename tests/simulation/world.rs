@@ -662,7 +662,8 @@ impl World {
                 tell(format!("{} removed", away.display()));
                 return;
             }
-            1 if state.number_of(&back).is_none() => back,
+            // A copy that was nowhere for long, and comes back, holds bytes that are told as lost.
+            1 if state.number_of(&back).is_none() && !state.is_copy(away) => back,
             _ => PathBuf::from(format!("{AWAY}/{}-{}", self.sites[site].name, self.actions)),
         };
         if state.rename_log(away, &to) {
