@@ -48,6 +48,8 @@ pub struct Node {
     is_moved: bool,
     /// Whether it is to be followed there whatever comes: its new name is saved.
     is_followed: bool,
+    /// Whether it ever was out of its tree: one that is closed then is missed, and ends where that was read to until it is found.
+    was_away: bool,
     /// Whether it was made as a copy of another one, which is known by its content alone.
     is_copy: bool,
     /// What somebody wrote into it: it is a log.
@@ -55,6 +57,16 @@ pub struct Node {
     /// When that was last, and where in it one waited how long before going on.
     written_at: u64,
     pauses: Vec<(usize, u64)>,
+}
+
+impl Node {
+    /// What was in a log that was missed for a while waits for nothing behind it, wherever that was.
+    fn stream(&self) -> Stream {
+        let long = |(offset, pause): &(usize, u64)| {
+            (*offset, if self.was_away { u64::MAX } else { *pause })
+        };
+        Stream { content: self.content.clone(), pauses: self.pauses.iter().map(long).collect() }
+    }
 }
 
 /// What a log had in it, and the pauses of its writer in milliseconds, each with the offset at which it was.
@@ -258,6 +270,7 @@ impl State {
             was_truncated: false,
             is_owed: false,
             is_moved: false,
+            was_away: false,
             is_followed: false,
             is_copy: false,
             is_log: false,
@@ -383,6 +396,7 @@ impl State {
             let path = if below == Path::new("") { to.clone() } else { to.join(below) };
             self.names.insert(path, number);
         }
+        self.nodes.get_mut(&number).unwrap().was_away |= to.starts_with(AWAY);
         // A call of the process may be about to look at it only.
         let is_open = !self.is_within_call && self.opened_as.values().any(|name| *name == from);
         if is_open && self.keeps_open && to.starts_with(AWAY) {
@@ -552,16 +566,14 @@ impl State {
     fn remember(&mut self, number: u64) {
         let (Some(past), Some(node)) = (&mut self.past, self.nodes.get(&number)) else { return };
         if node.is_log && !node.content.is_empty() {
-            past.push(Stream { content: node.content.clone(), pauses: node.pauses.clone() });
+            past.push(node.stream());
         }
     }
 
     /// Returns everything that logs ever had in them.
     pub fn streams(&self) -> Vec<Stream> {
         let logs = self.nodes.values().filter(|node| node.is_log);
-        let now =
-            logs.map(|node| Stream { content: node.content.clone(), pauses: node.pauses.clone() });
-        self.past.iter().flatten().cloned().chain(now).collect()
+        self.past.iter().flatten().cloned().chain(logs.map(Node::stream)).collect()
     }
 
     pub fn rename_log(&mut self, from: &Path, to: &Path) -> bool {
