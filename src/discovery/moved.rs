@@ -224,11 +224,12 @@ impl<D: Disk> Prospector<D> {
             let below = home.file_name().map(|base| one.join(base));
             for directory in [Some(one), below].into_iter().flatten() {
                 // What else is mounted has other inodes, and may be a server that does not answer.
-                if !search.is_mount(&self.disk, &directory)
-                    && self.disk.stat(&directory).is_ok_and(|stat| stat.inode.device == device)
+                if search.is_mount(&self.disk, &directory)
+                    || !self.disk.stat(&directory).is_ok_and(|stat| stat.inode.device == device)
                 {
-                    self.seek_in(&directory, search);
+                    break;
                 }
+                self.seek_in(&directory, search);
             }
         }
     }

@@ -20,6 +20,7 @@ struct State {
     hidden: Option<&'static str>,
     closed_up: Option<&'static str>,
     lists: Vec<PathBuf>,
+    mounted: Option<PathBuf>,
 }
 
 /// The file system; clones are the same one.
@@ -57,12 +58,23 @@ impl FaultyDisk {
         self.0.lock().unwrap().closed_up = Some(directory);
     }
 
+    /// From now on something is mounted at a directory that does not answer: nobody may touch what is there.
+    pub fn mount(&self, directory: PathBuf) {
+        self.0.lock().unwrap().mounted = Some(directory);
+    }
+
     /// Returns how often a directory was listed since the fault has begun.
     pub fn lists_of(&self, directory: &str) -> usize {
         self.0.lock().unwrap().lists.iter().filter(|one| one.ends_with(directory)).count()
     }
 
+    fn touch(&self, path: &Path) {
+        let hangs = self.0.lock().unwrap().mounted.as_ref().is_some_and(|at| path.starts_with(at));
+        assert!(!hangs, "{}: it never answers", path.display());
+    }
+
     fn search(&self, path: &Path) -> io::Result<()> {
+        self.touch(path);
         let closed_up = self.0.lock().unwrap().closed_up;
         let is_closed = closed_up
             .is_some_and(|closed| path.parent().is_some_and(|place| place.ends_with(closed)));
@@ -136,6 +148,7 @@ impl Disk for FaultyDisk {
     type Lock = RealLock;
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Listed>> {
+        self.touch(directory);
         self.0.lock().unwrap().lists.push(directory.to_path_buf());
         if self.0.lock().unwrap().lists_fail {
             return Err(io::Error::from_raw_os_error(5));
@@ -167,6 +180,12 @@ impl Disk for FaultyDisk {
     }
 
     fn read_all(&self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+        if path == Path::new("/proc/self/mountinfo")
+            && let Some(mounted) = &self.0.lock().unwrap().mounted
+        {
+            let line = format!("40 22 0:35 / {} rw - nfs4 host:/x rw\n", mounted.display());
+            return Ok(line.into_bytes());
+        }
         RealDisk.read_all(path, longest)
     }
 

@@ -251,3 +251,16 @@ fn closed_log_that_is_removed_is_forgotten_beside_however_many_files() {
     rig.pass(60);
     assert_eq!(rig.stop().len(), 0);
 }
+
+#[test]
+fn closed_log_is_sought_beside_a_server_that_does_not_answer_without_touching_that() {
+    let logs = logs();
+    logs.write("var/log/web/a.log", lines(1, 3));
+    let mut rig = start(&logs, true, Vec::new());
+    rig.settle_down();
+    rig.disk.mount(logs.path("var/log/old"));
+    logs.rename("var/log/web/a.log", "var/log/zebra/a.log.1");
+    logs.append("var/log/zebra/a.log.1", lines(4, 4));
+    rig.pass(60);
+    assert_eq!(rig.arrived(), messages(1, 4));
+}
