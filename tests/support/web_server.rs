@@ -2,16 +2,29 @@
 
 use super::http;
 use super::shipper::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// For how long a web server may go on after it was told to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A web server that dies with the test.
 pub struct WebServer(Child);
 
+/// Ends it with its workers, which outlive a master that is killed.
 impl Drop for WebServer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let pid = Pid::from_child(&self.0);
+        let _ = kill_process(pid, Signal::TERM);
+        let begun = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if PATIENCE < begun.elapsed() {
+                let _ = self.0.kill();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
