@@ -180,11 +180,15 @@ impl<D: Disk> Prospector<D> {
         for directory in self.archives.iter().cloned().collect::<Vec<_>>() {
             self.seek_in(&directory, &mut search);
         }
+        // However many files are in these, at least one directory is looked at in each scan.
+        let end = search.looks + LOOKS_MAX;
         let mut sought: BTreeMap<OrphanKey, bool> = BTreeMap::new();
         for (home, keys) in homes {
             let is_found = |key: &OrphanKey| search.found.contains_key(key);
             let is_all_found = keys.iter().all(is_found);
-            let is_sought = is_all_found || search.looks < LOOKS_MAX;
+            // What has two of them is sought in both at once.
+            let is_begun = keys.iter().any(|key| sought.contains_key(key));
+            let is_sought = is_all_found || is_begun || search.looks < end;
             if is_sought && !is_all_found {
                 self.seek_beside(&home, &mut search);
             }

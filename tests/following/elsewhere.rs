@@ -15,14 +15,19 @@ struct Moved {
 impl Moved {
     fn start() -> (Self, Rig) {
         let moved = Self { logs: Logs::new(), old: Logs::new() };
-        moved.logs.write("access.log", lines(1, 1));
-        let mut rig = Rig::start(&[moved.logs.pattern("*.log")], Vec::new(), From::Start);
+        let rig = moved.follow();
+        (moved, rig)
+    }
+
+    fn follow(&self) -> Rig {
+        self.logs.write("access.log", lines(1, 1));
+        let mut rig = Rig::start(&[self.logs.pattern("*.log")], Vec::new(), From::Start);
         rig.settle_down();
-        moved.rotate(None);
-        moved.logs.write("access.log", lines(2, 2));
+        self.rotate(None);
+        self.logs.write("access.log", lines(2, 2));
         rig.pass(30);
         assert_eq!(rig.arrived(), messages(1, 2));
-        (moved, rig)
+        rig
     }
 
     fn rotate(&self, packed: Option<Format>) {
@@ -94,14 +99,7 @@ fn history_where_logs_are_moved_to_is_left_alone() {
     let moved = Moved { logs: Logs::new(), old: Logs::new() };
     moved.old.write("access.log.1", "history\n");
     moved.old.write("other.log.1", "of another log\n");
-    moved.logs.write("access.log", lines(1, 1));
-    let mut rig = Rig::start(&[moved.logs.pattern("*.log")], Vec::new(), From::Start);
-    rig.settle_down();
-    moved.rotate(None);
-    moved.logs.write("access.log", lines(2, 2));
-    rig.pass(30);
-    assert_eq!(rig.arrived(), messages(1, 2));
-    let saved = rig.stop();
+    let saved = moved.follow().stop();
     moved.logs.append("access.log", lines(3, 3));
     moved.rotate(None);
     let mut rig = Rig::start(&[moved.logs.pattern("*.log")], saved, From::Start);
