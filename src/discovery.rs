@@ -6,6 +6,8 @@
 pub mod glob;
 pub mod watch;
 
+mod archived;
+mod beside;
 mod between;
 mod claim;
 mod clean;
@@ -21,6 +23,7 @@ mod orphans;
 mod packed;
 mod places;
 mod readers;
+mod reports;
 mod rescued;
 mod retry;
 mod scan;
@@ -33,8 +36,8 @@ pub use watched::Watched;
 
 use crate::advice;
 use crate::disk::Disk;
-use crate::follow::{Assignment, Broken, FileKey, Order, Reached, Report};
-use crate::ledger::{Interval, Known, Ledger, Note, Prefix, Progress};
+use crate::follow::{Assignment, FileKey, Order, Reached, Report};
+use crate::ledger::{Interval, Known, Ledger, Prefix, Progress};
 use crate::logging::limiter::Limiter;
 use crate::position::{Epoch, Inode, Proof};
 use crate::rescue::Rescue;
@@ -46,7 +49,7 @@ use files::Files;
 use hints::Held;
 use lag::Lags;
 use moved::Archives;
-use orphan::{Orphan, Rest};
+use orphan::Orphan;
 use orphans::Orphans;
 use places::Places;
 use skipped::Skipped;
@@ -55,7 +58,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use thin_vec::ThinVec;
-use tracing::info;
 use watch::{Hint, Watch};
 
 /// Least pause between two scans that hints ask for, in addition to [`PAUSE_PER_FILE`]: keeps a storm of renames from
@@ -443,41 +445,6 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    fn take_reports(&mut self, now: Instant) {
-        let mut moved = Vec::new();
-        while let Ok(report) = self.links.reports.try_recv() {
-            match report {
-                Report::Broken { key, why: Broken::Moved, reached } => moved.push((key, reached)),
-                Report::Broken { key, why, reached } => {
-                    self.broken(key, why, reached);
-                    self.ask_scan_soon(now);
-                }
-                Report::Finished { key, reached, size, is_given_up, is_unlinked } => {
-                    self.finished(key, reached, size, (is_given_up, is_unlinked));
-                    self.ask_scan_soon(now);
-                }
-                Report::Refused { key } => {
-                    if let Some(file) = self.files.get_mut(key) {
-                        file.modified = 0;
-                    }
-                }
-                Report::Elsewhere { key, name } => self.found_elsewhere(key, name),
-                Report::Rescued { key, end } => self.note_rescued(key, end),
-                Report::Short(error) => self.tell_short(&error, now),
-                Report::Drained(ends) => self.drained.push(ends),
-            }
-        }
-        if !moved.is_empty() {
-            // One look for all: a rotation moves a whole directory at once.
-            let disk = self.disk.clone();
-            let mut listing = listing::Listing::new(&disk);
-            for (key, reached) in moved {
-                self.moved(key, reached, &mut listing);
-            }
-            self.ask_scan_soon(now);
-        }
-    }
-
     /// Says, once in a while, that file descriptors have run out.
     fn tell_short(&mut self, error: &std::io::Error, now: Instant) {
         if let Some(suppressed) = self.shortages.admit(now) {
@@ -518,73 +485,6 @@ impl<D: Disk> Prospector<D> {
             rescued,
         };
         self.order(key, Order::Follow(Box::new(assignment)));
-    }
-
-    /// A worker let go of a file that is not what it was.
-    fn broken(&mut self, key: FileKey, why: Broken, reached: Reached) {
-        let Some(file) = self.take_file(key) else { return };
-        self.links.stats.reading.rotations.add(1);
-        self.links.ledger.tell(Note::Ended(file.epoch));
-        let what = if why == Broken::Truncated { "truncated" } else { "replaced in place" };
-        let mut orphan = Orphan::parted(file, reached, true);
-        orphan.untold = Some(what);
-        self.orphans.push(orphan);
-    }
-
-    /// A file's name leads elsewhere: it goes on under the name where its inode is found.
-    fn moved(&mut self, key: FileKey, reached: Reached, listing: &mut listing::Listing<'_, D>) {
-        let Some(file) = self.files.get(key) else { return };
-        let (inode, name) = (file.inode, Arc::clone(&file.name));
-        if file.stage == Stage::Removed && self.exchanged.retired.contains(&file.input) {
-            if let Some(file) = self.take_file(key) {
-                self.keep_left(file, reached);
-            }
-            return;
-        }
-        self.look_around(&name, listing);
-        let found = listing.seek(inode, &name);
-        if let Some(found) = found {
-            self.rename(key, &found);
-            let Reached { offset, proof, earlier, beyond: settled } = reached;
-            self.assign(key, Start { offset, proof, earlier, settled });
-        } else if let Some(file) = self.take_file(key) {
-            let size = file.size;
-            self.orphans.push(Orphan::parted(file, reached, false).with_left(size));
-        }
-    }
-
-    /// A file that cannot grow any more was read as far as it could be.
-    fn finished(
-        &mut self,
-        key: FileKey,
-        reached: Reached,
-        size: u64,
-        (is_given_up, is_unlinked): (bool, bool),
-    ) {
-        let Some(file) = self.take_file(key) else { return };
-        let read_to = reached.offset;
-        let size = size.max(file.size);
-        let left = size.saturating_sub(read_to);
-        let name = file.name.display().to_string();
-        match file.stage {
-            Stage::Touched => return self.let_go_touched(file, reached),
-            Stage::Cleaned => return self.let_go_cleaned(file, reached),
-            Stage::Left => return self.keep_left(file, reached),
-            _ => {}
-        }
-        if file.is_packed && !matches!(file.stage, Stage::Removed) {
-            info!(file = name, read_to, bytes_left = left, "compressed file was read to its end");
-            self.finish_packed(file, reached);
-            return;
-        }
-        info!(file = name, read_to, bytes_left = left, "file was removed");
-        let mut orphan = Orphan::parted(file, reached, false).with_left(size);
-        self.exchanged.pass_on(&mut orphan);
-        orphan.is_sought_elsewhere = is_unlinked;
-        if is_given_up {
-            orphan.rest = Rest::GivenUp;
-        }
-        self.orphans.push(orphan);
     }
 
     /// Takes a file out of all tables.

@@ -152,6 +152,7 @@ impl<D: Disk> Prospector<D> {
         }
         self.register(&mut registered);
         self.seek_copies(listing);
+        self.seek_copies_beside(listing);
         let waits = self.note_gone(listing, now);
         self.seek_unripe(listing);
         self.seek_between(waits, listing, now);

@@ -15,7 +15,7 @@ use crate::settings::CleanSettings;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 impl<D: Disk> Prospector<D> {
     /// A touched file was let go of: the next scan takes it for a new one.
@@ -199,8 +199,16 @@ impl<D: Disk> Prospector<D> {
 }
 
 fn tell_untold(orphan: &mut Orphan) {
-    if let Some(what) = orphan.untold.take() {
-        let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
+    let Some(what) = orphan.untold.take() else { return };
+    let (file, read_to) = (orphan.entry.name.display(), orphan.entry.committed);
+    if orphan.input.is_none() {
+        warn!(
+            %file,
+            read_to,
+            hint = "lines behind that which no copy has are lost: let `paths` lead to where copies are put",
+            "file was {what} while nothing read it; it is read again from its start"
+        );
+    } else {
         info!(%file, read_to, "file was {what}; it is read again from its start");
     }
 }

@@ -189,7 +189,7 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Continues the orphan of which the most is proved, if that is at least `least` bytes.
-    fn continue_best(
+    pub(super) fn continue_best(
         &mut self,
         input: u16,
         found: &Found,
@@ -327,6 +327,7 @@ impl<D: Disk> Prospector<D> {
         continuation: Continuation,
     ) {
         let from = orphan.entry.name.display().to_string();
+        self.archives.note(&orphan.entry.path, &found.path);
         orphan.entry.inode = looked.stat.inode;
         orphan.entry.name = Arc::clone(&found.path);
         if !orphan.entry.prefix.is_within(looked.first()) {

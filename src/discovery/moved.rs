@@ -1,6 +1,7 @@
 //! Logs that were moved out of their tree: one that is open says itself where it is; the inode of one that is not is sought
 //! where other logs were moved to, and in the directories beside its own, once, because a server may still write to it.
 
+use super::beside::{Mounts, directories_in};
 use super::claim::look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
@@ -14,19 +15,14 @@ use crate::follow::Order;
 use crate::identity::{can_be_proved, prefix_matches, same_inode};
 use crate::ledger::{Entry, Known, Note};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Most directories that are remembered because logs were moved there.
+/// Most directories that are remembered because logs were put there.
 const ARCHIVES_MAX: usize = 16;
 
-/// Most directories beside one in which a log is sought.
-const BESIDE_MAX: usize = 64;
-
-/// Most names that are looked at in one of them.
+/// Most names that are looked at in one directory.
 const NAMES_MAX: usize = 4096;
 
 /// Most looks beside one directory, and after which what is left to be sought waits for the next scan: some tenths of a second.
@@ -35,18 +31,19 @@ const LOOKS_MAX: usize = 1 << 16;
 /// How often a directory is listed in which names change meanwhile.
 const LISTS_MAX: usize = 4;
 
-/// What is mounted where, and most that is read of it, in bytes.
-const MOUNTS: &str = "/proc/self/mountinfo";
-const MOUNTS_BYTES_MAX: u64 = 4 << 20;
-
 /// Tells whether `place` is a log's own directory, or lies right below it: what is there is seen with that.
 pub(super) fn is_nearby(home: &Path, place: &Path) -> bool {
     place == home || place.parent() == Some(home)
 }
 
-/// Directories to which logs were moved out of their trees, the last one first.
+/// Directories to which logs were moved or copied out of their trees.
 #[derive(Debug, Default)]
-pub(super) struct Archives(VecDeque<PathBuf>);
+pub(super) struct Archives {
+    /// The last one first.
+    known: VecDeque<PathBuf>,
+    /// The directory above those beside which the next scan looks first.
+    pub(super) next: Option<PathBuf>,
+}
 
 impl Archives {
     /// Returns those to which logs of the registry were moved.
@@ -61,16 +58,16 @@ impl Archives {
     /// Notes that a log is known by that name now.
     pub(super) fn note(&mut self, log: &Path, name: &Path) {
         let (Some(home), Some(place)) = (log.parent(), name.parent()) else { return };
-        if is_nearby(home, place) || self.0.front().is_some_and(|it| it == place) {
+        if is_nearby(home, place) || self.known.front().is_some_and(|it| it == place) {
             return;
         }
-        self.0.retain(|known| known != place);
-        self.0.push_front(place.to_path_buf());
-        self.0.truncate(ARCHIVES_MAX);
+        self.known.retain(|known| known != place);
+        self.known.push_front(place.to_path_buf());
+        self.known.truncate(ARCHIVES_MAX);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.iter()
+        self.known.iter()
     }
 }
 
@@ -81,40 +78,9 @@ struct Search {
     found: BTreeMap<OrphanKey, Found>,
     visited: BTreeSet<PathBuf>,
     looks: usize,
-    mounts: Option<BTreeSet<PathBuf>>,
+    mounts: Mounts,
     /// Whether there were too few descriptors to look at everything.
     is_short: bool,
-}
-
-impl Search {
-    /// Tells whether something is mounted at a directory, without touching that.
-    fn is_mount(&mut self, disk: &impl Disk, directory: &Path) -> bool {
-        let mounts = self.mounts.get_or_insert_with(|| {
-            let text = disk.read_all(Path::new(MOUNTS), MOUNTS_BYTES_MAX).unwrap_or_default();
-            mount_points(&text)
-        });
-        mounts.contains(directory)
-    }
-}
-
-/// Returns where something is mounted: the fifth field of each line, with three octal digits for blanks, line ends and
-/// backslashes (proc_pid_mountinfo(5)).
-fn mount_points(text: &[u8]) -> BTreeSet<PathBuf> {
-    let fields = text.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b' '));
-    let points = fields.filter_map(|mut fields| fields.nth(4));
-    points.map(|point| PathBuf::from(OsString::from_vec(unescaped(point)))).collect()
-}
-
-fn unescaped(mut text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    while let Some((first, rest)) = text.split_first() {
-        let digits = rest.get(..3).filter(|_| *first == b'\\');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        plain.push(escaped.unwrap_or(*first));
-        text = if escaped.is_some() { &rest[3..] } else { rest };
-    }
-    plain
 }
 
 impl<D: Disk> Prospector<D> {
@@ -214,21 +180,16 @@ impl<D: Disk> Prospector<D> {
         let (Some(above), Ok(stat)) = (home.parent(), self.disk.stat(home)) else { return };
         let device = stat.inode.device;
         let end = search.looks + LOOKS_MAX;
-        let names = self.disk.list_some(above, NAMES_MAX).unwrap_or_default();
-        let beside = names.iter().filter(|listed| listed.kind == Kind::Directory);
-        let beside = beside.map(|listed| above.join(&listed.name)).filter(|one| one != home);
-        let mut beside: Vec<PathBuf> = beside.collect();
-        beside.sort();
-        beside.truncate(BESIDE_MAX);
+        let beside = directories_in(&self.disk, above);
         self.seek_in(above, search);
-        for one in beside {
+        for one in beside.into_iter().filter(|one| one != home) {
             if end <= search.looks {
                 return;
             }
             let below = home.file_name().map(|base| one.join(base));
             for directory in [Some(one), below].into_iter().flatten() {
                 // What else is mounted has other inodes, and may be a server that does not answer.
-                if search.is_mount(&self.disk, &directory)
+                if search.mounts.is_mount(&self.disk, &directory)
                     || !self.disk.stat(&directory).is_ok_and(|stat| stat.inode.device == device)
                 {
                     break;
@@ -319,20 +280,5 @@ impl<D: Disk> Prospector<D> {
     fn seek_again(&mut self, key: OrphanKey) {
         let orphan = &mut self.orphans[key];
         (orphan.is_sought_elsewhere, orphan.is_put_off) = (false, true);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mount_points_are_known_by_their_lines() {
-        let text = b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
-            40 22 0:35 / /srv/nfs\\040data\\134 rw shared:9 - nfs4 host:/x rw\n\
-            41 22 0:36 / /srv/\\9 rw - tmpfs tmpfs rw\n\
-            torn";
-        let expected = ["/", "/srv/\\9", "/srv/nfs data\\"].map(PathBuf::from);
-        assert_eq!(mount_points(text).into_iter().collect::<Vec<_>>(), expected);
     }
 }

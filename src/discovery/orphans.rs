@@ -51,7 +51,14 @@ impl Names {
 
     /// Returns, each once, the orphans that had this inode or a name related to this one, and perhaps others.
     pub(super) fn near(&self, inode: Inode, name: &Path) -> BTreeSet<OrphanKey> {
-        let mut near: BTreeSet<OrphanKey> = self.with_inode(inode).collect();
+        let mut near = self.named_near(name);
+        near.extend(self.with_inode(inode));
+        near
+    }
+
+    /// The same by the name alone.
+    fn named_near(&self, name: &Path) -> BTreeSet<OrphanKey> {
+        let mut near = BTreeSet::new();
         if self.by_name.is_empty() {
             return near;
         }
@@ -105,6 +112,10 @@ impl Orphans {
         orphan
     }
 
+    pub(super) fn get(&self, key: OrphanKey) -> Option<&Orphan> {
+        self.by_key.get(&key).map(|orphan| &**orphan)
+    }
+
     pub(super) fn get_mut(&mut self, key: OrphanKey) -> Option<&mut Orphan> {
         self.by_key.get_mut(&key).map(|orphan| &mut **orphan)
     }
@@ -125,6 +136,11 @@ impl Orphans {
     /// Returns, each once, the orphans that had this inode or a name related to this one, and perhaps others.
     pub(super) fn near(&self, inode: Inode, name: &Path) -> BTreeSet<OrphanKey> {
         self.names.near(inode, name)
+    }
+
+    /// The same by the name alone.
+    pub(super) fn named_near(&self, name: &Path) -> BTreeSet<OrphanKey> {
+        self.names.named_near(name)
     }
 }
 

@@ -692,3 +692,30 @@ fn directory_that_some_scans_can_list_is_told_once_as_such_and_once_as_readable(
     }
     assert_eq!(rig.arrived(), messages(1, 10));
 }
+
+#[test]
+fn rest_of_a_truncated_log_is_told_as_lost_where_no_copy_has_it() {
+    for is_copied in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 3));
+        let mut rig = Rig::start(&[logs.pattern("access.log")], Vec::new(), From::Start);
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 3));
+        rig.disk.fail(|_, _, _| Err(5));
+        logs.append("access.log", lines(4, 9));
+        rig.pass_a_scan();
+        if is_copied {
+            logs.copy("access.log", "access.log.1");
+        }
+        logs.truncate("access.log");
+        rig.disk.heal();
+        rig.pass(60);
+        let (lost, expected) =
+            if is_copied { (0, messages(4, 9)) } else { (lines(4, 9).len() as u64, Vec::new()) };
+        assert_eq!(rig.stats.reading.lost_bytes.get(), lost, "copied: {is_copied}");
+        assert_eq!(rig.arrived(), expected, "copied: {is_copied}");
+        logs.append("access.log", lines(10, 11));
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), messages(10, 11), "copied: {is_copied}");
+    }
+}

@@ -525,18 +525,20 @@ fn pipeline(input: &InputSettings) -> Pipeline {
     Pipeline::new(input, &Shared { document_id: true, ..Shared::default() }).unwrap()
 }
 
-/// A directory of its own for a test.
+/// A directory of its own for a test, with none of another one's beside it.
 pub struct Logs {
     directory: tempfile::TempDir,
 }
 
 impl Logs {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        let logs = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(logs.path("")).unwrap();
+        logs
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.path().join("logs").join(name)
     }
 
     pub fn pattern(&self, pattern: &str) -> String {

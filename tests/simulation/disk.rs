@@ -134,6 +134,8 @@ pub struct State {
     pub is_remote: bool,
     /// Whether the process may close no file that it follows for want of descriptors or because it is idle.
     pub keeps_open: bool,
+    /// Whether the process is to find copies that were made out of the tree.
+    pub finds_copies: bool,
     /// Files that the process closed although they had no name any more and held lines that it had not read.
     pub given_up: Vec<String>,
     /// Whether what is in a file that has no name any more is kept when the process closes it; and what was in those, as far
@@ -648,7 +650,8 @@ impl State {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         let ours = self.names.iter().filter(|(path, _)| path.starts_with("/logs"));
-        let is_sought = |node: &Node| !node.is_copy || node.is_moved || node.is_followed;
+        let is_sought =
+            |node: &Node| !node.is_copy || node.is_moved || node.is_followed || self.finds_copies;
         let moved = self.names.iter().filter(|(path, number)| {
             let node = &self.nodes[number];
             path.starts_with(AWAY) && !node.was_truncated && is_sought(node)

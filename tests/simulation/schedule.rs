@@ -147,7 +147,8 @@ impl Scene {
         let reading = Reading::draw(&mut Rng::with_seed(!seed));
         let beside = &mut Rng::with_seed(seed.rotate_left(16));
         let out = &mut Rng::with_seed(seed.rotate_left(48));
-        let mut troubles = Troubles::draw(&mut rng).or_packs_away(beside).or_moves_out(out);
+        let mut troubles =
+            Troubles::draw(&mut rng).or_packs_away(beside).or_moves_out(out).or_copies_out(out);
         // A hole of an odd number of bytes would tear every character behind it.
         // And what is left out, or waits, is not told from a hole.
         troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
@@ -179,7 +180,8 @@ impl Scene {
             begun,
             reading,
             drains: seed % 3 == 1,
-            goes_on: (troubles.packs_away && beside.bool()) || (troubles.moves_out && out.bool()),
+            goes_on: (troubles.packs_away && beside.bool())
+                || ((troubles.moves_out || troubles.copies_out) && out.bool()),
             slow_syncs: beside.u8(..4) == 0,
             is_last: false,
             lost: BTreeMap::new(),
@@ -194,6 +196,7 @@ impl Scene {
         };
         scene.server.events = reading.map(|_| BTreeMap::new());
         scene.disk.state().past = reading.map(|_| Vec::new());
+        scene.disk.state().finds_copies = troubles.copies_out;
         scene.disk.state().is_remote = seed.is_multiple_of(4);
         (scene, troubles)
     }

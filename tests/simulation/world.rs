@@ -42,6 +42,8 @@ pub struct Troubles {
     pub packs_away: bool,
     /// Logs are moved out of their tree.
     pub moves_out: bool,
+    /// Logs are copied out of their tree before they are truncated, and packed there.
+    pub copies_out: bool,
 }
 
 impl Troubles {
@@ -65,6 +67,7 @@ impl Troubles {
             clockwork: some() && some(),
             packs_away: false,
             moves_out: false,
+            copies_out: false,
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
@@ -88,6 +91,14 @@ impl Troubles {
     /// Has, in one schedule of four, logs moved out of their tree, where they are not packed away.
     pub fn or_moves_out(self, rng: &mut Rng) -> Self {
         Self { moves_out: rng.u8(..4) == 0 && !self.packs_away, ..self }
+    }
+
+    /// Has, in half of the schedules with `copytruncate`, copies put out of the tree, where nothing is moved there.
+    pub fn or_copies_out(self, rng: &mut Rng) -> Self {
+        if !rng.bool() || !self.copytruncate || self.moves_out {
+            return self;
+        }
+        Self { copies_out: true, rename: false, olddir: false, clockwork: false, ..self }
     }
 }
 
@@ -149,7 +160,7 @@ pub struct World {
 
 /// Returns of which log a rotated file is which generation.
 pub fn generation(path: &Path) -> Option<(String, u64)> {
-    let name = path.strip_prefix("/logs").ok()?.to_str()?;
+    let name = path.strip_prefix("/logs").or_else(|_| path.strip_prefix(AWAY)).ok()?.to_str()?;
     let (log, generation) =
         std::str::from_utf8(without_ending(name.as_bytes())).ok()?.rsplit_once('.')?;
     Some((log.to_owned(), generation.parse().ok()?))
@@ -387,7 +398,11 @@ impl World {
     }
 
     fn generation(&self, site: usize, generation: usize) -> PathBuf {
-        let directory = if self.troubles.packs_away { OLD } else { "/logs" };
+        let directory = match self.troubles {
+            Troubles { packs_away: true, .. } => OLD,
+            Troubles { copies_out: true, .. } => AWAY,
+            _ => "/logs",
+        };
         PathBuf::from(format!("{directory}/{}.log.{generation}", self.sites[site].name))
     }
 
