@@ -11,13 +11,15 @@ use super::retry::Retry;
 use super::{File, Prospector, Stage};
 use crate::advice::is_short;
 use crate::disk::Disk;
-use crate::identity::{prefix_allows, prefix_matches, prefix_of, related, same_inode};
+use crate::identity::{originals, prefix_allows, prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
 use crate::packing::Compression;
 use crate::position::Inode;
 use crate::unpacked::is_damage;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -377,9 +379,14 @@ impl<D: Disk> Prospector<D> {
         if self.hides_its_original(found, looked.first()) {
             return true;
         }
-        let Some(original) = self.living_original(input, found, looked) else { return false };
-        // Of one that is away nobody knows when it will be back.
-        let is_known = is_as_it_was(&self.disk, original) || self.is_known_away(&original.name);
+        let original = self.living_original(input, found, looked);
+        if original.is_none() && !self.has_refused_original(found) {
+            return false;
+        }
+        // Of one that is away, or cannot be read, nobody knows when it will be back.
+        let is_known = original.is_none_or(|original| {
+            is_as_it_was(&self.disk, original) || self.is_known_away(&original.name)
+        });
         let key = (looked.stat.inode.device, looked.stat.inode.number);
         let size = looked.stat.size;
         let round = self.round;
@@ -396,6 +403,15 @@ impl<D: Disk> Prospector<D> {
             return false;
         }
         true
+    }
+
+    /// Tells whether a file beside this one that could not be read in this scan has a name of which a rotation may have made this
+    /// one's: it may be just being copied.
+    fn has_refused_original(&self, found: &Found) -> bool {
+        let originals = originals(&found.path).into_iter();
+        originals.map(|name| found.path.with_file_name(OsStr::from_bytes(&name))).any(|name| {
+            name != *found.path && self.told.get(&name).is_some_and(|last| *last == self.round)
+        })
     }
 
     /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is

@@ -719,3 +719,28 @@ fn rest_of_a_truncated_log_is_told_as_lost_where_no_copy_has_it() {
         assert_eq!(rig.arrived(), messages(10, 11), "copied: {is_copied}");
     }
 }
+
+#[test]
+fn copy_of_a_log_that_cannot_be_read_waits_until_it_stands_still() {
+    for heals in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 300));
+        logs.write("access.log.1", lines(1, 100));
+        let mut rig = Rig::start(&[logs.pattern("access.log*")], Vec::new(), From::Start);
+        rig.disk
+            .fail(|path, _, wanted| if path.ends_with("access.log") { Err(5) } else { Ok(wanted) });
+        rig.pass(2);
+        assert_eq!(rig.arrived(), Vec::<String>::new(), "heals: {heals}");
+        if heals {
+            rig.disk.heal();
+            rig.pass(2);
+            logs.append("access.log.1", lines(101, 300));
+            logs.truncate("access.log");
+            rig.pass(60);
+            assert_eq!(rig.arrived(), messages(1, 300), "heals: {heals}");
+        } else {
+            rig.pass(10);
+            assert_eq!(rig.arrived(), messages(1, 100), "heals: {heals}");
+        }
+    }
+}
