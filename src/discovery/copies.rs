@@ -13,7 +13,7 @@ use crate::advice::is_short;
 use crate::disk::Disk;
 use crate::identity::{originals, prefix_allows, prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
-use crate::packing::Compression;
+use crate::packing::{Compression, without_ending};
 use crate::position::Inode;
 use crate::unpacked::is_damage;
 use std::collections::BTreeMap;
@@ -112,11 +112,19 @@ impl<D: Disk> Prospector<D> {
         listing: &mut Listing<'_, D>,
     ) {
         self.look_at(directory, listing);
-        for (looks, found) in listing.inodes(directory, &mut || ()).values().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
+        let inodes = listing.inodes(directory, &mut || ());
+        // What is being packed is there beside its packed copy for a moment: of the two it goes on, and the copy continues it when
+        // it has gone.
+        for is_packed in [false, true] {
+            for (looks, found) in inodes.values().enumerate() {
+                if looks.is_multiple_of(LOOKS_BETWEEN) {
+                    self.pass_hints_on();
+                }
+                let name = found.path.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
+                if is_packed == (without_ending(name) != name) {
+                    self.seek_copy(input, found, sought);
+                }
             }
-            self.seek_copy(input, found, sought);
         }
     }
 

@@ -339,3 +339,43 @@ fn packed_copy_beside_its_living_original_is_not_read() {
     rig.pass(60);
     assert_eq!(rig.arrived(), Vec::<String>::new());
 }
+
+/// Makes two files, and gives the one with the smaller inode the first name.
+fn in_order_of_inodes(logs: &Logs, first: &str, second: &str) {
+    use std::os::unix::fs::MetadataExt;
+    let number = |name| std::fs::metadata(logs.path(name)).unwrap().ino();
+    logs.write("one", "");
+    logs.write("other", "");
+    let names = if number("one") < number("other") { ["one", "other"] } else { ["other", "one"] };
+    logs.rename(names[0], first);
+    logs.rename(names[1], second);
+}
+
+#[test]
+fn copy_that_is_packed_and_not_removed_yet_is_read_once() {
+    for (first, second) in
+        [("access.log.1.gz", "access.log.1"), ("access.log.1", "access.log.1.gz")]
+    {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 100));
+        let mut rig = rig(&logs, "access.log");
+        rig.settle_down();
+        logs.copy("access.log", "access.log.1");
+        logs.pack("access.log.1", Format::Gzip);
+        logs.truncate("access.log");
+        rig.pass(30);
+        logs.append("access.log", lines(101, 200));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(1, 200), "{first} first");
+        logs.rename("access.log.1.gz", "access.log.2.gz");
+        in_order_of_inodes(&logs, first, second);
+        let content = std::fs::read(logs.path("access.log")).unwrap();
+        logs.write("access.log.1", &content);
+        logs.write("access.log.1.gz", pack(Format::Gzip, &content));
+        logs.truncate("access.log");
+        rig.pass(30);
+        logs.remove("access.log.1");
+        rig.pass(60);
+        assert_eq!(rig.arrived(), Vec::<String>::new(), "{first} first");
+    }
+}
