@@ -279,8 +279,16 @@ impl Reading {
                     && self.lines_end(content, *upto) == end
             });
             let is_last = self.partial.is_some() && content.len() == end;
-            let has_stopped = other.pauses.iter().any(|(upto, pause)| {
-                self.partial.is_some_and(|partial| partial <= *pause) && *upto == end
+            let mut stops = other.pauses.iter().filter_map(|(upto, pause)| {
+                self.partial.filter(|partial| partial <= pause).map(|_| *upto)
+            });
+            let has_stopped = stops.any(|upto| {
+                // What was there of the next line when its writer stopped may not say that it goes on.
+                upto == end
+                    || (end < upto && self.lines_end(content, upto) == end && {
+                        let decoded = self.decode(&content[at..end], at);
+                        !self.goes_on(&split(&decoded), &self.decode(&content[end..upto], end))
+                    })
             });
             if is_end || has_paused || is_last || has_stopped {
                 return true;
