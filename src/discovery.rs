@@ -238,8 +238,8 @@ pub struct Prospector<D: Disk> {
     generations_wait: bool,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
-    /// Copies that could not be read through, by device and inode number.
-    undecided: BTreeMap<(u64, u64), retry::Retry>,
+    /// Copies that could not be read through.
+    undecided: BTreeMap<Inode, retry::Retry>,
     /// Compressed files that this scan passed over without a word so far.
     packed_files: u64,
     /// What was told, and the scan that could not read it last; how many of it, and of directories, the gauge counts.

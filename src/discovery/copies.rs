@@ -263,7 +263,7 @@ impl<D: Disk> Prospector<D> {
         looked: &Look<D>,
         refused: Vec<(OrphanKey, io::Error)>,
     ) -> bool {
-        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let key = looked.stat.inode;
         // It has become shorter meanwhile: that is no copy of what was read.
         let refused = refused.into_iter().filter(|(_, error)| !is_damage(error));
         let mut why = None;
@@ -286,7 +286,7 @@ impl<D: Disk> Prospector<D> {
         looked: &Look<D>,
         candidates: &[OrphanKey],
     ) -> bool {
-        let key = (looked.stat.inode.device, looked.stat.inode.number);
+        let key = looked.stat.inode;
         let now = self.last_scan.expect("a scan is going on");
         let Some(retry) = self.undecided.get(&key).filter(|retry| !retry.is_due(now)) else {
             return false;
