@@ -14,7 +14,7 @@ use crate::advice::is_short;
 use crate::disk::{Disk, Kind, Listed, Stat};
 use crate::identity::{can_be_proved, prefix_allows, same_inode};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,15 +63,48 @@ impl<D: Disk> Prospector<D> {
                 self.put_off_all(keys);
                 continue;
             }
-            for directory in self.places_beside(above, keys, &mut mounts) {
-                let (looked_at, is_done) = self.seek_copies_at(&directory, &sought.all);
-                looks += looked_at;
-                if !is_done {
-                    self.put_off_all(keys);
-                }
-                self.pass_hints_on();
+            looks += self.seek_copies_around(above, keys, &sought.all, &mut mounts);
+        }
+    }
+
+    /// Looks at a directory, at those in it, and at those below these that have the name of a log's own; returns at how many names.
+    fn seek_copies_around(
+        &mut self,
+        above: &Path,
+        keys: &[OrphanKey],
+        sought: &BTreeSet<OrphanKey>,
+        mounts: &mut Mounts,
+    ) -> usize {
+        // Some may have been found beside another one.
+        let logs = keys.iter().filter_map(|key| self.orphans.get(*key));
+        let homes = logs.filter_map(|orphan| orphan.entry.path.parent());
+        let homes: BTreeSet<PathBuf> = homes.map(Path::to_path_buf).collect();
+        let bases: BTreeSet<&OsStr> = homes.iter().filter_map(|home| home.file_name()).collect();
+        let is_base = |one: &Path| one.file_name().filter(|name| bases.contains(name)).map(drop);
+        let mut places = vec![above.to_path_buf()];
+        // Where logs of others are is the last place to put copies.
+        for beside in directories_in(&self.disk, above, |one| {
+            (!homes.contains(one)).then(|| self.places.is_known(one))
+        }) {
+            if !mounts.may_hang(&self.disk, &beside) {
+                let below = directories_in(&self.disk, &beside, is_base);
+                let below = below.into_iter().filter(|one| !mounts.may_hang(&self.disk, one));
+                places.extend(below);
+                places.push(beside);
             }
         }
+        // Where logs are moved to was looked at before.
+        places.retain(|place| !self.archives.iter().any(|archive| archive == place));
+        let mut looks = places.len();
+        for place in places {
+            let (names, is_done) = self.seek_copies_at(&place, sought);
+            looks += names;
+            if !is_done {
+                self.put_off_all(keys);
+            }
+            self.pass_hints_on();
+        }
+        looks
     }
 
     fn sought_beside(&mut self, listing: &Listing<'_, D>) -> Sought {
@@ -100,32 +133,6 @@ impl<D: Disk> Prospector<D> {
             }
         }
         sought
-    }
-
-    /// Returns a directory, those in it, and those below these of the same name as a log's own; not where logs are moved to as far
-    /// as that is known, which was looked at before, nor the logs' own.
-    fn places_beside(
-        &self,
-        above: &Path,
-        keys: &[OrphanKey],
-        mounts: &mut Mounts,
-    ) -> BTreeSet<PathBuf> {
-        let homes = keys.iter().filter_map(|key| self.orphans[*key].entry.path.parent());
-        let homes: BTreeSet<&Path> = homes.collect();
-        let bases: BTreeSet<_> = homes.iter().filter_map(|home| home.file_name()).collect();
-        let mut places = BTreeSet::from([above.to_path_buf()]);
-        for beside in directories_in(&self.disk, above) {
-            if mounts.may_hang(&self.disk, &beside) {
-                continue;
-            }
-            let below = bases.iter().map(|base| beside.join(base));
-            places.extend(below.filter(|below| !mounts.may_hang(&self.disk, below)));
-            places.insert(beside);
-        }
-        places.retain(|place| {
-            !homes.contains(&**place) && !self.archives.iter().any(|archive| archive == place)
-        });
-        places
     }
 
     /// Looks at the files in a directory that may be copies by their names, until no other ones come there; returns at how many

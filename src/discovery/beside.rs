@@ -45,15 +45,20 @@ impl Mounts {
     }
 }
 
-/// Returns the directories in the one above a log's own, by name.
-pub(super) fn directories_in(disk: &impl Disk, above: &Path) -> Vec<PathBuf> {
+/// Returns the directories in the one above a log's own, those that come first by `order`, which leaves some out.
+pub(super) fn directories_in<O: Ord>(
+    disk: &impl Disk,
+    above: &Path,
+    order: impl Fn(&Path) -> Option<O>,
+) -> Vec<PathBuf> {
     let names = disk.list_some(above, NAMES_MAX).unwrap_or_default();
     let directories = names.iter().filter(|listed| listed.kind == Kind::Directory);
-    let mut directories: Vec<PathBuf> =
-        directories.map(|listed| above.join(&listed.name)).collect();
+    let mut directories: Vec<(O, PathBuf)> = directories
+        .map(|listed| above.join(&listed.name))
+        .filter_map(|directory| order(&directory).map(|order| (order, directory)))
+        .collect();
     directories.sort();
-    directories.truncate(BESIDE_MAX);
-    directories
+    directories.into_iter().take(BESIDE_MAX).map(|(_, directory)| directory).collect()
 }
 
 /// Returns where something is mounted, and whether all of it is local: the fifth field of each line, with three octal digits for

@@ -180,9 +180,9 @@ impl<D: Disk> Prospector<D> {
         let (Some(above), Ok(stat)) = (home.parent(), self.disk.stat(home)) else { return };
         let device = stat.inode.device;
         let end = search.looks + LOOKS_MAX;
-        let beside = directories_in(&self.disk, above);
+        let beside = directories_in(&self.disk, above, |one| (one != home).then_some(()));
         self.seek_in(above, search);
-        for one in beside.into_iter().filter(|one| one != home) {
+        for one in beside {
             if end <= search.looks {
                 return;
             }

@@ -61,6 +61,13 @@ pub(super) struct Places {
     pub(super) poll_at: Option<Instant>,
 }
 
+impl Places {
+    /// Tells whether logs are, or may come to be, in a directory.
+    pub(super) fn is_known(&self, directory: &Path) -> bool {
+        self.known.contains_key(directory)
+    }
+}
+
 impl<D: Disk> Prospector<D> {
     /// Asks for events of every directory that may come to hold matches.
     pub(super) fn tend_places(&mut self, listing: &Listing<'_, D>, now: Instant) {
