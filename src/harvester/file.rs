@@ -266,16 +266,9 @@ impl<D: Disk> Harvester<D> {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Piece, Obstacle> {
         let file = self.file.as_ref().expect("a file is opened before it is read");
         let before = overlap(self.assignment.offset);
-        // What is in the rescue nobody else writes.
-        let may_change = !self.assignment.is_packed && self.assignment.rescued.is_none();
+        let may_change = self.may_change();
         if before == TAIL_BYTES && may_change {
-            let first = &mut buffer[..usize::from(self.assignment.prefix.length)];
-            let length = file.read_fully(first, 0)?;
-            if length < first.len() || !prefix_matches(self.assignment.prefix, first) {
-                let is_shorter = file.stat()?.size < self.assignment.offset;
-                let why = if is_shorter { Broken::Truncated } else { Broken::Replaced };
-                return Err(Obstacle::Broken(why));
-            }
+            self.check_first(file)?;
         }
         let at = self.assignment.offset - before as u64;
         let prefix = self.assignment.prefix;
@@ -305,6 +298,44 @@ impl<D: Disk> Harvester<D> {
         }
         self.size = self.size.max(self.assignment.offset + (length - before) as u64);
         Ok(Piece { before, length, behind })
+    }
+
+    /// Tells whether others may write to it or put another content there: not to what is packed, or in the rescue.
+    fn may_change(&self) -> bool {
+        !self.assignment.is_packed && self.assignment.rescued.is_none()
+    }
+
+    /// Checks that it begins as it did.
+    fn check_first(&self, file: &Content<D::File>) -> Result<(), Obstacle> {
+        let mut first = [0; PREFIX_BYTES];
+        let first = &mut first[..usize::from(self.assignment.prefix.length)];
+        let length = file.read_fully(first, 0)?;
+        if length < first.len() || !prefix_matches(self.assignment.prefix, first) {
+            let is_shorter = file.stat()?.size < self.assignment.offset;
+            let why = if is_shorter { Broken::Truncated } else { Broken::Replaced };
+            return Err(Obstacle::Broken(why));
+        }
+        Ok(())
+    }
+
+    /// Checks that what a search has read behind the offset, without looking at what is before that, is of the same content: a
+    /// pause in what has replaced it ends no event of it.
+    pub(super) fn check_searched(&self) -> Result<(), Obstacle> {
+        let file = self.file.as_ref().expect("a file is opened before it is searched");
+        if !self.may_change() {
+            return Ok(());
+        }
+        self.check_first(file)?;
+        let mut before = [0; TAIL_BYTES];
+        let before = &mut before[..overlap(self.assignment.offset)];
+        let at = self.assignment.offset - before.len() as u64;
+        if file.read_fully(before, at)? < before.len() {
+            return Err(Obstacle::Broken(Broken::Truncated));
+        }
+        if tail_hash(before) != self.assignment.proof.tail {
+            return Err(Obstacle::Broken(Broken::Replaced));
+        }
+        Ok(())
     }
 
     /// Reads everything up to an offset, checked, and gives it away piece by piece; the file's offset moves there only when

@@ -103,6 +103,7 @@ impl<D: Disk> Worker<D> {
         }
         file.size = file.size.max(at + length as u64);
         if !full {
+            file.check_searched()?;
             file.waits_up_to(at + last as u64, at + length as u64, clock.now);
         }
         Ok((sought, if full { Turn::More } else { Turn::End }))
@@ -123,6 +124,7 @@ impl<D: Disk> Worker<D> {
             Found::End(end) => end,
             Found::NotYet => return Ok((Sought::Open, Turn::More)),
             Found::EndOfFile => {
+                file.check_searched()?;
                 file.waits_up_to(open.scanned, file.size, clock.now);
                 return Ok((Sought::Open, Turn::End));
             }

@@ -45,10 +45,13 @@ impl<D: Disk> Worker<D> {
                 }
             }
             Ok(Found::NotYet) => Turn::More,
-            Ok(Found::EndOfFile) => {
-                file.waits_up_to(file.assignment.offset, file.size, clock.now);
-                Turn::End
-            }
+            Ok(Found::EndOfFile) => match file.check_searched() {
+                Ok(()) => {
+                    file.waits_up_to(file.assignment.offset, file.size, clock.now);
+                    Turn::End
+                }
+                Err(obstacle) => self.obstacle(file, obstacle),
+            },
             Ok(Found::Shorter) => self.obstacle(file, Obstacle::Broken(Broken::Truncated)),
             Err(error) => self.obstacle(file, error.into()),
         };

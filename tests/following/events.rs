@@ -184,6 +184,28 @@ fn events_longer_than_any_buffer_are_whole() {
     }
 }
 
+/// The search for the end of an event that is longer than any buffer goes on where it was, in whatever is there by then.
+#[test]
+fn a_pause_in_what_has_replaced_a_log_ends_no_event_of_it() {
+    let logs = Logs::new();
+    let many = |count: usize| format!(" {}\n", "x".repeat(99)).repeat(count);
+    logs.write("a.log", format!("one\n{}", many(4_000)));
+    let mut settings = traces();
+    let LineParser::Multiline(multiline) = &mut settings.parsers[0] else { unreachable!() };
+    multiline.max_lines = 0;
+    let mut rig = Rig::start_reading(&[logs.pattern("a.log")], Vec::new(), &settings);
+    rig.pass(1);
+    logs.append("a.log", format!("{}two\n", many(4_000)));
+    logs.copy("a.log", "a.log.1");
+    logs.write("a.log", format!("uno\n{}", many(6_000)));
+    rig.pass(60);
+    let mut arrived = rig.arrived();
+    arrived.sort();
+    let lengths: Vec<usize> = arrived.iter().map(String::len).collect();
+    let whole = |first: &str, count| format!("{first}{}", many(count)).len() - 1;
+    assert_eq!(lengths, [whole("one\n", 8_000), 3, whole("uno\n", 6_000)]);
+}
+
 #[test]
 fn of_an_event_that_is_too_long_the_beginning_is_sent() {
     let logs = Logs::new();
