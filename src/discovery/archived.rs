@@ -10,30 +10,30 @@ use super::orphan::SCANS_UNTIL_FORGOTTEN;
 use super::orphans::OrphanKey;
 use super::places::is_absent;
 use super::rescued::NO_DEVICE;
-use crate::advice::is_short;
+use crate::advice::{self, is_short};
 use crate::disk::{Disk, Kind, Listed, Stat};
-use crate::identity::{can_be_proved, prefix_allows, same_inode};
+use crate::identity::{PREFIX_PROOF_MIN, can_be_proved, prefix_allows, same_inode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most names that are looked at in one directory.
+/// Most names that are listed of one directory.
 const NAMES_MAX: usize = 1 << 14;
 
 /// How often a directory is listed in which such names come and go meanwhile.
 const LISTS_MAX: usize = 4;
 
-/// Looks after which what is left to be sought waits for the next scan: some tenths of a second.
+/// Names after which the directories beside those of other logs wait for the next scan: some tenths of a second.
 const LOOKS_MAX: usize = 1 << 16;
 
 /// Bytes that must be proved of what lies beside a log of the same name: it may be a generation of that one, and two logs of one
 /// host may begin with the same lines.
 const PROOF_MIN: u64 = 1024;
 
-/// The orphans of which copies are sought.
+/// The orphans that nothing continues near their logs.
 #[derive(Default)]
-struct Sought {
+struct Missing {
     all: BTreeSet<OrphanKey>,
     /// By the directory above the one that their log was in.
     by_place: BTreeMap<PathBuf, Vec<OrphanKey>>,
@@ -51,10 +51,15 @@ struct Candidate {
 impl<D: Disk> Prospector<D> {
     /// Looks for copies of orphans, of which none was found near their logs, in the directories beside those.
     pub(super) fn seek_copies_beside(&mut self, listing: &Listing<'_, D>) {
-        let sought = self.sought_beside(listing);
+        let missing = self.missing(listing);
+        if self.is_examining_near() {
+            // What is being unpacked there may continue any of them.
+            missing.by_place.values().for_each(|keys| self.put_off_all(keys));
+            return;
+        }
         // However much there is to be looked at, each has its turn.
         let first = self.archives.next.take().unwrap_or_default();
-        let places = &sought.by_place;
+        let places = &missing.by_place;
         let order = places.range(first.clone()..).chain(places.range(..first));
         let (mut mounts, mut looks) = (Mounts::default(), 0);
         for (above, keys) in order {
@@ -63,7 +68,7 @@ impl<D: Disk> Prospector<D> {
                 self.put_off_all(keys);
                 continue;
             }
-            looks += self.seek_copies_around(above, keys, &sought.all, &mut mounts);
+            looks += self.seek_copies_around(above, keys, &missing.all, &mut mounts);
         }
     }
 
@@ -72,7 +77,7 @@ impl<D: Disk> Prospector<D> {
         &mut self,
         above: &Path,
         keys: &[OrphanKey],
-        sought: &BTreeSet<OrphanKey>,
+        missing: &BTreeSet<OrphanKey>,
         mounts: &mut Mounts,
     ) -> usize {
         // Some may have been found beside another one.
@@ -97,7 +102,7 @@ impl<D: Disk> Prospector<D> {
         places.retain(|place| !self.archives.iter().any(|archive| archive == place));
         let mut looks = places.len();
         for place in places {
-            let (names, is_done) = self.seek_copies_at(&place, sought);
+            let (names, is_done) = self.seek_copies_at(&place, missing);
             looks += names;
             if !is_done {
                 self.put_off_all(keys);
@@ -107,8 +112,8 @@ impl<D: Disk> Prospector<D> {
         looks
     }
 
-    fn sought_beside(&mut self, listing: &Listing<'_, D>) -> Sought {
-        let mut sought = Sought::default();
+    fn missing(&mut self, listing: &Listing<'_, D>) -> Missing {
+        let mut missing = Missing::default();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
@@ -116,7 +121,6 @@ impl<D: Disk> Prospector<D> {
             let orphan = &self.orphans[key];
             let entry = &orphan.entry;
             if SCANS_UNTIL_FORGOTTEN <= orphan.waited
-                || orphan.is_put_off
                 || entry.inode.device == NO_DEVICE
                 || !can_be_proved(entry)
                 || listing.is_blind(&entry.name)
@@ -125,19 +129,16 @@ impl<D: Disk> Prospector<D> {
                 continue;
             }
             if let Some(above) = entry.path.parent().and_then(Path::parent) {
-                sought.all.insert(key);
-                match sought.by_place.get_mut(above) {
-                    Some(keys) => keys.push(key),
-                    None => drop(sought.by_place.insert(above.to_path_buf(), vec![key])),
-                }
+                missing.all.insert(key);
+                missing.by_place.entry(above.to_path_buf()).or_default().push(key);
             }
         }
-        sought
+        missing
     }
 
     /// Looks at the files in a directory that may be copies by their names, until no other ones come there; returns at how many
     /// names, and whether none may have slipped through.
-    fn seek_copies_at(&mut self, directory: &Path, sought: &BTreeSet<OrphanKey>) -> (usize, bool) {
+    fn seek_copies_at(&mut self, directory: &Path, missing: &BTreeSet<OrphanKey>) -> (usize, bool) {
         let (mut seen, mut looks) = (BTreeSet::new(), 0);
         for _ in 0..LISTS_MAX {
             let names = match self.disk.list_some(directory, NAMES_MAX) {
@@ -149,7 +150,7 @@ impl<D: Disk> Prospector<D> {
                 }
             };
             looks += 1 + names.len();
-            let candidates = self.named_as_copies(directory, names, sought);
+            let candidates = self.candidates_in(directory, names, missing);
             let (before, mut has_changed) = (seen.len(), false);
             for candidate in candidates {
                 match self.disk.link_stat(&candidate.path) {
@@ -171,38 +172,40 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Returns the files in a directory that may be copies of orphans by their names.
-    fn named_as_copies(
+    fn candidates_in(
         &mut self,
         directory: &Path,
         names: Vec<Listed>,
-        sought: &BTreeSet<OrphanKey>,
+        missing: &BTreeSet<OrphanKey>,
     ) -> Vec<Candidate> {
-        let files = names.into_iter().filter(|listed| listed.kind == Kind::File);
-        let names: BTreeSet<OsString> = files.map(|listed| listed.name).collect();
-        let mut copies = Vec::new();
-        for (looks, name) in names.iter().enumerate() {
+        let names: BTreeMap<OsString, Kind> =
+            names.into_iter().map(|listed| (listed.name, listed.kind)).collect();
+        let is_log = |name: &OsStr| names.get(name).is_some_and(|kind| *kind != Kind::Directory);
+        let files = names.iter().filter(|(_, kind)| **kind == Kind::File);
+        let mut candidates = Vec::new();
+        for (looks, (name, _)) in files.enumerate() {
             if looks.is_multiple_of(LOOKS_BETWEEN) {
                 self.pass_hints_on();
             }
             let path: Arc<Path> = directory.join(name).into();
             let mut near: BTreeMap<(u16, bool), Vec<OrphanKey>> = BTreeMap::new();
-            for key in self.orphans.named_near(&path).intersection(sought).copied() {
+            for key in self.orphans.named_near(&path).intersection(missing).copied() {
                 let orphan = &self.orphans[key];
                 let log = &orphan.entry.path;
                 let input = orphan.input.or_else(|| self.input_of(log));
                 if let Some(input) = input.filter(|_| path != *log && orphan.related(&path)) {
-                    let is_beside_log = log.file_name().is_some_and(|log| names.contains(log));
+                    let is_beside_log = log.file_name().is_some_and(is_log);
                     near.entry((input, is_beside_log)).or_default().push(key);
                 }
             }
-            copies.extend(near.into_iter().map(|((input, is_beside_log), near)| Candidate {
+            candidates.extend(near.into_iter().map(|((input, is_beside_log), near)| Candidate {
                 path: Arc::clone(&path),
                 input,
                 is_beside_log,
                 near,
             }));
         }
-        copies
+        candidates
     }
 
     /// Looks whether a file is a copy of one of these orphans; `false` where it was moved on meanwhile.
@@ -224,11 +227,14 @@ impl<D: Disk> Prospector<D> {
                 self.is_short = true;
                 self.put_off_all(near);
             }
-            // That of another log, it seems.
-            Err(_) if is_beside_log => {}
+            // It may have nothing to do with any of them: nothing waits for it, and it is told once for each.
             Err(error) => {
-                self.put_off_all(near);
-                self.note_refused(path, &error);
+                let is_new = |key: &OrphanKey| {
+                    self.orphans.get(*key).is_some_and(|orphan| orphan.waited == 0)
+                };
+                if !is_beside_log && near.iter().any(is_new) {
+                    advice::tell_refused(&self.disk, path, &error);
+                }
             }
         }
         true
@@ -237,19 +243,21 @@ impl<D: Disk> Prospector<D> {
     fn claim_copy_beside(&mut self, candidate: &Candidate, found: &Found, mut looked: Look<D>) {
         let &Candidate { input, is_beside_log, ref near, .. } = candidate;
         let first = looked.first();
-        let begins = |key: &&OrphanKey| {
-            let orphan = self.orphans.get(**key).filter(|_| !first.is_empty());
-            orphan.is_some_and(|orphan| prefix_allows(orphan.entry.prefix, first))
+        let may_be = |key: &OrphanKey| {
+            let entry = self.orphans.get(*key).map(|orphan| &orphan.entry);
+            entry.is_some_and(|entry| {
+                let known = entry.committed.saturating_sub(entry.base);
+                u64::from(PREFIX_PROOF_MIN) <= known.max(entry.prefix.length.into())
+                    && prefix_allows(entry.prefix, first)
+            })
         };
-        let near: Vec<OrphanKey> = near.iter().filter(begins).copied().collect();
-        let least = if is_beside_log { PROOF_MIN } else { 1 };
-        if near.is_empty() || self.continue_best(input, found, &mut looked, least) || is_beside_log
-        {
+        if first.is_empty() || !near.iter().any(may_be) {
             return;
         }
-        if self.living_original(input, found, &looked).is_some() {
-            self.put_off_all(&near);
-        } else {
+        let least = if is_beside_log { PROOF_MIN } else { 1 };
+        let is_found = self.continue_best(input, found, &mut looked, least);
+        // A log that begins so, too, may be what it is a copy of.
+        if !is_found && !is_beside_log && self.living_original(input, found, &looked).is_none() {
             self.claim_beginning(input, found, &mut looked);
         }
     }

@@ -211,7 +211,7 @@ impl<D: Disk> Prospector<D> {
         }
         let mut candidates = self.candidates(input, found, looked);
         if looked.is_packed() {
-            if let Some(position) = self.packed_whole(&candidates, looked) {
+            if let Some(position) = self.packed_whole(&candidates, looked, least) {
                 let orphan = self.orphans.take(position);
                 self.continue_orphan(input, found, looked, orphan, Continuation::Finished);
                 return true;
@@ -391,6 +391,8 @@ impl<D: Disk> Prospector<D> {
         if original.is_none() && !self.has_refused_original(found) {
             return false;
         }
+        // By a name alone nothing waits longer, however it grows.
+        let is_alike = original.is_some();
         // Of one that is away, or cannot be read, nobody knows when it will be back.
         let is_known = original.is_none_or(|original| {
             is_as_it_was(&self.disk, original) || self.is_known_away(&original.name)
@@ -400,9 +402,10 @@ impl<D: Disk> Prospector<D> {
         let round = self.round;
         let new = Waiting { size, since: now, round, may_be_copy: true, unripe: None };
         let waiting = self.waiting.entry(key).or_insert(new);
-        if waiting.size != size || !waiting.may_be_copy {
-            (waiting.size, waiting.since, waiting.may_be_copy) = (size, now, true);
+        if (waiting.size != size && is_alike) || !waiting.may_be_copy {
+            (waiting.since, waiting.may_be_copy) = (now, true);
         }
+        waiting.size = size;
         waiting.round = round;
         debug!(file = %found.path.display(), size, "file may be a copy that is being made: it waits");
         // An original that is not what it was any more will be let go of, and the copy may continue it then.

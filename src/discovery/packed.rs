@@ -276,16 +276,17 @@ impl<D: Disk> Prospector<D> {
     }
 
     /// Returns the orphan of which a compressed file holds just what was read of it, told by its first bytes and its
-    /// length: it need not be unpacked to find that nothing in it is new.
+    /// length, if that is at least `least` bytes: it need not be unpacked to find that nothing in it is new.
     pub(super) fn packed_whole(
         &self,
         candidates: &[OrphanKey],
         looked: &Look<D>,
+        least: u64,
     ) -> Option<OrphanKey> {
         candidates.iter().copied().find(|at| {
             let entry = &self.orphans[*at].entry;
             PREFIX_PROOF_MIN <= entry.prefix.length
-                && 0 < entry.committed
+                && least.max(1) <= entry.committed
                 && prefix_matches(entry.prefix, looked.first())
                 && has_length(looked, entry.committed)
         })
@@ -383,6 +384,12 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether a file is being unpacked.
     pub(super) fn is_examining(&self) -> bool {
         self.examining.values().any(|examination| examination.state == State::Going)
+    }
+
+    /// Tells whether one is that was asked for in this scan already.
+    pub(super) fn is_examining_near(&self) -> bool {
+        let mut asked = self.examining.values().filter(|one| one.round == self.round);
+        asked.any(|examination| examination.state == State::Going)
     }
 
     /// Unpacks a piece of the first file that is not done; tells whether one was done with.

@@ -291,19 +291,19 @@ fn copy_beside_the_tree_of_a_truncated_log_is_read_on() {
                 let what = format!("{copy}, {packed:?}, stopped: {is_stopped}");
                 let logs = logs();
                 std::fs::create_dir_all(logs.path("var/log/zebra/web")).unwrap();
-                logs.write("var/log/web/a.log", lines(1, 3));
+                logs.write("var/log/web/a.log", lines(1, 5));
                 let mut rig = start(&logs, true, Vec::new());
                 rig.settle_down();
-                assert_eq!(rig.arrived(), messages(1, 3));
+                assert_eq!(rig.arrived(), messages(1, 5));
                 let stopped = if is_stopped { Err(rig.stop()) } else { Ok(rig) };
-                logs.append("var/log/web/a.log", lines(4, 5));
+                logs.append("var/log/web/a.log", lines(6, 7));
                 copy_and_truncate(&logs, copy, packed);
                 logs.append("var/log/web/a.log", lines(11, 13));
                 let mut rig = stopped.unwrap_or_else(|saved| start(&logs, false, saved));
                 rig.pass(60);
                 let mut all = rig.arrived();
                 all.sort();
-                assert_eq!(all, [messages(11, 13), messages(4, 5)].concat(), "{what}");
+                assert_eq!(all, [messages(11, 13), messages(6, 7)].concat(), "{what}");
             }
         }
     }
@@ -314,11 +314,11 @@ fn copy_beside_a_log_of_the_same_name_needs_a_kilobyte_of_proof() {
     for (copy, other) in
         [("var/log/old/a.log", None), ("var/log/old/a.log.1", Some("var/log/old/a.log"))]
     {
-        for last in [3, 100] {
+        for last in [60, 100] {
             let logs = logs();
             logs.write("var/log/web/a.log", lines(1, last));
             if let Some(other) = other {
-                logs.write(other, lines(200, 201));
+                logs.write(other, lines(400, 401));
             }
             let saved = {
                 let mut rig = start(&logs, false, Vec::new());
@@ -329,7 +329,7 @@ fn copy_beside_a_log_of_the_same_name_needs_a_kilobyte_of_proof() {
             copy_and_truncate(&logs, copy, None);
             let mut rig = start(&logs, false, saved);
             rig.pass(60);
-            let expected = if last == 3 { Vec::new() } else { messages(last + 1, last + 2) };
+            let expected = if last == 60 { Vec::new() } else { messages(last + 1, last + 2) };
             assert_eq!(rig.arrived(), expected, "{copy}, {last} lines");
         }
     }
@@ -340,17 +340,74 @@ fn copy_beside_the_tree_of_another_log_is_read_on_too() {
     let logs = logs();
     std::fs::create_dir_all(logs.path("var/srv/web")).unwrap();
     logs.write("var/log/web/a.log", lines(1, 3));
-    logs.write("var/srv/web/b.log", lines(11, 13));
+    logs.write("var/srv/web/b.log", lines(11, 15));
     let patterns = [logs.pattern("var/log/web/*.log"), logs.pattern("var/srv/web/*.log")];
     let follow = |saved| Rig::start_closing(watched(&patterns), saved, CloseSettings::default());
     let mut rig = follow(Vec::new());
     rig.settle_down();
     let saved = rig.stop();
-    logs.append("var/srv/web/b.log", lines(14, 15));
+    logs.append("var/srv/web/b.log", lines(16, 17));
     logs.copy("var/srv/web/b.log", "var/log/old/b.log.1");
     logs.truncate("var/srv/web/b.log");
     logs.truncate("var/log/web/a.log");
     let mut rig = follow(saved);
     rig.pass(60);
-    assert_eq!(rig.arrived(), messages(14, 15));
+    assert_eq!(rig.arrived(), messages(16, 17));
+}
+
+/// Starts beside a log that was truncated while nothing ran, of which lines 1 to 60 were read; its copy has two more.
+fn truncated(prepare: impl Fn(&Logs, &mut Rig)) -> Vec<String> {
+    let logs = logs();
+    logs.write("var/log/web/a.log", lines(1, 60));
+    let mut rig = start(&logs, false, Vec::new());
+    rig.settle_down();
+    let saved = rig.stop();
+    logs.append("var/log/web/a.log", lines(61, 62));
+    copy_and_truncate(&logs, "var/log/zebra/a.log.1", None);
+    let mut rig = start(&logs, false, saved);
+    prepare(&logs, &mut rig);
+    rig.pass(60);
+    rig.arrived()
+}
+
+#[test]
+fn file_near_a_log_that_cannot_be_read_holds_no_search_beside_its_tree_up() {
+    let arrived = truncated(|logs, rig| {
+        logs.write("var/log/web/a.log.save", lines(1, 9));
+        rig.disk.fail(
+            |path, _, wanted| {
+                if path.ends_with("web/a.log.save") { Err(5) } else { Ok(wanted) }
+            },
+        );
+    });
+    assert_eq!(arrived, messages(61, 62));
+}
+
+#[test]
+fn file_beside_the_tree_that_cannot_be_read_keeps_nothing_waiting() {
+    let logs = logs();
+    logs.write("var/log/web/a.log", lines(1, 60));
+    let mut rig = start(&logs, false, Vec::new());
+    rig.settle_down();
+    logs.write("var/log/old/a.log.1", lines(1, 9));
+    rig.disk.fail(
+        |path, _, wanted| {
+            if path.ends_with("old/a.log.1") { Err(5) } else { Ok(wanted) }
+        },
+    );
+    logs.write("var/log/web/a.log", lines(71, 75));
+    rig.pass(60);
+    assert_eq!(rig.arrived(), [messages(1, 60), messages(71, 75)].concat());
+    assert_eq!(rig.stats.reading.unreadable.get(), 0, "no pattern leads there");
+    assert_eq!(rig.stop().len(), 1, "what was truncated is forgotten");
+}
+
+#[test]
+fn packed_generation_of_another_site_is_no_copy_however_alike() {
+    let arrived = truncated(|logs, _| {
+        logs.write("var/log/old/a.log", lines(400, 401));
+        logs.write("var/log/old/a.log.1", lines(1, 60));
+        logs.pack("var/log/old/a.log.1", Format::Gzip);
+    });
+    assert_eq!(arrived, messages(61, 62));
 }
