@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 /// Time without growth after which a copy of a living file is a file of its own.
 const STILL_FOR: Duration = Duration::from_secs(5);
@@ -352,6 +352,13 @@ impl<D: Disk> Prospector<D> {
             ended: continuation == Continuation::Finished,
         });
         let to = found.path.display();
+        if let Some(missed) = orphan.take_missed(looked.size) {
+            self.links.stats.reading.lost_bytes.add(missed.end - missed.start);
+            error!(
+                file = from, copy = %to, from = missed.start, to = missed.end,
+                "the copy of a file ends before that did: bytes are lost"
+            );
+        }
         let what = match orphan.untold.take() {
             _ if looked.is_packed() => "file was compressed",
             Some("truncated") => "file was copied and truncated",

@@ -164,6 +164,15 @@ impl Orphan {
         related(&self.entry.path, path) || related(&self.entry.name, path)
     }
 
+    /// Takes what is known to have been there and is not in a copy of `size` bytes, unless that is told already.
+    pub(super) fn take_missed(&mut self, size: u64) -> Option<Range<u64>> {
+        let reach = self.entry.reach();
+        let end = reach + self.bytes_left;
+        let missed = size.max(reach).min(end)..end;
+        self.bytes_left = 0;
+        (self.rest != Rest::Told && !missed.is_empty()).then_some(missed)
+    }
+
     /// Returns what settled intervals a reader that begins at the committed offset may jump over.
     pub(super) fn settled(&self) -> ThinVec<Interval> {
         self.entry.beyond.clone()

@@ -58,6 +58,11 @@ impl<D: Disk> Prospector<D> {
             _ => ("replaced in place", 0),
         };
         let mut orphan = Orphan::parted(file, reached, true).with_left(size);
+        if orphan.entry.reach() < size {
+            // Whether a copy has that may be for the next run to find.
+            let epoch = orphan.entry.epoch;
+            self.links.ledger.tell_quietly(Note::Left { epoch, size });
+        }
         orphan.untold = Some(what);
         self.orphans.push(orphan);
     }

@@ -695,28 +695,37 @@ fn directory_that_some_scans_can_list_is_told_once_as_such_and_once_as_readable(
 
 #[test]
 fn rest_of_a_truncated_log_is_told_as_lost_where_no_copy_has_it() {
-    for is_copied in [false, true] {
+    // The last line that a copy has, and whether shipper is stopped as soon as it has seen the truncation.
+    for (copied, is_stopped) in
+        [(0, false), (0, true), (2, false), (7, false), (7, true), (9, false), (9, true)]
+    {
+        let case = format!("{copied} copied, stopped: {is_stopped}");
         let logs = Logs::new();
         logs.write("access.log", lines(1, 3));
-        let mut rig = Rig::start(&[logs.pattern("access.log")], Vec::new(), From::Start);
+        let mut rig = start(&logs);
         rig.settle_down();
         assert_eq!(rig.arrived(), messages(1, 3));
-        rig.disk.fail(|_, _, _| Err(5));
+        rig.disk.fail(|_, _, _| Err(INPUT_OUTPUT));
         logs.append("access.log", lines(4, 9));
         rig.pass_a_scan();
-        if is_copied {
-            logs.copy("access.log", "access.log.1");
-        }
         logs.truncate("access.log");
         rig.disk.heal();
+        if is_stopped {
+            rig.pass(1);
+            let saved = rig.stop();
+            assert_eq!(saved.len(), 1, "{case}");
+            rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+        }
+        if copied != 0 {
+            logs.write("access.log.1", lines(1, copied));
+        }
         rig.pass(60);
-        let (lost, expected) =
-            if is_copied { (0, messages(4, 9)) } else { (lines(4, 9).len() as u64, Vec::new()) };
-        assert_eq!(rig.stats.reading.lost_bytes.get(), lost, "copied: {is_copied}");
-        assert_eq!(rig.arrived(), expected, "copied: {is_copied}");
+        let lost = lines(copied.max(3) + 1, 9).len() as u64;
+        assert_eq!(rig.stats.reading.lost_bytes.get(), lost, "{case}");
+        assert_eq!(rig.arrived(), messages(4, copied), "{case}");
         logs.append("access.log", lines(10, 11));
         rig.pass_a_scan();
-        assert_eq!(rig.arrived(), messages(10, 11), "copied: {is_copied}");
+        assert_eq!(rig.arrived(), messages(10, 11), "{case}");
     }
 }
 
