@@ -9,7 +9,7 @@
 //! name it had, also of one that was never seen.
 
 use super::Prospector;
-use super::claim::look;
+use super::claim::{Look, look};
 use super::copies::is_as_it_was;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
@@ -448,7 +448,9 @@ impl<D: Disk> Prospector<D> {
         if !same_inode(looked.stat.inode, stat.inode) || self.is_unclaimed(stat.inode) {
             return (false, None);
         }
-        if self.has_one_alike(rotated.input, &found, looked.first()) {
+        if self.has_one_alike(rotated.input, &found, looked.first())
+            || self.may_copy_unseen(rotated, &looked)
+        {
             self.generations_wait = true;
             return (false, None);
         }
@@ -466,6 +468,19 @@ impl<D: Disk> Prospector<D> {
         let is_done =
             self.is_followed(rotated.input, stat.inode) || self.passed_over.contains_key(&key);
         (is_done, known.map(|known| (looked.stat.modified, known)))
+    }
+
+    /// Tells whether a file may be just being copied from the log of today, which is not followed yet.
+    fn may_copy_unseen(&self, rotated: &Rotated, looked: &Look<D>) -> bool {
+        let Ok(log) = look(&self.disk, &rotated.log) else { return false };
+        let (inode, input) = (log.stat.inode, rotated.input);
+        let key = (input, inode.device, inode.number);
+        let is_unseen = !self.is_dealt_with(input, inode) && !self.passed_over.contains_key(&key);
+        let length = log.first().len().min(looked.first().len());
+        is_unseen
+            && !same_inode(inode, looked.stat.inode)
+            && 0 < length
+            && log.first()[..length] == looked.first()[..length]
     }
 
     /// Tells whether a generation of the same log begins alike that is no more where it was: it may have been compressed to
