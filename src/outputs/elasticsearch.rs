@@ -71,6 +71,8 @@ pub(super) struct Cluster<D: Disk> {
     /// When the latest request of which something was taken was begun, in nanoseconds since the start: shows whether others
     /// pass where one fails.
     taken: AtomicU64,
+    /// The same of the latest request of which nothing was taken, and that repeated none.
+    refused: AtomicU64,
     dead_letters: Mutex<DeadLetters<D>>,
     blocked: BlockedTargets<D>,
     looks: Looks,
@@ -94,6 +96,16 @@ impl<D: Disk> Cluster<D> {
     /// Notes that something was taken of a request that was begun then.
     fn note_taken(&self, begun: Instant) {
         self.taken.fetch_max(self.nanoseconds(begun), Ordering::Relaxed);
+    }
+
+    /// Notes that nothing was taken of a request that was begun then, and of which nothing was sent before.
+    fn note_refused(&self, begun: Instant) {
+        self.refused.fetch_max(self.nanoseconds(begun), Ordering::Relaxed);
+    }
+
+    /// Tells whether nothing was taken of the latest such request.
+    fn is_refusing(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) < self.refused.load(Ordering::Relaxed)
     }
 
     /// Tells whether something was taken of a request that was begun then or later.
@@ -148,6 +160,7 @@ pub(super) async fn run<D: Disk + Sync>(
         silence_told: AtomicBool::new(false),
         start: Instant::now(),
         taken: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
         dead_letters: Mutex::new(DeadLetters::new(
             links.disk,
             &settings.dead_letters,

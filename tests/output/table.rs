@@ -181,3 +181,42 @@ fn what_was_on_its_way_when_a_fault_of_the_set_up_began_makes_no_document_its_cu
     rig.finish();
     assert_eq!(rig.dead_letters(), [] as [Value; 0]);
 }
+
+#[test]
+fn fault_of_the_set_up_that_begins_under_load_makes_no_document_of_a_request_on_its_way_its_culprit()
+ {
+    let (mended, arrived) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (taken, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let serve = || {
+        let (mended, arrived) = (Arc::clone(&mended), Arc::clone(&arrived));
+        let (taken, asked) = (Arc::clone(&taken), Arc::clone(&asked));
+        scripted(move |_, request| {
+            if request.body.contains("later") {
+                taken.fetch_add(1, Ordering::SeqCst);
+                return all_created(request);
+            }
+            asked.fetch_add(1, Ordering::SeqCst);
+            arrived.store(true, Ordering::SeqCst);
+            let until = Instant::now() + PATIENCE;
+            while taken.load(Ordering::SeqCst) == 0 && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if mended.load(Ordering::SeqCst) {
+                return all_created(request);
+            }
+            let failed = (500, "null_pointer_exception");
+            Reply::Late(Duration::from_millis(20), answer(&vec![failed; request.ids().len()]))
+        })
+    };
+    let servers = [serve(), serve()];
+    let mut rig = Rig::start(quick(&servers.each_ref().map(Server::url)));
+    let (_, first) = rig.send(&["{}"; 4]);
+    rig.wait_for("one host is busy", |_| arrived.load(Ordering::SeqCst));
+    let (_, later) = rig.send(&[r#"{"x":"later"}"#]);
+    assert_eq!(rig.settled(), [later]);
+    rig.wait_for("they are sent again", |_| 25 < asked.load(Ordering::SeqCst));
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(rig.settled(), [first]);
+    rig.finish();
+    assert_eq!(rig.dead_letters(), [] as [Value; 0]);
+}

@@ -60,10 +60,11 @@ pub(super) struct Delivery<D: Disk> {
     left: usize,
     /// Bytes of items that ended otherwise than by being stored.
     others: Vec<Part>,
-    /// When this batch was first suspected to hold a culprit: when a request was refused as a whole, and when one was begun
-    /// with an item that was answered 5xx.
+    /// When this batch was first suspected to hold a culprit: when a request was refused as a whole.
     refused_at: Option<Instant>,
+    /// When an item was answered 5xx last, and whether others of the same request ever passed.
     struck_at: Option<Instant>,
+    has_passed: bool,
     /// Items of this round that were refused alone while nothing else was stored.
     refused_alone: usize,
     /// Counts the rounds that only repeat a part; the hosts have schedules of their own.
@@ -144,6 +145,7 @@ impl<D: Disk + Sync> Delivery<D> {
             others: Vec::new(),
             refused_at: None,
             struck_at: None,
+            has_passed: false,
             refused_alone: 0,
             schedule,
             not_before: None,

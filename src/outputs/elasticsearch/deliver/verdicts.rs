@@ -54,6 +54,9 @@ impl<D: Disk + Sync> Delivery<D> {
             dead.clear();
         }
         let nothing_taken = again.len() == range.len() && !range.is_empty();
+        if nothing_taken && !self.repeating {
+            self.cluster.note_refused(self.begun);
+        }
         let bytes = self.bytes(&range).len();
         self.cluster.hosts.body_limit(self.host, |limit| {
             if nothing_taken { limit.answered(bytes) } else { limit.passed(bytes) }
@@ -113,16 +116,15 @@ impl<D: Disk + Sync> Delivery<D> {
             Some((_, fault)) => format!("; the first one's answer: {fault}"),
             None => String::new(),
         };
-        if sorted.stored + sorted.duplicates != 0 {
+        let has_taken = sorted.stored + sorted.duplicates != 0;
+        if has_taken {
             self.cluster.note_taken(self.begun);
         }
-        if !(strikes.is_empty() && unavailable.is_empty()) {
-            self.struck_at.get_or_insert(self.begun);
-        }
-        let others_pass = self.neighbours_pass(self.struck_at);
+        let is_struck = !(strikes.is_empty() && unavailable.is_empty());
+        let others_pass = is_struck && self.strike(has_taken);
         for (item, fault) in strikes {
             let failed = &mut self.strikes[item].failed;
-            *failed = failed.saturating_add(1);
+            *failed = failed.saturating_add(u8::from(others_pass));
             if STRIKES_MAX <= *failed && others_pass {
                 sorted.dead.push((item, fault));
             } else {
@@ -131,7 +133,7 @@ impl<D: Disk + Sync> Delivery<D> {
         }
         for (item, fault) in unavailable {
             let unavailable = &mut self.strikes[item].unavailable;
-            *unavailable = unavailable.saturating_add(1);
+            *unavailable = unavailable.saturating_add(u8::from(others_pass));
             if BLOCKED_FROM <= *unavailable && others_pass {
                 sorted.blocked.push((item, fault));
             } else {
@@ -139,5 +141,15 @@ impl<D: Disk + Sync> Delivery<D> {
             }
         }
         sorted
+    }
+    /// Notes that items of a request were answered 5xx; tells whether others pass, so that it is the items' fault, or their target's:
+    /// in the same request; in one that was begun since the last such answer; or, as nothing else may be there to be sent, in one
+    /// before, as long as no other is refused.
+    fn strike(&mut self, has_taken: bool) -> bool {
+        let before = self.struck_at.replace(Instant::now());
+        self.has_passed |= has_taken;
+        has_taken
+            || before.is_some_and(|then| self.cluster.takes_since(then))
+            || (self.has_passed && !self.cluster.is_refusing())
     }
 }
