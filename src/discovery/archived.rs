@@ -4,6 +4,7 @@
 use super::Prospector;
 use super::beside::{Mounts, directories_in};
 use super::claim::{Look, look};
+use super::copies::is_as_it_was;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::SCANS_UNTIL_FORGOTTEN;
@@ -251,14 +252,20 @@ impl<D: Disk> Prospector<D> {
                     && prefix_allows(entry.prefix, first)
             })
         };
-        if first.is_empty() || !near.iter().any(may_be) {
+        let near: Vec<OrphanKey> = near.iter().filter(|key| may_be(key)).copied().collect();
+        if first.is_empty() || near.is_empty() {
             return;
         }
         let least = if is_beside_log { PROOF_MIN } else { 1 };
-        let is_found = self.continue_best(input, found, &mut looked, least);
-        // A log that begins so, too, may be what it is a copy of.
-        if !is_found && !is_beside_log && self.living_original(input, found, &looked).is_none() {
-            self.claim_beginning(input, found, &mut looked);
+        if self.continue_best(input, found, &mut looked, least) || is_beside_log {
+            return;
+        }
+        // A log that begins so, too, may be what it is a copy of; one that is not what it was any more is known soon.
+        let original = self.living_original(input, found, &looked);
+        match original.map(|original| is_as_it_was(&self.disk, original)) {
+            None => drop(self.claim_beginning(input, found, &mut looked)),
+            Some(false) => self.put_off_all(&near),
+            Some(true) => {}
         }
     }
 
