@@ -53,8 +53,11 @@ impl<D: Disk> Prospector<D> {
     /// Looks for copies of orphans, of which none was found near their logs, in the directories beside those.
     pub(super) fn seek_copies_beside(&mut self, listing: &Listing<'_, D>) {
         let missing = self.missing(listing);
-        if self.is_examining_near() {
-            // What is being unpacked there may continue any of them.
+        let mut mounts = Mounts::default();
+        let is_unknown = !missing.all.is_empty() && mounts.are_unknown(&self.disk);
+        self.is_short |= is_unknown;
+        // What is being unpacked near their logs may continue any of them.
+        if is_unknown || self.is_examining_near() {
             missing.by_place.values().for_each(|keys| self.put_off_all(keys));
             return;
         }
@@ -62,7 +65,7 @@ impl<D: Disk> Prospector<D> {
         let first = self.archives.next.take().unwrap_or_default();
         let places = &missing.by_place;
         let order = places.range(first.clone()..).chain(places.range(..first));
-        let (mut mounts, mut looks) = (Mounts::default(), 0);
+        let mut looks = 0;
         for (above, keys) in order {
             if LOOKS_MAX <= looks {
                 self.archives.next.get_or_insert_with(|| above.clone());

@@ -1,8 +1,10 @@
 //! Directories beside a log's own, where rotations may put it away, and what is mounted there.
 
+use super::places::is_absent;
 use crate::disk::{Disk, Kind};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -24,24 +26,36 @@ const LOCAL: [&str; 15] = [
 
 /// What is mounted, read once, when it is asked for first: a directory is not to be touched where a server may not answer.
 #[derive(Debug, Default)]
-pub(super) struct Mounts(Option<BTreeMap<PathBuf, bool>>);
+pub(super) struct Mounts(Option<io::Result<BTreeMap<PathBuf, bool>>>);
 
 impl Mounts {
+    /// Tells whether it cannot be learnt now, for want of descriptors perhaps: then nothing is to be touched.
+    pub(super) fn are_unknown(&mut self, disk: &impl Disk) -> bool {
+        let points = self.0.get_or_insert_with(|| {
+            match disk.read_all(Path::new(MOUNTS), MOUNTS_BYTES_MAX) {
+                Err(error) if is_absent(&error) => Ok(BTreeMap::new()),
+                text => text.map(|text| mount_points(&text)),
+            }
+        });
+        points.is_err()
+    }
+
     /// Tells whether something is mounted at a directory.
     pub(super) fn is_mount(&mut self, disk: &impl Disk, directory: &Path) -> bool {
-        self.points(disk).contains_key(directory)
+        self.at(disk, directory).is_some()
     }
 
     /// Tells whether something is mounted at a directory that may wait for another machine.
     pub(super) fn may_hang(&mut self, disk: &impl Disk, directory: &Path) -> bool {
-        self.points(disk).get(directory).is_some_and(|is_local| !is_local)
+        self.at(disk, directory) == Some(false)
     }
 
-    fn points(&mut self, disk: &impl Disk) -> &BTreeMap<PathBuf, bool> {
-        self.0.get_or_insert_with(|| {
-            let text = disk.read_all(Path::new(MOUNTS), MOUNTS_BYTES_MAX).unwrap_or_default();
-            mount_points(&text)
-        })
+    /// Tells whether what is mounted there is local.
+    fn at(&mut self, disk: &impl Disk, directory: &Path) -> Option<bool> {
+        let is_unknown = self.are_unknown(disk);
+        let points = self.0.as_ref().and_then(|points| points.as_ref().ok());
+        let is_local = points.and_then(|points| points.get(directory)).copied();
+        is_local.or(is_unknown.then_some(false))
     }
 }
 

@@ -178,6 +178,10 @@ impl<D: Disk> Prospector<D> {
     /// Looks at the files in the directories beside one, in those of its own name below them, and in the one above.
     fn seek_beside(&mut self, home: &Path, search: &mut Search) {
         let (Some(above), Ok(stat)) = (home.parent(), self.disk.stat(home)) else { return };
+        if search.mounts.are_unknown(&self.disk) {
+            search.is_short = true;
+            return;
+        }
         let device = stat.inode.device;
         let end = search.looks + LOOKS_MAX;
         let beside = directories_in(&self.disk, above, |one| (one != home).then_some(()));
