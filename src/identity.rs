@@ -79,13 +79,17 @@ pub fn same_inode(left: Inode, right: Inode) -> bool {
 }
 
 /// Tells whether `name` is `original`, or a name that a rotation gives to a copy of it (`.1`, `-20261120`, `.gz`, the
-/// same name in another directory).
+/// same name in another directory), packed or not.
 #[must_use]
 pub fn derived(original: &Path, name: &Path) -> bool {
     let (Some(original), Some(name)) = (original.file_name(), name.file_name()) else {
         return false;
     };
     let (original, name) = (original.as_encoded_bytes(), name.as_encoded_bytes());
+    [name, without_ending(name)].into_iter().any(|name| is_derived(original, name))
+}
+
+fn is_derived(original: &[u8], name: &[u8]) -> bool {
     if name.strip_prefix(original).is_some_and(|rest| rest.is_empty() || b".-_".contains(&rest[0]))
     {
         return true;
@@ -106,13 +110,14 @@ pub fn derived(original: &Path, name: &Path) -> bool {
 pub fn originals(name: &Path) -> Vec<Vec<u8>> {
     let Some(name) = name.file_name() else { return Vec::new() };
     let name = name.as_encoded_bytes();
-    let marks = (1..name.len()).filter(|at| b".-_".contains(&name[*at]));
     let mut found = vec![name.to_vec()];
-    let ending = name.iter().rposition(|byte| *byte == b'.').unwrap_or(name.len());
-    for mark in marks {
-        found.push(name[..mark].to_vec());
-        if mark < ending {
-            found.push([&name[..mark], &name[ending..]].concat());
+    for name in [name, without_ending(name)] {
+        let ending = name.iter().rposition(|byte| *byte == b'.').unwrap_or(name.len());
+        for mark in (1..name.len()).filter(|at| b".-_".contains(&name[*at])) {
+            found.push(name[..mark].to_vec());
+            if mark < ending {
+                found.push([&name[..mark], &name[ending..]].concat());
+            }
         }
     }
     found.sort_unstable();
@@ -128,7 +133,14 @@ pub fn related(left: &Path, right: &Path) -> bool {
 
 /// Which of a log's generations a file is, by what a rotation put into its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generation<'a> {
+pub struct Generation<'a> {
+    mark: Mark<'a>,
+    /// What it puts behind that in all of them: `.old`.
+    rest: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark<'a> {
     /// `.1`, `.2`: the larger the older.
     Number(u64),
     /// `-20261120`, `-1763600000`: the smaller the older.
@@ -139,11 +151,18 @@ impl Generation<'_> {
     /// Tells whether this is a newer one than `other`; those of another scheme are not.
     #[must_use]
     pub fn is_newer(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Number(own), Self::Number(other)) => own < other,
-            (Self::Date(own), Self::Date(other)) => own.len() == other.len() && own > other,
+        let is_newer = match (self.mark, other.mark) {
+            (Mark::Number(own), Mark::Number(other)) => own < other,
+            (Mark::Date(own), Mark::Date(other)) => own.len() == other.len() && own > other,
             _ => false,
-        }
+        };
+        is_newer && self.rest == other.rest
+    }
+
+    /// Tells whether nothing is behind its number or date: what has more may also be somebody's own copy of one.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.rest.is_empty()
     }
 }
 
@@ -165,11 +184,15 @@ pub fn generation<'a>(original: &Path, name: &'a Path) -> Option<Generation<'a>>
     if !b".-_".contains(separator) || digits == 0 {
         return None;
     }
-    if digits == mark.len() && digits <= NUMBER_DIGITS_MAX {
-        return std::str::from_utf8(mark).ok()?.parse().ok().map(Generation::Number);
-    }
-    let is_date = mark.iter().all(|byte| byte.is_ascii_digit() || b".-_:T".contains(byte));
-    (is_date && NUMBER_DIGITS_MAX <= digits).then_some(Generation::Date(mark))
+    let is_word = |pair: &[u8]| pair[0] == b'.' && pair[1].is_ascii_alphabetic();
+    let (mark, rest) = mark.split_at(mark.windows(2).position(is_word).unwrap_or(mark.len()));
+    let mark = if digits == mark.len() && digits <= NUMBER_DIGITS_MAX {
+        Mark::Number(std::str::from_utf8(mark).ok()?.parse().ok()?)
+    } else {
+        let is_date = mark.iter().all(|byte| byte.is_ascii_digit() || b".-_:T".contains(byte));
+        (is_date && NUMBER_DIGITS_MAX <= digits).then_some(Mark::Date(mark))?
+    };
+    Some(Generation { mark, rest })
 }
 
 /// Returns a file's name without what rotations put behind it: `access.log` for `access.log.2.gz` and
@@ -274,10 +297,12 @@ mod tests {
     proptest! {
         #[test]
         fn originals_are_the_names_that_a_name_is_derived_from(
-            original in "[a.1_-]{1,6}", more in "[a.1_-]{0,5}", at in 0_usize..7,
+            original in "[a.1_-]{1,6}(\\.gz)?", more in "[a.1_-]{0,5}", at in 0_usize..7,
+            ending in "(\\.gz|\\.xz)?",
         ) {
             let mut name = original.clone();
             name.insert_str(at.min(original.len()), &more);
+            name.push_str(&ending);
             let (original, name) = (Path::new(&original), Path::new(&name));
             prop_assume!(original.file_name().is_some() && name.file_name().is_some());
             let bytes = original.file_name().unwrap().as_encoded_bytes().to_vec();
@@ -290,23 +315,30 @@ mod tests {
         let log = Path::new("/var/log/access.log");
         let of = |name| generation(log, Path::new(name));
         for (name, expected) in [
-            ("access.log.1", Generation::Number(1)),
-            ("old/access.log.12.gz", Generation::Number(12)),
-            ("access.2.log", Generation::Number(2)),
-            ("access.log-20261120", Generation::Date(b"20261120")),
-            ("access.log-20261120-13.gz", Generation::Date(b"20261120-13")),
-            ("access-2026-11-20.log.gz", Generation::Date(b"2026-11-20")),
-            ("access.log.1763600000", Generation::Date(b"1763600000")),
+            ("access.log.1", Mark::Number(1)),
+            ("old/access.log.12.gz", Mark::Number(12)),
+            ("access.2.log", Mark::Number(2)),
+            ("access.log-20261120", Mark::Date(b"20261120")),
+            ("access.log-20261120-13.gz", Mark::Date(b"20261120-13")),
+            ("access-2026-11-20.log.gz", Mark::Date(b"2026-11-20")),
+            ("access.log.1763600000", Mark::Date(b"1763600000")),
         ] {
-            assert_eq!(of(name), Some(expected), "{name}");
+            assert_eq!(of(name), Some(Generation { mark: expected, rest: b"" }), "{name}");
         }
-        for name in ["access.log", "access.log.bak", "access.log.1.bak", "access.logs.1", "b.log.1"]
-        {
+        for name in ["access.log", "access.log.bak", "access.log.x1", "access.logs.1", "b.log.1"] {
             assert_eq!(of(name), None, "{name}");
         }
-        assert!(of("access.log.1").unwrap().is_newer(&of("access.log.2.gz").unwrap()));
-        assert!(of("access.log-20261121").unwrap().is_newer(&of("access.log-20261120").unwrap()));
-        assert!(!of("access.log-20261121").unwrap().is_newer(&of("access.log.2").unwrap()));
+        for (name, other, is_newer) in [
+            ("access.log.1", "access.log.2.gz", true),
+            ("access.log-20261121", "access.log-20261120", true),
+            ("access.log-20261121", "access.log.2", false),
+            ("access.log.1.old", "access.log.2.old.gz", true),
+            ("access.log-20261121.old", "access.log-20261120.old", true),
+            ("access.log.1.bak", "access.log.2", false),
+            ("access.log.1", "access.log.2.bak", false),
+        ] {
+            assert_eq!(of(name).unwrap().is_newer(&of(other).unwrap()), is_newer, "{name}");
+        }
     }
 
     #[test]
@@ -329,6 +361,9 @@ mod tests {
             "access-20261120.log",
             "access.1.log",
             "access.log",
+            "access.1.log.gz",
+            "access-20261120.log.zst",
+            "access.log.1.old.gz",
         ] {
             assert!(derived(original, &Path::new("/var/log/apache2/old").join(name)), "{name}");
         }

@@ -103,7 +103,7 @@ impl Rotated {
         let own = generation(&self.log, &self.name);
         let other = generation(&self.log, &found.path);
         let newer = if self.is_gone {
-            other.is_some()
+            other.is_some_and(|other| other.is_plain())
                 && (found.stat.inode.birth == 0 || self.modified < born(found.stat.inode))
         } else {
             other

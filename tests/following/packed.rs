@@ -54,6 +54,44 @@ fn log_rotated_and_packed_while_stopped_is_read_on_inside() {
     }
 }
 
+/// Names that rotations give to a log's generations before they pack them.
+const NAMES: [&str; 5] = [
+    "access.log.N",
+    "access.N.log",
+    "access-2026112N.log",
+    "access.log-2026112N",
+    "access.log.N.old",
+];
+
+#[test]
+fn log_is_read_on_whatever_its_rotation_calls_what_it_packs() {
+    for name in NAMES {
+        for is_copied in [false, true] {
+            let logs = Logs::new();
+            let saved = stopped(&logs, "access.log");
+            // The larger number is the older one, but of dates.
+            let order = if name.contains("2026") { [1, 2] } else { [2, 1] };
+            for (generation, line) in order.into_iter().zip([351, 352]) {
+                let packed = name.replace('N', &generation.to_string());
+                if is_copied {
+                    logs.copy("access.log", &packed);
+                    logs.truncate("access.log");
+                } else {
+                    logs.rename("access.log", &packed);
+                }
+                logs.pack(&packed, Format::Gzip);
+                logs.append("access.log", lines(line, line));
+            }
+            let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+            rig.pass(60);
+            assert_eq!(sorted(&mut rig), messages(301, 352), "{name} {is_copied}");
+            let mut rig = restart(rig, &logs, "access.log");
+            rig.pass(60);
+            assert_eq!(sorted(&mut rig), Vec::<String>::new(), "{name} {is_copied}");
+        }
+    }
+}
+
 #[test]
 fn packed_log_that_is_renamed_while_stopped_halfway_is_read_on() {
     for (pattern, format) in cases() {
