@@ -378,7 +378,10 @@ impl<D: Disk> Prospector<D> {
                         registered.extend(known);
                         is_done
                     });
-                    if !is_done {
+                    if is_done {
+                        // Logs of one name may be moved to one place: it is one of theirs, and nobody can tell whose.
+                        dealt_with.insert(one.input, true);
+                    } else {
                         open.insert(at);
                     }
                 }
