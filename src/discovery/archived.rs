@@ -30,7 +30,7 @@ const LOOKS_MAX: usize = 1 << 16;
 
 /// Bytes that must be proved of what lies beside a log of the same name: it may be a generation of that one, and two logs of one
 /// host may begin with the same lines.
-const PROOF_MIN: u64 = 1024;
+pub(super) const PROOF_MIN: u64 = 1024;
 
 /// The orphans that nothing continues near their logs.
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! Copies: content that was read before under another inode, or may be just being copied.
 
+use super::archived::PROOF_MIN;
 use super::claim::{Look, look};
 use super::hints::{LOOKS_BETWEEN, Passing};
 use super::listing::{Found, Listing};
@@ -239,6 +240,8 @@ impl<D: Disk> Prospector<D> {
             };
             match proved {
                 Ok(Some((continuation, offset))) => {
+                    let least =
+                        if self.is_other_log(input, found, orphan) { PROOF_MIN } else { least };
                     if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
                         best = Some((offset, position, continuation));
                     }
@@ -253,6 +256,20 @@ impl<D: Disk> Prospector<D> {
         let orphan = self.orphans.take(position);
         self.continue_orphan(input, found, looked, orphan, continuation);
         true
+    }
+
+    /// Tells whether a file seems to be a log of its own that has the name of an orphan's, which goes on in its inode: sites have
+    /// such, and logs of one host may begin with the same lines.
+    fn is_other_log(&self, input: u16, found: &Found, orphan: &Orphan) -> bool {
+        let log = &orphan.entry.path;
+        orphan.entry.ended && self.has_name_of(input, found, log)
+    }
+
+    /// Tells whether a file that an input reads has the name of a log in another directory.
+    fn has_name_of(&self, input: u16, found: &Found, log: &Path) -> bool {
+        *found.path != *log
+            && found.path.file_name() == log.file_name()
+            && self.inputs[usize::from(input)].reads(&found.path)
     }
 
     /// Tells whether nothing can be concluded from a file that begins as these epochs do, because more of it cannot be read now:

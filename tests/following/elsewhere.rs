@@ -106,3 +106,78 @@ fn history_where_logs_are_moved_to_is_left_alone() {
     rig.pass(60);
     assert_eq!(rig.arrived(), messages(3, 3));
 }
+
+#[test]
+fn logs_of_one_name_that_are_moved_to_one_place_are_read_once() {
+    for packed in [None, Some(Format::Gzip)] {
+        let (logs, old) = (Logs::new(), Logs::new());
+        let sites = ["one", "two", "three"].map(|site| format!("{site}/access.log"));
+        let rotate = |generation: usize, packed: Option<Format>| {
+            for (site, number) in sites.iter().zip(0..) {
+                let name = format!("access.log.{}", 3 * generation + number);
+                std::fs::rename(logs.path(site), old.path(&name)).unwrap();
+                if let Some(format) = packed {
+                    old.pack(&name, format);
+                }
+            }
+        };
+        let write = |first: usize| {
+            for (site, number) in sites.iter().zip(0..) {
+                logs.append(site, lines(first + number, first + number));
+            }
+        };
+        for site in &sites {
+            std::fs::create_dir(logs.path(site).parent().unwrap()).unwrap();
+        }
+        write(1);
+        let mut rig = Rig::start(&[logs.pattern("*/access.log")], Vec::new(), From::Start);
+        rig.settle_down();
+        // The larger number is the older one: those of the first rotation are known there.
+        rotate(9, None);
+        write(11);
+        rig.pass(30);
+        let saved = rig.stop();
+        for (generation, first) in [(5, 21), (2, 31), (1, 41)] {
+            rotate(generation, packed);
+            write(first);
+        }
+        let mut rig = Rig::start(&[logs.pattern("*/access.log")], saved, From::Start);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        let expected = [21, 31, 41].map(|first| messages(first, first + 2)).concat();
+        assert_eq!(all, expected, "{packed:?}");
+        let mut rig = Rig::start(&[logs.pattern("*/access.log")], rig.stop(), From::Start);
+        rig.pass(60);
+        assert_eq!(rig.arrived(), Vec::<String>::new(), "{packed:?}");
+    }
+}
+
+#[test]
+fn logs_of_one_name_that_begin_alike_are_no_copies_of_each_other() {
+    let logs = Logs::new();
+    let sites = ["one", "two"].map(|site| format!("{site}/access.log"));
+    for site in &sites {
+        std::fs::create_dir(logs.path(site).parent().unwrap()).unwrap();
+    }
+    let pattern = [logs.pattern("*/access.log")];
+    // What was read of one of them, and what is there of the other: the first line is of a monitor that asks both.
+    for (read, other) in [(1, 0), (1, 2), (5, 0), (5, 2)] {
+        logs.write(&sites[0], lines(1, 1));
+        let mut rig = Rig::start(&pattern, Vec::new(), From::Start);
+        rig.settle_down();
+        logs.append(&sites[0], lines(2, read));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(1, read));
+        let saved = rig.stop();
+        logs.copy(&sites[0], "one/access.log.1");
+        logs.truncate(&sites[0]);
+        logs.write(&sites[1], lines(1, 1) + &lines(11, 10 + other));
+        let mut rig = Rig::start(&pattern, saved, From::Start);
+        rig.pass(60);
+        let expected = [messages(1, 1), messages(11, 10 + other)].concat();
+        assert_eq!(rig.arrived(), expected, "{read} {other}");
+        logs.remove(&sites[1]);
+        logs.remove("one/access.log.1");
+    }
+}
