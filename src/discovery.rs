@@ -136,6 +136,8 @@ struct File {
     /// Size and time of change at the last look.
     size: u64,
     modified: i64,
+    /// The size that it had when it was seen to have become shorter, until its worker says what that means; else 0.
+    cut_from: u64,
     /// The time of change of a look at which it had grown older only: it was touched, or is being written.
     touched: i64,
     /// Since when it is as it is and nothing of it is left to be done.

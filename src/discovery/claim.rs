@@ -451,6 +451,7 @@ impl<D: Disk> Prospector<D> {
             base: entry.base,
             size: looked.size,
             modified: looked.stat.modified,
+            cut_from: 0,
             touched: 0,
             done_since: None,
             is_packed: looked.is_packed(),

@@ -202,6 +202,7 @@ mod tests {
             base: 0,
             size: 0,
             modified: 0,
+            cut_from: 0,
             touched: 0,
             done_since: None,
             is_packed: false,

@@ -57,6 +57,8 @@ impl<D: Disk> Prospector<D> {
             Broken::Truncated => ("truncated", file.size),
             _ => ("replaced in place", 0),
         };
+        // A scan may have come first.
+        let size = if file.cut_from == 0 { size } else { file.cut_from };
         let mut orphan = Orphan::parted(file, reached, true).with_left(size);
         if orphan.entry.reach() < size {
             // Whether a copy has that may be for the next run to find.

@@ -99,6 +99,7 @@ impl<D: Disk> Prospector<D> {
                 base: entry.base,
                 size: size.unwrap_or(entry.committed),
                 modified: 0,
+                cut_from: 0,
                 touched: 0,
                 done_since: None,
                 is_packed: false,

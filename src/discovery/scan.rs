@@ -285,6 +285,9 @@ impl<D: Disk> Prospector<D> {
         let same_size = file.is_packed || file.size == found.stat.size;
         let changed = !same_size || file.modified != found.stat.modified;
         if !file.is_packed {
+            if found.stat.size < file.size && file.cut_from == 0 {
+                file.cut_from = file.size;
+            }
             file.size = found.stat.size;
         }
         let touches = changed && same_size && !file.is_packed && file.modified != 0;

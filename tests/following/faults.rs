@@ -694,6 +694,31 @@ fn directory_that_some_scans_can_list_is_told_once_as_such_and_once_as_readable(
 }
 
 #[test]
+fn rest_of_a_log_that_a_scan_saw_shorter_before_its_reader_did_is_told_as_lost() {
+    for is_refilled in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 3));
+        let mut rig = start(&logs);
+        rig.settle_down();
+        assert_eq!(rig.arrived(), messages(1, 3));
+        rig.disk.fail(|_, _, _| Err(INPUT_OUTPUT));
+        logs.append("access.log", lines(4, 9));
+        rig.pass_a_scan();
+        logs.truncate("access.log");
+        if is_refilled {
+            // Beyond what was read.
+            logs.append("access.log", lines(21, 24));
+        }
+        rig.pass_a_scan();
+        rig.disk.heal();
+        rig.pass(60);
+        assert_eq!(rig.stats.reading.lost_bytes.get(), lines(4, 9).len() as u64, "{is_refilled}");
+        let expected = if is_refilled { messages(21, 24) } else { Vec::new() };
+        assert_eq!(rig.arrived(), expected, "{is_refilled}");
+    }
+}
+
+#[test]
 fn rest_of_a_truncated_log_is_told_as_lost_where_no_copy_has_it() {
     // The last line that a copy has, and whether shipper is stopped as soon as it has seen the truncation.
     for (copied, is_stopped) in
