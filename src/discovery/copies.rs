@@ -4,6 +4,7 @@ use super::archived::PROOF_MIN;
 use super::claim::{Look, look};
 use super::hints::{LOOKS_BETWEEN, Passing};
 use super::listing::{Found, Listing};
+use super::moved::is_nearby;
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
@@ -241,7 +242,7 @@ impl<D: Disk> Prospector<D> {
             match proved {
                 Ok(Some((continuation, offset))) => {
                     let least =
-                        if self.is_other_log(input, found, orphan) { PROOF_MIN } else { least };
+                        if self.is_of_other_log(input, found, orphan) { PROOF_MIN } else { least };
                     if least <= offset && best.is_none_or(|(most, ..)| most < offset) {
                         best = Some((offset, position, continuation));
                     }
@@ -258,18 +259,27 @@ impl<D: Disk> Prospector<D> {
         true
     }
 
-    /// Tells whether a file seems to be a log of its own that has the name of an orphan's, which goes on in its inode: sites have
-    /// such, and logs of one host may begin with the same lines.
-    fn is_other_log(&self, input: u16, found: &Found, orphan: &Orphan) -> bool {
+    /// Tells whether a file seems to be another log of the name that an orphan's has, which goes on in its inode, or a copy of such a
+    /// one, beside which it lies: sites have logs of one name, and those of one host may begin with the same lines.
+    fn is_of_other_log(&self, input: u16, found: &Found, orphan: &Orphan) -> bool {
         let log = &orphan.entry.path;
-        orphan.entry.ended && self.has_name_of(input, found, log)
-    }
-
-    /// Tells whether a file that an input reads has the name of a log in another directory.
-    fn has_name_of(&self, input: u16, found: &Found, log: &Path) -> bool {
-        *found.path != *log
-            && found.path.file_name() == log.file_name()
-            && self.inputs[usize::from(input)].reads(&found.path)
+        let (Some(home), Some(base), Some(place)) =
+            (log.parent(), log.file_name(), found.path.parent())
+        else {
+            return false;
+        };
+        if is_nearby(home, place) {
+            return false;
+        }
+        if found.path.file_name() == Some(base) {
+            return orphan.entry.ended && self.inputs[usize::from(input)].reads(&found.path);
+        }
+        let other = [Some(place), place.parent()].into_iter().flatten().map(|one| one.join(base));
+        other.into_iter().any(|other| {
+            other != **log
+                && self.inputs[usize::from(input)].reads(&other)
+                && self.disk.link_stat(&other).is_ok()
+        })
     }
 
     /// Tells whether nothing can be concluded from a file that begins as these epochs do, because more of it cannot be read now:

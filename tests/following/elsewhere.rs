@@ -181,3 +181,34 @@ fn logs_of_one_name_that_begin_alike_are_no_copies_of_each_other() {
         logs.remove("one/access.log.1");
     }
 }
+
+#[test]
+fn copy_of_another_log_of_the_name_is_none_of_a_log_that_begins_alike() {
+    for (one, two) in [("one", "two"), ("two", "one")] {
+        let logs = Logs::new();
+        let name = |site: &str, ending: &str| format!("{site}/access.log{ending}");
+        std::fs::create_dir(logs.path("one")).unwrap();
+        std::fs::create_dir(logs.path("two")).unwrap();
+        let pattern = [logs.pattern("*/access.log")];
+        logs.write(&name(one, ""), lines(1, 1));
+        let mut rig = Rig::start(&pattern, Vec::new(), From::Start);
+        rig.settle_down();
+        logs.write(&name(two, ""), lines(1, 1) + &lines(11, 12));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), [messages(1, 1), messages(1, 1), messages(11, 12)].concat());
+        let saved = rig.stop();
+        logs.append(&name(one, ""), lines(2, 3));
+        logs.append(&name(two, ""), lines(13, 13));
+        for site in [one, two] {
+            logs.copy(&name(site, ""), &name(site, ".1"));
+            logs.truncate(&name(site, ""));
+        }
+        let mut rig = Rig::start(&pattern, saved, From::Start);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        let mut expected = [messages(2, 3), messages(13, 13)].concat();
+        expected.sort();
+        assert_eq!(all, expected, "{one}");
+    }
+}
