@@ -16,7 +16,7 @@ use crate::disk::Disk;
 use crate::identity::{originals, prefix_allows, prefix_matches, prefix_of, related, same_inode};
 use crate::ledger::Note;
 use crate::packing::{Compression, without_ending};
-use crate::position::Inode;
+use crate::position::{Inode, PREFIX_BYTES};
 use crate::unpacked::is_damage;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -213,7 +213,8 @@ impl<D: Disk> Prospector<D> {
         }
         let mut candidates = self.candidates(input, found, looked);
         if looked.is_packed() {
-            if let Some(position) = self.packed_whole(&candidates, looked, least) {
+            let its = (input, found);
+            if let Some(position) = self.packed_whole(its, &candidates, looked, least) {
                 let orphan = self.orphans.take(position);
                 self.continue_orphan(input, found, looked, orphan, Continuation::Finished);
                 return true;
@@ -261,7 +262,7 @@ impl<D: Disk> Prospector<D> {
 
     /// Tells whether a file seems to be another log of the name that an orphan's has, which goes on in its inode, or a copy of such a
     /// one, beside which it lies: sites have logs of one name, and those of one host may begin with the same lines.
-    fn is_of_other_log(&self, input: u16, found: &Found, orphan: &Orphan) -> bool {
+    pub(super) fn is_of_other_log(&self, input: u16, found: &Found, orphan: &Orphan) -> bool {
         let log = &orphan.entry.path;
         let (Some(home), Some(base), Some(place)) =
             (log.parent(), log.file_name(), found.path.parent())
@@ -472,6 +473,7 @@ impl<D: Disk> Prospector<D> {
         self.files.originals_of(&found.path).find(|file| {
             self.concerns(file, input)
                 && file.path != found.path
+                && !self.begins_as_any(input, file, found, looked)
                 && !same_inode(file.inode, looked.stat.inode)
                 && ((begins_alike(&self.disk, file, looked.first())
                     && !self.is_rescued_of_other(file, looked.first()))
@@ -479,6 +481,14 @@ impl<D: Disk> Prospector<D> {
                         || is_as_it_was(&self.disk, file)
                         || self.is_known_away(&file.name)))
         })
+    }
+
+    /// Tells whether so little is there of a log that has the name of another one that both may begin alike: while it waited, it
+    /// might be rotated away.
+    fn begins_as_any(&self, input: u16, original: &File, found: &Found, looked: &Look<D>) -> bool {
+        looked.first().len() < PREFIX_BYTES
+            && found.path.file_name() == original.path.file_name()
+            && self.inputs[usize::from(input)].reads(&found.path)
     }
 
     /// Has those found by their names that cannot be looked at in this scan.

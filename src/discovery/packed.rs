@@ -279,16 +279,19 @@ impl<D: Disk> Prospector<D> {
     /// length, if that is at least `least` bytes: it need not be unpacked to find that nothing in it is new.
     pub(super) fn packed_whole(
         &self,
+        (input, found): (u16, &Found),
         candidates: &[OrphanKey],
         looked: &Look<D>,
         least: u64,
     ) -> Option<OrphanKey> {
         candidates.iter().copied().find(|at| {
-            let entry = &self.orphans[*at].entry;
+            let orphan = &self.orphans[*at];
+            let entry = &orphan.entry;
             PREFIX_PROOF_MIN <= entry.prefix.length
                 && least.max(1) <= entry.committed
                 && prefix_matches(entry.prefix, looked.first())
                 && has_length(looked, entry.committed)
+                && !self.is_of_other_log(input, found, orphan)
         })
     }
 

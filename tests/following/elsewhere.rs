@@ -183,6 +183,19 @@ fn logs_of_one_name_that_begin_alike_are_no_copies_of_each_other() {
 }
 
 #[test]
+fn log_does_not_wait_because_another_one_of_its_name_begins_alike() {
+    let logs = Logs::new();
+    let pattern = [logs.pattern("*/access.log")];
+    for site in ["one", "two"] {
+        std::fs::create_dir(logs.path(site)).unwrap();
+        logs.write(&format!("{site}/access.log"), lines(1, 1));
+    }
+    let mut rig = Rig::start(&pattern, Vec::new(), From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), [messages(1, 1), messages(1, 1)].concat());
+}
+
+#[test]
 fn copy_of_another_log_of_the_name_is_none_of_a_log_that_begins_alike() {
     for (one, two) in [("one", "two"), ("two", "one")] {
         let logs = Logs::new();
