@@ -196,7 +196,7 @@ impl<D: Disk> Prospector<D> {
             for key in self.orphans.named_near(&path).intersection(missing).copied() {
                 let orphan = &self.orphans[key];
                 let log = &orphan.entry.path;
-                let input = orphan.input.or_else(|| self.input_of(log));
+                let input = orphan.input.or_else(|| self.input_for(&orphan.entry));
                 if let Some(input) = input.filter(|_| path != *log && orphan.related(&path)) {
                     let is_beside_log = log.file_name().is_some_and(is_log);
                     near.entry((input, is_beside_log)).or_default().push(key);

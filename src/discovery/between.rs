@@ -231,7 +231,7 @@ impl<D: Disk> Prospector<D> {
             }
             orphan.is_followed_up = true;
             let (log, modified) = (Arc::clone(&orphan.entry.path), orphan.modified);
-            let input = orphan.input.or_else(|| self.input_of(&log));
+            let input = orphan.input.or_else(|| self.input_for(&self.orphans[key].entry));
             self.rotated.extend(input.map(|input| Rotated::gone(input, log, inode, modified)));
         }
         waits
@@ -245,7 +245,7 @@ impl<D: Disk> Prospector<D> {
             return false;
         }
         let (name, inode) = (Arc::clone(&entry.name), entry.inode);
-        let input = input.or_else(|| self.input_of(&name));
+        let input = input.or_else(|| self.input_for(entry));
         if input.is_some_and(|input| self.is_followed(input, inode)) {
             return true;
         }

@@ -338,7 +338,7 @@ impl<D: Disk> Prospector<D> {
                     }
                     continue;
                 };
-                let input = self.input_of(&entry.path);
+                let input = self.input_for(entry);
                 keep_unclaimed(&mut self.unclaimed, orphan);
                 // Without an input that wants it, it is kept for the day when there is one again.
                 if let Some(input) = input

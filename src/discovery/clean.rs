@@ -165,7 +165,7 @@ impl<D: Disk> Prospector<D> {
             orphan.waited += 1;
             let since = *orphan.since.get_or_insert(now);
             let sought = SCANS_UNTIL_FORGOTTEN <= orphan.waited && since + FORGOTTEN_AFTER <= now;
-            let reader = orphan.input.or_else(|| self.input_of(&self.orphans[key].entry.path));
+            let reader = orphan.input.or_else(|| self.input_for(&self.orphans[key].entry));
             let clean = reader.map(|input| self.inputs[usize::from(input)].clean);
             let orphan = &self.orphans[key];
             if sought && orphan.rest == Rest::GivenUp {

@@ -83,7 +83,7 @@ impl<D: Disk> Prospector<D> {
             if SCANS_UNTIL_FORGOTTEN <= orphan.waited {
                 continue;
             }
-            let input = orphan.input.or_else(|| self.input_of(&entry.path));
+            let input = orphan.input.or_else(|| self.input_for(entry));
             if let (Some(directory), Some(input)) = (entry.path.parent(), input) {
                 let sought = wanted.entry((directory.to_path_buf(), input)).or_default();
                 sought.push(key, entry.inode, Arc::clone(&entry.path));

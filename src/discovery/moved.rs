@@ -248,7 +248,7 @@ impl<D: Disk> Prospector<D> {
         let orphan = &self.orphans[key];
         let (inode, path) = (orphan.entry.inode, Arc::clone(&orphan.entry.path));
         let committed = orphan.entry.committed;
-        let input = orphan.input.or_else(|| self.input_of(&path));
+        let input = orphan.input.or_else(|| self.input_for(&orphan.entry));
         let Some(input) = input.filter(|input| !self.is_followed(*input, inode)) else { return };
         let looked = look(&self.disk, &found.path);
         match looked.and_then(|looked| looked.tail(committed).map(|_| looked)) {

@@ -345,7 +345,14 @@ impl<D: Disk> Prospector<D> {
                 })
         });
         let Some(known) = known else {
-            let new = Examination {
+            // Two inputs that ask for one file in a scan are answered by one examination.
+            let before = self.examining.remove(&key);
+            let before = before.filter(|one| one.round == self.round && one.is_of(&looked.stat));
+            let mut tracks = tracks;
+            for (epoch, track) in before.into_iter().flat_map(|one| one.tracks) {
+                tracks.entry(epoch).or_insert(track);
+            }
+            let mut new = Examination {
                 path: Arc::clone(&found.path),
                 inode: looked.stat.inode,
                 size: looked.stat.size,
@@ -361,6 +368,7 @@ impl<D: Disk> Prospector<D> {
                 why: String::new(),
                 retry: None,
             };
+            new.begin_anew();
             self.examining.insert(key, new);
             return Examined::Pending;
         };

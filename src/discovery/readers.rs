@@ -42,6 +42,16 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Returns the input that is to go on with an epoch: the one that read it last, if it reads a file of its name, or else the first
+    /// that may.
+    pub(super) fn input_for(&self, entry: &Entry) -> Option<u16> {
+        let is_its = |input: &Watched| {
+            entry.owner != 0 && input.owner == entry.owner && input.reads(&entry.path)
+        };
+        let own = self.inputs.iter().position(is_its);
+        own.and_then(|own| u16::try_from(own).ok()).or_else(|| self.input_of(&entry.path))
+    }
+
     /// Tells whether the input that read an epoch last still reads a file of its name.
     fn is_read_by_another(&self, entry: &Entry) -> bool {
         let reads = |other: &Watched| other.reads(&entry.path) || other.reads(&entry.name);

@@ -4,6 +4,7 @@ use crate::rig::{FRESH_READ_BYTES, Logs, Rig, gzip, input, lines, messages, watc
 use shipper::discovery::{From, Skip, Watched};
 use shipper::ledger::owner_of;
 use shipper::packing::Compression;
+use shipper::packing::Format;
 use shipper::settings::reading::ReadingSettings;
 use shipper::settings::{BacklogOrder, CleanSettings, InputSettings};
 use std::collections::BTreeMap;
@@ -419,5 +420,39 @@ fn whatever_happens_in_whichever_order_each_line_arrives_once() {
             .filter(|(count, _)| *count != 1)
             .collect();
         assert_eq!(wrong, [], "seed {seed}, {last} lines");
+    }
+}
+
+#[test]
+fn generations_that_came_while_stopped_are_read_by_each_of_two_inputs() {
+    for is_copied in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 3));
+        let mut rig = Rig::start_input(named(&logs, "a").0, Vec::new());
+        rig.settle_down();
+        rig.exchange(&[], 1, vec![named(&logs, "b")]);
+        rig.pass_a_scan();
+        assert_eq!(rig.arrived(), [messages(1, 3), messages(1, 3)].concat());
+        let saved = rig.stop();
+        for (line, generation) in [(4, 2), (5, 1)] {
+            logs.append("access.log", lines(line, line));
+            let name = format!("access.log.{generation}");
+            if is_copied {
+                logs.copy("access.log", &name);
+                logs.truncate("access.log");
+            } else {
+                logs.rename("access.log", &name);
+            }
+            logs.pack(&name, Format::Gzip);
+        }
+        logs.append("access.log", lines(6, 6));
+        let mut rig = Rig::start_input(named(&logs, "a").0, saved);
+        rig.exchange(&[], 1, vec![named(&logs, "b")]);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        let expected: Vec<String> =
+            messages(4, 6).into_iter().flat_map(|line| [line.clone(), line]).collect();
+        assert_eq!(all, expected, "copied: {is_copied}");
     }
 }
