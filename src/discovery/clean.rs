@@ -4,6 +4,7 @@ use super::claim::Look;
 use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
+use super::orphans::OrphanKey;
 use super::rescued::NO_DEVICE;
 use super::{File, FileKey, Prospector, Stage};
 use crate::disk::Disk;
@@ -12,10 +13,15 @@ use crate::identity::same_inode;
 use crate::ledger::Note;
 use crate::position::Settled;
 use crate::settings::CleanSettings;
+use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
+
+/// How long what went on in a directory below is waited for that cannot be looked into.
+const HIDDEN_FOR: Duration = Duration::from_hours(1);
 
 impl<D: Disk> Prospector<D> {
     /// A touched file was let go of: the next scan takes it for a new one.
@@ -143,6 +149,13 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
+    /// Tells whether a directory in that of a log cannot be looked into: a copy may be there.
+    fn is_hidden_below(&self, key: OrphanKey, listing: &Listing<'_, D>) -> bool {
+        let Some(home) = self.orphans[key].entry.path.parent() else { return false };
+        let is_in = |(blind, _): &(PathBuf, io::Error)| blind.parent() == Some(home);
+        listing.blind.iter().any(is_in)
+    }
+
     /// Forgets orphans of which two complete scans found nothing and that are settled.
     pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
@@ -158,8 +171,11 @@ impl<D: Disk> Prospector<D> {
             if listing.is_blind(&name) || self.is_away(&name, inode, now) {
                 continue;
             }
+            let is_hidden = self.is_hidden_below(key, listing);
             let orphan = &mut self.orphans[key];
-            if std::mem::take(&mut orphan.is_put_off) {
+            let gone_since = *orphan.gone_since.get_or_insert(now);
+            let may_be_hidden = is_hidden && now < gone_since + HIDDEN_FOR;
+            if std::mem::take(&mut orphan.is_put_off) || may_be_hidden {
                 continue;
             }
             orphan.waited += 1;

@@ -40,6 +40,8 @@ pub(super) struct Orphan {
     /// Complete scans that it has waited, and the time of the first.
     pub(super) waited: u64,
     pub(super) since: Option<Instant>,
+    /// When it was looked for first.
+    pub(super) gone_since: Option<Instant>,
     /// Whether something that may be its continuation could not be looked at in this scan.
     pub(super) is_put_off: bool,
     /// Whether the generations that came after it are sought, because it was found nowhere.
@@ -83,6 +85,7 @@ impl Orphan {
             bytes_left: 0,
             waited: 0,
             since: None,
+            gone_since: None,
             is_put_off: false,
             is_followed_up: false,
             is_sought_elsewhere: false,
@@ -120,6 +123,7 @@ impl Orphan {
             bytes_left: 0,
             waited: 0,
             since: None,
+            gone_since: None,
             is_put_off: false,
             is_followed_up: false,
             is_sought_elsewhere: false,

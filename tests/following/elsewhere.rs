@@ -225,3 +225,23 @@ fn copy_of_another_log_of_the_name_is_none_of_a_log_that_begins_alike() {
         assert_eq!(all, expected, "{one}");
     }
 }
+
+#[test]
+fn copy_in_a_directory_that_nobody_may_look_into_is_waited_for() {
+    let logs = Logs::new();
+    std::fs::create_dir(logs.path("old")).unwrap();
+    logs.write("access.log", lines(1, 60));
+    let mut rig = Rig::start(&[logs.pattern("access.log")], Vec::new(), From::Start);
+    rig.settle_down();
+    let saved = rig.stop();
+    logs.append("access.log", lines(61, 62));
+    logs.copy("access.log", "old/access.log.1");
+    logs.truncate("access.log");
+    let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+    rig.disk.close_up("old");
+    rig.pass(120);
+    assert_eq!(rig.arrived(), Vec::<String>::new());
+    rig.disk.heal();
+    rig.pass(60);
+    assert_eq!(rig.arrived(), messages(61, 62));
+}
