@@ -116,6 +116,7 @@ impl<D: Disk> Prospector<D> {
         looks
     }
 
+    /// Returns the orphans of which enough is known, and of which two scans have not looked for a copy yet.
     fn missing(&mut self, listing: &Listing<'_, D>) -> Missing {
         let mut missing = Missing::default();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
