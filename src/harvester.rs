@@ -61,9 +61,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before a file that waits for others to be closed is tried again: another worker may have closed one.
 const HELD_BACK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Orders taken before the next file has its turn: a start brings one for each of a hundred thousand files.
-const ORDERS_AT_ONCE: usize = 256;
-
 /// How a worker is set up.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
@@ -248,7 +245,7 @@ impl<D: Disk> Worker<D> {
 
     /// Takes orders, gives the next ready file its turn, and lets the open batch go when it is time.
     pub fn step(&mut self, now: Instant, moment: Moment) -> Step {
-        let has_more = self.take_orders(now);
+        self.take_orders(now);
         self.retry_refused(now);
         self.admit_held_back();
         self.tend_pauses(now);
@@ -263,9 +260,6 @@ impl<D: Disk> Worker<D> {
         };
         if turn == Turn::Closed || !self.let_batch_go(now) {
             return Step::Closed;
-        }
-        if has_more {
-            return Step::Busy;
         }
         if let Some(step) = self.rest_of_rescue(turn, now) {
             return step;
@@ -302,54 +296,47 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    /// Takes orders, so many that lines of other files do not wait long; tells whether more may be there.
-    fn take_orders(&mut self, now: Instant) -> bool {
-        for _ in 0..ORDERS_AT_ONCE {
-            let Ok(order) = self.links.orders.try_recv() else { return false };
-            self.take_order(order, now);
-        }
-        true
-    }
-
-    fn take_order(&mut self, order: Order, now: Instant) {
-        match order {
-            Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
-            Order::Dirty(key) => self.mark_ready(key),
-            Order::Look(key) => self.queue(key, Queued::Unsure),
-            Order::Away(key) => {
-                if self.files.get(&key).is_some_and(|file| file.file.is_some()) {
-                    self.mark_ready(key);
+    fn take_orders(&mut self, now: Instant) {
+        while let Ok(order) = self.links.orders.try_recv() {
+            match order {
+                Order::Follow(assignment) => self.follow(Box::new(Harvester::new(assignment))),
+                Order::Dirty(key) => self.mark_ready(key),
+                Order::Look(key) => self.queue(key, Queued::Unsure),
+                Order::Away(key) => {
+                    if self.files.get(&key).is_some_and(|file| file.file.is_some()) {
+                        self.mark_ready(key);
+                    }
                 }
-            }
-            Order::Renamed(key, name) => {
-                if let Some(file) = self.files.get_mut(&key) {
-                    file.rename(name);
-                    let input = usize::from(file.assignment.input);
-                    file.at_end.close |= self.settings.inputs[input].closing.renamed;
-                    self.mark_ready(key);
+                Order::Renamed(key, name) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.rename(name);
+                        let input = usize::from(file.assignment.input);
+                        file.at_end.close |= self.settings.inputs[input].closing.renamed;
+                        self.mark_ready(key);
+                    }
                 }
-            }
-            Order::Prefix(key, prefix) => {
-                if let Some(file) = self.files.get_mut(&key) {
-                    file.assignment.prefix = prefix;
+                Order::Prefix(key, prefix) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.assignment.prefix = prefix;
+                    }
                 }
-            }
-            Order::Missed(key) => self.missed(key, now),
-            Order::Removed(key) => self.removed(key, now),
-            Order::Delete(key) => {
-                if let Some(file) = self.files.get_mut(&key) {
-                    file.at_end.delete = true;
-                    self.mark_ready(key);
+                Order::Missed(key) => self.missed(key, now),
+                Order::Removed(key) => self.removed(key, now),
+                Order::Delete(key) => {
+                    if let Some(file) = self.files.get_mut(&key) {
+                        file.at_end.delete = true;
+                        self.mark_ready(key);
+                    }
                 }
-            }
-            Order::Leave(key) => self.finish(key),
-            Order::Retire(inputs) => self.retire(inputs),
-            Order::Release(key, end) => self.release(key, end, now),
-            Order::Drain => {
-                self.drain = Drain::Asked;
-                let keys: Vec<FileKey> = self.files.keys().copied().collect();
-                for key in keys {
-                    self.mark_ready(key);
+                Order::Leave(key) => self.finish(key),
+                Order::Retire(inputs) => self.retire(inputs),
+                Order::Release(key, end) => self.release(key, end, now),
+                Order::Drain => {
+                    self.drain = Drain::Asked;
+                    let keys: Vec<FileKey> = self.files.keys().copied().collect();
+                    for key in keys {
+                        self.mark_ready(key);
+                    }
                 }
             }
         }
