@@ -5,7 +5,6 @@ use super::Prospector;
 use super::beside::{Mounts, directories_in};
 use super::claim::{Look, look};
 use super::copies::is_as_it_was;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::SCANS_UNTIL_FORGOTTEN;
 use super::orphans::OrphanKey;
@@ -84,10 +83,13 @@ impl<D: Disk> Prospector<D> {
         missing: &BTreeSet<OrphanKey>,
         mounts: &mut Mounts,
     ) -> usize {
-        // Some may have been found beside another one.
-        let logs = keys.iter().filter_map(|key| self.orphans.get(*key));
-        let homes = logs.filter_map(|orphan| orphan.entry.path.parent());
-        let homes: BTreeSet<PathBuf> = homes.map(Path::to_path_buf).collect();
+        let mut homes = BTreeSet::new();
+        for (looks, key) in keys.iter().enumerate() {
+            self.pass_hints_on_at(looks);
+            // It may have been found beside another one.
+            let home = self.orphans.get(*key).and_then(|orphan| orphan.entry.path.parent());
+            homes.extend(home.filter(|home| !homes.contains(*home)).map(Path::to_path_buf));
+        }
         let bases: BTreeSet<&OsStr> = homes.iter().filter_map(|home| home.file_name()).collect();
         let is_base = |one: &Path| one.file_name().filter(|name| bases.contains(name)).map(drop);
         let mut places = vec![above.to_path_buf()];
@@ -120,9 +122,7 @@ impl<D: Disk> Prospector<D> {
     fn missing(&mut self, listing: &Listing<'_, D>) -> Missing {
         let mut missing = Missing::default();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let orphan = &self.orphans[key];
             let entry = &orphan.entry;
             if SCANS_UNTIL_FORGOTTEN <= orphan.waited
@@ -189,9 +189,7 @@ impl<D: Disk> Prospector<D> {
         let files = names.iter().filter(|(_, kind)| **kind == Kind::File);
         let mut candidates = Vec::new();
         for (looks, (name, _)) in files.enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let path: Arc<Path> = directory.join(name).into();
             let mut near: BTreeMap<(u16, bool), Vec<OrphanKey>> = BTreeMap::new();
             for key in self.orphans.named_near(&path).intersection(missing).copied() {
@@ -275,7 +273,8 @@ impl<D: Disk> Prospector<D> {
 
     /// Does not count this scan among those in which nothing of these orphans was found.
     fn put_off_all(&mut self, keys: &[OrphanKey]) {
-        for key in keys {
+        for (looks, key) in keys.iter().enumerate() {
+            self.pass_hints_on_at(looks);
             if let Some(orphan) = self.orphans.get_mut(*key) {
                 orphan.is_put_off = true;
             }

@@ -11,7 +11,6 @@
 use super::Prospector;
 use super::claim::{Look, look};
 use super::copies::is_as_it_was;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::moved::is_nearby;
 use super::orphans::OrphanKey;
@@ -209,9 +208,7 @@ impl<D: Disk> Prospector<D> {
         // What is being unpacked may be one of them: until then none is forgotten.
         let is_known_soon = self.is_examining();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let orphan = &self.orphans[key];
             let is_sought = orphan.is_followed_up || orphan.is_put_off;
             let (inode, name) = (orphan.entry.inode, Arc::clone(&orphan.entry.name));
@@ -335,9 +332,7 @@ impl<D: Disk> Prospector<D> {
         let mut by_base: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
         let (mut directories, mut places) = (BTreeSet::new(), BTreeSet::new());
         for (at, one) in rotated.iter().enumerate() {
-            if at.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(at);
             let (Some(directory), Some(base)) = (one.log.parent(), one.log.file_name()) else {
                 continue;
             };
@@ -356,9 +351,7 @@ impl<D: Disk> Prospector<D> {
             self.look_at(&directory, listing);
             let inodes = listing.inodes(&directory, &mut || ());
             for (looks, found) in inodes.values().enumerate() {
-                if looks.is_multiple_of(LOOKS_BETWEEN) {
-                    self.pass_hints_on();
-                }
+                self.pass_hints_on_at(looks);
                 let names = originals(&found.path).into_iter();
                 let logs = names.filter_map(|name| by_base.get(OsStr::from_bytes(&name))).flatten();
                 // Every older generation of a log says the same of this one.
@@ -409,9 +402,7 @@ impl<D: Disk> Prospector<D> {
         // What lies where nobody can look is sought for long, and each rotation adds to it.
         let mut kept: Vec<Rotated> = Vec::new();
         for (at, mut one) in rotated.into_iter().enumerate() {
-            if at.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(at);
             let seen = one.log.parent().and_then(|directory| seen.get(directory));
             // One whose directories never stand still is not kept for ever.
             let is_seen_soon = seen == Some(&Seen::Changed) && one.looks < LOOKS_MAX;

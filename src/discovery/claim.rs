@@ -1,7 +1,6 @@
 //! Newcomers: which epoch does a file belong to that was not followed before?
 
 use super::copies::Waiting;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::Orphan;
 use super::orphans::{hashes, hashes_near};
@@ -112,9 +111,7 @@ impl<D: Disk> Prospector<D> {
     ) {
         let mut strangers = Vec::new();
         for (looks, (input, found)) in self.grown_first(newcomers).into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             match look(&self.disk, &found.path) {
                 // A name that leads elsewhere by now is for the next scan.
                 Ok(looked) if !same_inode(looked.stat.inode, found.stat.inode) => {}
@@ -136,9 +133,7 @@ impl<D: Disk> Prospector<D> {
         self.index_unclaimed();
         let mut registered = Vec::new();
         for (looks, (input, found)) in self.originals_first(strangers).into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             if let Ok(mut looked) = look(&self.disk, &found.path)
                 && same_inode(looked.stat.inode, found.stat.inode)
                 && !self.is_followed(input, looked.stat.inode)
@@ -190,9 +185,7 @@ impl<D: Disk> Prospector<D> {
     fn originals_first(&mut self, strangers: Vec<(u16, Found)>) -> Vec<(u16, Found)> {
         let mut names = BTreeSet::new();
         for (looks, (_, found)) in strangers.iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             names.insert(hashes(&found.path)[0]);
         }
         self.put_behind(strangers, |_, found| {
@@ -209,9 +202,7 @@ impl<D: Disk> Prospector<D> {
     ) -> Vec<(u16, Found)> {
         let (mut first, mut behind) = (Vec::with_capacity(all.len()), Vec::new());
         for (looks, one) in all.into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             if is_so(self, &one.1) { behind.push(one) } else { first.push(one) }
         }
         first.append(&mut behind);
@@ -316,9 +307,7 @@ impl<D: Disk> Prospector<D> {
     /// Seeks the inodes that the registry knew and that no pattern has led to.
     fn seek_unclaimed(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         for (looks, orphans) in std::mem::take(&mut self.unclaimed).into_values().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             for orphan in orphans {
                 let entry = &orphan.entry;
                 if listing.is_blind(&entry.name) || self.is_away(&entry.name, entry.inode, now) {

@@ -1,7 +1,6 @@
 //! Files that are done with: what is forgotten of them, and which are removed.
 
 use super::claim::Look;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphan::{FORGOTTEN_AFTER, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::OrphanKey;
@@ -159,9 +158,7 @@ impl<D: Disk> Prospector<D> {
     /// Forgets orphans of which two complete scans found nothing and that are settled.
     pub(super) fn tend_orphans(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let orphan = &mut self.orphans[key];
             // A copy of it that the next scan finds is told in the same line.
             if 0 < orphan.waited {

@@ -119,9 +119,7 @@ impl<D: Disk> Prospector<D> {
         // it has gone.
         for is_packed in [false, true] {
             for (looks, found) in inodes.values().enumerate() {
-                if looks.is_multiple_of(LOOKS_BETWEEN) {
-                    self.pass_hints_on();
-                }
+                self.pass_hints_on_at(looks);
                 let name = found.path.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
                 if is_packed == (without_ending(name) != name) {
                     self.seek_copy(input, found, sought);

@@ -65,6 +65,13 @@ pub(super) fn send(workers: &[WorkerLink], key: FileKey, order: Order) {
 }
 
 impl<D: Disk> Prospector<D> {
+    /// Passes hints on in the middle of a scan, behind so many looks of it: not behind each.
+    pub(super) fn pass_hints_on_at(&mut self, looks: usize) {
+        if looks.is_multiple_of(LOOKS_BETWEEN) {
+            self.pass_hints_on();
+        }
+    }
+
     /// Passes hints on in the middle of a scan.
     pub(super) fn pass_hints_on(&mut self) {
         let (hints, workers) = (&self.links.hints, &*self.links.workers);
@@ -118,9 +125,7 @@ impl<D: Disk> Prospector<D> {
     /// Has every file looked at, because nobody knows which have changed.
     fn look_at_all(&mut self, now: Instant) {
         for (looks, key) in self.files.keys().collect::<Vec<_>>().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             self.may_have_grown(key);
             self.order(key, Order::Look(key));
         }

@@ -3,7 +3,6 @@
 
 use super::beside::{Mounts, directories_in};
 use super::claim::look;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::orphans::OrphanKey;
 use super::places::is_absent;
@@ -116,9 +115,7 @@ impl<D: Disk> Prospector<D> {
         let mut search = Search::default();
         let mut homes: BTreeMap<PathBuf, Vec<OrphanKey>> = BTreeMap::new();
         for (looks, key) in self.orphans.keys().into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let orphan = &self.orphans[key];
             let entry = &orphan.entry;
             let (inode, path, name) =
@@ -158,11 +155,13 @@ impl<D: Disk> Prospector<D> {
             if is_sought && !is_all_found {
                 self.seek_beside(&home, &mut search);
             }
-            for key in keys {
+            for (looks, key) in keys.into_iter().enumerate() {
+                self.pass_hints_on_at(looks);
                 *sought.entry(key).or_insert(true) &= is_sought;
             }
         }
-        for (key, is_sought) in sought {
+        for (looks, (key, is_sought)) in sought.into_iter().enumerate() {
+            self.pass_hints_on_at(looks);
             if is_sought && !search.is_short {
                 self.orphans[key].is_sought_elsewhere = true;
             } else {
@@ -222,9 +221,7 @@ impl<D: Disk> Prospector<D> {
         let mut has_changed = false;
         for listed in names.into_iter().filter(|listed| listed.kind == Kind::File) {
             search.looks += 1;
-            if search.looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(search.looks);
             let path = directory.join(&listed.name);
             let stat = match self.disk.link_stat(&path) {
                 Ok(stat) => stat,

@@ -5,7 +5,6 @@
 //! watch belongs to the old one and is asked for again).
 
 use super::claim::look;
-use super::hints::LOOKS_BETWEEN;
 use super::listing::{Found, Listing};
 use super::rescued::NO_DEVICE;
 use super::{FileKey, Prospector, Stage, keep_unclaimed};
@@ -244,9 +243,7 @@ impl<D: Disk> Prospector<D> {
         let mut renumbered = BTreeSet::new();
         let mut moved = BTreeSet::new();
         for (looks, ((device, number), name)) in lost.iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let Some(directory) = name.parent() else { continue };
             let now = *directories
                 .entry(directory.to_path_buf())
@@ -341,9 +338,7 @@ impl<D: Disk> Prospector<D> {
                 Err(error) if !is_absent(&error) => {}
                 _ => self.ask_scan_soon(now),
             }
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
         }
         self.places.poll_at = Some(now + POLL_PAUSE.max(POLL_PER_FILE * count));
     }

@@ -1,7 +1,7 @@
 //! A complete look: what is where now, what was renamed, what is gone.
 
 use super::claim::TOLD_FOR;
-use super::hints::{LOOKS_BETWEEN, Passing};
+use super::hints::Passing;
 use super::listing::{Found, Listing, Walk};
 use super::orphan::Orphan;
 use super::places::is_absent;
@@ -100,9 +100,7 @@ impl<D: Disk> Prospector<D> {
         let mut elsewhere: BTreeMap<FileKey, Found> = BTreeMap::new();
         for input in 0..self.inputs.len() {
             for (looks, found) in self.look_for(input, &mut listing).into_iter().enumerate() {
-                if looks.is_multiple_of(LOOKS_BETWEEN) {
-                    self.pass_hints_on();
-                }
+                self.pass_hints_on_at(looks);
                 let input = u16::try_from(input).expect("inputs are counted in 16 bits");
                 self.sort_out(input, found, &mut newcomers, &mut elsewhere);
             }
@@ -251,9 +249,7 @@ impl<D: Disk> Prospector<D> {
     fn look_after_passed_over(&mut self, listing: &mut Listing<'_, D>, now: Instant) {
         let mut passed_over = std::mem::take(&mut self.passed_over);
         for (looks, (key, passed)) in passed_over.iter_mut().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             if passed.round == self.round || passed.copy_of.is_none() {
                 continue;
             }
@@ -321,9 +317,7 @@ impl<D: Disk> Prospector<D> {
             .map(|(key, _)| key)
             .collect();
         for (looks, key) in missing.into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             let Some(file) = self.files.get(key) else { continue };
             let (inode, name) = (file.inode, Arc::clone(&file.name));
             match self.disk.stat(&name) {

@@ -1,7 +1,6 @@
 //! Files that are there already and of which an option leaves out what stands in them: reading begins at their end.
 
 use super::claim::{end_of_last_line, look, same_place};
-use super::hints::LOOKS_BETWEEN;
 use super::listing::Found;
 use super::{From, Prospector, Watched};
 use crate::disk::{Disk, Stat};
@@ -83,9 +82,7 @@ impl<D: Disk> Prospector<D> {
         let mut registered = Vec::new();
         let (mut files, mut bytes) = (0_u64, 0_u64);
         for (looks, (input, found)) in skipped.into_iter().enumerate() {
-            if looks.is_multiple_of(LOOKS_BETWEEN) {
-                self.pass_hints_on();
-            }
+            self.pass_hints_on_at(looks);
             if self.is_dealt_with(input, found.stat.inode) {
                 continue;
             }
