@@ -20,11 +20,7 @@ const NAP: Duration = Duration::from_millis(20);
 /// Events for which the listener waited for less had gathered: they are taken before the next nap, so that the queue in the
 /// kernel is emptied as fast as can be. Time in which it works is no waiting: beside a start with many files, the allocator
 /// alone may take 300 µs for an event.
-const GATHERED_WAIT: Duration = Duration::from_micros(100);
-
-/// Least time between two naps, also where the listener waits for each event, be it for a lock: at 200 events a second it
-/// would otherwise fall behind further and further.
-const AWAKE: Duration = Duration::from_millis(1);
+const GATHERED_WAIT: Duration = Duration::from_micros(200);
 
 /// Pause before inotify is tried again after it could not be started.
 const START_AGAIN: Duration = Duration::from_mins(1);
@@ -217,7 +213,6 @@ impl Times {
 #[derive(Default)]
 struct Pace {
     last: Option<Times>,
-    slept: Option<Instant>,
 }
 
 impl Pace {
@@ -226,13 +221,11 @@ impl Pace {
         let Some(last) = self.last.replace(times) else { return false };
         let gap = times.now.saturating_duration_since(last.now);
         let waited = gap.saturating_sub(times.worked.saturating_sub(last.worked));
-        let awake = self.slept.map(|slept| times.now.saturating_duration_since(slept));
-        GATHERED_WAIT <= waited && gap < STREAM_GAP && awake.is_none_or(|awake| AWAKE <= awake)
+        GATHERED_WAIT <= waited && gap < STREAM_GAP
     }
 
     fn slept(&mut self, times: Times) {
         self.last = Some(times);
-        self.slept = Some(times.now);
     }
 }
 
@@ -330,13 +323,6 @@ mod tests {
         assert_eq!(naps(&events), [2], "all of the time it worked");
         events.push((2000, 0));
         assert_eq!(naps(&events), [2, 36]);
-    }
-
-    #[test]
-    fn listener_that_waits_for_each_event_is_awake_for_a_while_between_naps() {
-        let mut events = vec![(0, 0), (2000, 0)];
-        events.extend([(250, 0); 8]);
-        assert_eq!(naps(&events), [2, 23, 44], "four events for each nap");
     }
 
     #[test]
