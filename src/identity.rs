@@ -237,6 +237,17 @@ pub fn can_be_proved(entry: &Entry) -> bool {
     0 < entry.committed || PREFIX_PROOF_MIN <= entry.prefix.length
 }
 
+/// Tells whether enough of a file of `size` bytes, which is shorter than what was read of `entry`, is known to be equal for it to
+/// be taken for a copy in which nothing is new: half of it, and [`PREFIX_PROOF_MIN`] bytes. Up to `offset` it is equal, and as
+/// far as the first bytes of `entry` go if it holds all of these.
+#[must_use]
+pub fn is_mostly_proved(entry: &Entry, first: &[u8], offset: u64, size: u64) -> bool {
+    let prefix = if entry.prefix.is_within(first) { entry.prefix.length } else { 0 };
+    let (offset, size) = (offset.saturating_sub(entry.base), size.saturating_sub(entry.base));
+    let proved = offset.max(prefix.into());
+    proved == size || (u64::from(PREFIX_PROOF_MIN) <= proved && size <= proved.saturating_mul(2))
+}
+
 /// Returns the largest offset at which `entry` can be proved by a file of `size` bytes; `None` when there is none.
 #[must_use]
 pub fn proof_offset(entry: &Entry, size: u64) -> Option<u64> {

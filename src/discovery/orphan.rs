@@ -7,7 +7,9 @@ use super::File;
 use crate::account::Account;
 use crate::disk::ReadFile;
 use crate::follow::Reached;
-use crate::identity::{continues, prefix_allows, proof_offset, related, same_inode};
+use crate::identity::{
+    continues, is_mostly_proved, prefix_allows, proof_offset, related, same_inode,
+};
 use crate::ledger::{Entry, Interval, Known, Progress, length_of};
 use crate::position::{Inode, carry_on};
 use std::io;
@@ -213,12 +215,12 @@ impl Orphan {
                 return Ok(None);
             }
         }
-        let continuation = if offset == entry.committed {
-            Continuation::From(offset)
-        } else {
-            Continuation::Finished
-        };
-        Ok(Some((continuation, offset - entry.base)))
+        if offset == entry.committed {
+            return Ok(Some((Continuation::From(offset), offset - entry.base)));
+        }
+        // The beginning of a short generation may be that of any other: an address, or the head of a JSON object.
+        let is_proved = entry.ended || is_mostly_proved(entry, first, offset, size);
+        Ok(is_proved.then_some((Continuation::Finished, offset - entry.base)))
     }
 }
 
