@@ -237,15 +237,13 @@ pub fn can_be_proved(entry: &Entry) -> bool {
     0 < entry.committed || PREFIX_PROOF_MIN <= entry.prefix.length
 }
 
-/// Tells whether enough of a file of `size` bytes, which is shorter than what was read of `entry`, is known to be equal for it to
-/// be taken for a copy in which nothing is new: half of it, and [`PREFIX_PROOF_MIN`] bytes. Up to `offset` it is equal, and as
-/// far as the first bytes of `entry` go if it holds all of these.
+/// Tells whether enough of `size` bytes, fewer than were read of an epoch with `prefix`, is known to be equal for them to be taken
+/// for a copy in which nothing is new: all, or half of it and [`PREFIX_PROOF_MIN`] bytes. The first `equal` ones are, and the
+/// prefix if the file, which begins with `first`, holds all of that.
 #[must_use]
-pub fn is_mostly_proved(entry: &Entry, first: &[u8], offset: u64, size: u64) -> bool {
-    let prefix = if entry.prefix.is_within(first) { entry.prefix.length } else { 0 };
-    let (offset, size) = (offset.saturating_sub(entry.base), size.saturating_sub(entry.base));
-    let proved = offset.max(prefix.into());
-    proved == size || (u64::from(PREFIX_PROOF_MIN) <= proved && size <= proved.saturating_mul(2))
+pub fn is_mostly_proved(prefix: Prefix, first: &[u8], equal: u64, size: u64) -> bool {
+    let equal = equal.max(if prefix.is_within(first) { prefix.length.into() } else { 0 });
+    equal == size || (u64::from(PREFIX_PROOF_MIN) <= equal && size <= equal.saturating_mul(2))
 }
 
 /// Returns the largest offset at which `entry` can be proved by a file of `size` bytes; `None` when there is none.
@@ -278,6 +276,22 @@ mod tests {
         let end = usize::try_from(read_to).unwrap();
         let proof = Proof::EMPTY.after(&before[..end], &before[end.saturating_sub(64)..end]);
         assert_eq!(judge(prefix, read_to, proof.tail, &looked(now, read_to)), expected);
+    }
+
+    #[test]
+    fn copy_is_believed_if_all_or_half_of_it_and_enough_is_equal() {
+        let first = [b'x'; 60];
+        let (within, beyond) = (prefix_of(&first), prefix_of(&[b'x'; 61]));
+        for (prefix, equal, size, expected) in [
+            (beyond, 28, 28, true),
+            (beyond, 47, 60, false),
+            (beyond, 48, 60, true),
+            (beyond, 60, 120, true),
+            (beyond, 60, 121, false),
+            (within, 14, 120, true),
+        ] {
+            assert_eq!(is_mostly_proved(prefix, &first, equal, size), expected, "{equal} {size}");
+        }
     }
 
     #[test]

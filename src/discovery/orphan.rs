@@ -215,12 +215,14 @@ impl Orphan {
                 return Ok(None);
             }
         }
+        let equal = offset - entry.base;
         if offset == entry.committed {
-            return Ok(Some((Continuation::From(offset), offset - entry.base)));
+            return Ok(Some((Continuation::From(offset), equal)));
         }
         // The beginning of a short generation may be that of any other: an address, or the head of a JSON object.
-        let is_proved = entry.ended || is_mostly_proved(entry, first, offset, size);
-        Ok(is_proved.then_some((Continuation::Finished, offset - entry.base)))
+        let is_proved =
+            entry.ended || is_mostly_proved(entry.prefix, first, equal, size - entry.base);
+        Ok(is_proved.then_some((Continuation::Finished, equal)))
     }
 }
 
