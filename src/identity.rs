@@ -55,11 +55,26 @@ pub fn prefix_matches(prefix: Prefix, first: &[u8]) -> bool {
     length == 0 || (length <= first.len() && prefix_hash(&first[..length]) == prefix.hash)
 }
 
-/// Tells whether `first`, all of a file or its first 1024 bytes, agrees with `prefix`; a file that is shorter
-/// than that does.
+/// Tells whether `first`, all of a file or its first 1024 bytes, agrees with `prefix`; a file that is shorter than that does
+/// when its first whole lines do. What is less than a line says nothing.
 #[must_use]
 pub fn prefix_allows(prefix: Prefix, first: &[u8]) -> bool {
-    !prefix.is_within(first) || prefix_matches(prefix, first)
+    if prefix.is_within(first) {
+        return prefix_matches(prefix, first);
+    }
+    let mut lines = lines_of(first).into_iter().zip(prefix.lines);
+    lines.all(|(line, known)| line == 0 || line == known)
+}
+
+/// Hashes the first lines, each with all before it.
+fn lines_of(first: &[u8]) -> [u32; 3] {
+    let mut lines = [0; 3];
+    for (line, newline) in lines.iter_mut().zip(memchr::memchr_iter(b'\n', first)) {
+        #[expect(clippy::cast_possible_truncation, reason = "32 bits are enough for a line")]
+        let hash = prefix_hash(&first[..=newline]) as u32;
+        *line = hash;
+    }
+    lines
 }
 
 /// Makes the prefix of a file that begins with `first`.
@@ -67,7 +82,8 @@ pub fn prefix_allows(prefix: Prefix, first: &[u8]) -> bool {
 pub fn prefix_of(first: &[u8]) -> Prefix {
     let first = &first[..first.len().min(PREFIX_BYTES)];
     let length = u16::try_from(first.len()).expect("a prefix is at most 1024 bytes");
-    Prefix { length, hash: if first.is_empty() { 0 } else { prefix_hash(first) } }
+    let hash = if first.is_empty() { 0 } else { prefix_hash(first) };
+    Prefix { length, lines: lines_of(first), hash }
 }
 
 /// Tells whether two looks may be at the same inode: times of birth that are both known must agree.
@@ -214,9 +230,10 @@ pub fn unrotated(name: &Path) -> &[u8] {
 /// Least number of first bytes that prove an epoch of which nothing is settled: an address and a time.
 pub const PREFIX_PROOF_MIN: u16 = 48;
 
-/// Tells from hashes of another inode's content whether that content is a continuation of `entry`.
+/// Tells from hashes of a file's content whether that content is a continuation of `entry`; of another inode, it must be one that
+/// [`can_be_proved`].
 ///
-/// `running` is the checksum of the other file over `entry.base..offset`, asked for at the offset that
+/// `running` is the checksum of the file over `entry.base..offset`, asked for at the offset that
 /// [`proof_offset`] named.
 #[must_use]
 pub fn continues(entry: &Entry, first: &[u8], offset: u64, running: u64) -> bool {
@@ -228,7 +245,7 @@ pub fn continues(entry: &Entry, first: &[u8], offset: u64, running: u64) -> bool
     };
     let begins_alike = prefix_allows(entry.prefix, first);
     let is_enough = 0 < offset || entry.prefix.is_within(first);
-    can_be_proved(entry) && begins_alike && is_enough && known == Some(running)
+    begins_alike && is_enough && known == Some(running)
 }
 
 /// Tells whether enough is known of an epoch's content to find it in another inode.

@@ -21,6 +21,9 @@ pub const INTERVALS_MAX: usize = 8;
 pub struct Prefix {
     /// How many bytes are hashed, 0 to 1024.
     pub length: u16,
+    /// Of the first lines that end among them, each with all before it, the last 32 bits of xxh3-64; 0 where there is none. By
+    /// these also what is shorter is told from the beginning of this file.
+    pub lines: [u32; 3],
     /// Their xxh3-64.
     pub hash: u64,
 }

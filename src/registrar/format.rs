@@ -88,6 +88,8 @@ struct EntryLine {
     inode: (u64, u64, u64),
     prefix: (u16, u64),
     #[serde(default, skip_serializing_if = "is_zero")]
+    lines: [u32; 3],
+    #[serde(default, skip_serializing_if = "is_zero")]
     base: u64,
     committed: u64,
     proof: (u64, u64),
@@ -132,6 +134,8 @@ struct SeenLine {
     name: PathText,
     inode: (u64, u64, u64),
     prefix: (u16, u64),
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lines: [u32; 3],
     ended: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     owner: u32,
@@ -176,6 +180,7 @@ pub fn push_entry(out: &mut Vec<u8>, entry: &Entry) {
         owner: entry.owner,
         inode: inode_of(entry.inode),
         prefix: (entry.prefix.length, entry.prefix.hash),
+        lines: entry.prefix.lines,
         base: entry.base,
         committed: entry.committed,
         proof: (entry.proof.tail, entry.proof.running),
@@ -209,6 +214,7 @@ pub fn push_seen(out: &mut Vec<u8>, entry: &Entry) {
         name: PathText::of(&entry.name),
         inode: inode_of(entry.inode),
         prefix: (entry.prefix.length, entry.prefix.hash),
+        lines: entry.prefix.lines,
         ended: entry.ended,
         owner: entry.owner,
         left: entry.left,
@@ -404,7 +410,7 @@ fn take_line(text: &[u8], decoded: &mut Decoded) -> bool {
             if let Some(entry) = entries.get_mut(&epoch) {
                 entry.name = line.name.path();
                 entry.inode = to_inode(line.inode);
-                entry.prefix = Prefix { length: line.prefix.0, hash: line.prefix.1 };
+                entry.prefix = prefix_of(line.prefix, line.lines);
                 entry.ended = line.ended;
                 entry.owner = line.owner;
                 entry.left = line.left;
@@ -441,7 +447,7 @@ fn entry_of(line: &EntryLine) -> Option<Entry> {
         reader: line.reader,
         owner: line.owner,
         inode: to_inode(line.inode),
-        prefix: Prefix { length: line.prefix.0, hash: line.prefix.1 },
+        prefix: prefix_of(line.prefix, line.lines),
         base: line.base,
         committed: line.committed,
         proof: Proof { tail: line.proof.0, running: line.proof.1 },
@@ -463,6 +469,10 @@ fn account_of(columns: Option<&[u64]>, entry: &Entry) -> Account {
 
 fn to_inode((device, number, birth): (u64, u64, u64)) -> Inode {
     Inode { device, number, birth }
+}
+
+fn prefix_of((length, hash): (u16, u64), lines: [u32; 3]) -> Prefix {
+    Prefix { length, lines, hash }
 }
 
 fn trail_of(points: &[(u64, u64)]) -> Trail {
@@ -497,7 +507,7 @@ mod tests {
             reader: number % 3,
             owner: u32::from(number) % 4,
             inode: Inode { device: 1, number: u64::from(number), birth: u64::MAX },
-            prefix: Prefix { length: 1024, hash: u64::MAX - 1 },
+            prefix: Prefix { length: 1024, lines: [1, u32::MAX, 0], hash: u64::MAX - 1 },
             base: 7,
             committed,
             proof: Proof { tail: 3, running: u64::MAX },

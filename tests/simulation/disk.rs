@@ -665,6 +665,12 @@ impl State {
         found
     }
 
+    /// Returns the contents of logs that have no name any more and are held open.
+    pub fn nameless(&self) -> impl Iterator<Item = &[u8]> {
+        let nodes = self.nodes.values().filter(|node| node.is_log && node.names == 0);
+        nodes.map(|node| &node.content[..])
+    }
+
     /// Returns what is rescued.
     pub fn rescued(&self) -> Vec<Vec<u8>> {
         let is_rescued = |path: &PathBuf| {

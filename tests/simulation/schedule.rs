@@ -149,6 +149,7 @@ impl Scene {
         let out = &mut Rng::with_seed(seed.rotate_left(48));
         let mut troubles =
             Troubles::draw(&mut rng).or_packs_away(beside).or_moves_out(out).or_copies_out(out);
+        troubles = troubles.or_begins_alike(&rng);
         // A hole of an odd number of bytes would tear every character behind it.
         // And what is left out, or waits, is not told from a hole.
         troubles.holes &= !reading.is_some_and(|reading| reading.is_utf_16() || reading.drops);
@@ -334,10 +335,12 @@ impl Scene {
         self.fresh.map_or(READ_BYTES, |fresh| fresh.read_bytes)
     }
 
-    /// Returns how many times that buffer has to be filled to read all files once.
+    /// Returns how many times that buffer has to be filled to read all files once, also those that were removed.
     fn read_buffers(&self) -> usize {
-        let (logs, bytes) = (self.disk.state().logs(), self.read_bytes());
-        logs.into_iter().map(|(_, content, _)| unpacked(content).len().div_ceil(bytes)).sum()
+        let (state, bytes) = (self.disk.state(), self.read_bytes());
+        let logs = state.logs().into_iter().map(|(_, content, _)| unpacked(content).len());
+        let nameless = state.nameless().map(<[u8]>::len);
+        logs.chain(nameless).map(|length| length.div_ceil(bytes)).sum()
     }
 
     /// Tells whether all that an entry says is committed is stored.
@@ -939,7 +942,10 @@ impl Process {
         if 0 < bytes {
             return Err(format!("{bytes} bytes are still on their way for the audit"));
         }
-        Err("it is never settled".to_owned())
+        let buffers = self.pool.in_use();
+        scene.note_rescued();
+        let verdict = scene.verdict();
+        Err(format!("it is never settled: {buffers} buffers are in use, {verdict:?}"))
     }
 
     /// Returns how many steps the stages take between two pauses of a silent world.

@@ -15,6 +15,9 @@ const GENERATIONS: usize = 4;
 /// Least length of a line that may be the first of its file: it has an address and a time.
 const FIRST_LINE_BYTES: usize = 60;
 
+/// How many bytes are the same in all lines that begin alike: fewer than prove a log of which nothing is settled.
+const ALIKE_BYTES: usize = 40;
+
 /// Where logs are put away.
 const OLD: &str = "/logs/old";
 
@@ -44,6 +47,8 @@ pub struct Troubles {
     pub moves_out: bool,
     /// Logs are copied out of their tree before they are truncated, and packed there.
     pub copies_out: bool,
+    /// All lines begin alike.
+    pub alike: bool,
 }
 
 impl Troubles {
@@ -68,6 +73,7 @@ impl Troubles {
             packs_away: false,
             moves_out: false,
             copies_out: false,
+            alike: false,
         };
         // The first bytes of a file with a hole are those of any other: by them neither its copies nor what it becomes
         // when it is truncated again can be told apart as long as nothing of it is settled.
@@ -86,6 +92,11 @@ impl Troubles {
         }
         let others = Self { rename: true, copytruncate: false, olddir: false, pack: false, ..self };
         Self { packs_away: true, holes: false, locked: false, ..others }
+    }
+
+    /// Has, in every other schedule, all lines begin alike, beside the sequence of all else.
+    pub fn or_begins_alike(self, rng: &Rng) -> Self {
+        Self { alike: rng.clone().bool(), ..self }
     }
 
     /// Has, in one schedule of four, logs moved out of their tree, where they are not packed away.
@@ -311,6 +322,8 @@ impl World {
 
     /// Makes a line of at least `least` bytes that nobody has written before.
     fn new_line(&mut self, site: usize, least: usize) -> Vec<u8> {
+        let unit = self.reading.map_or(1, |reading| reading.unit());
+        let alike = "z".repeat(if self.troubles.alike { ALIKE_BYTES / unit } else { 0 });
         let long = self.troubles.long_lines && self.rng.u8(..40) == 0;
         let width = match self.rng.u8(..8) {
             _ if long => self.rng.usize(262_000..530_000),
@@ -318,10 +331,10 @@ impl World {
             1 | 2 => self.rng.usize(60..300),
             _ => self.rng.usize(..30),
         };
-        let width = width.max(least);
+        let width = width.max(least.saturating_sub(alike.len()));
         let site = &mut self.sites[site];
         site.number += 1;
-        let mut line = format!("{} {} {}", site.name, site.number, "x".repeat(width));
+        let mut line = format!("{} {alike}{} {}", site.name, site.number, "x".repeat(width));
         if let Some(reading) = self.reading {
             line = reading.dress(&mut self.rng, &line);
         }
