@@ -238,6 +238,8 @@ pub struct Prospector<D: Disk> {
     rotated: BTreeSet<between::Rotated>,
     renames: between::Renames,
     generations_wait: bool,
+    /// What was rescued and could not be read when that was tried.
+    refused_rescues: BTreeSet<FileKey>,
     /// Compressed files that are unpacked to learn what they hold, by device and inode number.
     examining: BTreeMap<(u64, u64), packed::Examination<D::File>>,
     /// Copies that could not be read through.
@@ -308,6 +310,7 @@ impl<D: Disk> Prospector<D> {
             rotated: BTreeSet::new(),
             renames: between::Renames::default(),
             generations_wait: false,
+            refused_rescues: BTreeSet::new(),
             examining: BTreeMap::new(),
             undecided: BTreeMap::new(),
             packed_files: 0,
@@ -361,7 +364,10 @@ impl<D: Disk> Prospector<D> {
     /// Tells whether the first scan is done and every file that it found is with a worker.
     #[must_use]
     pub fn has_assigned_all(&self) -> bool {
-        let is_busy = self.copies_wait() || self.is_examining() || self.is_exchanging();
+        let is_busy = self.copies_wait()
+            || self.is_examining()
+            || self.is_exchanging()
+            || self.reads_rescued();
         0 < self.round && self.registering.is_empty() && !is_busy
     }
 

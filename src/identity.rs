@@ -312,6 +312,26 @@ mod tests {
     }
 
     #[test]
+    fn shorter_file_is_allowed_by_its_whole_lines() {
+        let prefix = prefix_of(b"one\ntwo\nthree\nfour\nfive\n");
+        for (first, allowed) in [
+            (&b""[..], true),
+            (b"on", true),
+            (b"six", true),
+            (b"one\n", true),
+            (b"six\n", false),
+            (b"one\nsix\n", false),
+            (b"one\ntwo\nsix", true),
+            (b"one\ntwo\nthree\nsix\n", true),
+            (b"one\ntwo\nthree\nfour\nfive\n", true),
+            (b"one\ntwo\nthree\nfour\nfire\n", false),
+        ] {
+            assert_eq!(prefix_allows(prefix, first), allowed, "{}", first.escape_ascii());
+        }
+        assert!(!prefix_allows(prefix_of(b"a line without an end"), b"a line\n"));
+    }
+
+    #[test]
     fn grown_file_is_the_same() {
         check(b"one\n", 4, b"one\ntwo\n", Verdict::Same);
         check(b"", 0, b"one\n", Verdict::Same);

@@ -39,6 +39,8 @@ mod options;
 mod packed;
 #[path = "following/rig.rs"]
 mod rig;
+#[path = "following/short.rs"]
+mod short;
 
 use rig::{Logs, Rig, lines, messages};
 use shipper::discovery::From;

@@ -4,8 +4,8 @@
 use super::input::Input;
 use shipper::account::Account;
 use shipper::identity::{
-    Looked, Verdict, continues, derived, judge, originals, prefix_allows,
-    prefix_matches, prefix_of, proof_offset, related, same_inode,
+    Looked, Verdict, continues, derived, judge, originals, prefix_allows, prefix_matches,
+    prefix_of, proof_offset, related, same_inode,
 };
 use shipper::ledger::{Entry, Interval, Prefix};
 use shipper::position::{

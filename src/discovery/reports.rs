@@ -2,6 +2,7 @@
 
 use super::listing::Listing;
 use super::orphan::{Orphan, Rest};
+use super::rescued::NO_DEVICE;
 use super::{FileKey, Prospector, Stage, Start};
 use crate::disk::Disk;
 use crate::follow::{Broken, Reached, Report};
@@ -28,6 +29,8 @@ impl<D: Disk> Prospector<D> {
                 Report::Refused { key } => {
                     if let Some(file) = self.files.get_mut(key) {
                         file.modified = 0;
+                        self.refused_rescues
+                            .extend((file.inode.device == NO_DEVICE).then_some(key));
                     }
                 }
                 Report::Elsewhere { key, name } => self.found_elsewhere(key, name),
@@ -116,6 +119,8 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         info!(file = name, read_to, bytes_left = left, "file was removed");
+        // Its inode is known as gone: now what may be a copy of it is one, and with it the generations that came after that.
+        self.generations_wait |= file.inode.device == NO_DEVICE;
         let mut orphan = Orphan::parted(file, reached, false).with_left(size);
         self.exchanged.pass_on(&mut orphan);
         orphan.is_sought_elsewhere = is_unlinked;

@@ -57,6 +57,15 @@ impl<D: Disk> Prospector<D> {
         own.is_some_and(|own| !own.starts_with(first) && !first.starts_with(&own))
     }
 
+    /// Tells whether something that was rescued is being read: when that is done, a copy of it may lead to generations that nobody
+    /// saw.
+    pub(super) fn reads_rescued(&self) -> bool {
+        let is_read = |(key, file): (FileKey, &File)| {
+            file.inode.device == NO_DEVICE && !self.refused_rescues.contains(&key)
+        };
+        !self.rescued.is_empty() && self.files.iter().any(is_read)
+    }
+
     /// Has what earlier runs have rescued read on.
     pub(super) fn follow_rescued(&mut self) {
         for known in std::mem::take(&mut self.to_read) {

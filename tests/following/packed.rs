@@ -417,30 +417,3 @@ fn copy_that_is_packed_and_not_removed_yet_is_read_once() {
         assert_eq!(rig.arrived(), Vec::<String>::new(), "{first} first");
     }
 }
-
-#[test]
-fn short_generation_that_begins_as_an_older_one_is_no_copy_of_it() {
-    let line =
-        |number: usize, end: &str| format!("head that all lines have in common, {number}{end}");
-    let all = |first: usize, last: usize| (first..=last).map(|number| line(number, "\n"));
-    for pattern in PATTERNS {
-        let logs = Logs::new();
-        let first = line(1, " and more of the first one");
-        logs.write("access.log", format!("{first}\n"));
-        let mut rig = rig(&logs, pattern);
-        rig.settle_down();
-        logs.append("access.log", all(2, 40).collect::<String>());
-        rig.pass(30);
-        assert_eq!(rig.arrived().len(), 40, "{pattern}");
-        let saved = rig.stop();
-        logs.append("access.log", all(41, 50).collect::<String>());
-        logs.rename("access.log", "access.log.2");
-        logs.pack("access.log.2", Format::Gzip);
-        logs.write("access.log.1", line(51, "\n"));
-        logs.write("access.log", line(52, "\n"));
-        let mut rig = Rig::start(&[logs.pattern(pattern)], saved, From::Start);
-        rig.pass(60);
-        let expected: Vec<String> = (41..=52).map(|number| line(number, "")).collect();
-        assert_eq!(sorted(&mut rig), expected, "{pattern}");
-    }
-}
