@@ -6,7 +6,7 @@ use super::beside::{Mounts, directories_in};
 use super::claim::{Look, look};
 use super::copies::is_as_it_was;
 use super::listing::{Found, Listing};
-use super::orphan::SCANS_UNTIL_FORGOTTEN;
+use super::orphan::{HIDDEN_FOR, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::OrphanKey;
 use super::places::is_absent;
 use super::rescued::NO_DEVICE;
@@ -15,6 +15,7 @@ use crate::disk::{Disk, Kind, Listed, Stat};
 use crate::identity::{PREFIX_PROOF_MIN, can_be_proved, prefix_allows, same_inode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -230,8 +231,12 @@ impl<D: Disk> Prospector<D> {
                 self.is_short = true;
                 self.put_off_all(near);
             }
-            // It may have nothing to do with any of them: nothing waits for it, and it is told once for each.
+            // It may have nothing to do with any of them. For what nobody lets us read nothing waits; what fails to be read may
+            // be read in a moment. It is told once for each.
             Err(error) => {
+                if error.kind() != io::ErrorKind::PermissionDenied {
+                    self.put_off_for_a_while(near);
+                }
                 let is_new = |key: &OrphanKey| {
                     self.orphans.get(*key).is_some_and(|orphan| orphan.waited == 0)
                 };
@@ -269,6 +274,19 @@ impl<D: Disk> Prospector<D> {
             Some(false) => self.put_off_all(&near),
             Some(true) => {}
         }
+    }
+
+    /// Does not count this scan among those in which nothing of these orphans was found, as long as they have not been sought for
+    /// long.
+    fn put_off_for_a_while(&mut self, keys: &[OrphanKey]) {
+        let now = self.last_scan.expect("a scan is going on");
+        let is_fresh = |orphan: &Orphan| {
+            orphan.gone_since.is_none_or(|gone_since| now < gone_since + HIDDEN_FOR)
+        };
+        let fresh = keys.iter().copied();
+        let fresh: Vec<_> =
+            fresh.filter(|key| self.orphans.get(*key).is_some_and(is_fresh)).collect();
+        self.put_off_all(&fresh);
     }
 
     /// Does not count this scan among those in which nothing of these orphans was found.

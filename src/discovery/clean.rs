@@ -2,7 +2,7 @@
 
 use super::claim::Look;
 use super::listing::{Found, Listing};
-use super::orphan::{FORGOTTEN_AFTER, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
+use super::orphan::{FORGOTTEN_AFTER, HIDDEN_FOR, Orphan, Rest, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::OrphanKey;
 use super::rescued::NO_DEVICE;
 use super::{File, FileKey, Prospector, Stage};
@@ -16,11 +16,8 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::{debug, error, info, warn};
-
-/// How long what went on in a directory below is waited for that cannot be looked into.
-const HIDDEN_FOR: Duration = Duration::from_hours(1);
 
 impl<D: Disk> Prospector<D> {
     /// A touched file was let go of: the next scan takes it for a new one.

@@ -23,6 +23,9 @@ use thin_vec::ThinVec;
 pub(super) const SCANS_UNTIL_FORGOTTEN: u64 = 2;
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
+/// How long what may be found where nothing can be read now is waited for: in a directory below, or in a file elsewhere.
+pub(super) const HIDDEN_FOR: Duration = Duration::from_hours(1);
+
 /// Bytes read at once when a copy is proved.
 const PROOF_BYTES: usize = 256 << 10;
 

@@ -345,3 +345,42 @@ fn what_stands_behind_a_hole_and_was_renamed_unseen_is_read_beside_a_log_that_be
     all.sort();
     assert_eq!(all, messages(301, 320));
 }
+
+#[test]
+fn drain_waits_for_what_was_rescued_because_its_copy_leads_to_others() {
+    let logs = Logs::new();
+    for directory in ["www", "archive"] {
+        std::fs::create_dir(logs.path(directory)).unwrap();
+    }
+    logs.write("www/access.log", lines(101, 200));
+    let patterns = [logs.pattern("www/access.log")];
+    let mut rig = Rig::start_rescuing(&patterns, Vec::new(), &logs.path("data"));
+    rig.withholds = true;
+    rig.settle_down();
+    // So it is known where logs are put.
+    logs.rename("www/access.log", "archive/access.log.3");
+    logs.write("www/access.log", lines(201, 400));
+    rig.pass(60);
+    logs.copy("www/access.log", "archive/access.log.2");
+    logs.remove("www/access.log");
+    rig.pass(60);
+    assert_eq!(rig.stats.reading.rescued.get(), 1);
+    let saved = rig.kill();
+    logs.pack("archive/access.log.2", Format::Gzip);
+    logs.write("archive/access.log.1", lines(401, 410));
+    logs.write("www/access.log", lines(411, 420));
+    let mut rig = Rig::start_rescuing(&patterns, saved, &logs.path("data"));
+    for _ in 0..60 {
+        if rig.prospector.has_assigned_all() {
+            break;
+        }
+        rig.pass(1);
+    }
+    rig.prospector.drain();
+    rig.step(100);
+    rig.step(1);
+    assert!(rig.prospector.drained().is_some());
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, messages(101, 420));
+}

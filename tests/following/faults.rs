@@ -305,6 +305,30 @@ fn removed_file_is_rescued_later_where_it_cannot_be_proved_now() {
     }
 }
 
+#[test]
+fn copy_elsewhere_that_fails_to_be_read_is_waited_for() {
+    let logs = Logs::new();
+    for directory in ["www", "archive"] {
+        std::fs::create_dir(logs.path(directory)).unwrap();
+    }
+    logs.write("www/access.log", lines(1, 300));
+    let patterns = [logs.pattern("www/access.log")];
+    let mut rig = Rig::start(&patterns, Vec::new(), From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    logs.append("www/access.log", lines(301, 310));
+    logs.copy("www/access.log", "archive/access.log.1");
+    logs.truncate("www/access.log");
+    rig.disk.fail(|path, _, wanted| {
+        if path.ends_with("archive/access.log.1") { Err(INPUT_OUTPUT) } else { Ok(wanted) }
+    });
+    rig.pass(60);
+    assert_eq!(rig.arrived(), Vec::<String>::new());
+    rig.disk.heal();
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(301, 310));
+}
+
 /// A log of 300 lines that were read, which grew by ten, was copied to where a sector cannot be read, and truncated; with how
 /// often that sector was read in vain.
 fn copied_to_a_bad_sector() -> (Logs, Rig, Arc<AtomicUsize>) {
