@@ -352,23 +352,24 @@ fn drain_waits_for_what_was_rescued_because_its_copy_leads_to_others() {
     for directory in ["www", "archive"] {
         std::fs::create_dir(logs.path(directory)).unwrap();
     }
-    logs.write("www/access.log", lines(101, 200));
+    logs.write("www/access.log", lines(101, 300));
     let patterns = [logs.pattern("www/access.log")];
     let mut rig = Rig::start_rescuing(&patterns, Vec::new(), &logs.path("data"));
     rig.withholds = true;
     rig.settle_down();
-    // So it is known where logs are put.
-    logs.rename("www/access.log", "archive/access.log.3");
-    logs.write("www/access.log", lines(201, 400));
-    rig.pass(60);
-    logs.copy("www/access.log", "archive/access.log.2");
+    logs.copy("www/access.log", "archive/access.log.3");
     logs.remove("www/access.log");
     rig.pass(60);
     assert_eq!(rig.stats.reading.rescued.get(), 1);
+    // The one after the next, so that it is known where logs are put.
+    logs.write("www/access.log", lines(311, 400));
+    rig.pass(30);
+    logs.rename("www/access.log", "archive/access.log.1");
+    rig.pass(30);
     let saved = rig.kill();
-    logs.pack("archive/access.log.2", Format::Gzip);
-    logs.write("archive/access.log.1", lines(401, 410));
-    logs.write("www/access.log", lines(411, 420));
+    logs.pack("archive/access.log.3", Format::Gzip);
+    logs.write("archive/access.log.2", lines(301, 310));
+    logs.write("www/access.log", lines(401, 420));
     let mut rig = Rig::start_rescuing(&patterns, saved, &logs.path("data"));
     for _ in 0..60 {
         if rig.prospector.has_assigned_all() {

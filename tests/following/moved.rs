@@ -4,6 +4,7 @@ use crate::rig::{Logs, Rig, input, lines, messages, watched};
 use shipper::ledger::Entry;
 use shipper::packing::Format;
 use shipper::settings::CloseSettings;
+use std::time::Duration;
 
 /// A tree in which logs are, beside others.
 fn logs() -> Logs {
@@ -384,7 +385,7 @@ fn file_near_a_log_that_cannot_be_read_holds_no_search_beside_its_tree_up() {
 }
 
 #[test]
-fn file_beside_the_tree_that_cannot_be_read_keeps_nothing_waiting() {
+fn file_beside_the_tree_that_cannot_be_read_keeps_nothing_waiting_for_long() {
     let logs = logs();
     logs.write("var/log/web/a.log", lines(1, 60));
     let mut rig = start(&logs, false, Vec::new());
@@ -399,6 +400,8 @@ fn file_beside_the_tree_that_cannot_be_read_keeps_nothing_waiting() {
     rig.pass(60);
     assert_eq!(rig.arrived(), [messages(1, 60), messages(71, 75)].concat());
     assert_eq!(rig.stats.reading.unreadable.get(), 0, "no pattern leads there");
+    rig.jump(Duration::from_hours(1));
+    rig.pass(60);
     assert_eq!(rig.stop().len(), 1, "what was truncated is forgotten");
 }
 
