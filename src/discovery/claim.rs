@@ -403,7 +403,8 @@ impl<D: Disk> Prospector<D> {
         self.note_backlog(&found.path, &orphan.progress, looked.size);
         self.note_rotated(input, &entry.path, found, looked.stat.modified);
         let prefix = prefix_of(looked.first());
-        if entry.prefix.length < prefix.length {
+        // As long as before, it has what an older version did not keep.
+        if entry.prefix.length <= prefix.length && entry.prefix != prefix {
             entry.prefix = prefix;
             self.links.ledger.tell_quietly(seen(&entry, found, looked));
         }

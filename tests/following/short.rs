@@ -146,3 +146,13 @@ fn log_that_begins_with_the_same_line_is_another_one() {
     assert_eq!(rig.arrived(), [SHORT.trim_end()]);
     assert_ne!(rig.ids, ids);
 }
+
+#[test]
+fn entry_of_an_older_version_gets_the_hashes_of_its_first_lines() {
+    let logs = Logs::new();
+    let saved = stopped(&logs, PATTERN);
+    let mut older = saved.clone();
+    older[0].prefix.lines = [0; 3];
+    let rig = Rig::start(&[logs.pattern(PATTERN)], older, From::Start);
+    assert_eq!(rig.stop()[0].prefix, saved[0].prefix);
+}
