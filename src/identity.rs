@@ -248,10 +248,24 @@ pub fn continues(entry: &Entry, first: &[u8], offset: u64, running: u64) -> bool
     begins_alike && is_enough && known == Some(running)
 }
 
-/// Tells whether enough is known of an epoch's content to find it in another inode.
+/// Tells whether enough is known of an epoch's content to find it in another inode, whatever its first bytes are; see also
+/// [`tells_moment`].
 #[must_use]
 pub fn can_be_proved(entry: &Entry) -> bool {
     0 < entry.committed || PREFIX_PROOF_MIN <= entry.prefix.length
+}
+
+/// Least number of digits that only a moment, or a number of its own, puts into the first lines of a log: those of a day and a
+/// second. What heads all logs of a program alike has fewer.
+const MOMENT_DIGITS_MIN: usize = 8;
+
+/// Tells whether the whole lines among the first bytes of a file that are known of an epoch tell a moment: then they prove it,
+/// however few they are.
+#[must_use]
+pub fn tells_moment(prefix: Prefix, first: &[u8]) -> bool {
+    let known = &first[..first.len().min(prefix.length.into())];
+    let lines = &known[..memchr::memrchr(b'\n', known).map_or(0, |newline| newline + 1)];
+    MOMENT_DIGITS_MIN <= lines.iter().filter(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Tells whether enough of `size` bytes, fewer than were read of an epoch with `prefix`, is known to be equal for them to be taken
@@ -329,6 +343,23 @@ mod tests {
             assert_eq!(prefix_allows(prefix, first), allowed, "{}", first.escape_ascii());
         }
         assert!(!prefix_allows(prefix_of(b"a line without an end"), b"a line\n"));
+    }
+
+    #[test]
+    fn few_first_bytes_tell_a_moment_by_the_digits_of_whole_lines() {
+        for (first, length, tells) in [
+            (&b"20 Nov 10:11:12 up\n"[..], 19, true),
+            (b"#Version: 1.0 of 2026\n", 22, false),
+            (b"23 10:11:12 up", 14, false),
+            (b"20 Nov 10:11:12 up\n", 18, false),
+            (b"a\n20261120", 10, false),
+            (b"2026\n1120\n", 10, true),
+            (b"2026\n", 10, false),
+            (b"", 0, false),
+        ] {
+            let prefix = Prefix { length, ..Prefix::default() };
+            assert_eq!(tells_moment(prefix, first), tells, "{}", first.escape_ascii());
+        }
     }
 
     #[test]

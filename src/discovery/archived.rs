@@ -12,7 +12,7 @@ use super::places::is_absent;
 use super::rescued::NO_DEVICE;
 use crate::advice::{self, is_short};
 use crate::disk::{Disk, Kind, Listed, Stat};
-use crate::identity::{PREFIX_PROOF_MIN, can_be_proved, prefix_allows, same_inode};
+use crate::identity::{PREFIX_PROOF_MIN, prefix_allows, same_inode, tells_moment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -128,7 +128,7 @@ impl<D: Disk> Prospector<D> {
             let entry = &orphan.entry;
             if SCANS_UNTIL_FORGOTTEN <= orphan.waited
                 || entry.inode.device == NO_DEVICE
-                || !can_be_proved(entry)
+                || entry.prefix.length == 0
                 || listing.is_blind(&entry.name)
                 || self.is_known_away(&entry.name)
             {
@@ -255,7 +255,9 @@ impl<D: Disk> Prospector<D> {
             let entry = self.orphans.get(*key).map(|orphan| &orphan.entry);
             entry.is_some_and(|entry| {
                 let known = entry.committed.saturating_sub(entry.base);
-                u64::from(PREFIX_PROOF_MIN) <= known.max(entry.prefix.length.into())
+                let is_enough =
+                    u64::from(PREFIX_PROOF_MIN) <= known.max(entry.prefix.length.into());
+                (is_enough || tells_moment(entry.prefix, first))
                     && prefix_allows(entry.prefix, first)
             })
         };

@@ -15,6 +15,7 @@ use crate::advice::is_short;
 use crate::disk::Disk;
 use crate::identity::{
     can_be_proved, originals, prefix_allows, prefix_matches, prefix_of, related, same_inode,
+    tells_moment,
 };
 use crate::ledger::{Entry, Note};
 use crate::packing::{Compression, without_ending};
@@ -229,7 +230,7 @@ impl<D: Disk> Prospector<D> {
         if self.waits_for_a_try(found, looked, &candidates) {
             return true;
         }
-        candidates.retain(|at| is_enough_known(&self.orphans[*at].entry, found, looked));
+        candidates.retain(|at| is_knowable(&self.orphans[*at].entry, found, looked));
         let mut best: Option<(u64, OrphanKey, Continuation)> = None;
         let mut refused = Vec::new();
         for position in candidates {
@@ -523,10 +524,11 @@ impl<D: Disk> Prospector<D> {
 }
 
 /// Tells whether enough is known of an epoch to find it in a file: in its own inode anything is, and elsewhere, of one of which only
-/// a few first bytes are known, that these are all that is there of a log that is not written any more.
-fn is_enough_known<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> bool {
+/// a few first bytes are known, that these tell a moment, or are all that is there of a log that is not written any more.
+fn is_knowable<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> bool {
     let is_all = 0 < looked.size && looked.size == u64::from(entry.prefix.length);
     can_be_proved(entry)
+        || tells_moment(entry.prefix, looked.first())
         || same_inode(looked.stat.inode, entry.inode)
         || (is_all && found.path != entry.path)
 }

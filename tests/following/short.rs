@@ -156,3 +156,38 @@ fn entry_of_an_older_version_gets_the_hashes_of_its_first_lines() {
     let rig = Rig::start(&[logs.pattern(PATTERN)], older, From::Start);
     assert_eq!(rig.stop()[0].prefix, saved[0].prefix);
 }
+
+#[test]
+fn few_bytes_that_tell_a_moment_prove_a_copy_of_which_nothing_was_acknowledged() {
+    for is_beside in [false, true] {
+        let logs = Logs::new();
+        for directory in ["www", "archive"] {
+            std::fs::create_dir(logs.path(directory)).unwrap();
+        }
+        let pattern = "www/access.log*";
+        let more: String =
+            (10..20).map(|number| format!("2026-11-20 10:11:{number} line\n")).collect();
+        logs.write("www/access.log", "2026-11-20 10:11:09 line\n");
+        let mut rig = rig(&logs, pattern);
+        rig.withholds = true;
+        rig.pass(30);
+        let saved = rig.kill();
+        let mut rig = Rig::start(&[logs.pattern(pattern)], saved.clone(), From::Start);
+        rig.withholds = true;
+        logs.append("www/access.log", more);
+        rig.pass(30);
+        assert_eq!(rig.arrived().len(), 11);
+        let mut ids = std::mem::take(&mut rig.ids);
+        drop(rig);
+        let copy = if is_beside { "archive/access.log.1" } else { "www/access.log.1" };
+        logs.copy("www/access.log", copy);
+        logs.truncate("www/access.log");
+        // As a crash does that comes before the entry is saved with more of its first bytes.
+        let mut rig = Rig::start(&[logs.pattern(pattern)], saved, From::Start);
+        rig.pass(60);
+        assert_eq!(rig.arrived().len(), 11, "{is_beside}");
+        ids.sort();
+        rig.ids.sort();
+        assert_eq!(rig.ids, ids, "{is_beside}");
+    }
+}
