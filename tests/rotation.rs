@@ -34,6 +34,8 @@ mod server;
 mod servers;
 #[path = "support/shipper.rs"]
 mod shipper;
+#[path = "rotation/short.rs"]
+mod short;
 #[path = "rotation/stopped.rs"]
 mod stopped;
 #[path = "rotation/writer.rs"]
