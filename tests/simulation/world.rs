@@ -639,6 +639,10 @@ impl World {
         let troubles = self.troubles;
         let is_copied = troubles.copytruncate || troubles.pack || troubles.packs_away;
         let symbolic = is_copied || self.rng.bool();
+        // A log that was moved out of its tree, and whose last name in there goes, is not followed on behind a stop.
+        if self.sites[site].away.is_some() {
+            return;
+        }
         state.remove_log(Path::new(&name));
         state.link_log(&self.sites[site].path, Path::new(&name), symbolic);
         tell(format!("{name} links to {}", self.sites[site].path.display()));
