@@ -81,6 +81,8 @@ fn kill_beside_short_generations(case: &'static str, directives: &str) {
             writer.write_unseen();
         }
     }
+    let files = std::fs::read_dir(site.log(".")).unwrap().count();
+    assert!(5 * LOGS < files, "logrotate has rotated: {files} files");
     let (shipper, lines) = (site.ship(), writer.lines);
     site.wait_for_lines(&shipper, &lines);
     site.stop(shipper);
