@@ -270,11 +270,13 @@ impl<D: Disk> Prospector<D> {
             return;
         }
         // A log that begins so, too, may be what it is a copy of; one that is not what it was any more is known soon.
-        let original = self.living_original(input, found, &looked);
-        match original.map(|original| is_as_it_was(&self.disk, original)) {
-            None => drop(self.claim_beginning(input, found, &mut looked)),
-            Some(false) => self.put_off_all(&near),
-            Some(true) => {}
+        let mut originals = self.living_originals(input, found, &looked).peekable();
+        if originals.peek().is_none() {
+            drop(originals);
+            self.claim_beginning(input, found, &mut looked);
+        } else if !originals.all(|original| is_as_it_was(&self.disk, original)) {
+            drop(originals);
+            self.put_off_all(&near);
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) struct Rotated {
     pub(super) input: u16,
     /// The name under which it was found first.
     pub(super) log: Arc<Path>,
+    /// The name under which it was found now; of one that was found nowhere, the last one that it had.
     name: Arc<Path>,
     /// When it was changed last; of one that was found nowhere, as far as that was seen, or when it was begun.
     modified: i64,
@@ -59,8 +60,8 @@ const LOOKS_MAX: u8 = 20;
 /// Logs that are sought for longer than that at most: those that were changed last.
 const LASTING_MAX: usize = 1024;
 
-/// How much was seen of a directory and those below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much was seen of directories: of several, the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     All,
     /// What is there now was not there, or may have slipped through.
@@ -69,11 +70,10 @@ enum Seen {
     Not,
 }
 
-fn seen<D: Disk>(directory: &Path, listing: &mut Listing<'_, D>) -> Seen {
-    let nearby = listing.nearby(directory);
-    if nearby.iter().any(|one| listing.is_unseen(one)) {
+fn seen<D: Disk>(directory: &Path, listing: &Listing<'_, D>) -> Seen {
+    if listing.is_unseen(directory) {
         Seen::Not
-    } else if nearby.iter().all(|one| listing.is_as_looked_at(one)) {
+    } else if listing.is_as_looked_at(directory) {
         Seen::All
     } else {
         Seen::Changed
@@ -82,14 +82,16 @@ fn seen<D: Disk>(directory: &Path, listing: &mut Listing<'_, D>) -> Seen {
 
 impl Rotated {
     /// One that was found nowhere; `modified` is its time of change at the last look, if there was one.
-    fn gone(input: u16, log: Arc<Path>, inode: Inode, modified: i64) -> Self {
-        let (name, modified) = (Arc::clone(&log), born(inode).max(modified));
+    fn gone(input: u16, [log, name]: [&Arc<Path>; 2], inode: Inode, modified: i64) -> Self {
+        let (log, name, modified) = (Arc::clone(log), Arc::clone(name), born(inode).max(modified));
         Self { input, log, name, modified, is_gone: true, is_new: false, looks: 0 }
     }
 
     /// Tells whether all that is sought for another one's sake is sought for this one's.
     fn covers(&self, other: &Self) -> bool {
-        let alike = |one: &Self| (one.input, Arc::clone(&one.log), one.is_gone, one.is_new);
+        let place = |one: &Self| one.name.parent().map(Path::to_path_buf);
+        let alike =
+            |one: &Self| (one.input, Arc::clone(&one.log), one.is_gone, one.is_new, place(one));
         if other.modified < self.modified || alike(self) != alike(other) {
             return false;
         }
@@ -229,7 +231,8 @@ impl<D: Disk> Prospector<D> {
             orphan.is_followed_up = true;
             let (log, modified) = (Arc::clone(&orphan.entry.path), orphan.modified);
             let input = orphan.input.or_else(|| self.input_for(&self.orphans[key].entry));
-            self.rotated.extend(input.map(|input| Rotated::gone(input, log, inode, modified)));
+            let gone = input.map(|input| Rotated::gone(input, [&log, &name], inode, modified));
+            self.rotated.extend(gone);
         }
         waits
     }
@@ -253,14 +256,20 @@ impl<D: Disk> Prospector<D> {
     /// Notes the same of a log of the registry that was removed and is in the rescue.
     pub(super) fn note_rescued_gone(&mut self, input: u16, entry: &Entry) {
         if entry.inode.birth != 0 && !entry.ended {
-            self.rotated.insert(Rotated::gone(input, Arc::clone(&entry.path), entry.inode, 0));
+            self.rotated.insert(Rotated::gone(input, [&entry.path, &entry.name], entry.inode, 0));
         }
     }
 
     /// Notes the same of one that was removed just now and is in the rescue.
-    pub(super) fn note_removed(&mut self, input: u16, log: Arc<Path>, inode: Inode, modified: i64) {
-        if let Some(input) = self.input_now(input, &log).filter(|_| inode.birth != 0) {
-            self.rotated.insert(Rotated::gone(input, log, inode, modified));
+    pub(super) fn note_removed(
+        &mut self,
+        input: u16,
+        names: [&Arc<Path>; 2],
+        inode: Inode,
+        modified: i64,
+    ) {
+        if let Some(input) = self.input_now(input, names[0]).filter(|_| inode.birth != 0) {
+            self.rotated.insert(Rotated::gone(input, names, inode, modified));
         }
     }
 
@@ -295,7 +304,7 @@ impl<D: Disk> Prospector<D> {
                 self.note_replaced(input, &log, &found);
             } else if inode.birth != 0 {
                 // More may have been written to it, and it was packed.
-                self.rotated.insert(Rotated::gone(input, log, inode, 0));
+                self.rotated.insert(Rotated::gone(input, [&log, &log], inode, 0));
             }
         }
     }
@@ -345,7 +354,7 @@ impl<D: Disk> Prospector<D> {
             self.look_into(directory, listing);
         }
         let nearby = directories.iter().flat_map(|one| listing.nearby(one).to_vec());
-        let nearby: BTreeSet<_> = nearby.chain(places).collect();
+        let nearby: BTreeSet<_> = nearby.chain(places.iter().cloned()).collect();
         let (mut open, mut registered) = (BTreeSet::new(), Vec::new());
         for directory in nearby {
             self.look_at(&directory, listing);
@@ -381,7 +390,7 @@ impl<D: Disk> Prospector<D> {
             }
         }
         self.register(&mut registered);
-        self.keep_open(rotated, &open, directories, listing);
+        self.keep_open(rotated, &open, (directories, places), listing);
     }
 
     /// Keeps those that are sought again with the next scan: `open` ones, and those of whose directories not all was seen.
@@ -389,21 +398,25 @@ impl<D: Disk> Prospector<D> {
         &mut self,
         rotated: Vec<Rotated>,
         open: &BTreeSet<usize>,
-        directories: BTreeSet<PathBuf>,
+        (directories, places): (BTreeSet<PathBuf>, BTreeSet<PathBuf>),
         listing: &mut Listing<'_, D>,
     ) {
-        let seen: BTreeMap<PathBuf, Seen> = directories
-            .into_iter()
-            .map(|directory| {
-                let seen = seen(&directory, listing);
-                (directory, seen)
-            })
-            .collect();
+        let mut least: BTreeMap<PathBuf, Seen> = BTreeMap::new();
+        for directory in directories {
+            let nearby = listing.nearby(&directory);
+            let all = nearby.iter().map(|one| seen(one, listing)).max();
+            least.insert(directory, all.unwrap_or(Seen::All));
+        }
+        for place in places {
+            let its = seen(&place, listing);
+            least.entry(place).or_insert(its);
+        }
         // What lies where nobody can look is sought for long, and each rotation adds to it.
         let mut kept: Vec<Rotated> = Vec::new();
         for (at, mut one) in rotated.into_iter().enumerate() {
             self.pass_hints_on_at(at);
-            let seen = one.log.parent().and_then(|directory| seen.get(directory));
+            let its = [one.log.parent(), one.name.parent()].into_iter().flatten();
+            let seen = its.filter_map(|directory| least.get(directory)).max();
             // One whose directories never stand still is not kept for ever.
             let is_seen_soon = seen == Some(&Seen::Changed) && one.looks < LOOKS_MAX;
             self.generations_wait |= is_seen_soon;

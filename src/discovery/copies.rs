@@ -146,7 +146,7 @@ impl<D: Disk> Prospector<D> {
                     return;
                 }
                 let may_be_copy =
-                    !is_empty && self.living_original(input, found, &looked).is_some();
+                    !is_empty && self.living_originals(input, found, &looked).next().is_some();
                 if may_be_copy {
                     self.put_off(&near);
                 } else if self.claim_beginning(input, found, &mut looked) {
@@ -424,16 +424,11 @@ impl<D: Disk> Prospector<D> {
         if self.hides_its_original(found, looked.first()) {
             return true;
         }
-        let original = self.living_original(input, found, looked);
-        if original.is_none() && !self.has_refused_original(found) {
+        // By a name alone nothing waits longer, however it grows.
+        let is_alike = self.living_originals(input, found, looked).next().is_some();
+        if !is_alike && !self.has_refused_original(found) {
             return false;
         }
-        // By a name alone nothing waits longer, however it grows.
-        let is_alike = original.is_some();
-        // Of one that is away, or cannot be read, nobody knows when it will be back.
-        let is_known = original.is_none_or(|original| {
-            is_as_it_was(&self.disk, original) || self.is_known_away(&original.name)
-        });
         let key = (looked.stat.inode.device, looked.stat.inode.number);
         let size = looked.stat.size;
         let round = self.round;
@@ -445,12 +440,18 @@ impl<D: Disk> Prospector<D> {
         waiting.size = size;
         waiting.round = round;
         debug!(file = %found.path.display(), size, "file may be a copy that is being made: it waits");
-        // An original that is not what it was any more will be let go of, and the copy may continue it then.
-        if is_known && waiting.since + STILL_FOR <= now {
-            self.waiting.remove(&key);
-            return false;
+        if now < waiting.since + STILL_FOR {
+            return true;
         }
-        true
+        // An original that is not what it was any more will be let go of, and the copy may continue it then. Of one that is away, or
+        // cannot be read, nobody knows when it will be back.
+        let is_known = self.living_originals(input, found, looked).all(|original| {
+            is_as_it_was(&self.disk, original) || self.is_known_away(&original.name)
+        });
+        if is_known {
+            self.waiting.remove(&key);
+        }
+        !is_known
     }
 
     /// Tells whether a file beside this one that could not be read in this scan has a name of which a rotation may have made this
@@ -462,17 +463,18 @@ impl<D: Disk> Prospector<D> {
         })
     }
 
-    /// Returns a followed file of whose name a rotation may have made this one's, if it begins as this one does, or is
-    /// not what it was any more: then this may be a copy of what it is now. One that was removed is nothing else now, and one
-    /// whose directory is away is what it was: else
-    /// all logs of its name would wait for it, in whatever directories.
-    pub(super) fn living_original(
+    /// Returns the followed files of whose names a rotation may have made this one's, and that begin as this one does, or are
+    /// not what they were any more: then this may be a copy of what they are now. One that was removed is nothing else now, and
+    /// one whose directory is away is what it was: else all logs of its name would wait for it, in whatever directories.
+    ///
+    /// Several generations of a log may be meant, of which one could not be read just now: what is concluded is asked of all.
+    pub(super) fn living_originals(
         &self,
         input: u16,
         found: &Found,
         looked: &Look<D>,
-    ) -> Option<&File> {
-        self.files.originals_of(&found.path).find(|file| {
+    ) -> impl Iterator<Item = &File> {
+        self.files.originals_of(&found.path).filter(move |file| {
             self.concerns(file, input)
                 && file.path != found.path
                 && !self.begins_as_any(input, file, found, looked)

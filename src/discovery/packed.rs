@@ -177,22 +177,25 @@ impl<D: Disk> Prospector<D> {
         {
             return None;
         }
-        let original = self.living_original(input, found, looked);
         // Of one that is away nobody knows when it will be back: a generation of another log does not wait for it.
         let is_meant = |original: &&File| found.of.is_none() || !self.is_known_away(&original.name);
-        if let Some(original) = original.filter(is_meant) {
+        let mut originals = self.living_originals(input, found, looked).filter(is_meant).peekable();
+        if originals.peek().is_some() {
+            // One that was removed is nothing else now.
+            let is_certain = originals.all(|original| {
+                original.stage == Stage::Removed || is_as_it_was(&self.disk, original)
+            });
+            drop(originals);
             // When the original goes, this is found to be its copy. A generation is sought until then, for it may be none; and
-            // soon where the original is not what it was: it is so between a rotation and the scan that sees it.
+            // soon where an original is not what it was: it is so between a rotation and the scan that sees it.
             if found.of.is_none() {
                 self.pass_over(input, found, &looked.stat, None);
             } else {
-                // One that was removed is nothing else now.
-                let is_certain =
-                    original.stage == Stage::Removed || is_as_it_was(&self.disk, original);
                 self.generations_wait |= !is_certain;
             }
             return None;
         }
+        drop(originals);
         if self.claim_beginning(input, found, looked) {
             return None;
         }

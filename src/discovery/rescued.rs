@@ -132,9 +132,9 @@ impl<D: Disk> Prospector<D> {
         let Some(file) = self.files.get_mut(key) else { return };
         file.size = file.size.max(end);
         let epoch = file.epoch;
-        let (input, log) = (file.input, Arc::clone(&file.path));
+        let (input, log, name) = (file.input, Arc::clone(&file.path), Arc::clone(&file.name));
         let (inode, modified) = (file.inode, file.modified);
-        self.note_removed(input, log, inode, modified);
+        self.note_removed(input, [&log, &name], inode, modified);
         self.rescued.insert(epoch);
         self.free_inode(key);
         self.order(key, Order::Release(key, end));
