@@ -148,7 +148,9 @@ impl<D: Disk> Prospector<D> {
                 let may_be_copy =
                     !is_empty && self.living_originals(input, found, &looked).next().is_some();
                 if may_be_copy {
-                    self.put_off(&near);
+                    let mut may_be = near.clone();
+                    may_be.retain(|(key, ..)| self.may_begin(*key, &looked));
+                    self.put_off(&may_be);
                 } else if self.claim_beginning(input, found, &mut looked) {
                     return;
                 }
@@ -169,6 +171,16 @@ impl<D: Disk> Prospector<D> {
                 }
             }
         }
+    }
+
+    /// Tells whether a file may be a copy of an orphan as far as its first bytes go: what is packed whole does not grow to one.
+    fn may_begin(&self, key: OrphanKey, looked: &Look<D>) -> bool {
+        let first = looked.first();
+        let prefix = self.orphans.get(key).map(|orphan| orphan.entry.prefix);
+        prefix.is_some_and(|prefix| {
+            let is_short = first.len() < usize::from(prefix.length);
+            prefix_allows(prefix, first) && !(is_short && looked.is_packed() && looked.is_whole)
+        })
     }
 
     /// Does not count this scan among those in which nothing of these orphans was found.

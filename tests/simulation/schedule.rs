@@ -490,7 +490,7 @@ impl Scene {
         }
         let mut there: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
         let followed = self.disk.state().followed();
-        let mut logs: Vec<(PathBuf, Vec<u8>, bool, bool)> = self
+        let mut logs: Vec<(PathBuf, Vec<u8>, u64, bool, bool)> = self
             .disk
             .state()
             .logs()
@@ -510,20 +510,21 @@ impl Scene {
                     || (matches && !is_packed)
                     || is_after_known
                     || followed.contains(&path);
-                (path, content, matches, is_ours)
+                (path, content, made, matches, is_ours)
             })
             .collect();
         // What was rotated out of the patterns before anybody looked is the shipper's if it knows an older generation,
-        // by the name of the log and not of a link to it.
+        // by the name of the log and not of a link to it. Of what came back to its tree its number says nothing.
         let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
-        for (path, ..) in logs.iter().filter(|(_, _, matches, is_ours)| *is_ours && !matches) {
+        for (path, ..) in logs.iter().filter(|(.., matches, is_ours)| *is_ours && !matches) {
             if let Some((log, generation)) = crate::world::generation(path) {
                 let oldest = oldest.entry(log).or_default();
                 *oldest = generation.max(*oldest);
             }
         }
-        for (path, _, _, is_ours) in &mut logs {
+        for (path, _, made, _, is_ours) in &mut logs {
             *is_ours |= !self.links
+                && !world.came_back(*made)
                 && crate::world::generation(path).is_some_and(|(log, generation)| {
                     oldest.get(&log).is_some_and(|oldest| generation < *oldest)
                 });

@@ -6,7 +6,7 @@ use crate::packing::pack;
 use crate::story::tell;
 use fastrand::Rng;
 use shipper::packing::{Format, without_ending};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Generations of rotated logs that are kept.
@@ -165,6 +165,8 @@ pub struct World {
     format: Format,
     /// When the log was made that a packed file holds, by when that was made.
     packed_of: BTreeMap<u64, u64>,
+    /// When those files were made that were moved back to their tree from elsewhere.
+    came_back: BTreeSet<u64>,
     /// The earliest log of each site that the process knows, by when it was made.
     known_from: BTreeMap<usize, u64>,
 }
@@ -210,6 +212,7 @@ impl World {
             actions: 0,
             format,
             packed_of: BTreeMap::new(),
+            came_back: BTreeSet::new(),
             known_from: BTreeMap::new(),
         }
     }
@@ -227,6 +230,11 @@ impl World {
     /// Forgets what the process knew.
     pub fn forget_known(&mut self) {
         self.known_from.clear();
+    }
+
+    /// Tells whether a file was moved back to its tree from elsewhere.
+    pub fn came_back(&self, birth: u64) -> bool {
+        self.came_back.contains(self.packed_of.get(&birth).unwrap_or(&birth))
     }
 
     /// Tells whether a file was put away that is not older than a log of its name that the process knows.
@@ -695,11 +703,15 @@ impl World {
                 return;
             }
             // A copy that was nowhere for long, and comes back, holds bytes that are told as lost.
-            1 if state.number_of(&back).is_none() && !state.is_copy(away) => back,
+            1 if state.number_of(&back).is_none() && !state.is_copy(away) => back.clone(),
             _ => PathBuf::from(format!("{AWAY}/{}-{}", self.sites[site].name, self.actions)),
         };
         if state.rename_log(away, &to) {
             tell(format!("{} moved on to {}", away.display(), to.display()));
+            if to == back {
+                let number = state.number_of(&to).expect("it was renamed to this");
+                self.came_back.insert(state.made(number));
+            }
             self.sites[site].away = Some(to).filter(|to| to.starts_with(AWAY));
         }
     }
