@@ -16,6 +16,7 @@ use crate::follow::Broken;
 use crate::pipeline::{Chunk, LargeEvent};
 use crate::pool::JUMBO_BYTES_MAX;
 use crate::position::{Outcome, Part};
+use std::io;
 
 impl<D: Disk> Worker<D> {
     /// Goes on with the event or line at the offset, which is too large for the ordinary way.
@@ -134,7 +135,13 @@ impl<D: Disk> Worker<D> {
         let kept = self.kept_bytes(file, end - start);
         let mut line = vec![0; kept];
         let content = file.file.as_ref().expect("a file is opened before it is searched");
-        let length = content.read_fully(&mut line, start)?;
+        // Going back to the beginning is not done in turns: the search for the line's end would go ahead again in each.
+        let length = loop {
+            match content.read_fully(&mut line, start) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => break read?,
+            }
+        };
         if length < kept {
             return Err(Obstacle::Broken(Broken::Truncated));
         }

@@ -173,6 +173,30 @@ fn rotations_while_stopped_that_have_removed_the_log_that_was_read_leave_the_oth
     }
 }
 
+/// Logs of some servers begin with lines of what they hold.
+#[test]
+fn packed_generation_without_traffic_does_not_hide_that_an_older_one_has_gone() {
+    let logs = Logs::new();
+    let log = |lines: String| format!("line of a header\n{lines}");
+    logs.write("access.log", log(lines(1, 300)));
+    let mut rig = rig(&logs, "access.log");
+    rig.settle_down();
+    assert_eq!(rig.arrived().len(), 301);
+    let saved = rig.stop();
+    logs.remove("access.log");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    logs.write("access.log.2", log(String::new()));
+    logs.pack("access.log.2", Format::Gzip);
+    logs.write("access.log.1", log(lines(301, 500)));
+    logs.write("access.log", log(lines(501, 700)));
+    let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
+    rig.pass(60);
+    let mut all = rig.arrived();
+    all.sort();
+    all.retain(|line| line != "line of a header");
+    assert_eq!(all, messages(301, 700));
+}
+
 #[test]
 fn log_that_was_removed_leaves_history_alone_that_was_written_on() {
     let logs = Logs::new();

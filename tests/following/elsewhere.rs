@@ -4,6 +4,7 @@ use crate::rig::{Logs, Rig, lines, messages, watched};
 use shipper::discovery::From;
 use shipper::packing::Format;
 use shipper::settings::CloseSettings;
+use std::time::Duration;
 
 /// A log, and where it is rotated to: line 1 is in its first generation there, which was found while it was open, and line 2
 /// in the log.
@@ -91,6 +92,32 @@ fn closed_log_that_is_moved_to_where_earlier_ones_are_is_read_on_there() {
         let mut all = rig.arrived();
         all.sort();
         assert_eq!(all, [messages(3, 3), messages(9, 9)].concat(), "{packed:?}");
+    }
+}
+
+#[test]
+fn those_that_came_after_a_log_that_has_gone_are_read_where_earlier_ones_were() {
+    for packed in [None, Some(Format::Gzip)] {
+        let (moved, rig) = Moved::start();
+        let saved = rig.stop();
+        for rotation in 1..=3 {
+            std::thread::sleep(Duration::from_millis(20));
+            moved.rotate(packed);
+            moved.logs.write("access.log", lines(10 * rotation, 10 * rotation));
+        }
+        // Of lines 1 and 2.
+        let ending = if packed.is_some() { ".gz" } else { "" };
+        for name in ["access.log.4".to_owned(), format!("access.log.3{ending}")] {
+            moved.old.remove(&name);
+        }
+        let mut rig = Rig::start(&[moved.logs.pattern("*.log")], saved, From::Start);
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        let expected: Vec<String> = (1..=3).flat_map(|one| messages(10 * one, 10 * one)).collect();
+        assert_eq!(all, expected, "{packed:?}");
+        let mut rig = moved.start_again(rig);
+        assert_eq!(rig.arrived(), Vec::<String>::new(), "{packed:?}");
     }
 }
 

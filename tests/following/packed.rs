@@ -1,9 +1,12 @@
 //! Compressed files: what a rotation packed before it was read is read on inside, and nothing of it twice.
 
-use crate::rig::{Logs, Rig, lines, messages, pack};
+use crate::rig::{Logs, Rig, input, lines, messages, pack, watched};
 use crate::{restart, rig};
-use shipper::discovery::From;
+use shipper::discovery::{From, Watched};
 use shipper::packing::{Compression, Format};
+use shipper::settings::InputSettings;
+use shipper::settings::reading::{LineParser, MultilineRule, MultilineSettings, ReadingSettings};
+use shipper::unpacked::SKIPPED_AT_ONCE;
 
 fn sorted(rig: &mut Rig) -> Vec<String> {
     let mut all = rig.arrived();
@@ -415,5 +418,33 @@ fn copy_that_is_packed_and_not_removed_yet_is_read_once() {
         logs.remove("access.log.1");
         rig.pass(60);
         assert_eq!(rig.arrived(), Vec::<String>::new(), "{first} first");
+    }
+}
+
+#[test]
+fn long_event_far_behind_the_beginning_of_a_packed_file_is_read() {
+    // What is unpacked slowly goes back to an event's beginning in several turns, and what is longer than what is kept of it does so.
+    let long = "x".repeat(2 << 20);
+    let multiline = MultilineSettings::new(MultilineRule::Count(3));
+    for (parsers, expected) in [
+        (vec![LineParser::Multiline(multiline)], vec![format!("one\n{long}\nthree")]),
+        (Vec::new(), ["one", &long, "three"].map(str::to_owned).to_vec()),
+    ] {
+        for (format, lines_before) in [(Format::Bzip2, 90_000), (Format::Xz, 300_000)] {
+            let logs = Logs::new();
+            let before = lines(1, lines_before);
+            assert!(SKIPPED_AT_ONCE / format.slowness() < before.len(), "{}", before.len());
+            let name = format!("access.log.1{}", format.ending());
+            logs.write(&name, pack(format, format!("{before}one\n{long}\nthree\n").as_bytes()));
+            let watched =
+                Watched { packed: Compression::All, ..watched(&[logs.pattern("access.log*")]) };
+            let reading =
+                ReadingSettings { parsers: parsers.clone(), ..ReadingSettings::default() };
+            let input = InputSettings { reading, ..input(10 << 20) };
+            let mut rig = Rig::start_watching(watched, Vec::new(), From::Start, 16 << 20, &input);
+            rig.pass(10);
+            let arrived = rig.arrived();
+            assert!(arrived.ends_with(&expected), "{format:?}, {} at once", expected.len());
+        }
     }
 }
