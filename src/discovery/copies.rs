@@ -178,8 +178,8 @@ impl<D: Disk> Prospector<D> {
         let first = looked.first();
         let prefix = self.orphans.get(key).map(|orphan| orphan.entry.prefix);
         prefix.is_some_and(|prefix| {
-            let is_short = first.len() < usize::from(prefix.length);
-            prefix_allows(prefix, first) && !(is_short && looked.is_packed() && looked.is_whole)
+            let may_grow = !(looked.is_packed() && looked.is_whole);
+            if prefix.is_within(first) { prefix_matches(prefix, first) } else { may_grow }
         })
     }
 
