@@ -64,7 +64,7 @@ impl<D: Disk> Worker<D> {
         if name.as_deref() == Some(&*file.assignment.name) {
             return true;
         }
-        if file.removed || open.is_unlinked().unwrap_or(false) {
+        if file.assignment.rescued.is_some() || open.is_unlinked().unwrap_or(false) {
             return file.assignment.rescued.is_some();
         }
         let (epoch, inode, prefix) =
@@ -73,13 +73,13 @@ impl<D: Disk> Worker<D> {
             let stat = self.disk.stat(name);
             stat.is_ok_and(|stat| stat.kind == Kind::File && same_inode(stat.inode, inode))
         };
-        if !leads_there(&file.assignment.name)
-            && let Some(name) = name
-            && leads_there(&name)
-        {
-            let name = Arc::from(name);
-            self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
+        if leads_there(&file.assignment.name) {
+            return true;
         }
+        let Some(name) = name.filter(|name| leads_there(name)) else { return !file.removed };
+        // Also one that was thought to be removed, because it was moved while it was sought.
+        let name = Arc::from(name);
+        self.links.ledger.tell_quietly(Note::Seen { epoch, name, inode, prefix, ended: false });
         true
     }
 }

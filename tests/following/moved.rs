@@ -187,6 +187,29 @@ fn log_that_is_moved_to_where_nobody_may_look_is_read_for_as_long_as_it_is_open(
 }
 
 #[test]
+fn log_that_is_moved_back_while_it_is_sought_is_not_rescued_at_the_stop() {
+    let (logs, far) = (logs(), Logs::new());
+    let patterns = [logs.pattern("var/log/web/*.log*")];
+    logs.write("var/log/web/a.log", lines(1, 3));
+    let mut rig = Rig::start_rescuing(&patterns, Vec::new(), &logs.path("data"));
+    rig.withholds = true;
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 3));
+    std::fs::rename(logs.path("var/log/web/a.log"), far.path("a")).unwrap();
+    // The scan misses it, and the worker says where it is.
+    (0..11).for_each(|_| rig.look());
+    rig.step(1);
+    std::fs::rename(far.path("a"), logs.path("var/log/web/a.log.1")).unwrap();
+    // It is there no more.
+    rig.step(1);
+    let saved = rig.leave();
+    assert_eq!(*saved[0].name, logs.path("var/log/web/a.log.1"));
+    let mut rig = Rig::start_rescuing(&patterns, saved, &logs.path("data"));
+    rig.pass(30);
+    assert_eq!(rig.arrived(), messages(1, 3));
+}
+
+#[test]
 fn log_whose_input_goes_while_it_is_sought_goes_on_with_the_next_one() {
     for back in [false, true] {
         let logs = logs();
