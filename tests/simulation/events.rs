@@ -379,10 +379,10 @@ impl Reading {
         &self,
         events: &Events,
         streams: &[Stream],
-        mut files: Vec<(PathBuf, Vec<u8>)>,
+        files: Vec<(PathBuf, Vec<u8>)>,
     ) -> Result<(), String> {
-        files.sort_by_key(|(_, content)| std::cmp::Reverse(content.len()));
-        let mut taken: BTreeSet<Epoch> = BTreeSet::new();
+        let mut choices: Vec<Vec<Epoch>> = Vec::new();
+        let mut taken: BTreeMap<Epoch, usize> = BTreeMap::new();
         for (path, content) in files {
             let end = self.lines_end(&content, content.len());
             let cuts = self.cuts(&content, streams);
@@ -395,9 +395,8 @@ impl Reading {
             if needs_nothing(0) {
                 continue;
             }
-            // Of several that have each of its lines the one with the most: a twin that is shorter may need the other.
-            let (mut found, mut furthest) = (None, 0);
-            for (epoch, documents) in events.iter().filter(|(epoch, _)| !taken.contains(epoch)) {
+            let (mut found, mut furthest) = (Vec::new(), 0);
+            for (epoch, documents) in events {
                 if !self.is_of(documents, &content).0 {
                     continue;
                 }
@@ -410,19 +409,19 @@ impl Reading {
                     upto = upto.max(at + length);
                 }
                 furthest = furthest.max(upto);
-                if needs_nothing(upto) && found.is_none_or(|(most, _)| most < upto) {
-                    found = Some((upto, *epoch));
+                if needs_nothing(upto) {
+                    found.push(*epoch);
                 }
             }
-            let Some((_, found)) = found else {
+            choices.push(found);
+            if !take(&choices, choices.len() - 1, &mut taken, &mut BTreeSet::new()) {
                 let path = path.display();
-                let lost = self.decode(&content[furthest..end], furthest);
+                let lost = self.decode(&content[furthest..end.max(furthest)], furthest);
                 let lost: Vec<&str> = split(&lost).into_iter().take(20).collect();
                 return Err(format!(
-                    "{path} has whole lines up to {end}, stored to {furthest}; there stand {lost:#?}"
+                    "{path} has whole lines up to {end}, stored to {furthest}, if not for others; there stand {lost:#?}"
                 ));
-            };
-            taken.insert(found);
+            }
         }
         Ok(())
     }
@@ -518,6 +517,27 @@ impl Reading {
         let length = units.position(|unit| !skipped.iter().any(|skipped| skipped == unit));
         at + length.unwrap_or(rest.len() / self.unit()) * self.unit()
     }
+}
+
+/// Gives a file one of the epochs that have all of it, if need be one of another file that can do with another one: of files that
+/// begin alike, the one may need what is enough for both. (A matching that is augmented by paths: H. W. Kuhn, 1955.)
+fn take(
+    choices: &[Vec<Epoch>],
+    file: usize,
+    taken: &mut BTreeMap<Epoch, usize>,
+    tried: &mut BTreeSet<Epoch>,
+) -> bool {
+    for epoch in &choices[file] {
+        if !tried.insert(*epoch) {
+            continue;
+        }
+        let other = taken.get(epoch).copied();
+        if other.is_none_or(|other| take(choices, other, taken, tried)) {
+            taken.insert(*epoch, file);
+            return true;
+        }
+    }
+    false
 }
 
 /// Returns those of the streams that agree with `content` as far as both go, and have at least `least` bytes.
