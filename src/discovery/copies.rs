@@ -547,11 +547,16 @@ fn is_knowable<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> bool 
         || (is_all && found.path != entry.path)
 }
 
-/// Tells whether a followed file still has its inode and its first bytes.
+/// Tells whether a followed file still has its inode and its first bytes. What was rotated is not truncated any more: where it
+/// cannot be read its inode says it.
 pub(super) fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
-    look(disk, &file.name).is_ok_and(|looked| {
-        same_inode(looked.stat.inode, file.inode) && prefix_matches(file.prefix, looked.first())
-    })
+    match look(disk, &file.name) {
+        Ok(looked) => {
+            same_inode(looked.stat.inode, file.inode) && prefix_matches(file.prefix, looked.first())
+        }
+        Err(error) if is_absent(&error) || file.name == file.path => false,
+        Err(_) => disk.stat(&file.name).is_ok_and(|stat| same_inode(stat.inode, file.inode)),
+    }
 }
 
 /// Tells whether `first`, the first bytes of another file, may also be the first bytes of `file`.

@@ -1,5 +1,6 @@
 //! Generations that nobody looked at: what came after the followed file and was rotated away before the next look.
 
+use crate::faulty::bad_sector;
 use crate::rig;
 use crate::rig::{Logs, Rig, lines, messages};
 use rustix::fs::inotify;
@@ -170,6 +171,32 @@ fn rotations_while_stopped_that_have_removed_the_log_that_was_read_leave_the_oth
         let mut rig = crate::restart(rig, &logs, "access.log");
         rig.pass(60);
         assert_eq!(rig.arrived(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn generation_that_nobody_saw_does_not_wait_for_an_older_one_that_cannot_be_read() {
+    for is_packed in [false, true] {
+        let logs = Logs::new();
+        logs.write("access.log", lines(1, 300));
+        let mut rig = rig(&logs, "access.log");
+        rig.settle_down();
+        logs.rename("access.log", "access.log.1");
+        logs.write("access.log", lines(301, 500));
+        rig.pass(30);
+        assert_eq!(rig.arrived(), messages(1, 500));
+        rig.disk.fail(bad_sector("access.log.3", 0..512));
+        logs.rename("access.log.1", "access.log.3");
+        logs.rename("access.log", "access.log.2");
+        logs.write("access.log.1", lines(501, 700));
+        if is_packed {
+            logs.pack("access.log.1", Format::Gzip);
+        }
+        logs.write("access.log", lines(701, 900));
+        rig.pass(60);
+        let mut all = rig.arrived();
+        all.sort();
+        assert_eq!(all, messages(501, 900), "packed: {is_packed}");
     }
 }
 

@@ -416,7 +416,8 @@ impl Reading {
             choices.push(found);
             if !take(&choices, choices.len() - 1, &mut taken, &mut BTreeSet::new()) {
                 let path = path.display();
-                let lost = self.decode(&content[furthest..end.max(furthest)], furthest);
+                let from = furthest.min(end);
+                let lost = self.decode(&content[from..end], from);
                 let lost: Vec<&str> = split(&lost).into_iter().take(20).collect();
                 return Err(format!(
                     "{path} has whole lines up to {end}, stored to {furthest}, if not for others; there stand {lost:#?}"
