@@ -17,6 +17,7 @@ mod files;
 mod hints;
 mod lag;
 mod listing;
+mod living;
 mod moved;
 mod orphan;
 mod orphans;

@@ -91,7 +91,7 @@ impl<F: ReadFile> ReadFile for Content<F> {
                 Err(error) if is_damage(&error) => Ok(0),
                 read => read,
             },
-            Self::Rescued(file) => file.read_at(bytes, offset),
+            Self::Rescued(file) => file.read_at(bytes, offset).map_err(fault),
             Self::Held(_) => Err(io::ErrorKind::ResourceBusy.into()),
         }
     }

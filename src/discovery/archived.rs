@@ -4,8 +4,8 @@
 use super::Prospector;
 use super::beside::{Mounts, directories_in};
 use super::claim::{Look, look};
-use super::copies::is_as_it_was;
 use super::listing::{Found, Listing};
+use super::living::is_as_it_was;
 use super::orphan::{HIDDEN_FOR, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::OrphanKey;
 use super::places::is_absent;

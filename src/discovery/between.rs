@@ -10,8 +10,8 @@
 
 use super::Prospector;
 use super::claim::{Look, look};
-use super::copies::is_as_it_was;
 use super::listing::{Found, Listing};
+use super::living::is_as_it_was;
 use super::moved::is_nearby;
 use super::orphans::OrphanKey;
 use crate::disk::{Disk, Kind};
@@ -372,7 +372,7 @@ impl<D: Disk> Prospector<D> {
                     let is_new = !*dealt_with
                         .entry(one.input)
                         .or_insert_with(|| self.is_dealt_with(one.input, inode));
-                    if !is_new || !one.is_after(found) {
+                    if !is_new || !one.is_after(found) || self.is_of_another(one, inode) {
                         continue;
                     }
                     let is_done = *tried.entry((one.input, &one.log)).or_insert_with(|| {
@@ -416,12 +416,12 @@ impl<D: Disk> Prospector<D> {
         for (at, mut one) in rotated.into_iter().enumerate() {
             self.pass_hints_on_at(at);
             let its = [one.log.parent(), one.name.parent()].into_iter().flatten();
-            let seen = its.filter_map(|directory| least.get(directory)).max();
+            let seen: Vec<Seen> = its.filter_map(|it| least.get(it).copied()).collect();
             // One whose directories never stand still is not kept for ever.
-            let is_seen_soon = seen == Some(&Seen::Changed) && one.looks < LOOKS_MAX;
+            let is_seen_soon = seen.contains(&Seen::Changed) && one.looks < LOOKS_MAX;
             self.generations_wait |= is_seen_soon;
             one.looks += u8::from(is_seen_soon);
-            let is_unseen = seen == Some(&Seen::Not) || listing.is_unseen(&one.log);
+            let is_unseen = seen.contains(&Seen::Not) || listing.is_unseen(&one.log);
             if is_seen_soon {
                 self.rotated.insert(one);
             } else if is_unseen || open.contains(&at) {
@@ -499,6 +499,19 @@ impl<D: Disk> Prospector<D> {
                 && !is_as_it_was(&self.disk, file)
                 && !self.is_known_away(&file.name)
                 && !self.is_rescued_of_other(file, first)
+        })
+    }
+
+    /// Tells whether an inode is followed as another log of the name of the one whose generations are sought: they may be moved to
+    /// one place, each by another input.
+    fn is_of_another(&self, rotated: &Rotated, inode: Inode) -> bool {
+        let inputs = (0..).take(self.inputs.len());
+        let keys =
+            inputs.filter_map(|input| self.files.with_inode((input, inode.device, inode.number)));
+        let mut files = keys.filter_map(|key| self.files.get(key));
+        files.any(|file| {
+            let is_namesake = file.path.file_name() == rotated.log.file_name();
+            same_inode(file.inode, inode) && is_namesake && file.path != rotated.log
         })
     }
 

@@ -1,16 +1,17 @@
 //! Copies: content that was read before under another inode, or may be just being copied.
 
+use super::Prospector;
 use super::archived::PROOF_MIN;
 use super::claim::{Look, look};
 use super::hints::{LOOKS_BETWEEN, Passing};
 use super::listing::{Found, Listing};
+use super::living::is_as_it_was;
 use super::moved::is_nearby;
 use super::orphan::{Continuation, Orphan, SCANS_UNTIL_FORGOTTEN};
 use super::orphans::{Names, OrphanKey, hashes, hashes_near};
 use super::packed::Examined;
 use super::places::is_absent;
 use super::retry::Retry;
-use super::{File, Prospector, Stage};
 use crate::advice::is_short;
 use crate::disk::Disk;
 use crate::identity::{
@@ -19,7 +20,7 @@ use crate::identity::{
 };
 use crate::ledger::{Entry, Note};
 use crate::packing::{Compression, without_ending};
-use crate::position::{Inode, PREFIX_BYTES};
+use crate::position::Inode;
 use crate::unpacked::is_damage;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -173,14 +174,17 @@ impl<D: Disk> Prospector<D> {
         }
     }
 
-    /// Tells whether a file may be a copy of an orphan as far as its first bytes go: what is packed whole does not grow to one.
+    /// Tells whether a file may still be found to be a copy of an orphan, which it is not as far as it was read. What is packed whole
+    /// does not grow to one, and holds what was read of it or does not.
     fn may_begin(&self, key: OrphanKey, looked: &Look<D>) -> bool {
-        let first = looked.first();
-        let prefix = self.orphans.get(key).map(|orphan| orphan.entry.prefix);
-        prefix.is_some_and(|prefix| {
-            let may_grow = !(looked.is_packed() && looked.is_whole);
-            if prefix.is_within(first) { prefix_matches(prefix, first) } else { may_grow }
-        })
+        let Some(orphan) = self.orphans.get(key) else { return false };
+        let (entry, first) = (&orphan.entry, looked.first());
+        let is_final = looked.is_packed() && looked.is_whole;
+        if entry.prefix.is_within(first) {
+            prefix_matches(entry.prefix, first) && !(is_final && entry.base < entry.committed)
+        } else {
+            !is_final
+        }
     }
 
     /// Does not count this scan among those in which nothing of these orphans was found.
@@ -466,45 +470,14 @@ impl<D: Disk> Prospector<D> {
         !is_known
     }
 
-    /// Tells whether a file beside this one that could not be read in this scan has a name of which a rotation may have made this
-    /// one's: it may be just being copied.
+    /// Tells whether a file that could not be read in this scan, beside this one or the log whose generation it is, has a name of
+    /// which a rotation may have made this one's: it may be just being copied.
     fn has_refused_original(&self, found: &Found) -> bool {
         let originals = originals(&found.path).into_iter();
-        originals.map(|name| found.path.with_file_name(OsStr::from_bytes(&name))).any(|name| {
+        let beside = originals.map(|name| found.path.with_file_name(OsStr::from_bytes(&name)));
+        beside.chain(found.of.iter().map(|log| log.to_path_buf())).any(|name| {
             name != *found.path && self.told.get(&name).is_some_and(|last| *last == self.round)
         })
-    }
-
-    /// Returns the followed files of whose names a rotation may have made this one's, and that begin as this one does, or are
-    /// not what they were any more: then this may be a copy of what they are now. One that was removed is nothing else now, and
-    /// one whose directory is away is what it was: else all logs of its name would wait for it, in whatever directories.
-    ///
-    /// Several generations of a log may be meant, of which one could not be read just now: what is concluded is asked of all.
-    pub(super) fn living_originals(
-        &self,
-        input: u16,
-        found: &Found,
-        looked: &Look<D>,
-    ) -> impl Iterator<Item = &File> {
-        self.files.originals_of(&found.path).filter(move |file| {
-            self.concerns(file, input)
-                && file.path != found.path
-                && !self.begins_as_any(input, file, found, looked)
-                && !same_inode(file.inode, looked.stat.inode)
-                && ((begins_alike(&self.disk, file, looked.first())
-                    && !self.is_rescued_of_other(file, looked.first()))
-                    || !(matches!(file.stage, Stage::Removed)
-                        || is_as_it_was(&self.disk, file)
-                        || self.is_known_away(&file.name)))
-        })
-    }
-
-    /// Tells whether so little is there of a log that has the name of another one that both may begin alike: while it waited, it
-    /// might be rotated away.
-    fn begins_as_any(&self, input: u16, original: &File, found: &Found, looked: &Look<D>) -> bool {
-        looked.first().len() < PREFIX_BYTES
-            && found.path.file_name() == original.path.file_name()
-            && self.inputs[usize::from(input)].reads(&found.path)
     }
 
     /// Has those found by their names that cannot be looked at in this scan.
@@ -545,35 +518,4 @@ fn is_knowable<D: Disk>(entry: &Entry, found: &Found, looked: &Look<D>) -> bool 
         || tells_moment(entry.prefix, looked.first())
         || same_inode(looked.stat.inode, entry.inode)
         || (is_all && found.path != entry.path)
-}
-
-/// Tells whether a followed file still has its inode and its first bytes. What was rotated is not truncated any more: where it
-/// cannot be read its inode says it.
-pub(super) fn is_as_it_was<D: Disk>(disk: &D, file: &File) -> bool {
-    match look(disk, &file.name) {
-        Ok(looked) => {
-            same_inode(looked.stat.inode, file.inode) && prefix_matches(file.prefix, looked.first())
-        }
-        Err(error) if is_absent(&error) || file.name == file.path => false,
-        Err(_) => disk.stat(&file.name).is_ok_and(|stat| same_inode(stat.inode, file.inode)),
-    }
-}
-
-/// Tells whether `first`, the first bytes of another file, may also be the first bytes of `file`.
-fn begins_alike<D: Disk>(disk: &D, file: &File, first: &[u8]) -> bool {
-    if file.is_packed && file.prefix.length == 0 {
-        // What was packed empty stays so.
-        return first.is_empty();
-    }
-    if usize::from(file.prefix.length) <= first.len() {
-        // Nothing known of the original's beginning: it may be anything.
-        return prefix_matches(file.prefix, first);
-    }
-    match look(disk, &file.name) {
-        // One that is not what it was any more says nothing about what it was.
-        Ok(original) if prefix_matches(file.prefix, original.first()) => {
-            original.first().starts_with(first)
-        }
-        _ => true,
-    }
 }

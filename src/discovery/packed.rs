@@ -4,8 +4,8 @@
 //! each file, a piece at every step, so that hints and scans are not held up.
 
 use super::claim::{Look, look};
-use super::copies::is_as_it_was;
 use super::listing::Found;
+use super::living::is_as_it_was;
 use super::orphan::{Evidence, Orphan};
 use super::orphans::OrphanKey;
 use super::retry::Retry;
@@ -178,7 +178,10 @@ impl<D: Disk> Prospector<D> {
             return None;
         }
         // Of one that is away nobody knows when it will be back: a generation of another log does not wait for it.
-        let is_meant = |original: &&File| found.of.is_none() || !self.is_known_away(&original.name);
+        let is_meant = |original: &&File| {
+            found.of.is_none()
+                || !(self.is_known_away(&original.name) || self.is_unlike(original, found, looked))
+        };
         let mut originals = self.living_originals(input, found, looked).filter(is_meant).peekable();
         if originals.peek().is_some() {
             // One that was removed is nothing else now.

@@ -200,28 +200,41 @@ fn generation_that_nobody_saw_does_not_wait_for_an_older_one_that_cannot_be_read
     }
 }
 
-/// Logs of some servers begin with lines of what they hold.
-#[test]
-fn packed_generation_without_traffic_does_not_hide_that_an_older_one_has_gone() {
+/// Logs of some servers begin with lines of what they hold. The log that was read has gone, and the one of today begins as all do.
+fn behind_headers(headers: usize, packed: &[&str]) {
+    const HEADER: &str = "line of a header";
     let logs = Logs::new();
-    let log = |lines: String| format!("line of a header\n{lines}");
-    logs.write("access.log", log(lines(1, 300)));
+    let log = |first, last| [format!("{HEADER}\n").repeat(headers), lines(first, last)].concat();
+    logs.write("access.log", log(1, 300));
     let mut rig = rig(&logs, "access.log");
     rig.settle_down();
-    assert_eq!(rig.arrived().len(), 301);
+    assert_eq!(rig.arrived().len(), headers + 300);
     let saved = rig.stop();
     logs.remove("access.log");
     std::thread::sleep(std::time::Duration::from_millis(20));
-    logs.write("access.log.2", log(String::new()));
-    logs.pack("access.log.2", Format::Gzip);
-    logs.write("access.log.1", log(lines(301, 500)));
-    logs.write("access.log", log(lines(501, 700)));
+    // Nothing came in its time.
+    logs.write("access.log.2", log(2, 1));
+    logs.write("access.log.1", log(301, 500));
+    for name in packed {
+        logs.pack(name, Format::Gzip);
+    }
+    logs.write("access.log", log(501, 700));
     let mut rig = Rig::start(&[logs.pattern("access.log")], saved, From::Start);
     rig.pass(60);
     let mut all = rig.arrived();
     all.sort();
-    all.retain(|line| line != "line of a header");
-    assert_eq!(all, messages(301, 700));
+    all.retain(|line| line != HEADER);
+    assert_eq!(all, messages(301, 700), "{headers} lines");
+}
+
+#[test]
+fn packed_generation_without_traffic_does_not_hide_that_an_older_one_has_gone() {
+    behind_headers(1, &["access.log.2"]);
+}
+
+#[test]
+fn packed_generation_that_nobody_saw_is_read_though_the_log_begins_with_the_same_kilobyte() {
+    behind_headers(100, &["access.log.1", "access.log.2"]);
 }
 
 #[test]

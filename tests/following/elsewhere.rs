@@ -1,5 +1,6 @@
 //! Logs that are rotated into a directory to which no pattern leads, beside their own or anywhere else.
 
+use crate::faulty::bad_sector;
 use crate::rig::{Logs, Rig, lines, messages, watched};
 use shipper::discovery::From;
 use shipper::packing::Format;
@@ -220,6 +221,25 @@ fn log_does_not_wait_because_another_one_of_its_name_begins_alike() {
     let mut rig = Rig::start(&pattern, Vec::new(), From::Start);
     rig.settle_down();
     assert_eq!(rig.arrived(), [messages(1, 1), messages(1, 1)].concat());
+}
+
+#[test]
+fn log_does_not_wait_because_another_one_of_its_name_cannot_be_read() {
+    let logs = Logs::new();
+    for directory in ["one", "two"] {
+        std::fs::create_dir(logs.path(directory)).unwrap();
+    }
+    logs.write("one/access.log", lines(1, 300));
+    let mut rig = Rig::start(&[logs.pattern("*/access.log*")], Vec::new(), From::Start);
+    rig.settle_down();
+    assert_eq!(rig.arrived(), messages(1, 300));
+    rig.disk.fail(bad_sector("one/access.log", 0..512));
+    logs.write("two/access.log", lines(301, 600));
+    logs.write("two/access.log.1", lines(601, 900));
+    rig.pass(60);
+    let mut all = rig.arrived();
+    all.sort();
+    assert_eq!(all, messages(301, 900));
 }
 
 #[test]
