@@ -15,7 +15,7 @@ use super::living::is_as_it_was;
 use super::moved::is_nearby;
 use super::orphans::OrphanKey;
 use crate::disk::{Disk, Kind};
-use crate::identity::{generation, originals, prefix_allows, same_inode};
+use crate::identity::{generation, originals, prefix_allows, related, same_inode};
 use crate::ledger::{Entry, Known};
 use crate::position::Inode;
 use std::cmp::Reverse;
@@ -372,7 +372,13 @@ impl<D: Disk> Prospector<D> {
                     let is_new = !*dealt_with
                         .entry(one.input)
                         .or_insert_with(|| self.is_dealt_with(one.input, inode));
-                    if !is_new || !one.is_after(found) || self.is_of_another(one, inode) {
+                    if !one.is_after(found) || self.is_of_another(one, inode) {
+                        continue;
+                    }
+                    if !is_new {
+                        if self.may_be_reused(one, inode) {
+                            open.insert(at);
+                        }
                         continue;
                     }
                     let is_done = *tried.entry((one.input, &one.log)).or_insert_with(|| {
@@ -513,6 +519,14 @@ impl<D: Disk> Prospector<D> {
             let is_namesake = file.path.file_name() == rotated.log.file_name();
             same_inode(file.inode, inode) && is_namesake && file.path != rotated.log
         })
+    }
+
+    /// Tells whether an inode that is followed as a log of another name may have been given to a generation of this one: without
+    /// times of birth that is known only once it is read.
+    fn may_be_reused(&self, rotated: &Rotated, inode: Inode) -> bool {
+        let key = (rotated.input, inode.device, inode.number);
+        let file = self.files.with_inode(key).and_then(|key| self.files.get(key));
+        inode.birth == 0 && file.is_some_and(|file| !related(&file.path, &rotated.log))
     }
 
     /// Tells whether an inode is followed, or is a copy in which nothing is new.
