@@ -89,10 +89,9 @@ impl Rotated {
 
     /// Tells whether all that is sought for another one's sake is sought for this one's.
     fn covers(&self, other: &Self) -> bool {
-        let place = |one: &Self| one.name.parent().map(Path::to_path_buf);
-        let alike =
-            |one: &Self| (one.input, Arc::clone(&one.log), one.is_gone, one.is_new, place(one));
-        if other.modified < self.modified || alike(self) != alike(other) {
+        let alike = |one: &Self| (one.input, Arc::clone(&one.log), one.is_gone, one.is_new);
+        let is_elsewhere = self.name.parent() != other.name.parent();
+        if other.modified < self.modified || is_elsewhere || alike(self) != alike(other) {
             return false;
         }
         let own = generation(&self.log, &self.name).zip(generation(&other.log, &other.name));
@@ -372,13 +371,14 @@ impl<D: Disk> Prospector<D> {
                     let is_new = !*dealt_with
                         .entry(one.input)
                         .or_insert_with(|| self.is_dealt_with(one.input, inode));
-                    if !one.is_after(found) || self.is_of_another(one, inode) {
+                    let is_reused = !is_new && self.may_be_reused(one, inode);
+                    if !(is_new || is_reused) || !one.is_after(found) {
                         continue;
                     }
-                    if !is_new {
-                        if self.may_be_reused(one, inode) {
-                            open.insert(at);
-                        }
+                    if is_reused {
+                        open.insert(at);
+                    }
+                    if is_reused || self.is_of_another(one, inode) {
                         continue;
                     }
                     let is_done = *tried.entry((one.input, &one.log)).or_insert_with(|| {

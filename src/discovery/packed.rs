@@ -184,16 +184,17 @@ impl<D: Disk> Prospector<D> {
         };
         let mut originals = self.living_originals(input, found, looked).filter(is_meant).peekable();
         if originals.peek().is_some() {
-            // One that was removed is nothing else now.
-            let is_certain = originals.all(|original| {
-                original.stage == Stage::Removed || is_as_it_was(&self.disk, original)
-            });
-            drop(originals);
             // When the original goes, this is found to be its copy. A generation is sought until then, for it may be none; and
             // soon where an original is not what it was: it is so between a rotation and the scan that sees it.
             if found.of.is_none() {
+                drop(originals);
                 self.pass_over(input, found, &looked.stat, None);
             } else {
+                // One that was removed is nothing else now.
+                let is_certain = originals.all(|original| {
+                    original.stage == Stage::Removed || is_as_it_was(&self.disk, original)
+                });
+                drop(originals);
                 self.generations_wait |= !is_certain;
             }
             return None;
