@@ -7,6 +7,7 @@ use rustix::fs::inotify;
 use shipper::discovery::From;
 use shipper::packing::Format;
 use std::mem::MaybeUninit;
+use std::path::Path;
 
 /// A log of which line 1 was read, four rotations with their lines while stopped, and history from before.
 fn rotate(logs: &Logs, pattern: &str, how: impl Fn(usize)) -> Rig {
@@ -410,8 +411,8 @@ fn what_stands_behind_a_hole_and_was_renamed_unseen_is_read_beside_a_log_that_be
     assert_eq!(all, messages(301, 320));
 }
 
-#[test]
-fn drain_waits_for_what_was_rescued_because_its_copy_leads_to_others() {
+/// What a drain reads where the rescue holds lines 101 to 300, whose packed copy alone leads to lines 301 to 310.
+fn drained_beside_a_rescue(is_readable: bool) -> Vec<String> {
     let logs = Logs::new();
     for directory in ["www", "archive"] {
         std::fs::create_dir(logs.path(directory)).unwrap();
@@ -435,17 +436,36 @@ fn drain_waits_for_what_was_rescued_because_its_copy_leads_to_others() {
     logs.write("archive/access.log.2", lines(301, 310));
     logs.write("www/access.log", lines(401, 420));
     let mut rig = Rig::start_rescuing(&patterns, saved, &logs.path("data"));
+    if !is_readable {
+        let is_rescue = |path: &Path| path.extension().is_some_and(|ending| ending == "rescue");
+        rig.disk.fail(move |path, _, wanted| if is_rescue(path) { Err(5) } else { Ok(wanted) });
+    }
     for _ in 0..60 {
         if rig.prospector.has_assigned_all() {
             break;
         }
         rig.pass(1);
     }
+    assert!(rig.prospector.has_assigned_all());
     rig.prospector.drain();
     rig.step(100);
     rig.step(1);
+    if !is_readable {
+        // What cannot be read is tried again a few times.
+        rig.pass(10);
+    }
     assert!(rig.prospector.drained().is_some());
     let mut all = rig.arrived();
     all.sort();
-    assert_eq!(all, messages(101, 420));
+    all
+}
+
+#[test]
+fn drain_waits_for_what_was_rescued_because_its_copy_leads_to_others() {
+    assert_eq!(drained_beside_a_rescue(true), messages(101, 420));
+}
+
+#[test]
+fn drain_does_not_wait_for_a_rescue_that_cannot_be_read() {
+    assert_eq!(drained_beside_a_rescue(false), messages(311, 420));
 }
